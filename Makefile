@@ -1,0 +1,28 @@
+# Thin: the work is in scripts/. Nothing needs to be installed first but make and git.
+.PHONY: all run test check-long bench clean help
+
+# Passed through the environment and unexpanded, so that any path survives make and the shell.
+override MODEL := $(value MODEL)
+export MODEL
+
+all: # the program: build/jinlin
+	@scripts/setup build
+	@scripts/build gcc jinlin
+
+run: all # chat: make run MODEL=path/to/model
+	@build/jinlin chat $${MODEL:+"$$MODEL"}
+
+test: # every commit's tests, a few minutes
+	@scripts/test
+
+check-long: # sanitizers on everything, fuzzing
+	@scripts/check-long
+
+bench: # speed
+	@scripts/bench
+
+clean:
+	rm -rf build build-clang build-asan build-tsan
+
+help:
+	@sed -n 's/^\([a-z-]*\):[^#]*# \(.*\)/  make \1\t\2/p' Makefile

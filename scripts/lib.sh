@@ -1,0 +1,56 @@
+# Shared by scripts/test and scripts/check-long: runs builds and tests, keeps the totals. Sourced,
+# from the repository root.
+
+meson=/usr/bin/meson
+[ -x $meson ] || meson=meson
+totals=$(mktemp)
+trap 'rm -f "$totals"' EXIT
+
+step() { echo "== $* (${SECONDS}s)"; }
+
+# count PASSED FAILED SKIPPED
+count() { echo "$1 $2 $3" >>"$totals"; }
+
+# build KIND: false, and one failure counted, when it does not build.
+build() {
+    step "build: $1"
+    scripts/build "$1" && return 0
+    echo "$1: FAILED to build"
+    count 0 1 0
+    return 1
+}
+
+# run_tests LABEL DIR MESON-TEST-ARGUMENT...
+run_tests() {
+    local label=$1 dir=$2
+    shift 2
+    step "test: $label"
+    rm -f "$dir/meson-logs/testlog.json"
+    $meson test -C "$dir" --no-rebuild --print-errorlogs --quiet "$@" 2>&1 |
+        grep -vE '^ninja: |^Full log written|^$|: +0 *$' || true
+    python3 scripts/tally.py "$label" "$dir/meson-logs/testlog.json" "$totals"
+}
+
+# names DIR PATTERN: tests of a build folder whose suite or name matches, one a line.
+names() {
+    $meson introspect --tests "$1" | python3 -c '
+import json, re, sys
+for test in json.load(sys.stdin):
+    if any(re.search(sys.argv[1], one) for one in [test["name"], *test["suite"]]):
+        print(test["name"])' "$2"
+}
+
+# Prints the totals as the last line; false when anything failed.
+finish() {
+    local passed=0 failed=0 skipped=0 p f s
+    while read -r p f s; do
+        passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    done <"$totals"
+    step "done"
+    if [ $skipped -gt 0 ]; then
+        echo "$passed passed, $failed failed, $skipped skipped"
+    else
+        echo "$passed passed, $failed failed"
+    fi
+    [ $failed -eq 0 ]
+}

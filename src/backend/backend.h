@@ -1,0 +1,129 @@
+/* A backend runs planned steps over batches of rows. Today there is one, the CPU.
+ *
+ * Memory is reached through opaque buffers; only backend/ and kernel/ dereference them. A backend
+ * is shared by the frames made from it, and a frame (registers and scratch) has one owner. All
+ * frames of a backend run through its one thread pool, one at a time. */
+#ifndef JL_BACKEND_BACKEND_H
+#define JL_BACKEND_BACKEND_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/ops.h"
+#include "base/status.h"
+#include "tensor/dtype.h"
+
+struct backend;
+struct backend_buffer;
+struct backend_frame;
+
+struct backend_options {
+    const char *level; // kernel level as JINLIN_CPU spells it; NULL: the best this CPU has
+    int n_threads;     // 0: physical cores within the cgroup's quota
+};
+
+enum jl_status backend_cpu_create(const struct backend_options *options, struct backend **out,
+                                  struct jl_error *err);
+void backend_free(struct backend *backend);
+int backend_threads(const struct backend *backend);
+const char *backend_level(const struct backend *backend);
+
+/* Zeroed memory, 64-byte aligned. */
+enum jl_status backend_alloc(struct backend *backend, size_t bytes, struct backend_buffer **out,
+                             struct jl_error *err);
+void backend_release(struct backend_buffer *buffer); // NULL is fine
+
+/* ---- steps ---- */
+
+/* A weight as the steps read it. Matrices are (n_out, n_in), rows `stride` bytes apart, in the
+ * file's mapping; vectors are (n_in) f32. */
+struct weight {
+    const char *name;
+    const uint8_t *data;
+    size_t stride; // bytes
+    enum dtype dtype;
+    int n_out, n_in;
+};
+
+/* Rotary angles: angle(pos, i) = pos * freq[i], cos and sin times `magnitude`. */
+struct rope_spec {
+    const double *freq; // (n_rot/2)
+    int n_rot;
+    bool interleaved; // pairs (2i, 2i+1), else (i, i + n_rot/2)
+    double magnitude;
+};
+
+/* Where a layer's keys and values stand in a page, and how attention reads them. */
+struct attn_spec {
+    int n_head, n_head_kv, d_k, d_v;
+    enum dtype kv;
+    bool act_bf16;
+    float scale;
+    size_t k_at, v_at; // byte offsets of head 0's chunk in the page; heads follow one another
+};
+
+struct step {
+    enum op_id op;
+    enum reg_id in, in2, out;
+    int layer;        // -1 before the first and after the last layer
+    int width;        // elements of a row that the op handles (of `in`, or of `out` without one)
+    int head_dim;     // OP_HEAD_NORM, OP_ROPE: elements a head
+    enum xfmt xfmt;   // form of `in` (linear, attn) or of `out` (convert)
+    float eps;        // norms
+    struct weight w;
+    const struct rope_spec *rope;
+    const struct attn_spec *attn;
+};
+
+struct step_list {
+    const struct step *steps;
+    int n_step;
+    int reg_width[REG_COUNT]; // widest use of each register, elements
+};
+
+/* ---- batches ---- */
+
+/* One sequence's cache: pages of KV_CHUNK positions, page c holding positions c*128.. */
+struct seq_view {
+    struct backend_buffer *const *pages;
+    int n_page;
+    int n_pos; // positions already stored
+};
+
+#define POS_PARTS 3
+struct batch_row {
+    int32_t token;      // used when vector is NULL
+    const float *vector; // (n_embd) or NULL
+    int32_t pos[POS_PARTS]; // [0] is the place in the sequence; the others are for pictures
+    int32_t seq;        // index into seqs
+    bool want_logits;
+};
+
+/* Rows of many sequences in one pass. Rows of one sequence stand together, positions ascending
+ * without gaps from that sequence's n_pos. */
+struct batch {
+    const struct batch_row *rows;
+    int n_row;
+    const struct seq_view *seqs;
+    int n_seq;
+    const atomic_bool *cancel; // NULL, or checked between layers
+};
+
+/* Registers and scratch for batches of up to max_rows rows of this plan. */
+enum jl_status backend_frame_create(struct backend *backend, const struct step_list *plan,
+                                    int max_rows, struct backend_frame **out, struct jl_error *err);
+void backend_frame_free(struct backend_frame *frame); // NULL is fine
+size_t backend_frame_bytes(const struct backend_frame *frame);
+
+/* Runs the plan. logits: (rows that want logits, width of REG_LOGITS), in row order; may be NULL
+ * when no row wants any. The batch is taken as valid: model/exec.c checks it. */
+enum jl_status backend_frame_run(struct backend_frame *frame, const struct batch *batch,
+                                 float *logits, struct jl_error *err);
+
+/* Calls `each` with the name of every kernel body the frame has run, sorted. */
+void backend_frame_bodies(const struct backend_frame *frame,
+                          void (*each)(void *ctx, const char *name), void *ctx);
+
+#endif

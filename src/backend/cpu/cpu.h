@@ -1,0 +1,73 @@
+/* Inside the CPU backend: what the op bodies share. */
+#ifndef JL_BACKEND_CPU_CPU_H
+#define JL_BACKEND_CPU_CPU_H
+
+#include "backend/backend.h"
+#include "base/pool.h"
+#include "kernel/kernel.h"
+
+struct backend_buffer {
+    uint8_t *data;
+    size_t bytes;
+};
+
+struct backend {
+    struct kernel_table kernels;
+    struct pool *pool;
+};
+
+/* Row blocks of attention: at most this many queries share one pass over a chunk. */
+#define CPU_ATTN_QUERIES 64
+
+struct row_block {
+    int row, n_row; // rows of one sequence
+};
+
+/* Which kernel bodies a frame has run; written by the owner between regions. */
+struct cpu_ran {
+    bool gemv[DTYPE_COUNT][XFMT_COUNT], gemm[DTYPE_COUNT][XFMT_COUNT];
+    bool attn[ATTN_COUNT], row[KSLOT_ROW_COUNT];
+};
+
+struct backend_frame {
+    struct backend *backend;
+    struct step_list plan;
+    int max_rows, max_logit_rows;
+    uint8_t *reg[REG_COUNT];      // (max_rows, stride) each; REG_LOGITS: the caller's
+    size_t stride[REG_COUNT];     // bytes between rows
+    uint8_t *memory;              // all registers, then one scratch a thread
+    size_t bytes;
+    uint8_t *scratch;
+    size_t scratch_stride;        // bytes a thread
+    struct row_block *blocks;     // (max_rows)
+    struct cpu_ran ran;
+
+    /* of the call that runs now */
+    const struct batch *batch;
+    int n_row; // rows the next step sees; fewer once OP_PICK has run
+};
+
+/* One step over the frame's rows. Dispatched from the op list. */
+typedef enum jl_status cpu_op_fn(struct backend_frame *frame, const struct step *step,
+                                 struct jl_error *err);
+#define X(id, name, ...) cpu_op_fn cpu_op_##name;
+OP_LIST(X)
+#undef X
+
+static inline float *cpu_row_f32(const struct backend_frame *frame, enum reg_id reg, int row) {
+    return (float *)(void *)(frame->reg[reg] + (size_t)row * frame->stride[reg]);
+}
+
+static inline uint8_t *cpu_scratch(const struct backend_frame *frame, int thread) {
+    return frame->scratch + (size_t)thread * frame->scratch_stride;
+}
+
+/* Scratch bytes one thread needs for this step. */
+size_t cpu_linear_scratch(const struct backend *backend, const struct step *step);
+size_t cpu_attn_scratch(const struct step *step);
+
+/* Runs fn(frame, step, row) for each row, over the threads when that pays. */
+typedef void cpu_row_fn(struct backend_frame *frame, const struct step *step, int row);
+void cpu_for_rows(struct backend_frame *frame, const struct step *step, cpu_row_fn *fn);
+
+#endif

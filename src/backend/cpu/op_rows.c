@@ -1,0 +1,234 @@
+/* Ops that work on one row at a time. */
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+#include "base/fmath.h"
+#include "tensor/kvchunk.h"
+
+/* Fewer elements than this in all, and waking the threads costs more than the work. */
+#define MIN_PARALLEL 16384
+
+struct row_call {
+    struct backend_frame *frame;
+    const struct step *step;
+    cpu_row_fn *fn;
+};
+
+static void run_row(void *ctx, int item, int thread) {
+    (void)thread;
+    const struct row_call *call = ctx;
+    call->fn(call->frame, call->step, item);
+}
+
+void cpu_for_rows(struct backend_frame *frame, const struct step *step, cpu_row_fn *fn) {
+    struct row_call call = {frame, step, fn};
+    if (frame->n_row > 1 && (int64_t)frame->n_row * step->width >= MIN_PARALLEL) {
+        pool_run(frame->backend->pool, frame->n_row, run_row, &call);
+        return;
+    }
+    for (int row = 0; row < frame->n_row; row++)
+        fn(frame, step, row);
+}
+
+static void embed_row(struct backend_frame *frame, const struct step *step, int row) {
+    const struct batch_row *in = &frame->batch->rows[row];
+    float *out = cpu_row_f32(frame, step->out, row);
+    if (in->vector) memcpy(out, in->vector, (size_t)step->width * sizeof *out);
+    else dtype_dequantize(step->w.dtype, step->w.data + (size_t)in->token * step->w.stride, out, step->width);
+}
+
+enum jl_status cpu_op_embed(struct backend_frame *frame, const struct step *step,
+                            struct jl_error *err) {
+    (void)err;
+    cpu_for_rows(frame, step, embed_row);
+    return JL_OK;
+}
+
+static void rope_table_row(struct backend_frame *frame, const struct step *step, int row) {
+    const struct rope_spec *rope = step->rope;
+    double pos = frame->batch->rows[row].pos[0];
+    float *cs = cpu_row_f32(frame, step->out, row);
+    for (int i = 0; i < rope->n_rot / 2; i++) {
+        double sine, cosine;
+        fmath_sincos64(pos * rope->freq[i], &sine, &cosine);
+        cs[2 * i] = (float)(cosine * rope->magnitude);
+        cs[2 * i + 1] = (float)(sine * rope->magnitude);
+    }
+}
+
+enum jl_status cpu_op_rope_table(struct backend_frame *frame, const struct step *step,
+                                 struct jl_error *err) {
+    (void)err;
+    cpu_for_rows(frame, step, rope_table_row);
+    return JL_OK;
+}
+
+static void norm_span(struct backend_frame *frame, const struct step *step, int row, int at, int n) {
+    struct rms_norm_args args = {
+        .x = cpu_row_f32(frame, step->in, row) + at,
+        .w = (const float *)(const void *)step->w.data,
+        .y = cpu_row_f32(frame, step->out, row) + at,
+        .n = n,
+        .eps = step->eps,
+    };
+    frame->backend->kernels.rms_norm(&args);
+}
+
+static void norm_row(struct backend_frame *frame, const struct step *step, int row) {
+    norm_span(frame, step, row, 0, step->width);
+}
+
+enum jl_status cpu_op_norm(struct backend_frame *frame, const struct step *step,
+                           struct jl_error *err) {
+    (void)err;
+    frame->ran.row[KSLOT_rms_norm] = true;
+    cpu_for_rows(frame, step, norm_row);
+    return JL_OK;
+}
+
+static void head_norm_row(struct backend_frame *frame, const struct step *step, int row) {
+    for (int at = 0; at < step->width; at += step->head_dim)
+        norm_span(frame, step, row, at, step->head_dim);
+}
+
+enum jl_status cpu_op_head_norm(struct backend_frame *frame, const struct step *step,
+                                struct jl_error *err) {
+    (void)err;
+    frame->ran.row[KSLOT_rms_norm] = true;
+    cpu_for_rows(frame, step, head_norm_row);
+    return JL_OK;
+}
+
+static void rope_row(struct backend_frame *frame, const struct step *step, int row) {
+    struct rope_args args = {
+        .cs = cpu_row_f32(frame, step->in, row),
+        .n_rot = step->rope->n_rot,
+        .interleaved = step->rope->interleaved,
+    };
+    float *heads = cpu_row_f32(frame, step->out, row);
+    for (int at = 0; at < step->width; at += step->head_dim) {
+        args.x = heads + at;
+        frame->backend->kernels.rope(&args);
+    }
+}
+
+enum jl_status cpu_op_rope(struct backend_frame *frame, const struct step *step,
+                           struct jl_error *err) {
+    (void)err;
+    frame->ran.row[KSLOT_rope] = true;
+    cpu_for_rows(frame, step, rope_row);
+    return JL_OK;
+}
+
+static void convert_row(struct backend_frame *frame, const struct step *step, int row) {
+    const struct kernel_table *k = &frame->backend->kernels;
+    const float *x = cpu_row_f32(frame, step->in, row);
+    void *out = frame->reg[step->out] + (size_t)row * frame->stride[step->out];
+    if (step->xfmt == XFMT_BF16) k->to_bf16(x, out, step->width);
+    else if (step->xfmt == XFMT_Q8_32) k->to_q8_32(x, out, step->width);
+    else k->to_q8_256(x, out, step->width);
+}
+
+enum jl_status cpu_op_convert(struct backend_frame *frame, const struct step *step,
+                              struct jl_error *err) {
+    (void)err;
+    frame->ran.row[step->xfmt == XFMT_BF16     ? KSLOT_to_bf16
+                   : step->xfmt == XFMT_Q8_32 ? KSLOT_to_q8_32
+                                              : KSLOT_to_q8_256] = true;
+    cpu_for_rows(frame, step, convert_row);
+    return JL_OK;
+}
+
+static void bias_row(struct backend_frame *frame, const struct step *step, int row) {
+    frame->backend->kernels.add((const float *)(const void *)step->w.data,
+                                cpu_row_f32(frame, step->out, row), step->width);
+}
+
+enum jl_status cpu_op_bias(struct backend_frame *frame, const struct step *step,
+                           struct jl_error *err) {
+    (void)err;
+    frame->ran.row[KSLOT_add] = true;
+    cpu_for_rows(frame, step, bias_row);
+    return JL_OK;
+}
+
+static void add_row(struct backend_frame *frame, const struct step *step, int row) {
+    frame->backend->kernels.add(cpu_row_f32(frame, step->in, row),
+                                cpu_row_f32(frame, step->out, row), step->width);
+}
+
+enum jl_status cpu_op_add(struct backend_frame *frame, const struct step *step,
+                          struct jl_error *err) {
+    (void)err;
+    frame->ran.row[KSLOT_add] = true;
+    cpu_for_rows(frame, step, add_row);
+    return JL_OK;
+}
+
+static void silu_mul_row(struct backend_frame *frame, const struct step *step, int row) {
+    frame->backend->kernels.silu_mul(cpu_row_f32(frame, step->in, row),
+                                     cpu_row_f32(frame, step->in2, row),
+                                     cpu_row_f32(frame, step->out, row), step->width);
+}
+
+enum jl_status cpu_op_silu_mul(struct backend_frame *frame, const struct step *step,
+                               struct jl_error *err) {
+    (void)err;
+    frame->ran.row[KSLOT_silu_mul] = true;
+    cpu_for_rows(frame, step, silu_mul_row);
+    return JL_OK;
+}
+
+static void kv_put_row(struct backend_frame *frame, const struct step *step, int row) {
+    const struct attn_spec *attn = step->attn;
+    const struct batch_row *at = &frame->batch->rows[row];
+    uint8_t *page = frame->batch->seqs[at->seq].pages[at->pos[0] / KV_CHUNK]->data;
+    size_t k_bytes = kvchunk_bytes(attn->kv, attn->d_k), v_bytes = kvchunk_bytes(attn->kv, attn->d_v);
+    const float *keys = cpu_row_f32(frame, step->in, row);
+    const float *values = cpu_row_f32(frame, step->in2, row);
+    for (int h = 0; h < attn->n_head_kv; h++) {
+        kvchunk_put_key(attn->kv, page + attn->k_at + (size_t)h * k_bytes, attn->d_k,
+                        at->pos[0] % KV_CHUNK, keys + (size_t)h * (size_t)attn->d_k);
+        kvchunk_put_value(attn->kv, page + attn->v_at + (size_t)h * v_bytes, attn->d_v,
+                          at->pos[0] % KV_CHUNK, values + (size_t)h * (size_t)attn->d_v);
+    }
+}
+
+enum jl_status cpu_op_kv_put(struct backend_frame *frame, const struct step *step,
+                             struct jl_error *err) {
+    (void)err;
+    cpu_for_rows(frame, step, kv_put_row);
+    return JL_OK;
+}
+
+enum jl_status cpu_op_check(struct backend_frame *frame, const struct step *step,
+                            struct jl_error *err) {
+    frame->ran.row[KSLOT_all_finite] = true;
+    for (int row = 0; row < frame->n_row; row++) {
+        if (frame->backend->kernels.all_finite(cpu_row_f32(frame, step->in, row), step->width))
+            continue;
+        if (step->layer < 0)
+            return jl_fail(err, JL_ERR_NONFINITE,
+                           "the output layer gave a logit that is not finite (row %d)", row);
+        const struct batch_row *at = &frame->batch->rows[row];
+        return jl_fail(err, JL_ERR_NONFINITE,
+                       "layer %d gave a value that is not finite (sequence %d, position %d): the "
+                       "weights or the input overflow",
+                       step->layer, at->seq, at->pos[0]);
+    }
+    return JL_OK;
+}
+
+enum jl_status cpu_op_pick(struct backend_frame *frame, const struct step *step,
+                           struct jl_error *err) {
+    (void)err;
+    int kept = 0;
+    for (int row = 0; row < frame->n_row; row++) {
+        if (!frame->batch->rows[row].want_logits) continue;
+        memcpy(cpu_row_f32(frame, step->out, kept), cpu_row_f32(frame, step->in, row),
+               (size_t)step->width * sizeof(float));
+        kept++;
+    }
+    frame->n_row = kept;
+    return JL_OK;
+}

@@ -1,0 +1,72 @@
+/* The ops: one row each, from which come the executor's dispatch, operand checks, `inspect` and,
+ * for the trainer, what an op saves for its backward pass. docs/numerics.md says what each computes.
+ *
+ * A plan is a list of steps over a few named registers; a register holds one vector a row of the
+ * batch. */
+#ifndef JL_BACKEND_OPS_H
+#define JL_BACKEND_OPS_H
+
+/* id, name, inputs, has an output, weight, input saved for backward */
+#define OP_LIST(X)                                                                                 \
+    X(OP_EMBED, embed, 0, 1, WEIGHT_MATRIX, SAVE_NONE)      /* out = row of w; or the given vector */ \
+    X(OP_ROPE_TABLE, rope_table, 0, 1, WEIGHT_NONE, SAVE_NONE) /* out = cos, sin of the position */ \
+    X(OP_NORM, norm, 1, 1, WEIGHT_VECTOR, SAVE_IN)          /* out = rms_norm(in) * w */             \
+    X(OP_HEAD_NORM, head_norm, 1, 1, WEIGHT_VECTOR, SAVE_IN) /* the same for each head of in */      \
+    X(OP_CONVERT, convert, 1, 1, WEIGHT_NONE, SAVE_NONE)    /* out = in in another xfmt */           \
+    X(OP_LINEAR, linear, 1, 1, WEIGHT_MATRIX, SAVE_IN)      /* out = w in */                         \
+    X(OP_BIAS, bias, 0, 1, WEIGHT_VECTOR, SAVE_NONE)        /* out += w */                           \
+    X(OP_ROPE, rope, 1, 1, WEIGHT_NONE, SAVE_NONE)          /* each head of out turned by in */      \
+    X(OP_KV_PUT, kv_put, 2, 0, WEIGHT_NONE, SAVE_NONE)      /* in, in2 -> cache, rounded */          \
+    X(OP_ATTN, attn, 1, 1, WEIGHT_NONE, SAVE_IN)            /* out = softmax(in K') V from the cache */ \
+    X(OP_SILU_MUL, silu_mul, 2, 1, WEIGHT_NONE, SAVE_BOTH)  /* out = silu(in) * in2 */               \
+    X(OP_ADD, add, 1, 1, WEIGHT_NONE, SAVE_NONE)            /* out += in */                          \
+    X(OP_CHECK, check, 1, 0, WEIGHT_NONE, SAVE_NONE)        /* in must be finite */                  \
+    X(OP_PICK, pick, 1, 1, WEIGHT_NONE, SAVE_NONE)          /* only the rows that want logits go on */
+
+enum op_id {
+#define X(id, ...) id,
+    OP_LIST(X)
+#undef X
+        OP_COUNT
+};
+
+enum op_weight { WEIGHT_NONE, WEIGHT_VECTOR, WEIGHT_MATRIX };
+enum op_save { SAVE_NONE, SAVE_IN, SAVE_BOTH };
+
+struct op_row {
+    const char *name;
+    int n_in;
+    int has_out;
+    enum op_weight weight;
+    enum op_save save;
+};
+const struct op_row *op_row(enum op_id id);
+
+/* id, name, what it holds */
+#define REG_LIST(X)                                                                                \
+    X(REG_NONE, "-", "nothing")                                                                    \
+    X(REG_H, "h", "residual stream, f32")                                                          \
+    X(REG_X, "x", "normed input, f32")                                                             \
+    X(REG_Q, "q", "queries, f32")                                                                  \
+    X(REG_K, "k", "keys, f32")                                                                     \
+    X(REG_V, "v", "values, f32")                                                                   \
+    X(REG_A, "a", "attention output, f32")                                                         \
+    X(REG_G, "g", "gate and gated product, f32")                                                   \
+    X(REG_U, "u", "up projection, f32")                                                            \
+    X(REG_Y, "y", "branch output, f32")                                                            \
+    X(REG_CS, "cs", "rotary cos and sin, f32")                                                     \
+    X(REG_C_BF16, "c.bf16", "some register rounded to bf16")                                       \
+    X(REG_C_Q8_32, "c.q8_32", "some register in int8 blocks of 32")                                \
+    X(REG_C_Q8_256, "c.q8_256", "some register in int8 blocks of 256")                             \
+    X(REG_LOGITS, "logits", "the caller's logits, f32")
+
+enum reg_id {
+#define X(id, ...) id,
+    REG_LIST(X)
+#undef X
+        REG_COUNT
+};
+const char *reg_name(enum reg_id id);
+const char *reg_about(enum reg_id id);
+
+#endif

@@ -1,0 +1,19 @@
+/* The commands, in the order `help` lists them. */
+#ifndef JL_CLI_COMMANDS_H
+#define JL_CLI_COMMANDS_H
+
+#define COMMAND_LIST(X)                                                                            \
+    X(run, "continue a text")                                                                      \
+    X(chat, "talk with a model in the terminal")                                                   \
+    X(inspect, "what a model file holds and how it will run")                                      \
+    X(logits, "logits of every position of a prompt, as float32")                                  \
+    X(generate, "continue token ids")                                                              \
+    X(synth, "a GGUF of random weights at a real model's shape")                                   \
+    X(bench, "prefill and decode speed of a model, or of the kernels")                             \
+    X(help, "this list; also: help COMMAND, help env, help exit")
+
+#define X(name, summary) int cmd_##name(int argc, char **argv);
+COMMAND_LIST(X)
+#undef X
+
+#endif

@@ -1,0 +1,69 @@
+#include "cli/engine.h"
+
+#include <jansson.h>
+#include <sha256.h>
+#include <stdlib.h>
+
+#include "base/env.h"
+
+enum jl_status engine_load(const char *path, const struct engine_options *options,
+                           struct engine *out, struct jl_error *err) {
+    struct class_request request = {options->act, options->kv};
+    struct backend_options cpu = {env_get(ENV_CPU), options->threads};
+    *out = (struct engine){0};
+    enum jl_status status = backend_cpu_create(&cpu, &out->backend, err);
+    if (status == JL_OK) status = model_load(path, &request, &out->model, err);
+    if (status != JL_OK) engine_free(out);
+    return status;
+}
+
+enum jl_status engine_start(struct engine *engine, int max_rows, struct jl_error *err) {
+    return exec_create(engine->model, engine->backend, max_rows, &engine->exec, err);
+}
+
+void engine_free(struct engine *engine) {
+    exec_free(engine->exec);
+    model_free(engine->model);
+    backend_free(engine->backend);
+    *engine = (struct engine){0};
+}
+
+enum jl_status engine_stats_add(struct engine_stats *stats, int rows, struct jl_error *err) {
+    if (stats->n_call == stats->cap) {
+        int cap = stats->cap ? 2 * stats->cap : 64;
+        int *grown = realloc(stats->rows, (size_t)cap * sizeof *grown);
+        if (!grown) return jl_fail(err, JL_ERR_MEMORY, "out of memory for statistics");
+        stats->rows = grown;
+        stats->cap = cap;
+    }
+    stats->rows[stats->n_call++] = rows;
+    return JL_OK;
+}
+
+static void add_body(void *ctx, const char *name) { json_array_append_new(ctx, json_string(name)); }
+
+enum jl_status engine_stats_print(const struct engine_stats *stats, const struct engine *engine,
+                                  const char *sha256, FILE *out, struct jl_error *err) {
+    char cls[CLASS_NAME_BYTES];
+    json_t *rows = json_array(), *bodies = json_array();
+    for (int i = 0; i < stats->n_call; i++)
+        json_array_append_new(rows, json_integer(stats->rows[i]));
+    backend_frame_bodies(exec_frame(engine->exec), add_body, bodies);
+    class_name(&engine->model->cls, cls);
+    json_t *line = json_pack("{s:i, s:o, s:o, s:i, s:s, s:s, s:s}", "forward_calls", stats->n_call,
+                             "rows", rows, "bodies", bodies, "threads",
+                             backend_threads(engine->backend), "level",
+                             backend_level(engine->backend), "class", cls, "sha256", sha256);
+    int failed = !line || json_dumpf(line, out, JSON_COMPACT) || fputc('\n', out) == EOF;
+    json_decref(line);
+    return failed ? jl_fail(err, JL_ERR_IO, "cannot write the statistics line") : JL_OK;
+}
+
+void engine_stats_free(struct engine_stats *stats) {
+    free(stats->rows);
+    *stats = (struct engine_stats){0};
+}
+
+void engine_sha256(const void *data, size_t bytes, char out[ENGINE_SHA256_TEXT]) {
+    SHA256Data(data, bytes, out);
+}

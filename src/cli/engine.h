@@ -1,0 +1,52 @@
+/* What every command that runs a model shares: options, loading, and the statistics line. */
+#ifndef JL_CLI_ENGINE_H
+#define JL_CLI_ENGINE_H
+
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "model/exec.h"
+#include "session/feed.h"
+
+struct engine_options {
+    const char *act, *kv;
+    int threads;
+};
+
+/* The options --act, --kv and --threads for a command's table. */
+#define ENGINE_OPTIONS(o)                                                                          \
+    {"--act", NULL, CLI_TEXT, &(o).act, "f32|bf16", "activations (default: as the weights ask)",   \
+     0, 0},                                                                                        \
+    {"--kv", NULL, CLI_TEXT, &(o).kv, "f32|f16|bf16", "cache type (default: f16, with act bf16 bf16)", \
+     0, 0},                                                                                        \
+    {"--threads", "-t", CLI_INT, &(o).threads, "N", "threads (default: physical cores)", 1, 256}
+
+struct engine {
+    struct model *model;
+    struct backend *backend;
+    struct exec *exec;
+};
+
+/* Rows of one pass when nobody says otherwise. */
+#define ENGINE_CHUNK 512
+
+enum jl_status engine_load(const char *path, const struct engine_options *options,
+                           struct engine *out, struct jl_error *err);
+enum jl_status engine_start(struct engine *engine, int max_rows, struct jl_error *err); // the executor
+void engine_free(struct engine *engine);
+
+/* Rows of each forward call, for --stats. */
+struct engine_stats {
+    int *rows;
+    int n_call, cap;
+};
+enum jl_status engine_stats_add(struct engine_stats *stats, int rows, struct jl_error *err);
+/* One JSON line: forward_calls, rows, bodies, threads, level, class, sha256. */
+enum jl_status engine_stats_print(const struct engine_stats *stats, const struct engine *engine,
+                                  const char *sha256, FILE *out, struct jl_error *err);
+void engine_stats_free(struct engine_stats *stats);
+
+#define ENGINE_SHA256_TEXT 65
+void engine_sha256(const void *data, size_t bytes, char out[ENGINE_SHA256_TEXT]);
+
+#endif

@@ -1,0 +1,14 @@
+/* What one vector level brings to the table; compiled once a level. */
+#include "kernel/fill.h"
+#include "kernel/cpu/simd.h"
+
+#if defined(JINLIN_LEVEL_AVX512)
+void kernel_fill_avx512(struct kernel_table *table)
+#else
+void kernel_fill_avx2(struct kernel_table *table)
+#endif
+{
+    LEVEL_FN(fill_linear)(table);
+    LEVEL_FN(fill_rows)(table);
+    LEVEL_FN(fill_attn)(table);
+}

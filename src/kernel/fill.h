@@ -1,0 +1,23 @@
+/* How each level puts its bodies into the table: one function a level and subject. The functions of
+ * a level overwrite what lower levels put there. */
+#ifndef JL_KERNEL_FILL_H
+#define JL_KERNEL_FILL_H
+
+#include "kernel/kernel.h"
+
+/* linear: the gemv, gemm and gemm_rows slots; xconv: the to_* slots; rows: the other row kernels;
+ * attn: attn_chunk, attn_fold and attn_finish. */
+void ref_fill_linear(struct kernel_table *table);
+void ref_fill_xconv(struct kernel_table *table);
+void ref_fill_rows(struct kernel_table *table);
+void ref_fill_attn(struct kernel_table *table);
+
+void avx2_fill_linear(struct kernel_table *table);
+void avx2_fill_rows(struct kernel_table *table);
+void avx2_fill_attn(struct kernel_table *table);
+
+void avx512_fill_linear(struct kernel_table *table);
+void avx512_fill_rows(struct kernel_table *table);
+void avx512_fill_attn(struct kernel_table *table);
+
+#endif

@@ -1,0 +1,162 @@
+/* The kernel table: every arithmetic loop of the engine, one slot each.
+ *
+ * Kernels are pure functions on raw pointers. The table is filled with the readable bodies of
+ * kernel/ref and then overwritten, slot by slot, with those of the best level the CPU has (or that
+ * JINLIN_CPU forces). All bodies of a slot give the same bits: docs/numerics.md is the contract,
+ * kernel/ref its executable form. Callers set the floating-point environment (kernel/fpenv.h). */
+#ifndef JL_KERNEL_KERNEL_H
+#define JL_KERNEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "tensor/dtype.h"
+
+#define KERNEL_LEVEL_LIST(X)                                                                       \
+    X(LEVEL_REF, "ref")       /* portable C, one scalar chain at a time */                         \
+    X(LEVEL_AVX2, "avx2")     /* AVX2, FMA, F16C */                                                \
+    X(LEVEL_AVX512, "avx512") /* AVX-512 F, BW, DQ, VL, VNNI, BF16 */
+
+enum kernel_level {
+#define X(id, name) id,
+    KERNEL_LEVEL_LIST(X)
+#undef X
+        LEVEL_COUNT
+};
+
+/* ---- y[r][o] = sum_k w[o][k] * x[r][k], the linear rules of docs/numerics.md ---- */
+
+struct linear_args {
+    const uint8_t *w;       // (n_out, n_in), rows of w_stride bytes; may be unaligned
+    size_t w_stride;        // bytes
+    int n_in;               // a multiple of the weight type's block
+    const uint8_t *x;       // (n_rows, n_in) in the body's xfmt (tensor/xrow.h), 64-aligned
+    size_t x_stride;        // bytes, a multiple of 64
+    int n_rows;             // > 0
+    int out0, out1;         // outputs to compute, 0 <= out0 < out1 <= n_out
+    float *y;               // (n_rows, n_out), y_stride floats between rows
+    size_t y_stride;
+    uint8_t *scratch;       // linear_scratch_bytes() of the calling thread, 64-aligned
+};
+
+/* What the linear slots multiply: weight type, activation form, name. */
+#define LINEAR_LIST(X)                                                                             \
+    X(DTYPE_F32, XFMT_F32, "f32")                                                                  \
+    X(DTYPE_F16, XFMT_F32, "f16")                                                                  \
+    X(DTYPE_BF16, XFMT_F32, "bf16_f32")                                                            \
+    X(DTYPE_BF16, XFMT_BF16, "bf16")                                                               \
+    X(DTYPE_Q8_0, XFMT_Q8_32, "q8_0")                                                              \
+    X(DTYPE_Q4_K, XFMT_Q8_256, "q4_k")                                                             \
+    X(DTYPE_Q6_K, XFMT_Q8_256, "q6_k")
+
+typedef void linear_fn(const struct linear_args *args);
+
+struct linear_body {
+    linear_fn *run;
+    const char *name; // "gemm_q4_k.avx512"
+    size_t (*scratch_bytes)(int n_in); // NULL: none
+    int tile; // outputs the body handles together: out0 and, but for the last, out1 want multiples
+};
+
+/* ---- row kernels ---- */
+
+struct rms_norm_args {
+    const float *x, *w; // (n), (n); w NULL: no weight
+    float *y;           // (n), may be x
+    int n;
+    float eps;
+};
+
+/* Rotates one head vector in place. pair i of n_rot/2: (2i, 2i+1) when interleaved, else
+ * (i, i + n_rot/2); elements from n_rot on are left. cs: n_rot floats, cos at [2i], sin at [2i+1]. */
+struct rope_args {
+    float *x;
+    const float *cs;
+    int n_rot;
+    bool interleaved;
+};
+
+/* ---- attention over one chunk of KV_CHUNK cached positions (tensor/kvchunk.h) ---- */
+
+struct attn_chunk_args {
+    int n_q;                 // query vectors that share this chunk's key/value head
+    int d_k, d_v;            // even
+    const void *const *q;    // n_q vectors of d_k: bf16 when kv and act are bf16, else f32
+    const int *n_key;        // per query: the first n_key positions are visible; 0 skips the query
+    const void *k, *v;       // the chunk; K is read to the end of the last visible group of 16,
+                             // V to the last visible position (bf16: to its partner in the pair)
+    float scale;             // score = scale * chain
+    float *m, *l;            // (n_q): max and sum of exp
+    float *o;                // (n_q, d_v): unnormalised output, o_stride floats apart
+    size_t o_stride;
+    float *scratch;          // n_q * KV_CHUNK floats, 64-aligned
+};
+
+/* Folds the next chunk's part into the running state, in order of position; `fresh`: copy. */
+struct attn_fold_args {
+    int d_v;
+    float *m, *l, *o;                     // running state of one query
+    const float *part_m, *part_l, *part_o;
+    bool fresh;
+};
+
+enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_COUNT }; // kv dtype, q form
+
+/* ---- the table ---- */
+
+/* slot, C type, name. Row kernels work on one row a call. */
+#define ROW_KERNEL_LIST(X)                                                                         \
+    X(rms_norm, void (*)(const struct rms_norm_args *args))                                            \
+    X(rope, void (*)(const struct rope_args *))                                                    \
+    X(silu_mul, void (*)(const float *gate, const float *up, float *y, int n))                     \
+    X(add, void (*)(const float *x, float *y, int n))         /* y += x */                         \
+    X(all_finite, bool (*)(const float *x, int n))                                                 \
+    X(to_bf16, void (*)(const float *x, void *row, int n))    /* XFMT_BF16 row */                  \
+    X(to_q8_32, void (*)(const float *x, void *row, int n))   /* XFMT_Q8_32 row */                 \
+    X(to_q8_256, void (*)(const float *x, void *row, int n))  /* XFMT_Q8_256 row */                \
+    X(attn_fold, void (*)(const struct attn_fold_args *))                                          \
+    X(attn_finish, void (*)(float *o, float l, int d_v))      /* o /= l */
+
+enum kernel_slot {
+#define X(slot, type) KSLOT_##slot,
+    ROW_KERNEL_LIST(X)
+#undef X
+        KSLOT_ROW_COUNT
+};
+
+struct kernel_table {
+    enum kernel_level level;
+    const struct linear_body *gemv[DTYPE_COUNT][XFMT_COUNT]; // few rows: streams the weights
+    const struct linear_body *gemm[DTYPE_COUNT][XFMT_COUNT]; // many rows: converts a panel once
+    int gemm_rows[DTYPE_COUNT][XFMT_COUNT];                  // from this many rows on, gemm wins
+    void (*attn_chunk[ATTN_COUNT])(const struct attn_chunk_args *);
+    const char *attn_chunk_name[ATTN_COUNT];
+#define X(slot, type) __typeof__(type) slot;
+    ROW_KERNEL_LIST(X)
+#undef X
+    const char *row_name[KSLOT_ROW_COUNT]; // "rms_norm.avx512"
+};
+
+/* `level`: as JINLIN_CPU spells it, or NULL for the best the CPU has. An unknown name or a level
+ * the CPU lacks is an error. */
+enum jl_status kernel_table_init(struct kernel_table *table, const char *level,
+                                 struct jl_error *err);
+bool kernel_level_available(enum kernel_level level);
+const char *kernel_level_name(enum kernel_level level);
+
+/* The linear body for n_rows, NULL when the pair of types is not multiplied. */
+const struct linear_body *kernel_linear(const struct kernel_table *table, enum dtype w,
+                                        enum xfmt x, int n_rows);
+/* Enough scratch for any linear body with this n_in, bytes, a multiple of 64. */
+size_t kernel_linear_scratch(const struct kernel_table *table, enum dtype w, enum xfmt x, int n_in);
+/* Which attn_chunk slot serves a cache dtype and act; ATTN_COUNT for a type that is no cache type. */
+enum attn_kind kernel_attn_kind(enum dtype kv, bool act_bf16);
+
+/* What each level brings; a NULL slot keeps the one below. */
+void kernel_fill_ref(struct kernel_table *table);
+void kernel_fill_avx2(struct kernel_table *table);
+void kernel_fill_avx512(struct kernel_table *table);
+
+#endif

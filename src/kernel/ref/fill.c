@@ -1,0 +1,8 @@
+/* The reference level: every slot of the table, so that higher levels may leave any of them. */
+#include "kernel/fill.h"
+
+void kernel_fill_ref(struct kernel_table *table) {
+    ref_fill_linear(table);
+    ref_fill_rows(table);
+    ref_fill_attn(table);
+}

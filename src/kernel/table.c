@@ -1,0 +1,137 @@
+/* Fills the kernel table and answers what it holds. Levels stack: a level needs all lower ones. */
+#include "kernel/kernel.h"
+
+#include <string.h>
+
+#ifdef JINLIN_X86_LEVELS
+#include <cpuid.h>
+#endif
+
+static const char *const level_names[LEVEL_COUNT] = {
+#define X(id, name) [id] = name,
+    KERNEL_LEVEL_LIST(X)
+#undef X
+};
+
+static const char *const level_needs[LEVEL_COUNT] = {
+    [LEVEL_REF] = "nothing",
+    [LEVEL_AVX2] = "AVX2, FMA and F16C",
+    [LEVEL_AVX512] = "AVX2, FMA, F16C and AVX-512 F, BW, DQ, VL, VNNI and BF16",
+};
+
+const char *kernel_level_name(enum kernel_level level) {
+    return (unsigned)level < LEVEL_COUNT ? level_names[level] : "?";
+}
+
+#ifdef JINLIN_X86_LEVELS
+
+/* Bits of CPUID (Intel SDM volume 2A) and of XCR0 (volume 1, 13.3). */
+#define LEAF1_C_NEEDED (1u << 12 | 1u << 27 | 1u << 28 | 1u << 29) // FMA, OSXSAVE, AVX, F16C
+#define LEAF7_B_AVX2 (1u << 5)
+#define LEAF7_B_AVX512 (1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) // F, DQ, BW, VL
+#define LEAF7_C_VNNI (1u << 11)
+#define LEAF7_1_A_BF16 (1u << 5)
+#define XCR0_YMM 0x06u // SSE and AVX state
+#define XCR0_ZMM 0xe6u // and opmask, upper ZMM, high ZMM state
+
+static bool has_all(unsigned value, unsigned bits) { return (value & bits) == bits; }
+
+static enum kernel_level best_x86_level(void) {
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !has_all(c, LEAF1_C_NEEDED)) return LEVEL_REF;
+    unsigned xcr0, xcr0_high;
+    __asm__ volatile("xgetbv" : "=a"(xcr0), "=d"(xcr0_high) : "c"(0));
+    if (!has_all(xcr0, XCR0_YMM)) return LEVEL_REF;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !has_all(b, LEAF7_B_AVX2)) return LEVEL_REF;
+    if (!has_all(xcr0, XCR0_ZMM) || !has_all(b, LEAF7_B_AVX512) || !has_all(c, LEAF7_C_VNNI))
+        return LEVEL_AVX2;
+    if (a < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !has_all(a, LEAF7_1_A_BF16))
+        return LEVEL_AVX2;
+    return LEVEL_AVX512;
+}
+
+static enum kernel_level best_level(void) { return best_x86_level(); }
+
+static void fill_above_ref(struct kernel_table *table, enum kernel_level level) {
+    if (level >= LEVEL_AVX2) kernel_fill_avx2(table);
+    if (level >= LEVEL_AVX512) kernel_fill_avx512(table);
+}
+
+#else
+
+static enum kernel_level best_level(void) { return LEVEL_REF; }
+
+static void fill_above_ref(struct kernel_table *table, enum kernel_level level) {
+    (void)table;
+    (void)level;
+}
+
+#endif
+
+bool kernel_level_available(enum kernel_level level) {
+    return (unsigned)level < LEVEL_COUNT && level <= best_level();
+}
+
+static enum jl_status find_level(const char *name, enum kernel_level *out, struct jl_error *err) {
+    enum kernel_level best = best_level();
+    if (!name) {
+        *out = best;
+        return JL_OK;
+    }
+    for (enum kernel_level level = LEVEL_REF; level < LEVEL_COUNT; level++) {
+        if (strcmp(name, level_names[level]) != 0) continue;
+        if (level > best)
+            return jl_fail(err, JL_ERR_CPU,
+                           "kernel level '%s' needs %s, which this CPU, operating system or build "
+                           "lacks; the best level here is '%s'",
+                           name, level_needs[level], level_names[best]);
+        *out = level;
+        return JL_OK;
+    }
+    return jl_fail(err, JL_ERR_USAGE,
+                   "unknown kernel level '%s': set JINLIN_CPU to ref, avx2 or avx512, or leave it "
+                   "unset for the best this CPU has ('%s')",
+                   name, level_names[best]);
+}
+
+enum jl_status kernel_table_init(struct kernel_table *table, const char *level,
+                                 struct jl_error *err) {
+    *table = (struct kernel_table){0};
+    JL_TRY(find_level(level, &table->level, err));
+    kernel_fill_ref(table);
+    fill_above_ref(table, table->level);
+    return JL_OK;
+}
+
+const struct linear_body *kernel_linear(const struct kernel_table *table, enum dtype w, enum xfmt x,
+                                        int n_rows) {
+    const struct linear_body *gemv = table->gemv[w][x], *gemm = table->gemm[w][x];
+    if (!gemv) return gemm;
+    if (!gemm) return gemv;
+    return n_rows >= table->gemm_rows[w][x] ? gemm : gemv;
+}
+
+static size_t body_scratch(const struct linear_body *body, int n_in) {
+    return body && body->scratch_bytes ? body->scratch_bytes(n_in) : 0;
+}
+
+size_t kernel_linear_scratch(const struct kernel_table *table, enum dtype w, enum xfmt x,
+                             int n_in) {
+    size_t gemv = body_scratch(table->gemv[w][x], n_in);
+    size_t gemm = body_scratch(table->gemm[w][x], n_in);
+    size_t most = gemv > gemm ? gemv : gemm;
+    return (most + 63) / 64 * 64;
+}
+
+enum attn_kind kernel_attn_kind(enum dtype kv, bool act_bf16) {
+    switch (kv) {
+    case DTYPE_F32:
+        return ATTN_F32;
+    case DTYPE_F16:
+        return ATTN_F16;
+    case DTYPE_BF16:
+        return act_bf16 ? ATTN_BF16 : ATTN_BF16_F32;
+    default:
+        return ATTN_COUNT;
+    }
+}

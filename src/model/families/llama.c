@@ -1,0 +1,29 @@
+/* llama: Llama 1-3, Yi, DeepSeek-LLM and everything else published as LlamaForCausalLM.
+ * GGUF files hold q and k rows permuted for interleaved rotary pairs; Hugging Face folders do not. */
+#include "model/spec.h"
+
+const struct family family_llama = {
+    .name = "llama",
+    .gguf = "llama",
+    .hf = "LlamaForCausalLM",
+    .hf_model_type = "llama",
+    .rope_gguf = ROPE_INTERLEAVED,
+    .rope_hf = ROPE_HALF,
+    .layers = {.mixer = &prog_gqa, .ffn = &prog_swiglu},
+    .rules =
+        {
+            {ROLE_OUTPUT, BY_UNTIED},
+            {ROLE_OUTPUT_B, ABSENT},
+            {ROLE_ROPE_FREQS, OPTIONAL},
+            {ROLE_ATTN_Q_B, BY_ATTENTION_BIAS},
+            {ROLE_ATTN_K_B, BY_ATTENTION_BIAS},
+            {ROLE_ATTN_V_B, BY_ATTENTION_BIAS},
+            {ROLE_ATTN_O_B, BY_ATTENTION_BIAS},
+            {ROLE_ATTN_Q_NORM, ABSENT},
+            {ROLE_ATTN_K_NORM, ABSENT},
+            {ROLE_FFN_GATE_B, BY_MLP_BIAS},
+            {ROLE_FFN_UP_B, BY_MLP_BIAS},
+            {ROLE_FFN_DOWN_B, BY_MLP_BIAS},
+        },
+    .ignored = {".rotary_emb.inv_freq"},
+};

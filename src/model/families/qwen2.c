@@ -1,0 +1,25 @@
+/* qwen2: Qwen1.5 to Qwen2.5 dense. q, k and v always carry a bias, whatever attention_bias says. */
+#include "model/spec.h"
+
+const struct family family_qwen2 = {
+    .name = "qwen2",
+    .gguf = "qwen2",
+    .hf = "Qwen2ForCausalLM",
+    .hf_model_type = "qwen2",
+    .rope_gguf = ROPE_HALF,
+    .rope_hf = ROPE_HALF,
+    .layers = {.mixer = &prog_gqa, .ffn = &prog_swiglu},
+    .rules =
+        {
+            {ROLE_OUTPUT, BY_UNTIED},
+            {ROLE_OUTPUT_B, OPTIONAL},
+            {ROLE_ROPE_FREQS, OPTIONAL},
+            {ROLE_ATTN_O_B, OPTIONAL},
+            {ROLE_ATTN_Q_NORM, ABSENT},
+            {ROLE_ATTN_K_NORM, ABSENT},
+            {ROLE_FFN_GATE_B, OPTIONAL},
+            {ROLE_FFN_UP_B, OPTIONAL},
+            {ROLE_FFN_DOWN_B, OPTIONAL},
+        },
+    .ignored = {".rotary_emb.inv_freq"},
+};

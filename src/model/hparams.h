@@ -1,0 +1,71 @@
+/* Hyper-parameters: one row each, read from GGUF metadata or config.json alike.
+ *
+ * Closed world: a missing required key, a value of the wrong type or out of range, and an unknown
+ * value of a key we know are errors. Keys nobody reads are listed by `inspect`. */
+#ifndef JL_MODEL_HPARAMS_H
+#define JL_MODEL_HPARAMS_H
+
+#include "base/status.h"
+#include "format/model_file.h"
+#include "model/roles.h"
+
+/* A flag that a config may leave unsaid. */
+enum tristate { UNSAID = -1, NO = 0, YES = 1 };
+
+/* field, type, GGUF key after "ARCH.", Hugging Face key, default, min, max.
+ * Default REQUIRED: absence is an error. A NULL key: the format does not carry it. */
+#define HP_REQUIRED (-1e300)
+#define HPARAM_LIST(X)                                                                             \
+    X(n_layer, int, "block_count", "num_hidden_layers", HP_REQUIRED, 1, 4096)                      \
+    X(n_embd, int, "embedding_length", "hidden_size", HP_REQUIRED, 1, 1 << 20)                     \
+    X(n_ff, int, "feed_forward_length", "intermediate_size", HP_REQUIRED, 1, 1 << 22)              \
+    X(n_head, int, "attention.head_count", "num_attention_heads", HP_REQUIRED, 1, 1 << 16)         \
+    X(n_head_kv, int, "attention.head_count_kv", "num_key_value_heads", 0, 1, 1 << 16)             \
+    X(head_dim_k, int, "attention.key_length", "head_dim", 0, 2, 1 << 16)                          \
+    X(head_dim_v, int, "attention.value_length", NULL, 0, 2, 1 << 16)                              \
+    X(n_ctx_train, int, "context_length", "max_position_embeddings", HP_REQUIRED, 1, 1 << 30)      \
+    X(n_vocab, int, "vocab_size", "vocab_size", 0, 1, 1 << 26)                                     \
+    X(rms_eps, double, "attention.layer_norm_rms_epsilon", "rms_norm_eps", 1e-6, 0, 1)             \
+    X(attn_scale, double, "attention.scale", NULL, 0, 1e-9, 1e9)                                   \
+    X(rope_theta, double, "rope.freq_base", "rope_theta", 10000, 1e-3, 1e30)                       \
+    X(n_rot, int, "rope.dimension_count", NULL, 0, 2, 1 << 16)                                     \
+    X(rotary_share, double, NULL, "partial_rotary_factor", 1, 1e-6, 1)                             \
+    X(tied, tristate, NULL, "tie_word_embeddings", UNSAID, 0, 1)                                   \
+    X(attention_bias, tristate, NULL, "attention_bias", UNSAID, 0, 1)                              \
+    X(mlp_bias, tristate, NULL, "mlp_bias", UNSAID, 0, 1)
+
+enum rope_scaling { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3, ROPE_YARN };
+
+struct rope_hparams {
+    enum rope_scaling scaling;
+    double factor;
+    double n_ctx_orig;
+    double beta_fast, beta_slow;            // yarn
+    double low_freq_factor, high_freq_factor; // llama3
+    double magnitude;                       // cos and sin are multiplied by it
+    bool truncate;                          // yarn: round the correction range to whole pairs
+};
+
+typedef int hparam_int;
+typedef double hparam_double;
+typedef enum tristate hparam_tristate;
+
+struct hparams {
+#define X(field, type, ...) hparam_##type field;
+    HPARAM_LIST(X)
+#undef X
+    struct rope_hparams rope;
+};
+
+/* `arch`: GGUF's general.architecture, unused for Hugging Face folders. Derived fields (n_head_kv,
+ * head dims, n_rot, n_vocab from the embedding's shape) are filled in and cross-checked. */
+enum jl_status hparams_read(struct model_file *file, const char *arch, struct hparams *out,
+                            struct jl_error *err);
+int64_t hparams_dim(const struct hparams *hp, enum dim_id dim);
+const char *hparams_rope_name(enum rope_scaling scaling);
+
+/* Rotary frequencies (n_rot/2 of them) with the scaling applied, and the magnitude. `factors`:
+ * GGUF's rope_freqs tensor, divides each frequency; may be NULL. */
+void rope_frequencies(const struct hparams *hp, const float *factors, double *freq);
+
+#endif

@@ -1,0 +1,54 @@
+#include "model/model.h"
+
+#include <stdlib.h>
+
+/* act bf16 is the default when some matrix is BF16. */
+static bool has_bf16_matrix(const struct model *model) {
+    for (int layer = 0; layer <= model->hp.n_layer; layer++)
+        for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
+            const struct weight *w = &model->weights[(size_t)layer * ROLE_COUNT + (size_t)role];
+            if (w->data && w->dtype == DTYPE_BF16 && w->n_out > 1) return true;
+        }
+    return false;
+}
+
+size_t model_weight_bytes(const struct model *model) {
+    size_t bytes = 0;
+    for (int layer = 0; layer <= model->hp.n_layer; layer++)
+        for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
+            const struct weight *w = &model->weights[(size_t)layer * ROLE_COUNT + (size_t)role];
+            if (w->data && !(model->tied && role == ROLE_OUTPUT))
+                bytes += w->stride * (size_t)w->n_out;
+        }
+    return bytes;
+}
+
+enum jl_status model_load(const char *path, const struct class_request *request,
+                          struct model **out, struct jl_error *err) {
+    static const struct class_request none;
+    enum jl_status status;
+    const char *arch;
+    struct model *model = calloc(1, sizeof *model);
+    *out = NULL;
+    if (!model) return jl_fail(err, JL_ERR_MEMORY, "out of memory opening %s", path);
+    status = model_file_open(path, &model->file, err);
+    if (status == JL_OK) status = model_choose_family(model, &arch, err);
+    if (status == JL_OK) status = hparams_read(model->file, arch, &model->hp, err);
+    if (status == JL_OK) status = model_bind(model, err);
+    if (status == JL_OK)
+        status = class_resolve(request ? request : &none, has_bf16_matrix(model), &model->cls, err);
+    if (status == JL_OK) status = model_plan(model, err);
+    if (status != JL_OK) {
+        model_free(model);
+        return status;
+    }
+    *out = model;
+    return JL_OK;
+}
+
+void model_free(struct model *model) {
+    if (!model) return;
+    model_file_free(model->file);
+    arena_free(&model->arena);
+    free(model);
+}

@@ -1,0 +1,55 @@
+/* A loaded model: file, family, hyper-parameters, numeric class, bound weights and the plan.
+ *
+ * const after model_load and shared by all. Weights stay in the file's mapping; only vectors
+ * (norms, biases) are copied, widened to f32. */
+#ifndef JL_MODEL_MODEL_H
+#define JL_MODEL_MODEL_H
+
+#include "backend/backend.h"
+#include "base/arena.h"
+#include "format/model_file.h"
+#include "model/class.h"
+#include "model/spec.h"
+
+struct ignored_tensor {
+    const char *name, *why;
+};
+
+struct model {
+    struct model_file *file;
+    const struct family *family;
+    struct hparams hp;
+    struct numeric_class cls;
+
+    struct weight *weights; // [n_layer + 1][ROLE_COUNT]; the last row holds the model's own
+    struct ignored_tensor *ignored;
+    int n_ignored;
+    bool tied; // the output head is the token embedding
+
+    struct rope_spec rope;
+    struct attn_spec *attn; // [n_layer]
+    size_t page_bytes;      // state: one page of KV_CHUNK positions, all layers
+    struct step_list plan;
+    struct arena arena;
+};
+
+enum jl_status model_load(const char *path, const struct class_request *request,
+                          struct model **out, struct jl_error *err);
+void model_free(struct model *model); // NULL is fine
+
+/* A bound weight, or NULL when the role is absent. layer -1: the model's own. */
+const struct weight *model_weight(const struct model *model, enum role_id role, int layer);
+size_t model_weight_bytes(const struct model *model); // as stored in the file
+/* What the family's programs and rules and the configuration ask of a role. */
+enum role_need model_role_need(const struct family *family, const struct hparams *hp,
+                               enum role_id role);
+
+/* The steps of load: bind -> plan -> check, each closed-world. */
+enum jl_status model_bind(struct model *model, struct jl_error *err);                 // bind.c
+enum jl_status model_plan(struct model *model, struct jl_error *err);                 // plan.c
+enum jl_status model_choose_family(struct model *model, const char **arch, struct jl_error *err);
+
+/* Every family, ends with NULL. */
+extern const struct family *const model_families[];
+
+#endif

@@ -1,0 +1,166 @@
+/* Plan: programs become a flat list of steps with weights, widths and forms resolved.
+ *
+ * Optional steps whose weight is absent vanish here. A linear step reads its input in the form its
+ * weight's type asks for; the conversion is planned once per register value and form, so q, k and v
+ * share one. */
+#include <string.h>
+
+#include "model/model.h"
+#include "tensor/kvchunk.h"
+
+struct planner {
+    struct model *model;
+    struct step *steps;
+    int n_step, cap;
+    int width[REG_COUNT];               // of the value a register holds now
+    enum reg_id converted[XFMT_COUNT];  // which register each conversion buffer was made from
+    struct jl_error *err;
+};
+
+static enum reg_id conversion_reg(enum xfmt fmt) {
+    switch (fmt) {
+    case XFMT_BF16: return REG_C_BF16;
+    case XFMT_Q8_32: return REG_C_Q8_32;
+    case XFMT_Q8_256: return REG_C_Q8_256;
+    default: return REG_NONE;
+    }
+}
+
+static enum jl_status emit(struct planner *p, struct step step) {
+    if (p->n_step == p->cap) return jl_fail(p->err, JL_ERR_LIMIT, "the plan is too long");
+    p->steps[p->n_step++] = step;
+    enum reg_id written = step.out;
+    if (written != REG_NONE && step.op != OP_CONVERT) {
+        p->width[written] = step.width;
+        for (int f = 0; f < XFMT_COUNT; f++)
+            if (p->converted[f] == written) p->converted[f] = REG_NONE;
+    }
+    if (written != REG_NONE && step.width > p->model->plan.reg_width[written])
+        p->model->plan.reg_width[written] = step.width;
+    return JL_OK;
+}
+
+/* Makes `reg` available in form `fmt` and returns where it then stands. */
+static enum jl_status in_form(struct planner *p, enum reg_id reg, enum xfmt fmt, int layer,
+                              enum reg_id *out) {
+    *out = reg;
+    if (fmt == XFMT_F32) return JL_OK;
+    *out = conversion_reg(fmt);
+    if (p->converted[fmt] == reg) return JL_OK;
+    struct step step = {.op = OP_CONVERT, .in = reg, .out = *out, .layer = layer,
+                        .width = p->width[reg], .xfmt = fmt};
+    JL_TRY(emit(p, step));
+    p->converted[fmt] = reg;
+    return JL_OK;
+}
+
+static enum jl_status plan_step(struct planner *p, const struct prog_step *line, int layer) {
+    const struct model *model = p->model;
+    const struct op_row *op = op_row(line->op);
+    struct step step = {.op = line->op, .in = line->in, .in2 = line->in2, .out = line->out,
+                        .layer = layer, .eps = (float)model->hp.rms_eps, .xfmt = XFMT_F32};
+    if (op->weight != WEIGHT_NONE) {
+        const struct weight *w = model_weight(model, line->w, layer);
+        if (!w) return JL_OK; // optional and absent: the step vanishes
+        step.w = *w;
+    }
+    step.width = p->width[op->n_in ? line->in : line->out];
+    switch (line->op) {
+    case OP_EMBED: step.width = step.w.n_in; break;
+    case OP_ROPE_TABLE:
+        step.rope = &model->rope;
+        step.width = model->rope.n_rot;
+        break;
+    case OP_HEAD_NORM: step.head_dim = step.w.n_in; break;
+    case OP_ROPE:
+        step.rope = &model->rope;
+        step.head_dim = model->hp.head_dim_k;
+        step.width = p->width[line->out];
+        break;
+    case OP_LINEAR: {
+        const struct dtype_row *row = dtype_row(step.w.dtype);
+        step.xfmt = model->cls.act_bf16 ? row->x_bf16 : row->x_f32;
+        step.width = step.w.n_out;
+        JL_TRY(in_form(p, line->in, step.xfmt, layer, &step.in));
+        break;
+    }
+    case OP_KV_PUT: step.attn = &model->attn[layer]; break;
+    case OP_ATTN:
+        step.attn = &model->attn[layer];
+        if (step.attn->act_bf16 && step.attn->kv == DTYPE_BF16) step.xfmt = XFMT_BF16;
+        step.width = step.attn->n_head * step.attn->d_v;
+        JL_TRY(in_form(p, line->in, step.xfmt, layer, &step.in));
+        break;
+    default: break;
+    }
+    return emit(p, step);
+}
+
+static enum jl_status plan_prog(struct planner *p, const struct prog *prog, int layer) {
+    for (int i = 0; i < prog->n_step; i++)
+        JL_TRY(plan_step(p, &prog->steps[i], layer));
+    return JL_OK;
+}
+
+/* Cache pages: all layers of KV_CHUNK positions together, keys before values in a layer. */
+static enum jl_status plan_state(struct model *model, struct jl_error *err) {
+    const struct hparams *hp = &model->hp;
+    model->attn = arena_calloc(&model->arena, (size_t)hp->n_layer, sizeof *model->attn);
+    if (!model->attn) return jl_fail(err, JL_ERR_MEMORY, "out of memory planning the cache");
+    size_t at = 0, keys, values;
+    if (!size_mul((size_t)hp->n_head_kv, kvchunk_bytes(model->cls.kv, hp->head_dim_k), &keys) ||
+        !size_mul((size_t)hp->n_head_kv, kvchunk_bytes(model->cls.kv, hp->head_dim_v), &values))
+        return jl_fail(err, JL_ERR_LIMIT, "%s: the cache of one layer overflows", model->file->path);
+    for (int i = 0; i < hp->n_layer; i++) {
+        model->attn[i] = (struct attn_spec){
+            .n_head = hp->n_head, .n_head_kv = hp->n_head_kv, .d_k = hp->head_dim_k,
+            .d_v = hp->head_dim_v, .kv = model->cls.kv, .act_bf16 = model->cls.act_bf16,
+            .scale = (float)hp->attn_scale, .k_at = at, .v_at = at + keys,
+        };
+        if (!size_add(at, keys + values, &at))
+            return jl_fail(err, JL_ERR_LIMIT, "%s: a cache page overflows", model->file->path);
+    }
+    model->page_bytes = at;
+    return JL_OK;
+}
+
+static enum jl_status plan_rope(struct model *model, struct jl_error *err) {
+    const struct family *family = model->family;
+    const struct weight *factors = model_weight(model, ROLE_ROPE_FREQS, -1);
+    double *freq = arena_calloc(&model->arena, (size_t)model->hp.n_rot / 2, sizeof *freq);
+    if (!freq) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the rotary table");
+    for (int i = 0; factors && i < factors->n_in; i++)
+        if (!(((const float *)(const void *)factors->data)[i] > 0))
+            return jl_fail(err, JL_ERR_FORMAT, "%s: tensor '%s' element %d is not positive",
+                           model->file->path, factors->name, i);
+    rope_frequencies(&model->hp, factors ? (const float *)(const void *)factors->data : NULL, freq);
+    model->rope = (struct rope_spec){
+        .freq = freq, .n_rot = model->hp.n_rot, .magnitude = model->hp.rope.magnitude,
+        .interleaved = (model->file->kind == MODEL_FILE_GGUF ? family->rope_gguf
+                                                             : family->rope_hf) == ROPE_INTERLEAVED,
+    };
+    return JL_OK;
+}
+
+enum jl_status model_plan(struct model *model, struct jl_error *err) {
+    const struct layer_rule *layers = &model->family->layers;
+    struct planner p = {.model = model, .err = err};
+    JL_TRY(plan_state(model, err));
+    JL_TRY(plan_rope(model, err));
+    // Each line gives at most itself and one conversion; one check a layer.
+    p.cap = 2 * (prog_embed.n_step + prog_head.n_step) +
+            model->hp.n_layer * (2 * (layers->mixer->n_step + layers->ffn->n_step) + 1);
+    p.steps = arena_calloc(&model->arena, (size_t)p.cap, sizeof *p.steps);
+    if (!p.steps) return jl_fail(err, JL_ERR_MEMORY, "out of memory planning %s", model->file->path);
+    JL_TRY(plan_prog(&p, &prog_embed, -1));
+    for (int layer = 0; layer < model->hp.n_layer; layer++) {
+        JL_TRY(plan_prog(&p, layers->mixer, layer));
+        JL_TRY(plan_prog(&p, layers->ffn, layer));
+        JL_TRY(emit(&p, (struct step){.op = OP_CHECK, .in = REG_H, .layer = layer,
+                                      .width = p.width[REG_H]}));
+    }
+    JL_TRY(plan_prog(&p, &prog_head, -1));
+    model->plan.steps = p.steps;
+    model->plan.n_step = p.n_step;
+    return JL_OK;
+}

@@ -1,0 +1,53 @@
+/* The programs: what a block computes, as steps over registers. */
+#include "model/spec.h"
+
+#define PROG(id, label)                                                                            \
+    const struct prog id = {label, id##_steps, sizeof id##_steps / sizeof id##_steps[0]}
+
+static const struct prog_step prog_embed_steps[] = {
+    {OP_EMBED, .out = REG_H, .w = ROLE_TOK_EMBD},
+    {OP_ROPE_TABLE, .out = REG_CS},
+};
+PROG(prog_embed, "embed");
+
+static const struct prog_step prog_gqa_steps[] = {
+    {OP_NORM, .out = REG_X, .in = REG_H, .w = ROLE_ATTN_NORM},
+    {OP_LINEAR, .out = REG_Q, .in = REG_X, .w = ROLE_ATTN_Q},
+    {OP_BIAS, .out = REG_Q, .w = ROLE_ATTN_Q_B},
+    {OP_LINEAR, .out = REG_K, .in = REG_X, .w = ROLE_ATTN_K},
+    {OP_BIAS, .out = REG_K, .w = ROLE_ATTN_K_B},
+    {OP_LINEAR, .out = REG_V, .in = REG_X, .w = ROLE_ATTN_V},
+    {OP_BIAS, .out = REG_V, .w = ROLE_ATTN_V_B},
+    {OP_HEAD_NORM, .out = REG_Q, .in = REG_Q, .w = ROLE_ATTN_Q_NORM},
+    {OP_HEAD_NORM, .out = REG_K, .in = REG_K, .w = ROLE_ATTN_K_NORM},
+    {OP_ROPE, .out = REG_Q, .in = REG_CS},
+    {OP_ROPE, .out = REG_K, .in = REG_CS},
+    {OP_KV_PUT, .in = REG_K, .in2 = REG_V},
+    {OP_ATTN, .out = REG_A, .in = REG_Q},
+    {OP_LINEAR, .out = REG_Y, .in = REG_A, .w = ROLE_ATTN_O},
+    {OP_BIAS, .out = REG_Y, .w = ROLE_ATTN_O_B},
+    {OP_ADD, .out = REG_H, .in = REG_Y},
+};
+PROG(prog_gqa, "gqa");
+
+static const struct prog_step prog_swiglu_steps[] = {
+    {OP_NORM, .out = REG_X, .in = REG_H, .w = ROLE_FFN_NORM},
+    {OP_LINEAR, .out = REG_G, .in = REG_X, .w = ROLE_FFN_GATE},
+    {OP_BIAS, .out = REG_G, .w = ROLE_FFN_GATE_B},
+    {OP_LINEAR, .out = REG_U, .in = REG_X, .w = ROLE_FFN_UP},
+    {OP_BIAS, .out = REG_U, .w = ROLE_FFN_UP_B},
+    {OP_SILU_MUL, .out = REG_G, .in = REG_G, .in2 = REG_U},
+    {OP_LINEAR, .out = REG_Y, .in = REG_G, .w = ROLE_FFN_DOWN},
+    {OP_BIAS, .out = REG_Y, .w = ROLE_FFN_DOWN_B},
+    {OP_ADD, .out = REG_H, .in = REG_Y},
+};
+PROG(prog_swiglu, "swiglu");
+
+static const struct prog_step prog_head_steps[] = {
+    {OP_PICK, .out = REG_X, .in = REG_H},
+    {OP_NORM, .out = REG_X, .in = REG_X, .w = ROLE_OUTPUT_NORM},
+    {OP_LINEAR, .out = REG_LOGITS, .in = REG_X, .w = ROLE_OUTPUT},
+    {OP_BIAS, .out = REG_LOGITS, .w = ROLE_OUTPUT_B},
+    {OP_CHECK, .in = REG_LOGITS},
+};
+PROG(prog_head, "head");

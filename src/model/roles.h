@@ -1,0 +1,100 @@
+/* Tensor roles: one row a role, for all families. From a row come its names in both kinds of file,
+ * its shape check, its optimizer group and the way it splits over ranks. */
+#ifndef JL_MODEL_ROLES_H
+#define JL_MODEL_ROLES_H
+
+#include <stddef.h>
+
+/* A dimension is named, not computed: hparams_dim() gives its size. */
+#define DIM_LIST(X)                                                                                \
+    X(DIM_ONE, "1")                                                                                \
+    X(DIM_VOCAB, "n_vocab")                                                                        \
+    X(DIM_EMBD, "n_embd")                                                                          \
+    X(DIM_Q, "n_head*head_dim_k")                                                                  \
+    X(DIM_K, "n_head_kv*head_dim_k")                                                               \
+    X(DIM_V, "n_head_kv*head_dim_v")                                                               \
+    X(DIM_A, "n_head*head_dim_v")                                                                  \
+    X(DIM_HEAD, "head_dim_k")                                                                      \
+    X(DIM_FF, "n_ff")                                                                              \
+    X(DIM_PAIRS, "n_rot/2")
+
+enum dim_id {
+#define X(id, ...) id,
+    DIM_LIST(X)
+#undef X
+        DIM_COUNT
+};
+
+enum role_scope { SCOPE_MODEL, SCOPE_LAYER };
+enum role_shard { SHARD_NONE, SHARD_OUT };              // tensor parallel: by outputs or not at all
+enum role_group { GROUP_EMBED, GROUP_MATRIX, GROUP_VECTOR, GROUP_FIXED }; // optimizer group
+
+/* id, GGUF name, Hugging Face name (families may override), scope, rows, columns, shard, group.
+ * Rows DIM_ONE: a vector of `columns` elements. */
+#define ROLE_LIST(X)                                                                               \
+    X(ROLE_TOK_EMBD, "token_embd.weight", "model.embed_tokens.weight", SCOPE_MODEL, DIM_VOCAB,     \
+      DIM_EMBD, SHARD_NONE, GROUP_EMBED)                                                           \
+    X(ROLE_OUTPUT_NORM, "output_norm.weight", "model.norm.weight", SCOPE_MODEL, DIM_ONE, DIM_EMBD, \
+      SHARD_NONE, GROUP_VECTOR)                                                                    \
+    X(ROLE_OUTPUT, "output.weight", "lm_head.weight", SCOPE_MODEL, DIM_VOCAB, DIM_EMBD, SHARD_OUT, \
+      GROUP_EMBED)                                                                                 \
+    X(ROLE_OUTPUT_B, "output.bias", "lm_head.bias", SCOPE_MODEL, DIM_ONE, DIM_VOCAB, SHARD_OUT,    \
+      GROUP_VECTOR)                                                                                \
+    X(ROLE_ROPE_FREQS, "rope_freqs.weight", NULL, SCOPE_MODEL, DIM_ONE, DIM_PAIRS, SHARD_NONE,     \
+      GROUP_FIXED)                                                                                 \
+    X(ROLE_ATTN_NORM, "blk.%d.attn_norm.weight", "model.layers.%d.input_layernorm.weight",         \
+      SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE, GROUP_VECTOR)                                    \
+    X(ROLE_ATTN_Q, "blk.%d.attn_q.weight", "model.layers.%d.self_attn.q_proj.weight", SCOPE_LAYER, \
+      DIM_Q, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                                    \
+    X(ROLE_ATTN_Q_B, "blk.%d.attn_q.bias", "model.layers.%d.self_attn.q_proj.bias", SCOPE_LAYER,   \
+      DIM_ONE, DIM_Q, SHARD_OUT, GROUP_VECTOR)                                                     \
+    X(ROLE_ATTN_K, "blk.%d.attn_k.weight", "model.layers.%d.self_attn.k_proj.weight", SCOPE_LAYER, \
+      DIM_K, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                                    \
+    X(ROLE_ATTN_K_B, "blk.%d.attn_k.bias", "model.layers.%d.self_attn.k_proj.bias", SCOPE_LAYER,   \
+      DIM_ONE, DIM_K, SHARD_OUT, GROUP_VECTOR)                                                     \
+    X(ROLE_ATTN_V, "blk.%d.attn_v.weight", "model.layers.%d.self_attn.v_proj.weight", SCOPE_LAYER, \
+      DIM_V, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                                    \
+    X(ROLE_ATTN_V_B, "blk.%d.attn_v.bias", "model.layers.%d.self_attn.v_proj.bias", SCOPE_LAYER,   \
+      DIM_ONE, DIM_V, SHARD_OUT, GROUP_VECTOR)                                                     \
+    X(ROLE_ATTN_Q_NORM, "blk.%d.attn_q_norm.weight", "model.layers.%d.self_attn.q_norm.weight",    \
+      SCOPE_LAYER, DIM_ONE, DIM_HEAD, SHARD_NONE, GROUP_VECTOR)                                    \
+    X(ROLE_ATTN_K_NORM, "blk.%d.attn_k_norm.weight", "model.layers.%d.self_attn.k_norm.weight",    \
+      SCOPE_LAYER, DIM_ONE, DIM_HEAD, SHARD_NONE, GROUP_VECTOR)                                    \
+    X(ROLE_ATTN_O, "blk.%d.attn_output.weight", "model.layers.%d.self_attn.o_proj.weight",         \
+      SCOPE_LAYER, DIM_EMBD, DIM_A, SHARD_OUT, GROUP_MATRIX)                                       \
+    X(ROLE_ATTN_O_B, "blk.%d.attn_output.bias", "model.layers.%d.self_attn.o_proj.bias",           \
+      SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_OUT, GROUP_VECTOR)                                     \
+    X(ROLE_FFN_NORM, "blk.%d.ffn_norm.weight", "model.layers.%d.post_attention_layernorm.weight",  \
+      SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE, GROUP_VECTOR)                                    \
+    X(ROLE_FFN_GATE, "blk.%d.ffn_gate.weight", "model.layers.%d.mlp.gate_proj.weight",             \
+      SCOPE_LAYER, DIM_FF, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                      \
+    X(ROLE_FFN_GATE_B, "blk.%d.ffn_gate.bias", "model.layers.%d.mlp.gate_proj.bias", SCOPE_LAYER,  \
+      DIM_ONE, DIM_FF, SHARD_OUT, GROUP_VECTOR)                                                    \
+    X(ROLE_FFN_UP, "blk.%d.ffn_up.weight", "model.layers.%d.mlp.up_proj.weight", SCOPE_LAYER,      \
+      DIM_FF, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                                   \
+    X(ROLE_FFN_UP_B, "blk.%d.ffn_up.bias", "model.layers.%d.mlp.up_proj.bias", SCOPE_LAYER,        \
+      DIM_ONE, DIM_FF, SHARD_OUT, GROUP_VECTOR)                                                    \
+    X(ROLE_FFN_DOWN, "blk.%d.ffn_down.weight", "model.layers.%d.mlp.down_proj.weight",             \
+      SCOPE_LAYER, DIM_EMBD, DIM_FF, SHARD_OUT, GROUP_MATRIX)                                      \
+    X(ROLE_FFN_DOWN_B, "blk.%d.ffn_down.bias", "model.layers.%d.mlp.down_proj.bias", SCOPE_LAYER,  \
+      DIM_ONE, DIM_EMBD, SHARD_OUT, GROUP_VECTOR)
+
+enum role_id {
+    ROLE_NONE,
+#define X(id, ...) id,
+    ROLE_LIST(X)
+#undef X
+        ROLE_COUNT
+};
+
+struct role_row {
+    const char *id; // "ROLE_ATTN_Q"
+    const char *gguf, *hf;
+    enum role_scope scope;
+    enum dim_id rows, cols;
+    enum role_shard shard;
+    enum role_group group;
+};
+const struct role_row *role_row(enum role_id id);
+
+#endif

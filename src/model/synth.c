@@ -1,0 +1,293 @@
+#include "model/synth.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/rng.h"
+#include "format/gguf_write.h"
+#include "model/model.h"
+
+/* ---- the shapes: public configurations ---- */
+
+struct synth_shape {
+    const char *name;
+    const struct family *family;
+    struct hparams hp;
+};
+
+static const struct synth_shape shapes[] = {
+    {"qwen2-1.5b", &family_qwen2,
+     {.n_layer = 28, .n_embd = 1536, .n_ff = 8960, .n_head = 12, .n_head_kv = 2, .head_dim_k = 128,
+      .head_dim_v = 128, .n_ctx_train = 32768, .n_vocab = 151936, .rms_eps = 1e-6,
+      .rope_theta = 1e6, .n_rot = 128, .tied = YES}},
+    {"qwen3-0.6b", &family_qwen3,
+     {.n_layer = 28, .n_embd = 1024, .n_ff = 3072, .n_head = 16, .n_head_kv = 8, .head_dim_k = 128,
+      .head_dim_v = 128, .n_ctx_train = 40960, .n_vocab = 151936, .rms_eps = 1e-6,
+      .rope_theta = 1e6, .n_rot = 128, .tied = YES}},
+    {"llama-3.2-1b", &family_llama,
+     {.n_layer = 16, .n_embd = 2048, .n_ff = 8192, .n_head = 32, .n_head_kv = 8, .head_dim_k = 64,
+      .head_dim_v = 64, .n_ctx_train = 131072, .n_vocab = 128256, .rms_eps = 1e-5,
+      .rope_theta = 5e5, .n_rot = 64, .tied = YES,
+      .rope = {.scaling = ROPE_LLAMA3, .factor = 32, .n_ctx_orig = 8192, .low_freq_factor = 1,
+               .high_freq_factor = 4}}},
+};
+
+const char *synth_shape_name(int i) {
+    return i >= 0 && i < (int)(sizeof shapes / sizeof shapes[0]) ? shapes[i].name : NULL;
+}
+
+const char *synth_type_names(void) { return "f32, f16, bf16, q8_0, q4_k, q6_k, q4_k_m"; }
+
+/* ---- which type a matrix gets ---- */
+
+struct synth_type {
+    enum dtype dtype;
+    bool mix; // q4_k_m: half of the value and down projections, and the head, in Q6_K
+};
+
+static bool parse_type(const char *text, struct synth_type *out) {
+    out->mix = !strcasecmp(text, "q4_k_m");
+    if (out->mix) {
+        out->dtype = DTYPE_Q4_K;
+        return true;
+    }
+    return dtype_from_name(text, &out->dtype) && dtype_row(out->dtype)->x_f32 != XFMT_NONE;
+}
+
+/* llama.cpp's Q4_K_M gives the more sensitive matrices of these layers more bits. */
+static bool layer_with_more_bits(int layer, int n_layer) {
+    return layer < n_layer / 8 || layer >= 7 * n_layer / 8 || (layer - n_layer / 8) % 3 == 2;
+}
+
+static enum dtype matrix_type(const struct synth_type *type, const struct hparams *hp,
+                              enum role_id role, int layer) {
+    if (!type->mix) return type->dtype;
+    bool sensitive = role == ROLE_ATTN_V || role == ROLE_FFN_DOWN;
+    bool head = role == ROLE_OUTPUT || (role == ROLE_TOK_EMBD && hp->tied == YES);
+    return head || (sensitive && layer_with_more_bits(layer, hp->n_layer)) ? DTYPE_Q6_K : DTYPE_Q4_K;
+}
+
+/* ---- the file ---- */
+
+struct synth_tensor {
+    enum role_id role;
+    int layer;
+    enum dtype dtype;
+    int64_t rows, cols; // rows 1: a vector
+};
+
+struct synth {
+    const struct synth_options *options;
+    const struct synth_shape *shape;
+    struct hparams hp;
+    struct gguf_writer *writer;
+    struct synth_tensor *tensors;
+    int n_tensor;
+    struct pool *pool;
+    struct jl_error *err;
+};
+
+static void put_metadata(struct synth *s) {
+    const char *arch = s->shape->family->gguf;
+    const struct hparams *hp = &s->hp;
+    struct gguf_writer *w = s->writer;
+    char key[96];
+#define PUT_U32(name, value) snprintf(key, sizeof key, "%s." name, arch), gguf_put_u32(w, key, (uint32_t)(value))
+#define PUT_F32(name, value) snprintf(key, sizeof key, "%s." name, arch), gguf_put_f32(w, key, (float)(value))
+    gguf_put_text(w, "general.architecture", arch);
+    snprintf(key, sizeof key, "%s random weights", s->shape->name);
+    gguf_put_text(w, "general.name", key);
+    gguf_put_u32(w, "general.quantization_version", 2);
+    PUT_U32("block_count", hp->n_layer);
+    PUT_U32("context_length", hp->n_ctx_train);
+    PUT_U32("embedding_length", hp->n_embd);
+    PUT_U32("feed_forward_length", hp->n_ff);
+    PUT_U32("attention.head_count", hp->n_head);
+    PUT_U32("attention.head_count_kv", hp->n_head_kv);
+    PUT_U32("attention.key_length", hp->head_dim_k);
+    PUT_U32("attention.value_length", hp->head_dim_v);
+    PUT_U32("rope.dimension_count", hp->n_rot);
+    PUT_F32("rope.freq_base", hp->rope_theta);
+    PUT_F32("attention.layer_norm_rms_epsilon", hp->rms_eps);
+    PUT_U32("vocab_size", hp->n_vocab);
+}
+
+/* A SentencePiece vocabulary of control, byte and filler tokens: any text encodes, byte by byte. */
+static enum jl_status put_vocabulary(struct synth *s) {
+    enum { TEXT = 24 };
+    size_t n = (size_t)s->hp.n_vocab;
+    char (*text)[TEXT] = calloc(n, sizeof *text);
+    struct gguf_string *tokens = calloc(n, sizeof *tokens);
+    float *scores = calloc(n, sizeof *scores);
+    int32_t *types = calloc(n, sizeof *types);
+    bool ok = text && tokens && scores && types;
+    for (size_t i = 0; ok && i < n; i++) {
+        static const char *const special[] = {"<unk>", "<s>", "</s>"};
+        if (i < 3) snprintf(text[i], TEXT, "%s", special[i]);
+        else if (i < 259) snprintf(text[i], TEXT, "<0x%02X>", (unsigned)(i - 3));
+        else snprintf(text[i], TEXT, "w%zu", i);
+        types[i] = i == 0 ? 2 : i < 3 ? 3 : i < 259 ? 6 : 1; // unknown, control, byte, normal
+        scores[i] = i < 259 ? 0 : -(float)i;
+        tokens[i] = (struct gguf_string){text[i], strlen(text[i])};
+    }
+    if (ok) {
+        gguf_put_text(s->writer, "tokenizer.ggml.model", "llama");
+        gguf_put_text(s->writer, "tokenizer.ggml.pre", "default");
+        gguf_put_strings(s->writer, "tokenizer.ggml.tokens", tokens, n);
+        gguf_put_array(s->writer, "tokenizer.ggml.scores", GGUF_FLOAT32, scores, n);
+        gguf_put_array(s->writer, "tokenizer.ggml.token_type", GGUF_INT32, types, n);
+        gguf_put_u32(s->writer, "tokenizer.ggml.bos_token_id", 1);
+        gguf_put_u32(s->writer, "tokenizer.ggml.eos_token_id", 2);
+        gguf_put_u32(s->writer, "tokenizer.ggml.unknown_token_id", 0);
+    }
+    free(text);
+    free(tokens);
+    free(scores);
+    free(types);
+    return ok ? JL_OK : jl_fail(s->err, JL_ERR_MEMORY, "out of memory for a vocabulary");
+}
+
+static bool carries(const struct synth *s, enum role_id role) {
+    if (role == ROLE_ROPE_FREQS) return s->hp.rope.scaling == ROPE_LLAMA3;
+    return model_role_need(s->shape->family, &s->hp, role) == REQUIRED;
+}
+
+static enum jl_status list_tensors(struct synth *s) {
+    struct synth_type type;
+    if (!parse_type(s->options->type, &type))
+        return jl_fail(s->err, JL_ERR_USAGE, "type '%s' is not known; use one of: %s",
+                       s->options->type, synth_type_names());
+    s->tensors = calloc((size_t)ROLE_COUNT * ((size_t)s->hp.n_layer + 1), sizeof *s->tensors);
+    if (!s->tensors) return jl_fail(s->err, JL_ERR_MEMORY, "out of memory for tensor names");
+    for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
+        const struct role_row *row = role_row((enum role_id)role);
+        if (!carries(s, (enum role_id)role)) continue;
+        int n = row->scope == SCOPE_LAYER ? s->hp.n_layer : 1;
+        for (int layer = 0; layer < n; layer++) {
+            struct synth_tensor t = {
+                .role = (enum role_id)role, .layer = layer,
+                .dtype = row->rows == DIM_ONE ? DTYPE_F32
+                                              : matrix_type(&type, &s->hp, (enum role_id)role, layer),
+                .rows = hparams_dim(&s->hp, row->rows), .cols = hparams_dim(&s->hp, row->cols),
+            };
+            char name[96];
+            int64_t dim[2] = {t.rows, t.cols};
+            const char *at = strstr(row->gguf, "%d");
+            if (at) snprintf(name, sizeof name, "%.*s%d%s", (int)(at - row->gguf), row->gguf, layer, at + 2);
+            else snprintf(name, sizeof name, "%s", row->gguf);
+            bool vector = row->rows == DIM_ONE;
+            gguf_add_tensor(s->writer, name, t.dtype, vector ? 1 : 2, vector ? dim + 1 : dim);
+            s->tensors[s->n_tensor++] = t;
+        }
+    }
+    return JL_OK;
+}
+
+/* ---- values: uniform, with the variance that keeps activations near one ---- */
+
+struct fill_call {
+    const struct synth *s;
+    const struct synth_tensor *t;
+    uint64_t tensor;
+    int64_t row0;
+    uint8_t *out;
+    size_t row_bytes;
+    float *rows; // (threads, cols)
+};
+
+static void random_row(const struct fill_call *call, int64_t row, float *x) {
+    const struct synth_tensor *t = call->t;
+    struct rng_key key = {.seed = call->s->options->seed, .sequence = (uint32_t)call->tensor,
+                          .position = (uint32_t)row, .purpose = RNG_SYNTH};
+    // A vector is a norm (near one) or a bias (near zero); a matrix has variance 1/cols.
+    bool norm = t->rows == 1 && strstr(role_row(t->role)->gguf, "norm");
+    float half_width = t->rows == 1 ? 0.1f : 1.7320508f / __builtin_sqrtf((float)t->cols);
+    for (int64_t i = 0; i < t->cols; i += 4) {
+        uint32_t words[4];
+        rng_block(&key, (uint64_t)(i / 4), words);
+        for (int64_t k = 0; k < 4 && i + k < t->cols; k++)
+            x[i + k] = (norm ? 1.0f : 0.0f) + half_width * (2 * rng_unit(words[k]) - 1);
+    }
+}
+
+static void fill_row(void *ctx, int item, int thread) {
+    const struct fill_call *call = ctx;
+    float *x = call->rows + (size_t)thread * (size_t)call->t->cols;
+    random_row(call, call->row0 + item, x);
+    dtype_quantize(call->t->dtype, x, call->out + (size_t)item * call->row_bytes, call->t->cols);
+}
+
+/* GGUF says llama3 scaling by the factor each frequency is divided by. */
+static enum jl_status write_rope_factors(struct synth *s) {
+    struct hparams plain = s->hp;
+    plain.rope.scaling = ROPE_PLAIN;
+    size_t n = (size_t)s->hp.n_rot / 2;
+    double *freq = calloc(2 * n, sizeof *freq);
+    float *factors = calloc(n, sizeof *factors);
+    enum jl_status status = JL_ERR_MEMORY;
+    if (freq && factors) {
+        rope_frequencies(&plain, NULL, freq);
+        rope_frequencies(&s->hp, NULL, freq + n);
+        for (size_t i = 0; i < n; i++)
+            factors[i] = (float)(freq[i] / freq[n + i]);
+        status = gguf_write_data(s->writer, factors, n * sizeof *factors, s->err);
+    } else {
+        jl_fail(s->err, JL_ERR_MEMORY, "out of memory for rotary factors");
+    }
+    free(freq);
+    free(factors);
+    return status;
+}
+
+#define ROWS_AT_ONCE 512
+
+static enum jl_status write_tensor(struct synth *s, int i) {
+    struct fill_call call = {.s = s, .t = &s->tensors[i], .tensor = (uint64_t)i};
+    if (call.t->role == ROLE_ROPE_FREQS) return write_rope_factors(s);
+    if (!dtype_row_bytes(call.t->dtype, call.t->cols, &call.row_bytes))
+        return jl_fail(s->err, JL_ERR_USAGE, "rows of %d values do not fit whole %s blocks",
+                       (int)call.t->cols, dtype_name(call.t->dtype));
+    enum jl_status status = JL_OK;
+    call.out = calloc(ROWS_AT_ONCE, call.row_bytes);
+    call.rows = calloc((size_t)pool_threads(s->pool) * (size_t)call.t->cols, sizeof *call.rows);
+    if (!call.out || !call.rows) status = jl_fail(s->err, JL_ERR_MEMORY, "out of memory for a tensor");
+    for (; status == JL_OK && call.row0 < call.t->rows; call.row0 += ROWS_AT_ONCE) {
+        int64_t n = call.t->rows - call.row0 < ROWS_AT_ONCE ? call.t->rows - call.row0 : ROWS_AT_ONCE;
+        pool_run(s->pool, (int)n, fill_row, &call);
+        status = gguf_write_data(s->writer, call.out, (size_t)n * call.row_bytes, s->err);
+    }
+    free(call.out);
+    free(call.rows);
+    return status;
+}
+
+static enum jl_status write_all(struct synth *s, void (*progress)(void *, int64_t, int64_t), void *ctx) {
+    put_metadata(s);
+    JL_TRY(put_vocabulary(s));
+    JL_TRY(list_tensors(s));
+    for (int i = 0; i < s->n_tensor; i++) {
+        JL_TRY(write_tensor(s, i));
+        if (progress) progress(ctx, i + 1, s->n_tensor);
+    }
+    return gguf_writer_commit(s->writer, s->err);
+}
+
+enum jl_status synth_write(const struct synth_options *options, struct pool *pool,
+                           void (*progress)(void *ctx, int64_t done, int64_t total), void *ctx,
+                           struct jl_error *err) {
+    struct synth s = {.options = options, .pool = pool, .err = err};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        if (!strcmp(options->shape, shapes[i].name)) s.shape = &shapes[i];
+    if (!s.shape)
+        return jl_fail(err, JL_ERR_USAGE, "shape '%s' is not known; `jinlin synth --help` lists them",
+                       options->shape);
+    s.hp = s.shape->hp;
+    if (options->n_layer) s.hp.n_layer = options->n_layer;
+    JL_TRY(gguf_writer_create(options->path, 0, &s.writer, err));
+    enum jl_status status = write_all(&s, progress, ctx);
+    gguf_writer_free(s.writer);
+    free(s.tensors);
+    return status;
+}

@@ -1,0 +1,54 @@
+#include "session/feed.h"
+
+static void fill_rows(const struct feed *feeds, int n_feed, struct batch_row *rows) {
+    int at = 0;
+    for (int f = 0; f < n_feed; f++)
+        for (int i = 0; i < feeds[f].n_token; i++)
+            rows[at++] = (struct batch_row){
+                .token = feeds[f].tokens[i],
+                .pos = {state_n_pos(feeds[f].state) + i},
+                .seq = f,
+                .want_logits = feeds[f].logits == FEED_ALL ||
+                               (feeds[f].logits == FEED_LAST && i == feeds[f].n_token - 1),
+            };
+}
+
+enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_feed,
+                            const atomic_bool *cancel, float *logits, struct jl_error *err) {
+    int n_row = 0;
+    for (int f = 0; f < n_feed; f++) {
+        JL_TRY(state_reserve(feeds[f].state, state_n_pos(feeds[f].state) + feeds[f].n_token, err));
+        n_row += feeds[f].n_token;
+    }
+    if (n_row == 0) return JL_OK;
+    if (n_row > exec_max_rows(exec) || n_feed > exec_max_rows(exec))
+        return jl_fail(err, JL_ERR_LIMIT, "a pass of %d rows of %d sequences; at most %d fit", n_row,
+                       n_feed, exec_max_rows(exec));
+    struct exec_batch_memory memory = exec_batch_memory(exec);
+    fill_rows(feeds, n_feed, memory.rows);
+    for (int f = 0; f < n_feed; f++)
+        memory.seqs[f] = state_view(feeds[f].state);
+    struct batch batch = {memory.rows, n_row, memory.seqs, n_feed, cancel};
+    JL_TRY(exec_forward(exec, &batch, logits, err));
+    for (int f = 0; f < n_feed; f++)
+        state_append(feeds[f].state, feeds[f].n_token);
+    return JL_OK;
+}
+
+enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t *tokens, int n_token,
+                           int chunk, const atomic_bool *cancel, float *last_logits,
+                           struct jl_error *err) {
+    for (int at = 0; at < n_token; at += chunk) {
+        int n = n_token - at < chunk ? n_token - at : chunk;
+        struct feed feed = {state, tokens + at, n, at + n == n_token ? FEED_LAST : FEED_NONE};
+        JL_TRY(feed_forward(exec, &feed, 1, cancel, last_logits, err));
+    }
+    return JL_OK;
+}
+
+int32_t sample_greedy(const float *logits, int n_vocab) {
+    int32_t best = 0;
+    for (int32_t i = 1; i < n_vocab; i++)
+        if (logits[i] > logits[best]) best = i;
+    return best;
+}

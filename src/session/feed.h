@@ -1,0 +1,29 @@
+/* Feeding sequences: tokens of several sequences into one pass, states advanced together. */
+#ifndef JL_SESSION_FEED_H
+#define JL_SESSION_FEED_H
+
+#include "model/exec.h"
+#include "session/state.h"
+
+/* Tokens that one sequence adds to a pass. */
+struct feed {
+    struct state *state;
+    const int32_t *tokens;
+    int n_token;
+    enum feed_logits { FEED_NONE, FEED_LAST, FEED_ALL } logits;
+};
+
+/* One pass over all feeds, in order. logits: (rows that want some, n_vocab), feed after feed.
+ * States grow their pages first and advance only on success. Feeds with no tokens are skipped. */
+enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_feed,
+                            const atomic_bool *cancel, float *logits, struct jl_error *err);
+
+/* A prompt through passes of at most `chunk` rows; the logits of its last row. */
+enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t *tokens, int n_token,
+                           int chunk, const atomic_bool *cancel, float *last_logits,
+                           struct jl_error *err);
+
+/* Index of the largest logit, the lowest index among equals. */
+int32_t sample_greedy(const float *logits, int n_vocab);
+
+#endif

@@ -1,0 +1,35 @@
+#include "tensor/xrow.h"
+
+static size_t up64(size_t n) { return (n + 63) & ~(size_t)63; }
+
+struct xrow_layout xrow_layout(enum xfmt fmt, int64_t n) {
+    struct xrow_layout layout = {0};
+    size_t count = (size_t)n;
+    switch (fmt) {
+    case XFMT_F32: layout.bytes = up64(count * sizeof(float)); break;
+    case XFMT_BF16: layout.bytes = up64((count + count % 2) * sizeof(uint16_t)); break;
+    case XFMT_Q8_32:
+    case XFMT_Q8_256:
+        layout.d_at = up64(count);
+        layout.sum_at = layout.d_at + up64(count / (size_t)xfmt_block(fmt) * sizeof(float));
+        layout.bytes = layout.sum_at + up64(count / 16 * sizeof(int16_t));
+        break;
+    case XFMT_NONE:
+    case XFMT_COUNT: break;
+    }
+    return layout;
+}
+
+int xfmt_block(enum xfmt fmt) {
+    switch (fmt) {
+    case XFMT_BF16: return 2;
+    case XFMT_Q8_32: return 32;
+    case XFMT_Q8_256: return 256;
+    default: return 1;
+    }
+}
+
+const char *xfmt_name(enum xfmt fmt) {
+    static const char *const names[] = {"none", "f32", "bf16", "q8_32", "q8_256"};
+    return names[fmt];
+}

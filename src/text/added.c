@@ -1,0 +1,118 @@
+#include "text/added.h"
+
+#include <stdlib.h>
+
+#include "text/utf8.h"
+
+bool added_init(struct added_set *set, struct arena *arena, int cap) {
+    if (cap == 0) return true;
+    set->tokens = arena_calloc(arena, (size_t)cap, sizeof *set->tokens);
+    set->cap = cap;
+    return set->tokens != NULL;
+}
+
+void added_free(struct added_set *set) {
+    u64map_free(&set->edges);
+    free(set->ends);
+    set->ends = NULL;
+}
+
+static bool new_node(struct added_set *set) {
+    if (set->n_node == set->cap_node) {
+        size_t cap = set->cap_node ? set->cap_node * 2 : 64, bytes;
+        if (!size_mul(cap, sizeof *set->ends, &bytes)) return false;
+        int32_t *ends = realloc(set->ends, bytes);
+        if (!ends) return false;
+        set->ends = ends;
+        set->cap_node = cap;
+    }
+    set->ends[set->n_node++] = -1;
+    return true;
+}
+
+bool added_put(struct added_set *set, const struct added_token *token, int32_t *same) {
+    *same = -1;
+    if (set->n == set->cap) return false;
+    if (set->n_node == 0 && !new_node(set)) return false;
+    uint64_t node = 0;
+    for (size_t i = 0; i < token->len; i++) {
+        uint64_t edge = node << 8 | (unsigned char)token->text[i];
+        if (u64map_get(&set->edges, edge, &node)) continue;
+        node = set->n_node;
+        if (!new_node(set) || !u64map_put(&set->edges, edge, node)) return false;
+    }
+    if (set->ends[node] >= 0) {
+        *same = set->tokens[set->ends[node]].id;
+        return true;
+    }
+    set->ends[node] = set->n;
+    set->tokens[set->n++] = *token;
+    set->first[(unsigned char)token->text[0]] = true;
+    return true;
+}
+
+/* Start of the last character before `at`. */
+static size_t char_before(const char *text, size_t at, uint32_t *code) {
+    size_t start = at - 1;
+    while (start > 0 && at - start < UTF8_MAX && ((unsigned char)text[start] & 0xC0) == 0x80)
+        start--;
+    if (start + (size_t)utf8_step(text + start, at - start, code) == at) return start;
+    *code = UTF8_CODE_END + (unsigned char)text[at - 1];
+    return at - 1;
+}
+
+static bool word_beside(const char *text, size_t len, size_t start, size_t stop) {
+    uint32_t code;
+    if (start > 0) {
+        char_before(text, start, &code);
+        if (utf8_is_word(code)) return true;
+    }
+    if (stop == len) return false;
+    utf8_step(text + stop, len - stop, &code);
+    return utf8_is_word(code);
+}
+
+/* The longest token that begins at text[0], NULL when none does. */
+static const struct added_token *longest(const struct added_set *set, const char *text, size_t len,
+                                         bool with_special) {
+    const struct added_token *found = NULL;
+    uint64_t node = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (!u64map_get(&set->edges, node << 8 | (unsigned char)text[i], &node)) break;
+        if (set->ends[node] < 0) continue;
+        const struct added_token *token = &set->tokens[set->ends[node]];
+        if (with_special || !token->special) found = token;
+    }
+    return found;
+}
+
+bool added_find(const struct added_set *set, const char *text, size_t len, size_t from,
+                bool with_special, struct added_match *match) {
+    if (set->n == 0) return false;
+    for (size_t at = from; at < len;) {
+        const struct added_token *token = set->first[(unsigned char)text[at]]
+                                              ? longest(set, text + at, len - at, with_special)
+                                              : NULL;
+        if (!token) {
+            at++;
+            continue;
+        }
+        size_t start = at, stop = at + token->len;
+        at = stop;
+        if (token->single_word && word_beside(text, len, start, stop)) continue;
+        uint32_t code;
+        while (token->lstrip && start > from) {
+            size_t before = char_before(text, start, &code);
+            if (before < from || !utf8_is_space(code)) break;
+            start = before;
+        }
+        while (token->rstrip && stop < len) {
+            int step = utf8_step(text + stop, len - stop, &code);
+            if (!utf8_is_space(code)) break;
+            stop += (size_t)step;
+        }
+        *match = (struct added_match){start, stop, token->id};
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,44 @@
+/* Added and special tokens: texts that become one token before any merging.
+ *
+ * At each place the longest match wins, then the search goes on behind it (leftmost-longest). A
+ * trie of bytes, walked from each byte that begins some token. */
+#ifndef JL_TEXT_ADDED_H
+#define JL_TEXT_ADDED_H
+
+#include "text/u64map.h"
+#include "text/vocab.h"
+
+struct added_token {
+    int32_t id;
+    const char *text; // what is looked for
+    size_t len;
+    bool special;        // found with ENCODE_SPECIAL only
+    bool lstrip, rstrip; // takes the white space before / behind it too
+    bool single_word;    // not beside a word character
+};
+
+struct added_set {
+    struct added_token *tokens; // in the caller's arena
+    int n, cap;
+    struct u64map edges; // node << 8 | byte -> node; 0 is the root
+    int32_t *ends;       // node -> index in tokens, -1
+    size_t n_node, cap_node;
+    bool first[256]; // bytes some token begins with
+};
+
+struct added_match {
+    size_t start, stop; // with stripped white space; the search goes on at stop
+    int32_t id;
+};
+
+bool added_init(struct added_set *set, struct arena *arena, int cap); // false: out of memory
+/* text stays with the caller, not empty. A token that already has this text is returned in *same,
+ * else -1. False: out of memory. */
+bool added_put(struct added_set *set, const struct added_token *token, int32_t *same);
+void added_free(struct added_set *set);
+
+/* The next match in text[from, len); nothing before `from` is taken. */
+bool added_find(const struct added_set *set, const char *text, size_t len, size_t from,
+                bool with_special, struct added_match *match);
+
+#endif

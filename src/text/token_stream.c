@@ -1,0 +1,132 @@
+/* Ids to text, one at a time. Bytes wait until they make a character; what can no longer become
+ * one is written as U+FFFD, one for each maximal ill-formed part. */
+#include <string.h>
+
+#include "text/pipeline.h"
+#include "text/utf8.h"
+
+void token_stream_init(struct token_stream *stream, const struct tokenizer *tokenizer,
+                       bool at_start) {
+    *stream = (struct token_stream){.tokenizer = tokenizer, .started = !at_start};
+}
+
+/* Room is there: the caller reserved three bytes for each byte that can come out. */
+static void write_out(struct token_stream *stream, struct byte_buffer *out, const char *bytes,
+                      size_t len) {
+    if (len == 0) return;
+    if (!stream->started && stream->tokenizer->first == PIPELINE_FIRST_DROP_SPACE &&
+        bytes[0] == ' ') {
+        bytes++;
+        len--;
+    }
+    stream->started = true;
+    memcpy(out->data + out->len, bytes, len);
+    out->len += len;
+}
+
+/* Writes whole characters; an unfinished one at the end stays in stream->held. */
+static void write_chars(struct token_stream *stream, struct byte_buffer *out, const char *bytes,
+                        size_t len) {
+    size_t at = 0;
+    while (at < len) {
+        size_t good = at;
+        for (int n; (n = utf8_length(bytes + good, len - good)) > 0;)
+            good += (size_t)n;
+        write_out(stream, out, bytes + at, good - at);
+        at = good;
+        if (at == len) break;
+        bool unfinished;
+        int bad = utf8_bad_length(bytes + at, len - at, &unfinished);
+        if (unfinished) {
+            memcpy(stream->held, bytes + at, len - at);
+            stream->n_held = (int)(len - at);
+            return;
+        }
+        write_out(stream, out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+        at += (size_t)bad;
+    }
+}
+
+/* Lets the waiting bytes become a character with the next ones; the number of bytes used up. */
+static size_t finish_held(struct token_stream *stream, struct byte_buffer *out, const char *bytes,
+                          size_t len) {
+    size_t used = 0;
+    while (stream->n_held && used < len) {
+        char *held = (char *)stream->held;
+        size_t n = (size_t)stream->n_held;
+        bool unfinished;
+        held[n] = bytes[used];
+        if (utf8_length(held, n + 1)) {
+            stream->n_held = 0;
+            write_out(stream, out, held, n + 1);
+            used++;
+        } else if (utf8_bad_length(held, n + 1, &unfinished), unfinished) {
+            stream->n_held++;
+            used++;
+        } else { // the new byte begins something else
+            stream->n_held = 0;
+            write_out(stream, out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+        }
+    }
+    return used;
+}
+
+/* The first token's text as it stands in the vocabulary, without any marks. Such vocabularies come
+ * from JSON, so the parts between marks are whole characters. */
+static void write_without_marks(struct token_stream *stream, struct byte_buffer *out,
+                                const struct vocab_token *token) {
+    const struct tokenizer *tokenizer = stream->tokenizer;
+    const char *at = token->text, *end = at + token->len;
+    while (at < end) {
+        const char *mark =
+            memmem(at, (size_t)(end - at), tokenizer->first_mark, tokenizer->first_mark_len);
+        write_chars(stream, out, at, (size_t)((mark ? mark : end) - at));
+        at = mark ? mark + tokenizer->first_mark_len : end;
+    }
+}
+
+static enum jl_status no_memory(struct jl_error *err) {
+    return jl_fail(err, JL_ERR_MEMORY, "out of memory for decoded text");
+}
+
+enum jl_status token_stream_push(struct token_stream *stream, int32_t id, char **text, size_t *len,
+                                 size_t *cap, struct jl_error *err) {
+    const struct tokenizer *tokenizer = stream->tokenizer;
+    if (!vocab_has(&tokenizer->vocab, id)) {
+        return jl_fail(err, JL_ERR_USAGE, "token id %d is not in the vocabulary of %d tokens", id,
+                       tokenizer->vocab.n);
+    }
+    const struct vocab_token *token = &tokenizer->vocab.tokens[id];
+    if (token->type == TOKEN_CONTROL || token->type == TOKEN_UNKNOWN) return JL_OK;
+    struct byte_buffer out = {*text, *len, *cap};
+    size_t most = (size_t)stream->n_held + token->out_len + token->len, room;
+    // Each byte becomes at most one U+FFFD; one more byte ends the text with a NUL.
+    if (!size_mul(most, 3, &room) || !buffer_reserve(&out, room + 1)) return no_memory(err);
+    *text = out.data;
+    *cap = out.cap;
+    bool drop_marks = !stream->started && tokenizer->first == PIPELINE_FIRST_DROP_MARKS;
+    if (drop_marks) stream->started = true;
+    if (drop_marks && token->type != TOKEN_BYTE) {
+        write_without_marks(stream, &out, token);
+    } else {
+        size_t used = finish_held(stream, &out, token->out, token->out_len);
+        write_chars(stream, &out, token->out + used, token->out_len - used);
+    }
+    out.data[out.len] = '\0';
+    *len = out.len;
+    return JL_OK;
+}
+
+enum jl_status token_stream_end(struct token_stream *stream, char **text, size_t *len, size_t *cap,
+                                struct jl_error *err) {
+    if (stream->n_held == 0) return JL_OK;
+    struct byte_buffer out = {*text, *len, *cap};
+    if (!buffer_reserve(&out, sizeof UTF8_REPLACEMENT)) return no_memory(err);
+    *text = out.data;
+    *cap = out.cap;
+    write_out(stream, &out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+    stream->n_held = 0;
+    out.data[out.len] = '\0';
+    *len = out.len;
+    return JL_OK;
+}

@@ -1,0 +1,85 @@
+#include "text/vocab.h"
+
+#include <string.h>
+
+#include "text/u64map.h"
+
+bool vocab_init(struct vocab *vocab, struct arena *arena, int n) {
+    size_t n_bucket = 16;
+    while (n_bucket < 2 * (size_t)n)
+        n_bucket *= 2;
+    vocab->tokens = arena_calloc(arena, n ? (size_t)n : 1, sizeof *vocab->tokens);
+    vocab->buckets = arena_calloc(arena, n_bucket, sizeof *vocab->buckets);
+    if (!vocab->tokens || !vocab->buckets) return false;
+    memset(vocab->buckets, 0xFF, n_bucket * sizeof *vocab->buckets); // all TOKEN_NONE
+    vocab->mask = n_bucket - 1;
+    vocab->n = n;
+    vocab->arena = arena;
+    return true;
+}
+
+/* Tokens are a few bytes long: they share blocks, each with a NUL behind it. */
+char *vocab_keep(struct vocab *vocab, const char *text, size_t len) {
+    const size_t block = (size_t)32 << 10;
+    if (len >= block / 8) return arena_strndup(vocab->arena, text, len);
+    if (vocab->room_left < len + 1) {
+        vocab->room = arena_alloc(vocab->arena, block);
+        vocab->room_left = vocab->room ? block : 0;
+        if (!vocab->room) return NULL;
+    }
+    char *copy = vocab->room;
+    if (len) memcpy(copy, text, len);
+    vocab->room += len + 1;
+    vocab->room_left -= len + 1;
+    return copy;
+}
+
+static uint64_t hash_bytes(const char *text, size_t len) {
+    uint64_t hash = len;
+    for (; len >= 8; text += 8, len -= 8) {
+        uint64_t word;
+        memcpy(&word, text, 8);
+        hash = u64map_mix(hash ^ word) + 0x9E3779B97F4A7C15u;
+    }
+    uint64_t word = 0;
+    if (len) memcpy(&word, text, len);
+    return u64map_mix(hash ^ word);
+}
+
+/* The bucket that holds these bytes, or the free one where they belong. */
+static int32_t *find_bucket(const struct vocab *vocab, const char *text, size_t len) {
+    for (size_t i = (size_t)hash_bytes(text, len) & vocab->mask;; i = (i + 1) & vocab->mask) {
+        int32_t id = vocab->buckets[i];
+        if (id == TOKEN_NONE) return &vocab->buckets[i];
+        const struct vocab_token *token = &vocab->tokens[id];
+        if (token->len == len && memcmp(token->text, text, len) == 0) return &vocab->buckets[i];
+    }
+}
+
+int32_t vocab_index(struct vocab *vocab, int32_t id) {
+    const struct vocab_token *token = &vocab->tokens[id];
+    int32_t *bucket = find_bucket(vocab, token->text, token->len);
+    if (*bucket == TOKEN_NONE) *bucket = id;
+    return *bucket;
+}
+
+int32_t vocab_find(const struct vocab *vocab, const char *text, size_t len) {
+    return len > UINT32_MAX ? TOKEN_NONE : *find_bucket(vocab, text, len);
+}
+
+bool vocab_has(const struct vocab *vocab, int32_t id) {
+    return id >= 0 && id < vocab->n && vocab->tokens[id].type != VOCAB_HOLE;
+}
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+}
+
+int vocab_byte_value(const char *text, size_t len) {
+    if (len != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>') return -1;
+    int high = hex_digit(text[3]), low = hex_digit(text[4]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}

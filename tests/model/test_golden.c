@@ -1,0 +1,159 @@
+/* Accuracy: golden logits, greedy ids, KL of the quantised files. The bits have their own test. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "support/golden.h"
+
+#define TOLERANCE 1e-3f
+
+static const char *const folders[] = {"llama", "llama-llama3rope-tied", "qwen2", "qwen3",
+                                      "qwen3-yarn"};
+#define N_FOLDER (sizeof folders / sizeof folders[0])
+
+static void assert_close(const float *got, const float *want, size_t n, const char *what) {
+    float worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        float d = fabsf(got[i] - want[i]);
+        if (!(d <= worst)) worst = d;
+    }
+    if (!(worst <= TOLERANCE)) fail_msg("%s: largest difference %g", what, (double)worst);
+}
+
+static void test_folder_logits(void **state) {
+    (void)state;
+    for (size_t f = 0; f < N_FOLDER; f++)
+        for (int prompt = 0; prompt < 2; prompt++)
+            for (int chunk = 0; chunk < 2; chunk++) {
+                char dir[128], path[192];
+                struct golden_prompts prompts;
+                int n_vocab;
+                snprintf(dir, sizeof dir, "tests/golden/%s", folders[f]);
+                snprintf(path, sizeof path, "%s/tokens.json", dir);
+                golden_read_prompts(path, "prompts", &prompts);
+                struct golden_run run = {.path = dir, .act = "f32", .kv = "f32", .threads = 2,
+                                         .chunk = chunk, .prompts = &prompts, .prompt = prompt};
+                float *got = golden_logits(&run, &n_vocab);
+                size_t n = (size_t)prompts.n_id[prompt] * (size_t)n_vocab;
+                snprintf(path, sizeof path, "%s/logits_%d.f32", dir, prompt);
+                float *want = golden_read_floats(path, n);
+                assert_close(got, want, n, path);
+                free(got);
+                free(want);
+                golden_free_prompts(&prompts);
+            }
+}
+
+static void test_folder_greedy(void **state) {
+    (void)state;
+    for (size_t f = 0; f < N_FOLDER; f++) {
+        char dir[128], path[192];
+        struct golden_prompts prompts, wanted;
+        snprintf(dir, sizeof dir, "tests/golden/%s", folders[f]);
+        snprintf(path, sizeof path, "%s/tokens.json", dir);
+        golden_read_prompts(path, "prompts", &prompts);
+        snprintf(path, sizeof path, "%s/greedy.json", dir);
+        golden_read_prompts(path, "continuations", &wanted);
+        for (int prompt = 0; prompt < 2; prompt++) {
+            int32_t ids[16];
+            struct golden_run run = {.path = dir, .act = "f32", .kv = "f32", .threads = 2,
+                                     .prompts = &prompts, .prompt = prompt};
+            golden_greedy(&run, 16, ids);
+            assert_memory_equal(ids, wanted.ids[prompt], sizeof ids);
+        }
+        golden_free_prompts(&prompts);
+        golden_free_prompts(&wanted);
+    }
+}
+
+/* ---- GGUF ---- */
+
+static float *gguf_logits(const char *name, size_t *n, int *n_vocab) {
+    char path[160];
+    struct golden_prompts prompts;
+    golden_read_prompts("tests/golden/gguf/tokens.json", "prompts", &prompts);
+    snprintf(path, sizeof path, "tests/golden/gguf/%s.gguf", name);
+    struct golden_run run = {.path = path, .act = "f32", .kv = "f32", .threads = 2,
+                             .prompts = &prompts};
+    float *got = golden_logits(&run, n_vocab);
+    *n = (size_t)prompts.n_id[0] * (size_t)*n_vocab;
+    golden_free_prompts(&prompts);
+    return got;
+}
+
+static void test_gguf_logits(void **state) {
+    (void)state;
+    static const char *const names[] = {"tiny-llama.f32", "tiny-qwen2.f32"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[160];
+        size_t n;
+        int n_vocab;
+        float *got = gguf_logits(names[i], &n, &n_vocab);
+        snprintf(path, sizeof path, "tests/golden/gguf/%s.logits.f32", names[i]);
+        float *want = golden_read_floats(path, n);
+        assert_close(got, want, n, path);
+        free(got);
+        free(want);
+    }
+}
+
+static double mean_kl(const float *p, const float *q, size_t n, int n_vocab) {
+    double total = 0;
+    for (const float *end = p + n; p < end; p += n_vocab, q += n_vocab) {
+        double max_p = (double)p[0], max_q = (double)q[0], sum_p = 0, sum_q = 0;
+        for (int i = 1; i < n_vocab; i++) {
+            max_p = fmax(max_p, (double)p[i]);
+            max_q = fmax(max_q, (double)q[i]);
+        }
+        for (int i = 0; i < n_vocab; i++) {
+            sum_p += exp((double)p[i] - max_p);
+            sum_q += exp((double)q[i] - max_q);
+        }
+        for (int i = 0; i < n_vocab; i++) {
+            double log_p = (double)p[i] - max_p - log(sum_p), log_q = (double)q[i] - max_q - log(sum_q);
+            total += exp(log_p) * (log_p - log_q);
+        }
+    }
+    return total / ((double)n / n_vocab);
+}
+
+static void test_gguf_kl(void **state) {
+    (void)state;
+    static const char *const types[] = {"q8_0", "q6_k", "q4_k_m"};
+    json_error_t where;
+    json_t *limits = json_load_file("tests/golden/gguf/small-llama.kl.json", 0, &where);
+    assert_non_null(limits);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        char name[64];
+        size_t n;
+        int n_vocab;
+        snprintf(name, sizeof name, "small-llama.%s", types[i]);
+        float *got = gguf_logits(name, &n, &n_vocab);
+        float *want = golden_read_floats("tests/golden/gguf/small-llama.f32.logits.f32", n);
+        double kl = mean_kl(want, got, n, n_vocab);
+        double limit = 1.1 * json_real_value(json_object_get(limits, types[i])) + 2e-6;
+        print_message("%s: mean KL %.3g, limit %.3g\n", name, kl, limit);
+        if (!(kl <= limit)) fail_msg("%s: mean KL %g is above %g", name, kl, limit);
+        free(got);
+        free(want);
+    }
+    json_decref(limits);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_folder_logits),
+        cmocka_unit_test(test_folder_greedy),
+        cmocka_unit_test(test_gguf_logits),
+        cmocka_unit_test(test_gguf_kl),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,200 @@
+/* Closed-world loading: what must be refused is, with a message that names the thing, and what may
+ * vary loads. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/model.h"
+#include "support/make_model.h"
+
+static char folder[64], hf[128], gguf[128];
+
+static int make_folder(void **state) {
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/jinlin-refuse-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(hf, sizeof hf, "%s/model", folder);
+    snprintf(gguf, sizeof gguf, "%s/model.gguf", folder);
+    return 0;
+}
+
+static int drop_folder(void **state) {
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static const struct make_model plain = {"llama", 2, 32, 48, 4, 2, 8, 64, false, false, false,
+                                        DTYPE_F32, NULL, NULL, 1, 1};
+
+/* Replaces `from` by `to` in the folder's config.json (once). */
+static void edit_config(const char *from, const char *to) {
+    char path[192], text[4096] = "", out[8192];
+    snprintf(path, sizeof path, "%s/config.json", hf);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, sizeof text - 1, f) > 0);
+    fclose(f);
+    char *at = strstr(text, from);
+    if (!at) fail_msg("config has no %s", from);
+    snprintf(out, sizeof out, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(out, f);
+    fclose(f);
+}
+
+static void expect(const char *path, enum jl_status status, const char *named) {
+    struct jl_error err = {0};
+    struct model *model = NULL;
+    enum jl_status got = model_load(path, NULL, &model, &err);
+    model_free(model);
+    if (got != status)
+        fail_msg("expected %s, got %s: %s", jl_status_name(status), jl_status_name(got), err.message);
+    if (named && !strstr(err.message, named)) fail_msg("'%s' is not named in: %s", named, err.message);
+}
+
+static const struct {
+    const char *from, *to;
+    enum jl_status status;
+    const char *named;
+} edits[] = {
+    {"\"silu\"", "\"gelu\"", JL_ERR_UNSUPPORTED, "hidden_act"},
+    {"\"silu\"", "\"silu\", \"anything_new\": [1, {\"a\": 2}]", JL_OK, NULL},
+    {"\"silu\"", "\"silu\", \"quantization_config\": {\"quant_method\": \"gptq\"}", JL_ERR_UNSUPPORTED, "quantization_config"},
+    {"\"silu\"", "\"silu\", \"quantization_config\": null", JL_OK, NULL},
+    {"\"silu\"", "\"silu\", \"use_sliding_window\": true", JL_ERR_UNSUPPORTED, "use_sliding_window"},
+    {"\"silu\"", "\"silu\", \"layer_types\": [\"full_attention\", \"sliding_attention\"]", JL_ERR_UNSUPPORTED, "layer_types"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": null", JL_OK, NULL},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"longrope\", \"factor\": 2}", JL_ERR_UNSUPPORTED, "longrope"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}", JL_ERR_UNSUPPORTED, "dynamic"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"linear\"}", JL_ERR_FORMAT, "factor"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": -1}", JL_ERR_FORMAT, "factor"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"factor\": 2}", JL_ERR_FORMAT, "rope_scaling"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": 3", JL_ERR_FORMAT, "rope_scaling"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"yarn\", \"rope_type\": \"linear\", \"factor\": 2}", JL_ERR_FORMAT, "disagree"},
+    {"\"hidden_size\": 32", "\"hidden_size\": 36", JL_ERR_FORMAT, "32"},
+    {"\"hidden_size\": 32", "\"hidden_size\": \"32\"", JL_ERR_FORMAT, "hidden_size"},
+    {"\"hidden_size\": 32", "\"hidden_size\": 32.5", JL_ERR_FORMAT, "hidden_size"},
+    {"\"hidden_size\": 32", "\"hidden_size\": -32", JL_ERR_FORMAT, "hidden_size"},
+    {"\"hidden_size\": 32, ", "", JL_ERR_FORMAT, "hidden_size"},
+    {"\"hidden_size\": 32", "\"hidden_size\": 99999999999", JL_ERR_FORMAT, "hidden_size"},
+    {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", JL_ERR_FORMAT, "layers.2"},
+    {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", JL_ERR_UNSUPPORTED, "layers.1"},
+    {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 0", JL_ERR_FORMAT, "num_hidden_layers"},
+    {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", JL_ERR_FORMAT, "3 key/value"},
+    {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": null", JL_ERR_FORMAT, "k_proj"},
+    {"\"head_dim\": 8", "\"head_dim\": 7", JL_ERR_UNSUPPORTED, "odd"},
+    {"\"head_dim\": 8", "\"head_dim\": null", JL_OK, NULL}, // 32 / 4
+    {"\"vocab_size\": 64", "\"vocab_size\": 65", JL_ERR_FORMAT, "embed_tokens"},
+    {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true", JL_ERR_FORMAT, "lm_head"},
+    {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": 1", JL_ERR_FORMAT, "tie_word_embeddings"},
+    {"\"attention_bias\": false", "\"attention_bias\": true", JL_ERR_FORMAT, "q_proj.bias"},
+    {"\"mlp_bias\": false", "\"mlp_bias\": true", JL_ERR_FORMAT, "gate_proj.bias"},
+    {"LlamaForCausalLM", "GPT2LMHeadModel", JL_ERR_UNSUPPORTED, "GPT2LMHeadModel"},
+    {"[\"LlamaForCausalLM\"]", "[]", JL_OK, NULL}, // model_type says it
+    {"[\"LlamaForCausalLM\"]", "7", JL_ERR_FORMAT, "architectures"},
+    {"\"rms_norm_eps\": 1e-6", "\"rms_norm_eps\": 2", JL_ERR_FORMAT, "rms_norm_eps"},
+    {"\"rope_theta\": 10000.0", "\"rope_theta\": 0", JL_ERR_FORMAT, "rope_theta"},
+};
+
+static void test_config_edits(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
+        make_hf(&plain, hf);
+        edit_config(edits[i].from, edits[i].to);
+        expect(hf, edits[i].status, edits[i].named);
+    }
+}
+
+/* A bias nobody announced is used; one that the config denies is refused. */
+static void test_unannounced_bias(void **state) {
+    (void)state;
+    struct make_model spec = plain;
+    spec.attention_bias = true;
+    make_hf(&spec, hf);
+    expect(hf, JL_OK, NULL);
+    edit_config("\"attention_bias\": true, ", "");
+    expect(hf, JL_OK, NULL);
+    make_hf(&spec, hf);
+    edit_config("\"attention_bias\": true", "\"attention_bias\": false");
+    expect(hf, JL_ERR_UNSUPPORTED, "bias");
+}
+
+/* Renames a tensor in place, which is losing it and finding a stranger. */
+static void rename_in_file(const char *path, const char *from, const char *to) {
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(strlen(from), strlen(to));
+    static char bytes[1 << 18];
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    char *at = memmem(bytes, n, from, strlen(from));
+    if (!at) fail_msg("%s has no %s", path, from);
+    fseek(f, (long)(at - bytes), SEEK_SET);
+    fwrite(to, 1, strlen(to), f);
+    fclose(f);
+}
+
+static void test_gguf_tensors(void **state) {
+    (void)state;
+    struct make_model spec = plain;
+    make_gguf(&spec, gguf);
+    expect(gguf, JL_OK, NULL);
+    rename_in_file(gguf, "blk.1.attn_k.weight", "blk.1.attn_z.weight");
+    expect(gguf, JL_ERR_FORMAT, "blk.1.attn_k.weight");
+    spec.attention_bias = true;
+    make_gguf(&spec, gguf);
+    rename_in_file(gguf, "blk.0.attn_q.bias", "blk.9.attn_q.bias");
+    expect(gguf, JL_ERR_FORMAT, "blk.0.attn_q.bias"); // layer 1 has its own
+    make_gguf(&plain, gguf);
+    rename_in_file(gguf, "output.weight", "uotput.weight"); // reads as tied, then the stranger
+    expect(gguf, JL_ERR_UNSUPPORTED, "uotput.weight");
+}
+
+static void test_gguf_keys(void **state) {
+    (void)state;
+    make_gguf(&plain, gguf);
+    rename_in_file(gguf, "llama.block_count", "llama.block_kount");
+    expect(gguf, JL_ERR_FORMAT, "llama.block_count");
+    make_gguf(&plain, gguf);
+    rename_in_file(gguf, "general.architecture", "general.archikecture");
+    expect(gguf, JL_ERR_FORMAT, "general.architecture");
+}
+
+static void test_class(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct model *model;
+    char name[CLASS_NAME_BYTES];
+    struct make_model spec = plain;
+    for (int i = 0; i < 3; i++) {
+        static const enum dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+        spec.dtype = types[i];
+        make_hf(&spec, hf);
+        assert_int_equal(model_load(hf, NULL, &model, &err), JL_OK);
+        class_name(&model->cls, name);
+        assert_string_equal(name, i == 2 ? "act=bf16,kv=bf16,mla=latent,rules=v1-draft"
+                                         : "act=f32,kv=f16,mla=latent,rules=v1-draft");
+        model_free(model);
+    }
+    struct class_request bad = {"f64", NULL}, bad_kv = {NULL, "q3"};
+    assert_int_equal(model_load(hf, &bad, &model, &err), JL_ERR_USAGE);
+    assert_int_equal(model_load(hf, &bad_kv, &model, &err), JL_ERR_USAGE);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_config_edits),
+        cmocka_unit_test(test_unannounced_bias),
+        cmocka_unit_test(test_gguf_tensors),
+        cmocka_unit_test(test_gguf_keys),
+        cmocka_unit_test(test_class),
+    };
+    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+}

@@ -1,0 +1,163 @@
+/* Every way a configuration varies, on random models written here, against the float64 reference:
+ * head layouts, biases, tied heads, odd vocabularies and widths, rotary scalings, types, shards. The
+ * same weights as a folder and as a GGUF file must agree too. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "support/golden.h"
+#include "support/make_model.h"
+#include "support/ref64.h"
+
+#define N_TOKEN 150 // more than one chunk of the cache
+
+static const struct make_model cases[] = {
+    {"llama", 2, 48, 80, 4, 4, 12, 101, false, false, false, DTYPE_F32, NULL, NULL, 1, 1},
+    {"llama", 2, 32, 33, 6, 1, 8, 77, true, true, true, DTYPE_F32, NULL, NULL, 2, 1},
+    {"llama", 1, 64, 96, 4, 2, 16, 300, false, true, false, DTYPE_F16, NULL, NULL, 3, 2},
+    {"llama", 2, 40, 56, 2, 2, 32, 64, true, false, true, DTYPE_BF16, NULL, NULL, 4, 3},
+    {"llama", 1, 37, 41, 3, 3, 10, 53, false, false, false, DTYPE_BF16, NULL, NULL, 5, 1},
+    {"qwen2", 2, 48, 64, 6, 2, 8, 99, true, false, false, DTYPE_F32, NULL, NULL, 6, 1},
+    {"qwen2", 1, 64, 72, 8, 1, 16, 128, false, false, false, DTYPE_F16, NULL, NULL, 7, 1},
+    {"qwen3", 2, 32, 48, 4, 2, 24, 65, true, false, false, DTYPE_F32, NULL, NULL, 8, 2},
+    {"qwen3", 1, 48, 64, 4, 4, 64, 97, false, true, false, DTYPE_BF16, NULL, NULL, 9, 1},
+};
+#define N_CASE (sizeof cases / sizeof cases[0])
+
+/* The same, with rotary settings that only a folder carries. */
+static const struct {
+    const char *scaling, *extra;
+} ropes[] = {
+    {"{\"type\": \"linear\", \"factor\": 4.0}", NULL},
+    {"{\"rope_type\": \"default\"}", "\"partial_rotary_factor\": 0.5,"},
+    {"{\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, "
+     "\"original_max_position_embeddings\": 32}", NULL},
+    {"{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 32}", NULL},
+    {"{\"rope_type\": \"yarn\", \"factor\": 2.5, \"original_max_position_embeddings\": 64, "
+     "\"beta_fast\": 16, \"beta_slow\": 2, \"attention_factor\": 1.3, \"truncate\": false}", NULL},
+    {NULL, "\"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 3, \"rope_theta\": 5000.0, "
+           "\"original_max_position_embeddings\": 40},"},
+};
+
+static void compare(const char *path, const struct make_model *spec) {
+    struct jl_error err = {0};
+    struct model *model;
+    struct class_request request = {"f32", "f32"};
+    struct golden_prompts prompts = {.n = 1, .n_id = {N_TOKEN}};
+    struct rng_key key = {.seed = spec->seed, .purpose = RNG_SAMPLE};
+    int n_vocab;
+    prompts.ids[0] = calloc(N_TOKEN, sizeof(int32_t));
+    for (int i = 0; i < N_TOKEN; i++)
+        prompts.ids[0][i] = (int32_t)(rng_uniform(&key, (uint64_t)i) * (float)spec->n_vocab);
+    if (model_load(path, &request, &model, &err) != JL_OK) fail_msg("seed %d: %s", (int)spec->seed, err.message);
+    double *want = ref64_logits(model, prompts.ids[0], N_TOKEN);
+    struct golden_run run = {.path = path, .act = "f32", .kv = "f32", .threads = 2, .chunk = 61,
+                             .prompts = &prompts};
+    float *got = golden_logits(&run, &n_vocab);
+    assert_int_equal(n_vocab, spec->n_vocab);
+    double worst = 0;
+    for (int i = 0; i < N_TOKEN * n_vocab; i++) {
+        double d = fabs((double)got[i] - want[i]);
+        if (!(d <= worst)) worst = d;
+    }
+    if (!(worst < 1e-4)) fail_msg("%s (%s, seed %d): off by %g", path, spec->family, (int)spec->seed, worst);
+    free(got);
+    free(want);
+    free(prompts.ids[0]);
+    model_free(model);
+}
+
+static char folder[64], hf[128], gguf[128];
+
+static int make_folder(void **state) {
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/jinlin-shapes-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(hf, sizeof hf, "%s/model", folder);
+    snprintf(gguf, sizeof gguf, "%s/model.gguf", folder);
+    return 0;
+}
+
+static int drop_folder(void **state) {
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static void fresh(void) {
+    char command[192];
+    snprintf(command, sizeof command, "rm -rf '%s'", hf);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_shapes(void **state) {
+    (void)state;
+    for (size_t i = 0; i < N_CASE; i++) {
+        fresh();
+        make_hf(&cases[i], hf);
+        compare(hf, &cases[i]);
+        make_gguf(&cases[i], gguf);
+        compare(gguf, &cases[i]);
+    }
+}
+
+static void test_ropes(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof ropes / sizeof ropes[0]; i++)
+        for (int family = 0; family < 2; family++) {
+            struct make_model spec = cases[family ? 7 : 2];
+            spec.rope_scaling = ropes[i].scaling;
+            spec.extra = ropes[i].extra;
+            spec.dtype = DTYPE_F32;
+            spec.seed = 20 + i;
+            fresh();
+            make_hf(&spec, hf);
+            compare(hf, &spec);
+        }
+}
+
+/* Frequencies against the formulas of the Llama 3.1 release and the YaRN paper, written again. */
+static void test_rope_formulas(void **state) {
+    (void)state;
+    struct hparams hp = {.n_rot = 64, .rope_theta = 500000, .rope = {.scaling = ROPE_LLAMA3, .factor = 8,
+                         .n_ctx_orig = 8192, .low_freq_factor = 1, .high_freq_factor = 4}};
+    double freq[32];
+    rope_frequencies(&hp, NULL, freq);
+    for (int i = 0; i < 32; i++) {
+        double plain = pow(500000, -i / 32.0), wave = 2 * M_PI / plain, want;
+        if (wave < 8192 / 4.0) want = plain;
+        else if (wave > 8192) want = plain / 8;
+        else {
+            double s = (8192 / wave - 1) / 3;
+            want = (1 - s) * plain / 8 + s * plain;
+        }
+        assert_true(fabs(freq[i] / want - 1) < 1e-12);
+    }
+    hp.rope = (struct rope_hparams){.scaling = ROPE_YARN, .factor = 4, .n_ctx_orig = 4096,
+                                    .beta_fast = 32, .beta_slow = 1, .truncate = true};
+    rope_frequencies(&hp, NULL, freq);
+    double low = floor(64 * log(4096 / (32 * 2 * M_PI)) / (2 * log(500000)));
+    double high = ceil(64 * log(4096 / (2 * M_PI)) / (2 * log(500000)));
+    for (int i = 0; i < 32; i++) {
+        double plain = pow(500000, -i / 32.0);
+        double ramp = fmin(fmax((i - low) / (high - low), 0), 1);
+        assert_true(fabs(freq[i] / (plain / 4 * ramp + plain * (1 - ramp)) - 1) < 1e-12);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_ropes),
+        cmocka_unit_test(test_rope_formulas),
+    };
+    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+}

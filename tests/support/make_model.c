@@ -1,0 +1,232 @@
+#include "support/make_model.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/rng.h"
+#include "format/gguf_write.h"
+
+#define MAX_TENSOR 512
+
+struct made {
+    char name[96];
+    int n_dim;
+    int64_t dim[2];
+    enum dtype dtype;
+    size_t bytes;
+    uint8_t *data;
+    float *values; // before rounding
+};
+
+struct made_list {
+    struct made item[MAX_TENSOR];
+    int n;
+    uint64_t seed;
+};
+
+static void add(struct made_list *list, enum dtype dtype, int64_t rows, int64_t cols,
+                const char *format, ...) {
+    struct made *t = &list->item[list->n];
+    struct rng_key key = {.seed = list->seed, .sequence = (uint32_t)list->n, .purpose = RNG_TEST};
+    va_list args;
+    assert_in_range(list->n, 0, MAX_TENSOR - 1);
+    list->n++;
+    va_start(args, format);
+    vsnprintf(t->name, sizeof t->name, format, args);
+    va_end(args);
+    t->n_dim = rows ? 2 : 1;
+    t->dim[0] = rows ? rows : cols;
+    t->dim[1] = cols;
+    t->dtype = rows ? dtype : DTYPE_F32;
+    int64_t n_row = rows ? rows : 1;
+    size_t row_bytes;
+    assert_true(dtype_row_bytes(t->dtype, cols, &row_bytes));
+    t->bytes = row_bytes * (size_t)n_row;
+    t->data = calloc(1, t->bytes);
+    t->values = calloc((size_t)(n_row * cols), sizeof(float));
+    bool is_norm = !rows && strstr(t->name, "norm");
+    float half = rows ? 1.7f / __builtin_sqrtf((float)cols) : 0.2f;
+    if (strstr(t->name, "embed") || strstr(t->name, "embd")) half = 1;
+    for (int64_t i = 0; i < n_row * cols; i++)
+        t->values[i] = (is_norm ? 1.0f : 0.0f) + half * (2 * rng_uniform(&key, (uint64_t)i) - 1);
+    for (int64_t r = 0; r < n_row; r++)
+        assert_true(dtype_quantize(t->dtype, t->values + r * cols, t->data + (size_t)r * row_bytes, cols));
+}
+
+/* The order of adds is the same for both formats, so the same seed gives the same weights. */
+static void add_all(struct made_list *list, const struct make_model *s, bool gguf) {
+    int64_t q = (int64_t)s->n_head * s->head_dim, kv = (int64_t)s->n_head_kv * s->head_dim;
+    bool qkv_bias = !strcmp(s->family, "qwen2") || s->attention_bias;
+    list->seed = s->seed;
+    add(list, s->dtype, s->n_vocab, s->n_embd, gguf ? "token_embd.weight" : "model.embed_tokens.weight");
+    add(list, s->dtype, 0, s->n_embd, gguf ? "output_norm.weight" : "model.norm.weight");
+    if (!s->tied) add(list, s->dtype, s->n_vocab, s->n_embd, gguf ? "output.weight" : "lm_head.weight");
+    for (int l = 0; l < s->n_layer; l++) {
+#define LAYER(rows, cols, g, h) add(list, s->dtype, rows, cols, gguf ? "blk.%d." g : "model.layers.%d." h, l)
+        LAYER(0, s->n_embd, "attn_norm.weight", "input_layernorm.weight");
+        LAYER(q, s->n_embd, "attn_q.weight", "self_attn.q_proj.weight");
+        LAYER(kv, s->n_embd, "attn_k.weight", "self_attn.k_proj.weight");
+        LAYER(kv, s->n_embd, "attn_v.weight", "self_attn.v_proj.weight");
+        LAYER(s->n_embd, q, "attn_output.weight", "self_attn.o_proj.weight");
+        if (qkv_bias) {
+            LAYER(0, q, "attn_q.bias", "self_attn.q_proj.bias");
+            LAYER(0, kv, "attn_k.bias", "self_attn.k_proj.bias");
+            LAYER(0, kv, "attn_v.bias", "self_attn.v_proj.bias");
+        }
+        if (s->attention_bias) LAYER(0, s->n_embd, "attn_output.bias", "self_attn.o_proj.bias");
+        if (!strcmp(s->family, "qwen3")) {
+            LAYER(0, s->head_dim, "attn_q_norm.weight", "self_attn.q_norm.weight");
+            LAYER(0, s->head_dim, "attn_k_norm.weight", "self_attn.k_norm.weight");
+        }
+        LAYER(0, s->n_embd, "ffn_norm.weight", "post_attention_layernorm.weight");
+        LAYER(s->n_ff, s->n_embd, "ffn_gate.weight", "mlp.gate_proj.weight");
+        LAYER(s->n_ff, s->n_embd, "ffn_up.weight", "mlp.up_proj.weight");
+        LAYER(s->n_embd, s->n_ff, "ffn_down.weight", "mlp.down_proj.weight");
+        if (s->mlp_bias) {
+            LAYER(0, s->n_ff, "ffn_gate.bias", "mlp.gate_proj.bias");
+            LAYER(0, s->n_ff, "ffn_up.bias", "mlp.up_proj.bias");
+            LAYER(0, s->n_embd, "ffn_down.bias", "mlp.down_proj.bias");
+        }
+    }
+}
+
+static void free_all(struct made_list *list) {
+    for (int i = 0; i < list->n; i++) {
+        free(list->item[i].data);
+        free(list->item[i].values);
+    }
+    free(list);
+}
+
+/* ---- Hugging Face ---- */
+
+static FILE *must_open(const char *folder, const char *name) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    if (!file) fail_msg("cannot write %s", path);
+    return file;
+}
+
+static void write_config(const struct make_model *s, const char *folder) {
+    FILE *f = must_open(folder, "config.json");
+    const char *arch = !strcmp(s->family, "llama") ? "Llama" : !strcmp(s->family, "qwen2") ? "Qwen2" : "Qwen3";
+    fprintf(f, "{\"architectures\": [\"%sForCausalLM\"], \"model_type\": \"%s\", %s", arch, s->family,
+            s->extra ? s->extra : "");
+    fprintf(f, "\"hidden_size\": %d, \"intermediate_size\": %d, \"num_hidden_layers\": %d, ", s->n_embd,
+            s->n_ff, s->n_layer);
+    fprintf(f, "\"num_attention_heads\": %d, \"num_key_value_heads\": %d, \"head_dim\": %d, ", s->n_head,
+            s->n_head_kv, s->head_dim);
+    fprintf(f, "\"vocab_size\": %d, \"max_position_embeddings\": 2048, \"rms_norm_eps\": 1e-6, ", s->n_vocab);
+    fprintf(f, "\"attention_bias\": %s, \"mlp_bias\": %s, ", s->attention_bias ? "true" : "false",
+            s->mlp_bias ? "true" : "false");
+    if (s->rope_scaling) fprintf(f, "\"rope_scaling\": %s, ", s->rope_scaling);
+    fprintf(f, "\"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \"tie_word_embeddings\": %s}",
+            s->tied ? "true" : "false");
+    fclose(f);
+}
+
+static void write_shard(const struct made_list *list, int shard, int n_shard, const char *folder,
+                        const char *name) {
+    char *header = calloc(1, MAX_TENSOR * 256);
+    size_t used = 1, at = 0;
+    header[0] = '{';
+    for (int i = shard; i < list->n; i += n_shard) {
+        const struct made *t = &list->item[i];
+        used += (size_t)sprintf(header + used, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%" PRId64,
+                                used > 1 ? "," : "", t->name, dtype_row(t->dtype)->safetensors, t->dim[0]);
+        if (t->n_dim == 2) used += (size_t)sprintf(header + used, ",%" PRId64, t->dim[1]);
+        used += (size_t)sprintf(header + used, "],\"data_offsets\":[%zu,%zu]}", at, at + t->bytes);
+        at += t->bytes;
+    }
+    header[used++] = '}';
+    FILE *f = must_open(folder, name);
+    uint64_t size = used;
+    fwrite(&size, 8, 1, f);
+    fwrite(header, 1, used, f);
+    for (int i = shard; i < list->n; i += n_shard)
+        fwrite(list->item[i].data, 1, list->item[i].bytes, f);
+    fclose(f);
+    free(header);
+}
+
+void make_hf(const struct make_model *spec, const char *folder) {
+    struct made_list *list = calloc(1, sizeof *list);
+    add_all(list, spec, false);
+    mkdir(folder, 0755);
+    write_config(spec, folder);
+    if (spec->n_shard <= 1) {
+        write_shard(list, 0, 1, folder, "model.safetensors");
+    } else {
+        FILE *f = must_open(folder, "model.safetensors.index.json");
+        fprintf(f, "{\"metadata\": {\"total_size\": 0}, \"weight_map\": {");
+        for (int i = 0; i < list->n; i++)
+            fprintf(f, "%s\"%s\": \"model-%05d-of-%05d.safetensors\"", i ? ", " : "", list->item[i].name,
+                    i % spec->n_shard + 1, spec->n_shard);
+        fprintf(f, "}}");
+        fclose(f);
+        for (int s = 0; s < spec->n_shard; s++) {
+            char name[64];
+            snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", s + 1, spec->n_shard);
+            write_shard(list, s, spec->n_shard, folder, name);
+        }
+    }
+    free_all(list);
+}
+
+/* ---- GGUF ---- */
+
+/* llama's GGUF rows turn pairs (2i, 2i+1) where the folder's turn (i, i + d/2). */
+static const uint8_t *permuted_row(const struct made *t, int64_t row, int head_dim, size_t row_bytes) {
+    int64_t head = row / head_dim, at = row % head_dim;
+    int64_t from = at % 2 ? head_dim / 2 + at / 2 : at / 2;
+    return t->data + (size_t)(head * head_dim + from) * row_bytes;
+}
+
+static bool is_permuted(const struct make_model *s, const struct made *t) {
+    return !strcmp(s->family, "llama") && (strstr(t->name, "attn_q.") || strstr(t->name, "attn_k."));
+}
+
+void make_gguf(const struct make_model *s, const char *path) {
+    struct made_list *list = calloc(1, sizeof *list);
+    struct jl_error err = {0};
+    struct gguf_writer *w;
+    char key[96];
+    add_all(list, s, true);
+    if (gguf_writer_create(path, 0, &w, &err) != JL_OK) fail_msg("%s", err.message);
+    gguf_put_text(w, "general.architecture", s->family);
+#define U32(name, value) snprintf(key, sizeof key, "%s." name, s->family), gguf_put_u32(w, key, (uint32_t)(value))
+    U32("block_count", s->n_layer);
+    U32("embedding_length", s->n_embd);
+    U32("feed_forward_length", s->n_ff);
+    U32("attention.head_count", s->n_head);
+    U32("attention.head_count_kv", s->n_head_kv);
+    U32("attention.key_length", s->head_dim);
+    U32("attention.value_length", s->head_dim);
+    U32("context_length", 2048);
+    snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", s->family);
+    gguf_put_f32(w, key, 1e-6f);
+    for (int i = 0; i < list->n; i++)
+        gguf_add_tensor(w, list->item[i].name, list->item[i].dtype, list->item[i].n_dim, list->item[i].dim);
+    for (int i = 0; i < list->n; i++) {
+        const struct made *t = &list->item[i];
+        int64_t rows = t->dim[0];
+        size_t row_bytes = t->bytes / (size_t)rows;
+        for (int64_t r = 0; r < rows; r++) {
+            const uint8_t *from = is_permuted(s, t) ? permuted_row(t, r, s->head_dim, row_bytes)
+                                                    : t->data + (size_t)r * row_bytes;
+            if (gguf_write_data(w, from, row_bytes, &err) != JL_OK) fail_msg("%s", err.message);
+        }
+    }
+    if (gguf_writer_commit(w, &err) != JL_OK) fail_msg("%s", err.message);
+    gguf_writer_free(w);
+    free_all(list);
+}

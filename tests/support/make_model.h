@@ -1,0 +1,25 @@
+/* Random small models, written by the test itself: the same weights as a Hugging Face folder and as
+ * a GGUF file. */
+#ifndef JL_TESTS_SUPPORT_MAKE_MODEL_H
+#define JL_TESTS_SUPPORT_MAKE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tensor/dtype.h"
+
+struct make_model {
+    const char *family; // "llama", "qwen2", "qwen3"
+    int n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab;
+    bool tied, attention_bias, mlp_bias;
+    enum dtype dtype;         // of the matrices
+    const char *rope_scaling; // a JSON value for the config, or NULL
+    const char *extra;        // more config members, each followed by a comma, or NULL
+    uint64_t seed;
+    int n_shard;              // Hugging Face: 1 is a single file
+};
+
+void make_hf(const struct make_model *spec, const char *folder);  // makes the folder
+void make_gguf(const struct make_model *spec, const char *path);  // no rope scaling
+
+#endif

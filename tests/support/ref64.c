@@ -1,0 +1,141 @@
+#include "support/ref64.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static float *widen(const struct weight *w, int row) {
+    float *out = calloc((size_t)w->n_in, sizeof *out);
+    dtype_dequantize(w->dtype, w->data + (size_t)row * w->stride, out, w->n_in);
+    return out;
+}
+
+/* y[r] = W x[r] + b for all rows; W or b may be NULL only where noted. */
+static double *linear(const struct model *m, enum role_id role, enum role_id bias, int layer,
+                      const double *x, int n) {
+    const struct weight *w = model_weight(m, role, layer), *b = model_weight(m, bias, layer);
+    double *y = calloc((size_t)n * (size_t)w->n_out, sizeof *y);
+    for (int o = 0; o < w->n_out; o++) {
+        float *row = widen(w, o);
+        for (int r = 0; r < n; r++) {
+            double sum = 0;
+            for (int k = 0; k < w->n_in; k++)
+                sum += (double)row[k] * x[(size_t)r * (size_t)w->n_in + (size_t)k];
+            if (b) sum += (double)((const float *)(const void *)b->data)[o];
+            y[(size_t)r * (size_t)w->n_out + (size_t)o] = sum;
+        }
+        free(row);
+    }
+    return y;
+}
+
+static void norm(const struct model *m, enum role_id role, int layer, const double *x, double *y,
+                 int n_group, int width) {
+    const struct weight *w = model_weight(m, role, layer);
+    for (int g = 0; g < n_group; g++, x += width, y += width) {
+        double sum = 0;
+        for (int i = 0; i < width; i++)
+            sum += x[i] * x[i];
+        double scale = 1 / sqrt(sum / width + m->hp.rms_eps);
+        for (int i = 0; i < width; i++)
+            y[i] = x[i] * scale * (w ? (double)((const float *)(const void *)w->data)[i] : 1);
+    }
+}
+
+static void rotate(const struct model *m, double *x, int n, int n_head) {
+    const struct hparams *hp = &m->hp;
+    for (int pos = 0; pos < n; pos++)
+        for (int h = 0; h < n_head; h++, x += hp->head_dim_k)
+            for (int i = 0; i < hp->n_rot / 2; i++) {
+                int a = m->rope.interleaved ? 2 * i : i;
+                int b = m->rope.interleaved ? 2 * i + 1 : i + hp->n_rot / 2;
+                double c = cos(pos * m->rope.freq[i]) * m->rope.magnitude;
+                double s = sin(pos * m->rope.freq[i]) * m->rope.magnitude;
+                double xa = x[a], xb = x[b];
+                x[a] = xa * c - xb * s;
+                x[b] = xa * s + xb * c;
+            }
+}
+
+static double *attend(const struct model *m, const double *q, const double *k, const double *v,
+                      int n) {
+    const struct hparams *hp = &m->hp;
+    int group = hp->n_head / hp->n_head_kv, dk = hp->head_dim_k, dv = hp->head_dim_v;
+    double *out = calloc((size_t)n * (size_t)(hp->n_head * dv), sizeof *out);
+    double *p = calloc((size_t)n, sizeof *p);
+    for (int t = 0; t < n; t++)
+        for (int h = 0; h < hp->n_head; h++) {
+            double most = -HUGE_VAL, sum = 0;
+            for (int j = 0; j <= t; j++) {
+                p[j] = 0;
+                for (int i = 0; i < dk; i++)
+                    p[j] += q[(t * hp->n_head + h) * dk + i] *
+                            k[(j * hp->n_head_kv + h / group) * dk + i];
+                p[j] *= hp->attn_scale;
+                if (p[j] > most) most = p[j];
+            }
+            for (int j = 0; j <= t; j++)
+                sum += p[j] = exp(p[j] - most);
+            for (int j = 0; j <= t; j++)
+                for (int i = 0; i < dv; i++)
+                    out[(t * hp->n_head + h) * dv + i] +=
+                        p[j] / sum * v[(j * hp->n_head_kv + h / group) * dv + i];
+        }
+    free(p);
+    return out;
+}
+
+static void add(double *x, double *y, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        x[i] += y[i];
+    free(y);
+}
+
+static void layer_forward(const struct model *m, int layer, double *h, int n) {
+    const struct hparams *hp = &m->hp;
+    size_t width = (size_t)n * (size_t)hp->n_embd;
+    double *x = calloc(width, sizeof *x);
+    norm(m, ROLE_ATTN_NORM, layer, h, x, n, hp->n_embd);
+    double *q = linear(m, ROLE_ATTN_Q, ROLE_ATTN_Q_B, layer, x, n);
+    double *k = linear(m, ROLE_ATTN_K, ROLE_ATTN_K_B, layer, x, n);
+    double *v = linear(m, ROLE_ATTN_V, ROLE_ATTN_V_B, layer, x, n);
+    if (model_weight(m, ROLE_ATTN_Q_NORM, layer))
+        norm(m, ROLE_ATTN_Q_NORM, layer, q, q, n * hp->n_head, hp->head_dim_k);
+    if (model_weight(m, ROLE_ATTN_K_NORM, layer))
+        norm(m, ROLE_ATTN_K_NORM, layer, k, k, n * hp->n_head_kv, hp->head_dim_k);
+    rotate(m, q, n, hp->n_head);
+    rotate(m, k, n, hp->n_head_kv);
+    double *a = attend(m, q, k, v, n);
+    add(h, linear(m, ROLE_ATTN_O, ROLE_ATTN_O_B, layer, a, n), width);
+    free(a);
+    free(q);
+    free(k);
+    free(v);
+    norm(m, ROLE_FFN_NORM, layer, h, x, n, hp->n_embd);
+    double *g = linear(m, ROLE_FFN_GATE, ROLE_FFN_GATE_B, layer, x, n);
+    double *u = linear(m, ROLE_FFN_UP, ROLE_FFN_UP_B, layer, x, n);
+    for (size_t i = 0; i < (size_t)n * (size_t)hp->n_ff; i++)
+        g[i] = g[i] / (1 + exp(-g[i])) * u[i];
+    add(h, linear(m, ROLE_FFN_DOWN, ROLE_FFN_DOWN_B, layer, g, n), width);
+    free(g);
+    free(u);
+    free(x);
+}
+
+double *ref64_logits(const struct model *model, const int32_t *ids, int n) {
+    int n_embd = model->hp.n_embd;
+    const struct weight *embd = model_weight(model, ROLE_TOK_EMBD, -1);
+    double *h = calloc((size_t)n * (size_t)n_embd, sizeof *h);
+    for (int t = 0; t < n; t++) {
+        float *row = widen(embd, ids[t]);
+        for (int i = 0; i < n_embd; i++)
+            h[t * n_embd + i] = (double)row[i];
+        free(row);
+    }
+    for (int layer = 0; layer < model->hp.n_layer; layer++)
+        layer_forward(model, layer, h, n);
+    norm(model, ROLE_OUTPUT_NORM, -1, h, h, n, n_embd);
+    double *logits = linear(model, ROLE_OUTPUT, ROLE_OUTPUT_B, -1, h, n);
+    free(h);
+    return logits;
+}

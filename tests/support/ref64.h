@@ -1,0 +1,12 @@
+/* A second reading of the maths: the whole forward pass in float64, every position recomputed, no
+ * cache, no plan, no kernels. It shares the loader's hyper-parameters and bound weights, nothing
+ * else. For what the goldens do not reach. */
+#ifndef JL_TESTS_SUPPORT_REF64_H
+#define JL_TESTS_SUPPORT_REF64_H
+
+#include "model/model.h"
+
+/* Logits (n, n_vocab) of all positions; caller frees. */
+double *ref64_logits(const struct model *model, const int32_t *ids, int n);
+
+#endif
