@@ -73,8 +73,8 @@ static enum jl_status read_entry(const struct model_file *file, size_t i, const 
     bool number = score->kind == META_FLOAT || score->kind == META_INT;
     if (text->kind != META_STRING || !number || type->kind != META_INT) {
         return report_fail(err, JL_ERR_FORMAT, file->path,
-                           "token %zu must have a string, a float and an integer in " KEY(
-                               "tokens") ", scores and token_type",
+                           "token %zu must have a string, a float and an integer in the "
+                           "tokenizer's tokens, scores and token_type",
                            i);
     }
     if (type->as.i < TOKEN_NORMAL || type->as.i > TOKEN_BYTE) {

@@ -59,12 +59,12 @@ enum encode_flags {
     ENCODE_ADD_BOS = 2, // add BOS / EOS where the tokenizer says so
 };
 
-/* Ids of `text` (any bytes) into *ids, a heap array the caller frees. */
+/* Ids of `text` (any bytes) into *ids, a heap array the caller frees; not NULL on success. */
 enum jl_status tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t len,
                                 int flags, int32_t **ids, size_t *n_ids, struct jl_error *err);
 
 /* Streaming decode: feed ids one at a time; only whole UTF-8 characters come out, the rest waits.
- * Control tokens give no text. */
+ * Control and unknown tokens give no text. */
 struct token_stream {
     const struct tokenizer *tokenizer;
     bool started; // the first token's leading space may be dropped
@@ -73,7 +73,8 @@ struct token_stream {
 };
 void token_stream_init(struct token_stream *stream, const struct tokenizer *tokenizer,
                        bool at_start);
-/* Appends to *text (heap, grown; *len and *cap are the caller's, start at zero). */
+/* Appends to *text (heap, grown; *len and *cap are the caller's, start at zero) and keeps a NUL
+ * behind it. An id outside the vocabulary is JL_ERR_USAGE; on failure nothing has changed. */
 enum jl_status token_stream_push(struct token_stream *stream, int32_t id, char **text, size_t *len,
                                  size_t *cap, struct jl_error *err);
 /* Flushes what waits: bytes that never became a character come out as U+FFFD. */

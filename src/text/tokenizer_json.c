@@ -114,9 +114,37 @@ static enum jl_status config_extra(const json_t *config, const char *key, int32_
     return JL_OK;
 }
 
+/* added_tokens_decoder repeats tokens of tokenizer.json: id -> object with the text as "content".
+ * One that the file does not have would have to be added, which nothing else here knows of. */
+static enum jl_status check_added(const struct tokenizer *t, const json_t *config,
+                                  struct jl_error *err) {
+    json_t *table = json_object_get(config, "added_tokens_decoder"), *value;
+    const char *key;
+    if (!json_reader_absent(table) && !json_is_object(table)) {
+        return jl_fail(err, JL_ERR_FORMAT, CONFIG_FILE ": added_tokens_decoder must be an object");
+    }
+    json_object_foreach(table, key, value) {
+        char *end;
+        long id = strtol(key, &end, 10);
+        const char *text = json_string_value(json_object_get(value, "content"));
+        size_t len = text ? strlen(text) : 0;
+        bool known = text && end != key && !*end && id >= 0 && id < t->vocab.n;
+        const struct vocab_token *token = known ? &t->vocab.tokens[id] : NULL;
+        if (known && vocab_has(&t->vocab, (int32_t)id) && token->len == len &&
+            memcmp(token->text, text, len) == 0)
+            continue;
+        return jl_fail(err, JL_ERR_UNSUPPORTED,
+                       CONFIG_FILE ": added_tokens_decoder has '%.80s' as token '%.20s', but "
+                                   "not so " JSON_READER_FILE ": export the two files together",
+                       text ? text : "", key);
+    }
+    return JL_OK;
+}
+
 static enum jl_status read_config(struct tokenizer *t, const json_t *config, struct jl_error *err) {
     t->bos = t->n_before == 1 ? t->before[0] : TOKEN_NONE;
     t->eos = t->n_after == 1 ? t->after[0] : TOKEN_NONE;
+    JL_TRY(check_added(t, config, err));
     JL_TRY(config_token(t, config, "bos_token", &t->bos, err));
     JL_TRY(config_token(t, config, "eos_token", &t->eos, err));
     JL_TRY(config_extra(config, "add_bos_token", t->bos, t->before, &t->n_before, err));

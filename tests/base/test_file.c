@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "scratch.h"
+#include "support/scratch.h"
 
 static void maps_a_file(void **state) {
     (void)state;

@@ -14,7 +14,7 @@
 #include "base/pool.h"
 #include "base/pool_cores.h"
 #include "base/rng.h"
-#include "scratch.h"
+#include "support/scratch.h"
 
 #define MAX_ITEMS 3000
 #define SEED 20250601

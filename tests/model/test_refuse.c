@@ -11,23 +11,21 @@
 
 #include "model/model.h"
 #include "support/make_model.h"
+#include "support/scratch.h"
 
-static char folder[64], hf[128], gguf[128];
+static char hf[600], gguf[600];
 
-static int make_folder(void **state) {
+static int name_paths(void **state) {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/jinlin-refuse-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    snprintf(hf, sizeof hf, "%s/model", folder);
-    snprintf(gguf, sizeof gguf, "%s/model.gguf", folder);
+    snprintf(hf, sizeof hf, "%s/model", scratch_dir());
+    snprintf(gguf, sizeof gguf, "%s/model.gguf", scratch_dir());
     return 0;
 }
 
-static int drop_folder(void **state) {
+static int clean_up(void **state) {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
+    scratch_remove();
+    return 0;
 }
 
 static const struct make_model plain = {"llama", 2, 32, 48, 4, 2, 8, 64, false, false, false,
@@ -35,7 +33,7 @@ static const struct make_model plain = {"llama", 2, 32, 48, 4, 2, 8, 64, false, 
 
 /* Replaces `from` by `to` in the folder's config.json (once). */
 static void edit_config(const char *from, const char *to) {
-    char path[192], text[4096] = "", out[8192];
+    char path[640], text[4096] = "", out[8192];
     snprintf(path, sizeof path, "%s/config.json", hf);
     FILE *f = fopen(path, "r");
     assert_non_null(f);
@@ -196,5 +194,5 @@ int main(void) {
         cmocka_unit_test(test_gguf_keys),
         cmocka_unit_test(test_class),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, name_paths, clean_up);
 }

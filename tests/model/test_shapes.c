@@ -15,6 +15,7 @@
 #include "support/golden.h"
 #include "support/make_model.h"
 #include "support/ref64.h"
+#include "support/scratch.h"
 
 #define N_TOKEN 150 // more than one chunk of the cache
 
@@ -74,34 +75,24 @@ static void compare(const char *path, const struct make_model *spec) {
     model_free(model);
 }
 
-static char folder[64], hf[128], gguf[128];
+static char hf[600], gguf[600];
 
-static int make_folder(void **state) {
+static int name_paths(void **state) {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/jinlin-shapes-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    snprintf(hf, sizeof hf, "%s/model", folder);
-    snprintf(gguf, sizeof gguf, "%s/model.gguf", folder);
+    snprintf(hf, sizeof hf, "%s/model", scratch_dir());
+    snprintf(gguf, sizeof gguf, "%s/model.gguf", scratch_dir());
     return 0;
 }
 
-static int drop_folder(void **state) {
+static int clean_up(void **state) {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
-static void fresh(void) {
-    char command[192];
-    snprintf(command, sizeof command, "rm -rf '%s'", hf);
-    assert_int_equal(system(command), 0);
+    scratch_remove();
+    return 0;
 }
 
 static void test_shapes(void **state) {
     (void)state;
     for (size_t i = 0; i < N_CASE; i++) {
-        fresh();
         make_hf(&cases[i], hf);
         compare(hf, &cases[i]);
         make_gguf(&cases[i], gguf);
@@ -118,8 +109,7 @@ static void test_ropes(void **state) {
             spec.extra = ropes[i].extra;
             spec.dtype = DTYPE_F32;
             spec.seed = 20 + i;
-            fresh();
-            make_hf(&spec, hf);
+                make_hf(&spec, hf);
             compare(hf, &spec);
         }
 }
@@ -159,5 +149,5 @@ int main(void) {
         cmocka_unit_test(test_ropes),
         cmocka_unit_test(test_rope_formulas),
     };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+    return cmocka_run_group_tests(tests, name_paths, clean_up);
 }

@@ -10,7 +10,7 @@
 
 #include "fixture.h"
 #include "format/gguf_write.h"
-#include "scratch.h"
+#include "support/scratch.h"
 #include "session/open_tokenizer.h"
 
 #define KEY(name) "tokenizer.ggml." name

@@ -108,8 +108,18 @@ static void free_all(struct made_list *list) {
 
 /* ---- Hugging Face ---- */
 
+/* A folder may be written again with other shards: the old index and single file must not stay. */
+static void remove_old(const char *folder) {
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
+    for (int i = 0; i < 2; i++) {
+        char path[640];
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        remove(path);
+    }
+}
+
 static FILE *must_open(const char *folder, const char *name) {
-    char path[512];
+    char path[640];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "wb");
     if (!file) fail_msg("cannot write %s", path);
@@ -162,6 +172,7 @@ void make_hf(const struct make_model *spec, const char *folder) {
     struct made_list *list = calloc(1, sizeof *list);
     add_all(list, spec, false);
     mkdir(folder, 0755);
+    remove_old(folder);
     write_config(spec, folder);
     if (spec->n_shard <= 1) {
         write_shard(list, 0, 1, folder, "model.safetensors");

@@ -1,6 +1,6 @@
 /* A private folder for one test program: made on first use, removed by scratch_remove. */
-#ifndef JL_TESTS_BASE_SCRATCH_H
-#define JL_TESTS_BASE_SCRATCH_H
+#ifndef JL_TESTS_SUPPORT_SCRATCH_H
+#define JL_TESTS_SUPPORT_SCRATCH_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "scratch.h"
+#include "support/scratch.h"
 
 #include <dirent.h>
 #include <ftw.h>
