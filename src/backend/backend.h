@@ -67,11 +67,11 @@ struct attn_spec {
 struct step {
     enum op_id op;
     enum reg_id in, in2, out;
-    int layer;        // -1 before the first and after the last layer
-    int width;        // elements of a row that the op handles (of `in`, or of `out` without one)
-    int head_dim;     // OP_HEAD_NORM, OP_ROPE: elements a head
-    enum xfmt xfmt;   // form of `in` (linear, attn) or of `out` (convert)
-    float eps;        // norms
+    int layer;      // -1 before the first and after the last layer
+    int width;      // elements of a row that the op handles (of `in`, or of `out` without one)
+    int head_dim;   // OP_HEAD_NORM, OP_ROPE: elements a head
+    enum xfmt xfmt; // form of `in` (linear, attn) or of `out` (convert)
+    float eps;      // norms
     struct weight w;
     const struct rope_spec *rope;
     const struct attn_spec *attn;
@@ -94,10 +94,10 @@ struct seq_view {
 
 #define POS_PARTS 3
 struct batch_row {
-    int32_t token;      // used when vector is NULL
-    const float *vector; // (n_embd) or NULL
+    int32_t token;          // used when vector is NULL
+    const float *vector;    // (n_embd) or NULL
     int32_t pos[POS_PARTS]; // [0] is the place in the sequence; the others are for pictures
-    int32_t seq;        // index into seqs
+    int32_t seq;            // index into seqs
     bool want_logits;
 };
 

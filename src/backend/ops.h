@@ -1,5 +1,6 @@
 /* The ops: one row each, from which come the executor's dispatch, operand checks, `inspect` and,
- * for the trainer, what an op saves for its backward pass. docs/numerics.md says what each computes.
+ * for the trainer, what an op saves for its backward pass. docs/numerics.md says what each
+ * computes.
  *
  * A plan is a list of steps over a few named registers; a register holds one vector a row of the
  * batch. */
@@ -8,20 +9,21 @@
 
 /* id, name, inputs, has an output, weight, input saved for backward */
 #define OP_LIST(X)                                                                                 \
-    X(OP_EMBED, embed, 0, 1, WEIGHT_MATRIX, SAVE_NONE)      /* out = row of w; or the given vector */ \
-    X(OP_ROPE_TABLE, rope_table, 0, 1, WEIGHT_NONE, SAVE_NONE) /* out = cos, sin of the position */ \
-    X(OP_NORM, norm, 1, 1, WEIGHT_VECTOR, SAVE_IN)          /* out = rms_norm(in) * w */             \
-    X(OP_HEAD_NORM, head_norm, 1, 1, WEIGHT_VECTOR, SAVE_IN) /* the same for each head of in */      \
-    X(OP_CONVERT, convert, 1, 1, WEIGHT_NONE, SAVE_NONE)    /* out = in in another xfmt */           \
-    X(OP_LINEAR, linear, 1, 1, WEIGHT_MATRIX, SAVE_IN)      /* out = w in */                         \
-    X(OP_BIAS, bias, 0, 1, WEIGHT_VECTOR, SAVE_NONE)        /* out += w */                           \
-    X(OP_ROPE, rope, 1, 1, WEIGHT_NONE, SAVE_NONE)          /* each head of out turned by in */      \
-    X(OP_KV_PUT, kv_put, 2, 0, WEIGHT_NONE, SAVE_NONE)      /* in, in2 -> cache, rounded */          \
-    X(OP_ATTN, attn, 1, 1, WEIGHT_NONE, SAVE_IN)            /* out = softmax(in K') V from the cache */ \
-    X(OP_SILU_MUL, silu_mul, 2, 1, WEIGHT_NONE, SAVE_BOTH)  /* out = silu(in) * in2 */               \
-    X(OP_ADD, add, 1, 1, WEIGHT_NONE, SAVE_NONE)            /* out += in */                          \
-    X(OP_CHECK, check, 1, 0, WEIGHT_NONE, SAVE_NONE)        /* in must be finite */                  \
-    X(OP_PICK, pick, 1, 1, WEIGHT_NONE, SAVE_NONE)          /* only the rows that want logits go on */
+    X(OP_EMBED, embed, 0, 1, WEIGHT_MATRIX, SAVE_NONE) /* out = row of w; or the given vector */   \
+    X(OP_ROPE_TABLE, rope_table, 0, 1, WEIGHT_NONE,                                                \
+      SAVE_NONE)                                             /* out = cos, sin of the position */  \
+    X(OP_NORM, norm, 1, 1, WEIGHT_VECTOR, SAVE_IN)           /* out = rms_norm(in) * w */          \
+    X(OP_HEAD_NORM, head_norm, 1, 1, WEIGHT_VECTOR, SAVE_IN) /* the same for each head of in */    \
+    X(OP_CONVERT, convert, 1, 1, WEIGHT_NONE, SAVE_NONE)     /* out = in in another xfmt */        \
+    X(OP_LINEAR, linear, 1, 1, WEIGHT_MATRIX, SAVE_IN)       /* out = w in */                      \
+    X(OP_BIAS, bias, 0, 1, WEIGHT_VECTOR, SAVE_NONE)         /* out += w */                        \
+    X(OP_ROPE, rope, 1, 1, WEIGHT_NONE, SAVE_NONE)           /* each head of out turned by in */   \
+    X(OP_KV_PUT, kv_put, 2, 0, WEIGHT_NONE, SAVE_NONE)       /* in, in2 -> cache, rounded */       \
+    X(OP_ATTN, attn, 1, 1, WEIGHT_NONE, SAVE_IN) /* out = softmax(in K') V from the cache */       \
+    X(OP_SILU_MUL, silu_mul, 2, 1, WEIGHT_NONE, SAVE_BOTH) /* out = silu(in) * in2 */              \
+    X(OP_ADD, add, 1, 1, WEIGHT_NONE, SAVE_NONE)           /* out += in */                         \
+    X(OP_CHECK, check, 1, 0, WEIGHT_NONE, SAVE_NONE)       /* in must be finite */                 \
+    X(OP_PICK, pick, 1, 1, WEIGHT_NONE, SAVE_NONE) /* only the rows that want logits go on */
 
 enum op_id {
 #define X(id, ...) id,

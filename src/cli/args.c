@@ -67,8 +67,7 @@ enum jl_status cli_parse(const struct cli_spec *spec, int argc, char **argv, con
             const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
             size_t len = equals ? (size_t)(equals - word) : strlen(word);
             const struct cli_option *o = find_option(spec, word, len);
-            if (!o)
-                return jl_fail(err, JL_ERR_USAGE, "unknown option '%.*s'", (int)len, word);
+            if (!o) return jl_fail(err, JL_ERR_USAGE, "unknown option '%.*s'", (int)len, word);
             if (seen[o - spec->options])
                 return jl_fail(err, JL_ERR_USAGE, "option %s is given twice", o->name);
             seen[o - spec->options] = true;
@@ -78,7 +77,8 @@ enum jl_status cli_parse(const struct cli_spec *spec, int argc, char **argv, con
                 continue;
             }
             if (!equals && i + 1 == argc)
-                return jl_fail(err, JL_ERR_USAGE, "option %s needs a value (%s)", o->name, o->label);
+                return jl_fail(err, JL_ERR_USAGE, "option %s needs a value (%s)", o->name,
+                               o->label);
             JL_TRY(set_option(o, equals ? equals + 1 : argv[++i], err));
         } else {
             if (n_arg == spec->max_args)

@@ -17,7 +17,7 @@ struct cli_option {
     void *value;       // bool *, const char ** or int *
     const char *label; // "N", for help; NULL for flags
     const char *help;
-    int min, max;      // of CLI_INT
+    int min, max; // of CLI_INT
 };
 
 /* A command's face: what `help` prints and what the parser takes. */
@@ -62,7 +62,8 @@ struct cli_progress {
     bool visible;
 };
 void cli_progress_start(struct cli_progress *progress);
-void cli_progress_step(struct cli_progress *progress, const char *what, int64_t done, int64_t total);
+void cli_progress_step(struct cli_progress *progress, const char *what, int64_t done,
+                       int64_t total);
 void cli_progress_end(struct cli_progress *progress);
 double cli_seconds(void); // monotonic
 

@@ -65,7 +65,11 @@ static enum jl_status run_all(struct bench_run *run, const struct bench_size *si
     for (int i = 0; i < n_token; i++)
         run->tokens[i] = (int32_t)((double)rng_uniform(&key, (uint64_t)i) * model->hp.n_vocab);
     int rows = size->prompt > size->depth ? size->prompt : size->depth;
-    JL_TRY(engine_start(&run->engine, rows < 1 ? 1 : rows < ENGINE_CHUNK ? rows : ENGINE_CHUNK, err));
+    JL_TRY(engine_start(&run->engine,
+                        rows < 1              ? 1
+                        : rows < ENGINE_CHUNK ? rows
+                                              : ENGINE_CHUNK,
+                        err));
     JL_TRY(state_create(model, run->engine.backend, &run->state, err));
     JL_TRY(state_reserve(run->state, n_token + size->gen, err));
     if (size->depth)
@@ -105,8 +109,7 @@ static void report(struct bench_run *run, const struct bench_size *size, bool js
             printf("prefill %8.2f tokens/s (%d at depth %d)\n", prefill, size->prompt, size->depth);
         if (size->gen)
             printf("decode  %8.2f tokens/s (%d at depth %d), %.1f GB/s of weights\n", decode,
-                   size->gen, size->depth + size->prompt,
-                   decode * streamed_bytes(model) * 1e-9);
+                   size->gen, size->depth + size->prompt, decode * streamed_bytes(model) * 1e-9);
         printf("last logits %s\n", sha256);
         return;
     }
@@ -129,18 +132,25 @@ int cmd_bench(int argc, char **argv) {
     const char *model;
     bool json = false, done;
     const struct cli_option options[] = {
-        {"--prompt", NULL, CLI_INT, &size.prompt, "N", "tokens to prefill (default 512)", 0, 1 << 24},
+        {"--prompt", NULL, CLI_INT, &size.prompt, "N", "tokens to prefill (default 512)", 0,
+         1 << 24},
         {"--gen", NULL, CLI_INT, &size.gen, "N", "tokens to decode (default 64)", 0, 1 << 24},
-        {"--depth", NULL, CLI_INT, &size.depth, "N", "tokens cached before (default 0)", 0, 1 << 24},
-        {"--repeat", NULL, CLI_INT, &size.repeat, "N", "counted runs, after one warm-up (default 3)", 1, 1000},
+        {"--depth", NULL, CLI_INT, &size.depth, "N", "tokens cached before (default 0)", 0,
+         1 << 24},
+        {"--repeat", NULL, CLI_INT, &size.repeat, "N",
+         "counted runs, after one warm-up (default 3)", 1, 1000},
         ENGINE_OPTIONS(engine),
         {"--json", NULL, CLI_FLAG, &json, NULL, "one JSON line", 0, 0},
     };
     const struct cli_spec spec = {
-        "bench", "MODEL|ops [options]",
+        "bench",
+        "MODEL|ops [options]",
         "prefill and decode speed of a model (medians), or of the kernels (`bench ops`)",
         "jinlin bench model.gguf --prompt 512 --gen 64 --threads 2 --json",
-        options, sizeof options / sizeof options[0], 1, 1};
+        options,
+        sizeof options / sizeof options[0],
+        1,
+        1};
     struct jl_error err = {0};
     struct bench_run run = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);

@@ -18,18 +18,21 @@ static void on_interrupt(int signal) {
 }
 
 static void no_model(void) {
-    printf("Jinlin needs a model to talk to, and none ships with the program yet.\n"
-           "Give it a GGUF file or a Hugging Face folder that you have:\n\n"
-           "  make run MODEL=path/to/model.gguf\n"
-           "  build/jinlin chat path/to/model-folder\n\n"
-           "Families: llama (also Yi, DeepSeek-LLM), qwen2, qwen3. `build/jinlin help` lists more.\n");
+    printf(
+        "Jinlin needs a model to talk to, and none ships with the program yet.\n"
+        "Give it a GGUF file or a Hugging Face folder that you have:\n\n"
+        "  make run MODEL=path/to/model.gguf\n"
+        "  build/jinlin chat path/to/model-folder\n\n"
+        "Families: llama (also Yi, DeepSeek-LLM), qwen2, qwen3. `build/jinlin help` lists more.\n");
 }
 
 static void greet(const struct talk *talk, const char *path) {
     char cls[CLASS_NAME_BYTES];
     class_name(&talk->engine.model->cls, cls);
     fprintf(stderr, "%s (%s, %s)\n", path, talk->engine.model->family->name, cls);
-    fprintf(stderr, "The model continues what you write. Ctrl-C stops it, /new starts over, Ctrl-D leaves.\n");
+    fprintf(
+        stderr,
+        "The model continues what you write. Ctrl-C stops it, /new starts over, Ctrl-D leaves.\n");
 }
 
 static enum jl_status turn(struct talk *talk, const char *line, size_t len, int n,
@@ -80,9 +83,14 @@ int cmd_chat(int argc, char **argv) {
         {"--n", "-n", CLI_INT, &n, "N", "at most N tokens a turn (default 256)", 1, 1 << 24},
         ENGINE_OPTIONS(engine),
     };
-    const struct cli_spec spec = {"chat", "MODEL [options]", "talk with a model in the terminal",
-                                  "jinlin chat model.gguf", options,
-                                  sizeof options / sizeof options[0], 0, 1};
+    const struct cli_spec spec = {"chat",
+                                  "MODEL [options]",
+                                  "talk with a model in the terminal",
+                                  "jinlin chat model.gguf",
+                                  options,
+                                  sizeof options / sizeof options[0],
+                                  0,
+                                  1};
     struct jl_error err = {0};
     struct talk talk = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);

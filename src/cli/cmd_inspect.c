@@ -45,7 +45,9 @@ static json_t *step_json(const struct step *step) {
     return out;
 }
 
-static void add_text(void *list, const char *text) { json_array_append_new(list, json_string(text)); }
+static void add_text(void *list, const char *text) {
+    json_array_append_new(list, json_string(text));
+}
 
 static json_t *tokenizer_json(const struct model *model) {
     struct tokenizer *tokenizer = NULL;
@@ -54,7 +56,8 @@ static json_t *tokenizer_json(const struct model *model) {
     if (open_tokenizer(model->file, &tokenizer, &err) == JL_OK)
         out = json_pack("{s:i, s:i, s:i}", "size", tokenizer_vocab_size(tokenizer), "bos",
                         tokenizer_bos(tokenizer), "eos", tokenizer_eos(tokenizer));
-    else out = json_pack("{s:s}", "error", err.message);
+    else
+        out = json_pack("{s:s}", "error", err.message);
     tokenizer_free(tokenizer);
     return out;
 }
@@ -72,20 +75,21 @@ static json_t *describe(struct model *model) {
     for (int i = 0; i < model->plan.n_step; i++)
         json_array_append_new(program, step_json(&model->plan.steps[i]));
     for (int i = 0; i < model->n_ignored; i++)
-        json_array_append_new(ignored, json_pack("{s:s, s:s}", "name", model->ignored[i].name, "why",
-                                                 model->ignored[i].why));
+        json_array_append_new(ignored, json_pack("{s:s, s:s}", "name", model->ignored[i].name,
+                                                 "why", model->ignored[i].why));
     json_t *tokenizer = tokenizer_json(model); // reads its keys, so that they count as read
     meta_unread(model->file->meta, add_text, unread);
     class_name(&model->cls, cls);
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:f, s:s, s:o, s:o, s:o, s:o}", "path",
-        model->file->path, "format", model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface",
-        "family", model->family->name, "class", cls, "tied", model->tied, "hparams",
-        hparams_json(&model->hp), "tokenizer", tokenizer, "weight_bytes",
-        (json_int_t)model_weight_bytes(model), "file_bytes", (json_int_t)model_file_bytes(model->file),
-        "state_bytes_per_token", (double)model->page_bytes / KV_CHUNK, "rope_pairs",
-        model->rope.interleaved ? "interleaved" : "half", "program", program, "tensors", tensors,
-        "ignored_tensors", ignored, "unread_keys", unread);
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:f, s:s, s:o, s:o, s:o, s:o}",
+                     "path", model->file->path, "format",
+                     model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface", "family",
+                     model->family->name, "class", cls, "tied", model->tied, "hparams",
+                     hparams_json(&model->hp), "tokenizer", tokenizer, "weight_bytes",
+                     (json_int_t)model_weight_bytes(model), "file_bytes",
+                     (json_int_t)model_file_bytes(model->file), "state_bytes_per_token",
+                     (double)model->page_bytes / KV_CHUNK, "rope_pairs",
+                     model->rope.interleaved ? "interleaved" : "half", "program", program,
+                     "tensors", tensors, "ignored_tensors", ignored, "unread_keys", unread);
 }
 
 static const char *text_of(const json_t *object, const char *key) {
@@ -113,7 +117,8 @@ static void print_program(const struct model *model, const json_t *program) {
         int layer = model->plan.steps[i].layer;
         if (layer > 0) continue;
         if (i && layer != model->plan.steps[i - 1].layer)
-            printf(layer == 0 ? "  -- layer 0 of %d; the others repeat it\n" : "  -- head\n", n_layer);
+            printf(layer == 0 ? "  -- layer 0 of %d; the others repeat it\n" : "  -- head\n",
+                   n_layer);
         print_step(json_array_get(program, (size_t)i));
     }
 }
@@ -128,9 +133,11 @@ static void print_text(const struct model *model, const json_t *all) {
     printf("weights: %.1f MB of %.1f MB in the file; state: %.0f bytes a token\n",
            (double)model_weight_bytes(model) / 1e6, (double)model_file_bytes(model->file) / 1e6,
            json_real_value(json_object_get(all, "state_bytes_per_token")));
-    if (text_of(tokenizer, "error")) printf("tokenizer: none: %s\n", text_of(tokenizer, "error"));
-    else printf("tokenizer: %" JSON_INTEGER_FORMAT " tokens\n",
-                json_integer_value(json_object_get(tokenizer, "size")));
+    if (text_of(tokenizer, "error"))
+        printf("tokenizer: none: %s\n", text_of(tokenizer, "error"));
+    else
+        printf("tokenizer: %" JSON_INTEGER_FORMAT " tokens\n",
+               json_integer_value(json_object_get(tokenizer, "size")));
     printf("hyper-parameters:\n");
     json_object_foreach(json_object_get(all, "hparams"), key, value) {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(8));
@@ -157,10 +164,14 @@ int cmd_inspect(int argc, char **argv) {
         {"--act", NULL, CLI_TEXT, &request.act, "f32|bf16", "as for run", 0, 0},
         {"--kv", NULL, CLI_TEXT, &request.kv, "f32|f16|bf16", "as for run", 0, 0},
     };
-    const struct cli_spec spec = {"inspect", "MODEL [--json]",
+    const struct cli_spec spec = {"inspect",
+                                  "MODEL [--json]",
                                   "what a model file holds and how it will run",
-                                  "jinlin inspect model.gguf", options,
-                                  sizeof options / sizeof options[0], 1, 1};
+                                  "jinlin inspect model.gguf",
+                                  options,
+                                  sizeof options / sizeof options[0],
+                                  1,
+                                  1};
     struct jl_error err = {0};
     struct model *model = NULL;
     enum jl_status status = cli_parse(&spec, argc, argv, &path, &done, &err);
@@ -168,9 +179,12 @@ int cmd_inspect(int argc, char **argv) {
     if (status == JL_OK) status = model_load(path, &request, &model, &err);
     if (status == JL_OK) {
         json_t *all = describe(model);
-        if (!all) status = jl_fail(&err, JL_ERR_MEMORY, "out of memory describing %s", path);
-        else if (json) json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17)), putchar('\n');
-        else print_text(model, all);
+        if (!all)
+            status = jl_fail(&err, JL_ERR_MEMORY, "out of memory describing %s", path);
+        else if (json)
+            json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(17)), putchar('\n');
+        else
+            print_text(model, all);
         json_decref(all);
     }
     model_free(model);

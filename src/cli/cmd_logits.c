@@ -8,9 +8,9 @@ struct logits_run {
     struct engine engine;
     struct cli_prompts prompts;
     int *also, n_also;
-    struct feed *feeds;     // [1 + n_also]: the wanted prompt first
-    int *fed;               // tokens each has fed
-    float *out;             // (tokens of the wanted prompt, n_vocab)
+    struct feed *feeds; // [1 + n_also]: the wanted prompt first
+    int *fed;           // tokens each has fed
+    float *out;         // (tokens of the wanted prompt, n_vocab)
     struct engine_stats stats;
 };
 
@@ -104,31 +104,41 @@ int cmd_logits(int argc, char **argv) {
     int prompt = 0, chunk = 0;
     bool stats = false, done;
     const struct cli_option options[] = {
-        {"--tokens", NULL, CLI_TEXT, &tokens, "FILE.json", "a list of ids, or {\"prompts\": [[..]]}", 0, 0},
-        {"--prompt", NULL, CLI_INT, &prompt, "I", "which prompt of the file (default 0)", 0, 1 << 20},
+        {"--tokens", NULL, CLI_TEXT, &tokens, "FILE.json",
+         "a list of ids, or {\"prompts\": [[..]]}", 0, 0},
+        {"--prompt", NULL, CLI_INT, &prompt, "I", "which prompt of the file (default 0)", 0,
+         1 << 20},
         {"--also", NULL, CLI_TEXT, &also, "I,J", "run these prompts in the same batch", 0, 0},
-        {"--chunk", NULL, CLI_INT, &chunk, "N", "tokens of a prompt a pass (default: all)", 0, 1 << 30},
+        {"--chunk", NULL, CLI_INT, &chunk, "N", "tokens of a prompt a pass (default: all)", 0,
+         1 << 30},
         ENGINE_OPTIONS(engine),
         {"--stats", NULL, CLI_FLAG, &stats, NULL, "one JSON line on stderr", 0, 0},
-        {"--output", "-o", CLI_TEXT, &out, "OUT.f32", "float32 little-endian, (tokens, vocabulary)", 0, 0},
+        {"--output", "-o", CLI_TEXT, &out, "OUT.f32", "float32 little-endian, (tokens, vocabulary)",
+         0, 0},
     };
     const struct cli_spec spec = {
-        "logits", "MODEL --tokens FILE.json -o OUT.f32 [options]",
+        "logits",
+        "MODEL --tokens FILE.json -o OUT.f32 [options]",
         "write the logits of all positions of a prompt",
         "jinlin logits model.gguf --tokens tokens.json --kv f32 -o logits.f32",
-        options, sizeof options / sizeof options[0], 1, 1};
+        options,
+        sizeof options / sizeof options[0],
+        1,
+        1};
     struct jl_error err = {0};
     struct logits_run run = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);
     if (done) return 0;
     if (status == JL_OK && (!tokens || !out))
-        status = jl_fail(&err, JL_ERR_USAGE, "%s is required", tokens ? "-o OUT.f32" : "--tokens FILE.json");
+        status = jl_fail(&err, JL_ERR_USAGE, "%s is required",
+                         tokens ? "-o OUT.f32" : "--tokens FILE.json");
     if (status == JL_OK) status = cli_read_prompts(tokens, &run.prompts, &err);
     if (status == JL_OK && prompt >= run.prompts.n_prompt)
         status = jl_fail(&err, JL_ERR_USAGE, "--prompt %d: %s holds %d prompts, numbered from 0",
                          prompt, tokens, run.prompts.n_prompt);
     if (status == JL_OK && also)
-        status = cli_read_indices("--also", also, run.prompts.n_prompt, &run.also, &run.n_also, &err);
+        status =
+            cli_read_indices("--also", also, run.prompts.n_prompt, &run.also, &run.n_also, &err);
     if (status == JL_OK) status = engine_load(model, &engine, &run.engine, &err);
     if (status == JL_OK) status = run_prompts(&run, prompt, chunk, &err);
     if (status == JL_OK) status = write_logits(&run, out, run.prompts.n_id[prompt], stats, &err);

@@ -12,15 +12,20 @@ int cmd_run(int argc, char **argv) {
     bool greedy = false, done;
     const struct cli_option options[] = {
         {"--prompt", "-p", CLI_TEXT, &prompt, "TEXT", "the text to continue", 0, 0},
-        {"--n", "-n", CLI_INT, &n, "N", "at most N tokens (default: to the end token or full context)", 1, 1 << 24},
-        {"--greedy", NULL, CLI_FLAG, &greedy, NULL, "always the likeliest token (the only way yet)", 0, 0},
+        {"--n", "-n", CLI_INT, &n, "N",
+         "at most N tokens (default: to the end token or full context)", 1, 1 << 24},
+        {"--greedy", NULL, CLI_FLAG, &greedy, NULL, "always the likeliest token (the only way yet)",
+         0, 0},
         ENGINE_OPTIONS(engine),
     };
-    const struct cli_spec spec = {
-        "run", "MODEL -p TEXT [-n N] [--greedy] [options]",
-        "continue a text and print prompt and continuation",
-        "jinlin run model.gguf -p 'Once upon a time' -n 64 --greedy",
-        options, sizeof options / sizeof options[0], 1, 1};
+    const struct cli_spec spec = {"run",
+                                  "MODEL -p TEXT [-n N] [--greedy] [options]",
+                                  "continue a text and print prompt and continuation",
+                                  "jinlin run model.gguf -p 'Once upon a time' -n 64 --greedy",
+                                  options,
+                                  sizeof options / sizeof options[0],
+                                  1,
+                                  1};
     struct jl_error err = {0};
     struct talk talk = {0};
     enum talk_stop why = TALK_STOP_COUNT;

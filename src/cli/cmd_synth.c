@@ -17,27 +17,31 @@ int cmd_synth(int argc, char **argv) {
     char about[160] = "one of ", types[160];
     size_t used = 7;
     for (int i = 0; synth_shape_name(i); i++)
-        used += (size_t)snprintf(about + used, sizeof about - used, "%s%s", i ? ", " : "", synth_shape_name(i));
+        used += (size_t)snprintf(about + used, sizeof about - used, "%s%s", i ? ", " : "",
+                                 synth_shape_name(i));
     snprintf(types, sizeof types, "%s", synth_type_names());
     char summary[256];
     snprintf(summary, sizeof summary, "random weights at a real model's shape (%s)", about);
     const struct cli_option options[] = {
         {"--type", NULL, CLI_TEXT, &synth.type, "T", types, 0, 0},
-        {"--layers", NULL, CLI_INT, &synth.n_layer, "N", "fewer layers than the shape has", 1, 4096},
+        {"--layers", NULL, CLI_INT, &synth.n_layer, "N", "fewer layers than the shape has", 1,
+         4096},
         {"--seed", NULL, CLI_INT, &seed, "N", "of the weights (default 1)", 0, 1 << 30},
         {"--threads", "-t", CLI_INT, &threads, "N", "threads (default: physical cores)", 1, 256},
         {"--output", "-o", CLI_TEXT, &synth.path, "FILE.gguf", "the file to write", 0, 0},
     };
-    const struct cli_spec spec = {"synth", "SHAPE --type T -o FILE.gguf", summary,
-                                  "jinlin synth qwen3-0.6b --type q8_0 -o qwen3.gguf", options,
-                                  sizeof options / sizeof options[0], 1, 1};
+    const struct cli_spec spec = {"synth", "SHAPE --type T -o FILE.gguf",
+                                  summary, "jinlin synth qwen3-0.6b --type q8_0 -o qwen3.gguf",
+                                  options, sizeof options / sizeof options[0],
+                                  1,       1};
     struct jl_error err = {0};
     struct pool *pool = NULL;
     struct cli_progress progress;
     enum jl_status status = cli_parse(&spec, argc, argv, &shape, &done, &err);
     if (done) return 0;
     if (status == JL_OK && (!synth.type || !synth.path))
-        status = jl_fail(&err, JL_ERR_USAGE, "%s is required", synth.type ? "-o FILE.gguf" : "--type T");
+        status =
+            jl_fail(&err, JL_ERR_USAGE, "%s is required", synth.type ? "-o FILE.gguf" : "--type T");
     struct pool_options pool_options = {.n_threads = threads ? threads : pool_default_threads()};
     if (status == JL_OK) status = pool_create(&pool_options, &pool, &err);
     if (status == JL_OK) {

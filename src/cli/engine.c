@@ -50,10 +50,10 @@ enum jl_status engine_stats_print(const struct engine_stats *stats, const struct
         json_array_append_new(rows, json_integer(stats->rows[i]));
     backend_frame_bodies(exec_frame(engine->exec), add_body, bodies);
     class_name(&engine->model->cls, cls);
-    json_t *line = json_pack("{s:i, s:o, s:o, s:i, s:s, s:s, s:s}", "forward_calls", stats->n_call,
-                             "rows", rows, "bodies", bodies, "threads",
-                             backend_threads(engine->backend), "level",
-                             backend_level(engine->backend), "class", cls, "sha256", sha256);
+    json_t *line =
+        json_pack("{s:i, s:o, s:o, s:i, s:s, s:s, s:s}", "forward_calls", stats->n_call, "rows",
+                  rows, "bodies", bodies, "threads", backend_threads(engine->backend), "level",
+                  backend_level(engine->backend), "class", cls, "sha256", sha256);
     int failed = !line || json_dumpf(line, out, JSON_COMPACT) || fputc('\n', out) == EOF;
     json_decref(line);
     return failed ? jl_fail(err, JL_ERR_IO, "cannot write the statistics line") : JL_OK;

@@ -16,10 +16,18 @@ struct engine_options {
 /* The options --act, --kv and --threads for a command's table. */
 #define ENGINE_OPTIONS(o)                                                                          \
     {"--act", NULL, CLI_TEXT, &(o).act, "f32|bf16", "activations (default: as the weights ask)",   \
-     0, 0},                                                                                        \
-    {"--kv", NULL, CLI_TEXT, &(o).kv, "f32|f16|bf16", "cache type (default: f16, with act bf16 bf16)", \
-     0, 0},                                                                                        \
-    {"--threads", "-t", CLI_INT, &(o).threads, "N", "threads (default: physical cores)", 1, 256}
+     0,       0},                                                                                  \
+        {"--kv",                                                                                   \
+         NULL,                                                                                     \
+         CLI_TEXT,                                                                                 \
+         &(o).kv,                                                                                  \
+         "f32|f16|bf16",                                                                           \
+         "cache type (default: f16, with act bf16 bf16)",                                          \
+         0,                                                                                        \
+         0},                                                                                       \
+    {                                                                                              \
+        "--threads", "-t", CLI_INT, &(o).threads, "N", "threads (default: physical cores)", 1, 256 \
+    }
 
 struct engine {
     struct model *model;
@@ -32,7 +40,8 @@ struct engine {
 
 enum jl_status engine_load(const char *path, const struct engine_options *options,
                            struct engine *out, struct jl_error *err);
-enum jl_status engine_start(struct engine *engine, int max_rows, struct jl_error *err); // the executor
+enum jl_status engine_start(struct engine *engine, int max_rows,
+                            struct jl_error *err); // the executor
 void engine_free(struct engine *engine);
 
 /* Rows of each forward call, for --stats. */

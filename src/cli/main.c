@@ -9,7 +9,7 @@ const struct cli_command cli_commands[] = {
 #define X(name, summary) {#name, summary, cmd_##name},
     COMMAND_LIST(X)
 #undef X
-    {NULL, NULL, NULL},
+        {NULL, NULL, NULL},
 };
 
 static void help_env(void) {
@@ -21,15 +21,17 @@ static void help_env(void) {
 static void help_exit(void) {
     printf("exit codes:\n");
     for (int i = 0; i < JL_STATUS_COUNT; i++)
-        printf("  %3d  %s\n", jl_status_exit_code((enum jl_status)i), jl_status_name((enum jl_status)i));
+        printf("  %3d  %s\n", jl_status_exit_code((enum jl_status)i),
+               jl_status_name((enum jl_status)i));
 }
 
 static void help_all(void) {
     printf("jinlin %s: load, chat with, serve and teach open language models\n\n", JINLIN_VERSION);
     for (int i = 0; cli_commands[i].name; i++)
         printf("  %-10s %s\n", cli_commands[i].name, cli_commands[i].summary);
-    printf("\n`jinlin COMMAND --help` says more; `jinlin help env` and `jinlin help exit` list the\n"
-           "environment variables and the exit codes.\n");
+    printf(
+        "\n`jinlin COMMAND --help` says more; `jinlin help env` and `jinlin help exit` list the\n"
+        "environment variables and the exit codes.\n");
 }
 
 static const struct cli_command *find(const char *name) {

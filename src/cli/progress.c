@@ -18,7 +18,8 @@ void cli_progress_start(struct cli_progress *progress) {
 void cli_progress_step(struct cli_progress *progress, const char *what, int64_t done,
                        int64_t total) {
     double now = cli_seconds();
-    if (now - progress->started < 1 || now - progress->drawn < 0.2 || !isatty(STDERR_FILENO)) return;
+    if (now - progress->started < 1 || now - progress->drawn < 0.2 || !isatty(STDERR_FILENO))
+        return;
     progress->drawn = now;
     progress->visible = true;
     fprintf(stderr, "\r%s %" PRId64 " of %" PRId64 " (%.0f s)\033[K", what, done, total,

@@ -24,8 +24,8 @@ static enum jl_status read_ids(const char *path, const json_t *list, int32_t **i
         const json_t *item = json_array_get(list, i);
         json_int_t id = json_integer_value(item);
         if (!json_is_integer(item) || id < 0 || id > INT32_MAX)
-            return jl_fail(err, JL_ERR_FORMAT, "%s: element %zu of a prompt is not a token id", path,
-                           i);
+            return jl_fail(err, JL_ERR_FORMAT, "%s: element %zu of a prompt is not a token id",
+                           path, i);
         out[i] = (int32_t)id;
     }
     return JL_OK;
@@ -56,8 +56,7 @@ enum jl_status cli_read_prompts(const char *path, struct cli_prompts *out, struc
     JL_TRY(file_read(path, TOKENS_FILE_LIMIT, &text, &size, err));
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
     free(text);
-    if (!root)
-        return jl_fail(err, JL_ERR_FORMAT, "%s: line %d: %s", path, where.line, where.text);
+    if (!root) return jl_fail(err, JL_ERR_FORMAT, "%s: line %d: %s", path, where.line, where.text);
     enum jl_status status = read_all(path, root, out, err);
     json_decref(root);
     if (status != JL_OK) cli_free_prompts(out);
@@ -88,9 +87,10 @@ enum jl_status cli_read_indices(const char *option, const char *text, int limit,
             free(*out);
             *out = NULL;
             *n = 0;
-            return jl_fail(err, JL_ERR_USAGE,
-                           "option %s takes prompt numbers from 0 to %d separated by commas, not '%s'",
-                           option, limit - 1, text);
+            return jl_fail(
+                err, JL_ERR_USAGE,
+                "option %s takes prompt numbers from 0 to %d separated by commas, not '%s'", option,
+                limit - 1, text);
         }
         (*out)[(*n)++] = (int)index;
         if (!*end) return JL_OK;

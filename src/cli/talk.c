@@ -6,7 +6,8 @@
 #include "session/open_tokenizer.h"
 
 static void add_eos(struct talk *talk, const struct meta *value) {
-    if (value->kind == META_INT && value->as.i >= 0 && value->as.i < talk->engine.model->hp.n_vocab &&
+    if (value->kind == META_INT && value->as.i >= 0 &&
+        value->as.i < talk->engine.model->hp.n_vocab &&
         talk->n_eos < (int)(sizeof talk->eos / sizeof talk->eos[0]))
         talk->eos[talk->n_eos++] = (int32_t)value->as.i;
 }
@@ -20,7 +21,8 @@ static void find_eos(struct talk *talk) {
     if (!value) return;
     struct meta item;
     struct meta_iter iter = {.array = value};
-    if (value->kind == META_INT) add_eos(talk, value);
+    if (value->kind == META_INT)
+        add_eos(talk, value);
     else
         while (meta_iter_next(&iter, &item))
             add_eos(talk, &item);
@@ -43,8 +45,10 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
         out->logits = calloc((size_t)model->hp.n_vocab, sizeof *out->logits);
         if (!out->logits) status = jl_fail(err, JL_ERR_MEMORY, "out of memory for logits");
     }
-    if (status == JL_OK) find_eos(out);
-    else talk_close(out);
+    if (status == JL_OK)
+        find_eos(out);
+    else
+        talk_close(out);
     return status;
 }
 
@@ -63,10 +67,12 @@ enum jl_status talk_feed(struct talk *talk, const char *text, size_t len, const 
     int flags = state_n_pos(talk->state) == 0 ? ENCODE_ADD_BOS : 0;
     JL_TRY(tokenizer_encode(talk->tokenizer, text, len, flags, &ids, &n, err));
     enum jl_status status = JL_OK;
-    if (n == 0) status = jl_fail(err, JL_ERR_USAGE, "the prompt is empty: give at least one token of text");
+    if (n == 0)
+        status = jl_fail(err, JL_ERR_USAGE, "the prompt is empty: give at least one token of text");
     else if (n > (size_t)talk->engine.model->hp.n_ctx_train)
-        status = jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens; the model's context holds %d",
-                         n, talk->engine.model->hp.n_ctx_train);
+        status =
+            jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens; the model's context holds %d", n,
+                    talk->engine.model->hp.n_ctx_train);
     if (status == JL_OK)
         status = feed_prompt(talk->engine.exec, talk->state, ids, (int)n,
                              exec_max_rows(talk->engine.exec), cancel, talk->logits, err);

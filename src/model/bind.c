@@ -50,8 +50,10 @@ static bool tensor_name(const struct model *model, enum role_id role, int layer,
     if (!pattern) return false;
     // The pattern is one of our own constants: at most one %d.
     const char *at = strstr(pattern, "%d");
-    if (at) snprintf(out, size, "%.*s%d%s", (int)(at - pattern), pattern, layer, at + 2);
-    else snprintf(out, size, "%s", pattern);
+    if (at)
+        snprintf(out, size, "%.*s%d%s", (int)(at - pattern), pattern, layer, at + 2);
+    else
+        snprintf(out, size, "%s", pattern);
     return true;
 }
 
@@ -65,8 +67,9 @@ static void describe(const struct tensor_info *t, char *out, size_t size) {
 /* A vector is widened to f32 once; matrices stay where they are. */
 static enum jl_status bind_vector(struct binder *b, const struct tensor_info *t, struct weight *w) {
     if (dtype_row(t->dtype)->x_f32 == XFMT_NONE)
-        return jl_fail(b->err, JL_ERR_UNSUPPORTED, "%s: tensor '%s' is %s; a vector must be F32, F16 or BF16",
-                       t->file, t->name, dtype_name(t->dtype));
+        return jl_fail(b->err, JL_ERR_UNSUPPORTED,
+                       "%s: tensor '%s' is %s; a vector must be F32, F16 or BF16", t->file, t->name,
+                       dtype_name(t->dtype));
     float *copy = arena_calloc(&b->model->arena, (size_t)t->dim[t->n_dim - 1], sizeof *copy);
     if (!copy) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for tensor '%s'", t->name);
     dtype_dequantize(t->dtype, t->data, copy, t->dim[t->n_dim - 1]);
@@ -88,18 +91,24 @@ static enum jl_status bind_tensor(struct binder *b, const struct tensor_info *t,
     if (!fits) {
         char have[96], want[96];
         describe(t, have, sizeof have);
-        if (vector) snprintf(want, sizeof want, "%" PRId64, n_in);
-        else snprintf(want, sizeof want, "%" PRId64 " x %" PRId64, n_out, n_in);
+        if (vector)
+            snprintf(want, sizeof want, "%" PRId64, n_in);
+        else
+            snprintf(want, sizeof want, "%" PRId64 " x %" PRId64, n_out, n_in);
         return jl_fail(b->err, JL_ERR_FORMAT,
                        "%s: tensor '%s' is %s but the configuration makes it %s", t->file, t->name,
                        have, want);
     }
-    *w = (struct weight){.name = t->name, .data = t->data, .dtype = t->dtype, .n_out = (int)n_out,
+    *w = (struct weight){.name = t->name,
+                         .data = t->data,
+                         .dtype = t->dtype,
+                         .n_out = (int)n_out,
                          .n_in = (int)n_in};
     if (vector) return bind_vector(b, t, w);
     if (dtype_row(t->dtype)->x_f32 == XFMT_NONE || !dtype_row_bytes(t->dtype, n_in, &w->stride))
-        return jl_fail(b->err, JL_ERR_UNSUPPORTED, "%s: tensor '%s' is %s, which no kernel multiplies",
-                       t->file, t->name, dtype_name(t->dtype));
+        return jl_fail(b->err, JL_ERR_UNSUPPORTED,
+                       "%s: tensor '%s' is %s, which no kernel multiplies", t->file, t->name,
+                       dtype_name(t->dtype));
     return JL_OK;
 }
 
@@ -155,9 +164,10 @@ static enum jl_status check_tied_copy(struct binder *b, const struct tensor_info
     if (embd && embd->dtype == head->dtype && embd->bytes == head->bytes &&
         !memcmp(embd->data, head->data, head->bytes))
         return JL_OK;
-    return jl_fail(b->err, JL_ERR_FORMAT,
-                   "%s: tie_word_embeddings is true, but '%s' differs from '%s'; say which is right",
-                   head->file, head->name, name);
+    return jl_fail(
+        b->err, JL_ERR_FORMAT,
+        "%s: tie_word_embeddings is true, but '%s' differs from '%s'; say which is right",
+        head->file, head->name, name);
 }
 
 static enum jl_status claim_rest(struct binder *b) {
@@ -166,7 +176,8 @@ static enum jl_status claim_rest(struct binder *b) {
     char head[128];
     tensor_name(model, ROLE_OUTPUT, 0, head, sizeof head);
     model->ignored = arena_calloc(&model->arena, file->n_tensor + 1, sizeof *model->ignored);
-    if (!model->ignored) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory binding %s", file->path);
+    if (!model->ignored)
+        return jl_fail(b->err, JL_ERR_MEMORY, "out of memory binding %s", file->path);
     for (size_t i = 0; i < file->n_tensor; i++) {
         const struct tensor_info *t = &file->tensors[i];
         const char *why = NULL;
@@ -176,7 +187,8 @@ static enum jl_status claim_rest(struct binder *b) {
             why = "repeats the token embedding it is tied to";
         }
         for (int k = 0; k < FAMILY_MAX_IGNORED && model->family->ignored[k]; k++)
-            if (ends_with(t->name, model->family->ignored[k])) why = "derived from the configuration";
+            if (ends_with(t->name, model->family->ignored[k]))
+                why = "derived from the configuration";
         if (!why)
             return jl_fail(b->err, JL_ERR_UNSUPPORTED,
                            "%s: tensor '%s' has no place in a %s model as configured; "

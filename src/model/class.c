@@ -14,9 +14,12 @@ enum jl_status class_resolve(const struct class_request *request, bool has_bf16,
     }
     out->kv = out->act_bf16 ? DTYPE_BF16 : DTYPE_F16;
     if (request->kv) {
-        if (!strcmp(request->kv, "f32")) out->kv = DTYPE_F32;
-        else if (!strcmp(request->kv, "f16")) out->kv = DTYPE_F16;
-        else if (!strcmp(request->kv, "bf16")) out->kv = DTYPE_BF16;
+        if (!strcmp(request->kv, "f32"))
+            out->kv = DTYPE_F32;
+        else if (!strcmp(request->kv, "f16"))
+            out->kv = DTYPE_F16;
+        else if (!strcmp(request->kv, "bf16"))
+            out->kv = DTYPE_BF16;
         else
             return jl_fail(err, JL_ERR_USAGE, "kv '%s' is not known; use f32, f16 or bf16",
                            request->kv);

@@ -78,12 +78,16 @@ enum jl_status exec_forward(struct exec *exec, const struct batch *batch, float 
     return backend_frame_run(exec->frame, batch, logits, err);
 }
 
-struct exec_batch_memory exec_batch_memory(const struct exec *exec) { return exec->memory; }
+struct exec_batch_memory exec_batch_memory(const struct exec *exec) {
+    return exec->memory;
+}
 
 int exec_max_rows(const struct exec *exec) { return exec->max_rows; }
 
 const struct model *exec_model(const struct exec *exec) { return exec->model; }
 
-struct backend *exec_backend(const struct exec *exec) { return exec->backend; }
+struct backend *exec_backend(const struct exec *exec) {
+    return exec->backend;
+}
 
 const struct backend_frame *exec_frame(const struct exec *exec) { return exec->frame; }

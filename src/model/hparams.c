@@ -51,9 +51,12 @@ static struct meta *find_value(struct model_file *file, const char *arch,
 }
 
 static bool as_number(const struct meta *value, double *out) {
-    if (value->kind == META_INT) *out = (double)value->as.i;
-    else if (value->kind == META_FLOAT) *out = value->as.f;
-    else return false;
+    if (value->kind == META_INT)
+        *out = (double)value->as.i;
+    else if (value->kind == META_FLOAT)
+        *out = value->as.f;
+    else
+        return false;
     return true;
 }
 
@@ -75,7 +78,7 @@ static enum jl_status read_row(struct model_file *file, const char *arch,
         if (!fits)
             return jl_fail(err, JL_ERR_FORMAT, "%s: key '%s' is %s, expected %s", file->path, name,
                            meta_kind_name(value->kind),
-                           row->type == type_int        ? "one integer"
+                           row->type == type_int      ? "one integer"
                            : row->type == type_double ? "a number"
                                                       : "true or false");
         if (row->type == type_tristate) number = value->as.b ? 1 : 0;
@@ -84,9 +87,12 @@ static enum jl_status read_row(struct model_file *file, const char *arch,
                            name, number, row->min, row->max);
     }
     void *field = (char *)out + row->offset;
-    if (row->type == type_int) *(int *)field = (int)number;
-    else if (row->type == type_double) *(double *)field = number;
-    else *(enum tristate *)field = (enum tristate)(int)number;
+    if (row->type == type_int)
+        *(int *)field = (int)number;
+    else if (row->type == type_double)
+        *(double *)field = number;
+    else
+        *(enum tristate *)field = (enum tristate)(int)number;
     return JL_OK;
 }
 
@@ -104,8 +110,9 @@ static enum jl_status refuse_value(const struct model_file *file, const char *ke
         return jl_fail(err, JL_ERR_UNSUPPORTED, "%s: '%s' is \"%.*s\"; supported: %s", file->path,
                        key, (int)(value->as.s.len > 80 ? 80 : value->as.s.len), value->as.s.text,
                        supported);
-    return jl_fail(err, JL_ERR_UNSUPPORTED, "%s: the value of '%s' (%s) is not supported; supported: %s",
-                   file->path, key, meta_kind_name(value->kind), supported);
+    return jl_fail(err, JL_ERR_UNSUPPORTED,
+                   "%s: the value of '%s' (%s) is not supported; supported: %s", file->path, key,
+                   meta_kind_name(value->kind), supported);
 }
 
 static enum jl_status check_known_hf(struct model_file *file, struct jl_error *err) {
@@ -137,9 +144,9 @@ static enum jl_status check_known_hf(struct model_file *file, struct jl_error *e
 static enum jl_status check_known_gguf(struct model_file *file, const char *arch,
                                        struct jl_error *err) {
     static const char *const must_be_zero[] = {
-        "expert_count",        "expert_used_count",    "attention.sliding_window",
-        "logit_scale",         "embedding_scale",      "residual_scale",
-        "attention.clamp_kqv", "attn_logit_softcapping", "final_logit_softcapping",
+        "expert_count",          "expert_used_count",      "attention.sliding_window",
+        "logit_scale",           "embedding_scale",        "residual_scale",
+        "attention.clamp_kqv",   "attn_logit_softcapping", "final_logit_softcapping",
         "use_parallel_residual",
     };
     for (size_t i = 0; i < sizeof must_be_zero / sizeof must_be_zero[0]; i++) {
@@ -158,8 +165,8 @@ static enum jl_status check_known_gguf(struct model_file *file, const char *arch
 
 struct rope_source {
     struct model_file *file;
-    struct meta *object;      // rope_scaling or rope_parameters; GGUF: the root
-    char prefix[160];         // "rope_scaling." for messages, "ARCH.rope.scaling." for GGUF keys
+    struct meta *object; // rope_scaling or rope_parameters; GGUF: the root
+    char prefix[160];    // "rope_scaling." for messages, "ARCH.rope.scaling." for GGUF keys
 };
 
 static enum jl_status rope_number(const struct rope_source *source, const char *key,
@@ -202,11 +209,13 @@ static enum jl_status read_yarn(const struct rope_source *source, struct hparams
     JL_TRY(rope_number(source, "attention_factor", 0, &given, err));
     JL_TRY(rope_number(source, "mscale", 0, &mscale, err));
     JL_TRY(rope_number(source, "mscale_all_dim", 0, &mscale_all, err));
-    if (given > 0) rope->magnitude = given;
+    if (given > 0)
+        rope->magnitude = given;
     else if (mscale > 0 && mscale_all > 0)
         rope->magnitude =
             yarn_magnitude(rope->factor, mscale) / yarn_magnitude(rope->factor, mscale_all);
-    else rope->magnitude = yarn_magnitude(rope->factor, 1);
+    else
+        rope->magnitude = yarn_magnitude(rope->factor, 1);
     const struct meta *truncate = meta_find(source->object, "truncate");
     if (truncate && truncate->kind != META_NULL) {
         if (truncate->kind != META_BOOL)
@@ -221,7 +230,7 @@ static const struct {
     const char *name;
     enum rope_scaling scaling;
 } scaling_names[] = {
-    {"default", ROPE_PLAIN}, {"none", ROPE_PLAIN},   {"linear", ROPE_LINEAR},
+    {"default", ROPE_PLAIN}, {"none", ROPE_PLAIN}, {"linear", ROPE_LINEAR},
     {"llama3", ROPE_LLAMA3}, {"yarn", ROPE_YARN},
 };
 
@@ -243,7 +252,8 @@ static enum jl_status read_scaling(const struct rope_source *source, const struc
     if (rope->scaling == ROPE_PLAIN) return JL_OK;
     JL_TRY(rope_number(source, "factor", HP_REQUIRED, &rope->factor, err));
     if (rope->scaling == ROPE_LINEAR) return JL_OK;
-    JL_TRY(rope_number(source, gguf ? "original_context_length" : "original_max_position_embeddings",
+    JL_TRY(rope_number(source,
+                       gguf ? "original_context_length" : "original_max_position_embeddings",
                        rope->scaling == ROPE_LLAMA3 ? HP_REQUIRED : (double)hp->n_ctx_train,
                        &rope->n_ctx_orig, err));
     if (rope->scaling == ROPE_YARN) return read_yarn(source, hp, err);
@@ -262,13 +272,14 @@ static enum jl_status read_rope_hf(struct model_file *file, struct hparams *hp,
         struct meta *object = meta_find(file->meta, keys[k]);
         if (!object || object->kind == META_NULL) continue;
         if (object->kind != META_OBJECT)
-            return jl_fail(err, JL_ERR_FORMAT, "%s: key '%s' is %s, expected an object",
-                           file->path, keys[k], meta_kind_name(object->kind));
+            return jl_fail(err, JL_ERR_FORMAT, "%s: key '%s' is %s, expected an object", file->path,
+                           keys[k], meta_kind_name(object->kind));
         struct rope_source source = {.file = file, .object = object};
         snprintf(source.prefix, sizeof source.prefix, "%s.", keys[k]);
         const struct meta *type = meta_find(object, "rope_type");
         const struct meta *old = meta_find(object, "type");
-        if (!type || type->kind == META_NULL) type = old;
+        if (!type || type->kind == META_NULL)
+            type = old;
         else if (old && old->kind == META_STRING && type->kind == META_STRING &&
                  (old->as.s.len != type->as.s.len ||
                   memcmp(old->as.s.text, type->as.s.text, old->as.s.len)))

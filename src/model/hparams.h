@@ -25,7 +25,7 @@ enum tristate { UNSAID = -1, NO = 0, YES = 1 };
     X(head_dim_v, int, "attention.value_length", NULL, 0, 2, 1 << 16)                              \
     X(n_ctx_train, int, "context_length", "max_position_embeddings", HP_REQUIRED, 1, 1 << 30)      \
     X(n_vocab, int, "vocab_size", "vocab_size", 0, 1, 1 << 26)                                     \
-    X(rms_eps, double, "attention.layer_norm_rms_epsilon", "rms_norm_eps", 1e-6, 0, 1)             \
+    X(rms_eps, double, "attention.layer_norm_rms_epsilon", "rms_norm_eps", HP_REQUIRED, 0, 1)      \
     X(attn_scale, double, "attention.scale", NULL, 0, 1e-9, 1e9)                                   \
     X(rope_theta, double, "rope.freq_base", "rope_theta", 10000, 1e-3, 1e30)                       \
     X(n_rot, int, "rope.dimension_count", NULL, 0, 2, 1 << 16)                                     \
@@ -40,10 +40,10 @@ struct rope_hparams {
     enum rope_scaling scaling;
     double factor;
     double n_ctx_orig;
-    double beta_fast, beta_slow;            // yarn
+    double beta_fast, beta_slow;              // yarn
     double low_freq_factor, high_freq_factor; // llama3
-    double magnitude;                       // cos and sin are multiplied by it
-    bool truncate;                          // yarn: round the correction range to whole pairs
+    double magnitude;                         // cos and sin are multiplied by it
+    bool truncate;                            // yarn: round the correction range to whole pairs
 };
 
 typedef int hparam_int;

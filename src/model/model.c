@@ -23,8 +23,8 @@ size_t model_weight_bytes(const struct model *model) {
     return bytes;
 }
 
-enum jl_status model_load(const char *path, const struct class_request *request,
-                          struct model **out, struct jl_error *err) {
+enum jl_status model_load(const char *path, const struct class_request *request, struct model **out,
+                          struct jl_error *err) {
     static const struct class_request none;
     enum jl_status status;
     const char *arch;

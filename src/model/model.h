@@ -33,8 +33,8 @@ struct model {
     struct arena arena;
 };
 
-enum jl_status model_load(const char *path, const struct class_request *request,
-                          struct model **out, struct jl_error *err);
+enum jl_status model_load(const char *path, const struct class_request *request, struct model **out,
+                          struct jl_error *err);
 void model_free(struct model *model); // NULL is fine
 
 /* A bound weight, or NULL when the role is absent. layer -1: the model's own. */
@@ -45,8 +45,8 @@ enum role_need model_role_need(const struct family *family, const struct hparams
                                enum role_id role);
 
 /* The steps of load: bind -> plan -> check, each closed-world. */
-enum jl_status model_bind(struct model *model, struct jl_error *err);                 // bind.c
-enum jl_status model_plan(struct model *model, struct jl_error *err);                 // plan.c
+enum jl_status model_bind(struct model *model, struct jl_error *err); // bind.c
+enum jl_status model_plan(struct model *model, struct jl_error *err); // plan.c
 enum jl_status model_choose_family(struct model *model, const char **arch, struct jl_error *err);
 
 /* Every family, ends with NULL. */

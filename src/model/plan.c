@@ -12,8 +12,8 @@ struct planner {
     struct model *model;
     struct step *steps;
     int n_step, cap;
-    int width[REG_COUNT];               // of the value a register holds now
-    enum reg_id converted[XFMT_COUNT];  // which register each conversion buffer was made from
+    int width[REG_COUNT];              // of the value a register holds now
+    enum reg_id converted[XFMT_COUNT]; // which register each conversion buffer was made from
     struct jl_error *err;
 };
 
@@ -47,8 +47,12 @@ static enum jl_status in_form(struct planner *p, enum reg_id reg, enum xfmt fmt,
     if (fmt == XFMT_F32) return JL_OK;
     *out = conversion_reg(fmt);
     if (p->converted[fmt] == reg) return JL_OK;
-    struct step step = {.op = OP_CONVERT, .in = reg, .out = *out, .layer = layer,
-                        .width = p->width[reg], .xfmt = fmt};
+    struct step step = {.op = OP_CONVERT,
+                        .in = reg,
+                        .out = *out,
+                        .layer = layer,
+                        .width = p->width[reg],
+                        .xfmt = fmt};
     JL_TRY(emit(p, step));
     p->converted[fmt] = reg;
     return JL_OK;
@@ -57,8 +61,13 @@ static enum jl_status in_form(struct planner *p, enum reg_id reg, enum xfmt fmt,
 static enum jl_status plan_step(struct planner *p, const struct prog_step *line, int layer) {
     const struct model *model = p->model;
     const struct op_row *op = op_row(line->op);
-    struct step step = {.op = line->op, .in = line->in, .in2 = line->in2, .out = line->out,
-                        .layer = layer, .eps = (float)model->hp.rms_eps, .xfmt = XFMT_F32};
+    struct step step = {.op = line->op,
+                        .in = line->in,
+                        .in2 = line->in2,
+                        .out = line->out,
+                        .layer = layer,
+                        .eps = (float)model->hp.rms_eps,
+                        .xfmt = XFMT_F32};
     if (op->weight != WEIGHT_NONE) {
         const struct weight *w = model_weight(model, line->w, layer);
         if (!w) return JL_OK; // optional and absent: the step vanishes
@@ -110,12 +119,19 @@ static enum jl_status plan_state(struct model *model, struct jl_error *err) {
     size_t at = 0, keys, values;
     if (!size_mul((size_t)hp->n_head_kv, kvchunk_bytes(model->cls.kv, hp->head_dim_k), &keys) ||
         !size_mul((size_t)hp->n_head_kv, kvchunk_bytes(model->cls.kv, hp->head_dim_v), &values))
-        return jl_fail(err, JL_ERR_LIMIT, "%s: the cache of one layer overflows", model->file->path);
+        return jl_fail(err, JL_ERR_LIMIT, "%s: the cache of one layer overflows",
+                       model->file->path);
     for (int i = 0; i < hp->n_layer; i++) {
         model->attn[i] = (struct attn_spec){
-            .n_head = hp->n_head, .n_head_kv = hp->n_head_kv, .d_k = hp->head_dim_k,
-            .d_v = hp->head_dim_v, .kv = model->cls.kv, .act_bf16 = model->cls.act_bf16,
-            .scale = (float)hp->attn_scale, .k_at = at, .v_at = at + keys,
+            .n_head = hp->n_head,
+            .n_head_kv = hp->n_head_kv,
+            .d_k = hp->head_dim_k,
+            .d_v = hp->head_dim_v,
+            .kv = model->cls.kv,
+            .act_bf16 = model->cls.act_bf16,
+            .scale = (float)hp->attn_scale,
+            .k_at = at,
+            .v_at = at + keys,
         };
         if (!size_add(at, keys + values, &at))
             return jl_fail(err, JL_ERR_LIMIT, "%s: a cache page overflows", model->file->path);
@@ -135,7 +151,9 @@ static enum jl_status plan_rope(struct model *model, struct jl_error *err) {
                            model->file->path, factors->name, i);
     rope_frequencies(&model->hp, factors ? (const float *)(const void *)factors->data : NULL, freq);
     model->rope = (struct rope_spec){
-        .freq = freq, .n_rot = model->hp.n_rot, .magnitude = model->hp.rope.magnitude,
+        .freq = freq,
+        .n_rot = model->hp.n_rot,
+        .magnitude = model->hp.rope.magnitude,
         .interleaved = (model->file->kind == MODEL_FILE_GGUF ? family->rope_gguf
                                                              : family->rope_hf) == ROPE_INTERLEAVED,
     };
@@ -151,13 +169,14 @@ enum jl_status model_plan(struct model *model, struct jl_error *err) {
     p.cap = 2 * (prog_embed.n_step + prog_head.n_step) +
             model->hp.n_layer * (2 * (layers->mixer->n_step + layers->ffn->n_step) + 1);
     p.steps = arena_calloc(&model->arena, (size_t)p.cap, sizeof *p.steps);
-    if (!p.steps) return jl_fail(err, JL_ERR_MEMORY, "out of memory planning %s", model->file->path);
+    if (!p.steps)
+        return jl_fail(err, JL_ERR_MEMORY, "out of memory planning %s", model->file->path);
     JL_TRY(plan_prog(&p, &prog_embed, -1));
     for (int layer = 0; layer < model->hp.n_layer; layer++) {
         JL_TRY(plan_prog(&p, layers->mixer, layer));
         JL_TRY(plan_prog(&p, layers->ffn, layer));
-        JL_TRY(emit(&p, (struct step){.op = OP_CHECK, .in = REG_H, .layer = layer,
-                                      .width = p.width[REG_H]}));
+        JL_TRY(emit(&p, (struct step){
+                            .op = OP_CHECK, .in = REG_H, .layer = layer, .width = p.width[REG_H]}));
     }
     JL_TRY(plan_prog(&p, &prog_head, -1));
     model->plan.steps = p.steps;

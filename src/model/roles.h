@@ -26,7 +26,7 @@ enum dim_id {
 };
 
 enum role_scope { SCOPE_MODEL, SCOPE_LAYER };
-enum role_shard { SHARD_NONE, SHARD_OUT };              // tensor parallel: by outputs or not at all
+enum role_shard { SHARD_NONE, SHARD_OUT }; // tensor parallel: by outputs or not at all
 enum role_group { GROUP_EMBED, GROUP_MATRIX, GROUP_VECTOR, GROUP_FIXED }; // optimizer group
 
 /* id, GGUF name, Hugging Face name (families may override), scope, rows, columns, shard, group.

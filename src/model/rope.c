@@ -1,5 +1,6 @@
 /* Rotary frequencies with their scaling. In double, from own pow and log, so that every build gets
- * the same bits. Sources: the Llama 3.1 release's three bands; the YaRN paper (arXiv 2309.00071). */
+ * the same bits. Sources: the Llama 3.1 release's three bands; the YaRN paper (arXiv 2309.00071).
+ */
 #include <stddef.h>
 
 #include "base/fmath.h"

@@ -53,10 +53,10 @@ struct layer_rule {
 
 struct family {
     const char *name;
-    const char *gguf;            // general.architecture
-    const char *hf;              // architectures[0]
-    const char *hf_model_type;   // model_type, when there is no architectures list
-    enum rope_pairs rope_gguf;   // some families' GGUF rows are permuted for the other pairing
+    const char *gguf;          // general.architecture
+    const char *hf;            // architectures[0]
+    const char *hf_model_type; // model_type, when there is no architectures list
+    enum rope_pairs rope_gguf; // some families' GGUF rows are permuted for the other pairing
     enum rope_pairs rope_hf;
     struct layer_rule layers;
     struct role_rule rules[FAMILY_MAX_RULES]; // ends at role ROLE_NONE

@@ -17,6 +17,7 @@ struct synth_shape {
     struct hparams hp;
 };
 
+// clang-format off
 static const struct synth_shape shapes[] = {
     {"qwen2-1.5b", &family_qwen2,
      {.n_layer = 28, .n_embd = 1536, .n_ff = 8960, .n_head = 12, .n_head_kv = 2, .head_dim_k = 128,
@@ -33,6 +34,7 @@ static const struct synth_shape shapes[] = {
       .rope = {.scaling = ROPE_LLAMA3, .factor = 32, .n_ctx_orig = 8192, .low_freq_factor = 1,
                .high_freq_factor = 4}}},
 };
+// clang-format on
 
 const char *synth_shape_name(int i) {
     return i >= 0 && i < (int)(sizeof shapes / sizeof shapes[0]) ? shapes[i].name : NULL;
@@ -66,7 +68,8 @@ static enum dtype matrix_type(const struct synth_type *type, const struct hparam
     if (!type->mix) return type->dtype;
     bool sensitive = role == ROLE_ATTN_V || role == ROLE_FFN_DOWN;
     bool head = role == ROLE_OUTPUT || (role == ROLE_TOK_EMBD && hp->tied == YES);
-    return head || (sensitive && layer_with_more_bits(layer, hp->n_layer)) ? DTYPE_Q6_K : DTYPE_Q4_K;
+    return head || (sensitive && layer_with_more_bits(layer, hp->n_layer)) ? DTYPE_Q6_K
+                                                                           : DTYPE_Q4_K;
 }
 
 /* ---- the file ---- */
@@ -94,8 +97,10 @@ static void put_metadata(struct synth *s) {
     const struct hparams *hp = &s->hp;
     struct gguf_writer *w = s->writer;
     char key[96];
-#define PUT_U32(name, value) snprintf(key, sizeof key, "%s." name, arch), gguf_put_u32(w, key, (uint32_t)(value))
-#define PUT_F32(name, value) snprintf(key, sizeof key, "%s." name, arch), gguf_put_f32(w, key, (float)(value))
+#define PUT_U32(name, value)                                                                       \
+    snprintf(key, sizeof key, "%s." name, arch), gguf_put_u32(w, key, (uint32_t)(value))
+#define PUT_F32(name, value)                                                                       \
+    snprintf(key, sizeof key, "%s." name, arch), gguf_put_f32(w, key, (float)(value))
     gguf_put_text(w, "general.architecture", arch);
     snprintf(key, sizeof key, "%s random weights", s->shape->name);
     gguf_put_text(w, "general.name", key);
@@ -118,16 +123,19 @@ static void put_metadata(struct synth *s) {
 static enum jl_status put_vocabulary(struct synth *s) {
     enum { TEXT = 24 };
     size_t n = (size_t)s->hp.n_vocab;
-    char (*text)[TEXT] = calloc(n, sizeof *text);
+    char(*text)[TEXT] = calloc(n, sizeof *text);
     struct gguf_string *tokens = calloc(n, sizeof *tokens);
     float *scores = calloc(n, sizeof *scores);
     int32_t *types = calloc(n, sizeof *types);
     bool ok = text && tokens && scores && types;
     for (size_t i = 0; ok && i < n; i++) {
         static const char *const special[] = {"<unk>", "<s>", "</s>"};
-        if (i < 3) snprintf(text[i], TEXT, "%s", special[i]);
-        else if (i < 259) snprintf(text[i], TEXT, "<0x%02X>", (unsigned)(i - 3));
-        else snprintf(text[i], TEXT, "w%zu", i);
+        if (i < 3)
+            snprintf(text[i], TEXT, "%s", special[i]);
+        else if (i < 259)
+            snprintf(text[i], TEXT, "<0x%02X>", (unsigned)(i - 3));
+        else
+            snprintf(text[i], TEXT, "w%zu", i);
         types[i] = i == 0 ? 2 : i < 3 ? 3 : i < 259 ? 6 : 1; // unknown, control, byte, normal
         scores[i] = i < 259 ? 0 : -(float)i;
         tokens[i] = (struct gguf_string){text[i], strlen(text[i])};
@@ -167,16 +175,22 @@ static enum jl_status list_tensors(struct synth *s) {
         int n = row->scope == SCOPE_LAYER ? s->hp.n_layer : 1;
         for (int layer = 0; layer < n; layer++) {
             struct synth_tensor t = {
-                .role = (enum role_id)role, .layer = layer,
-                .dtype = row->rows == DIM_ONE ? DTYPE_F32
-                                              : matrix_type(&type, &s->hp, (enum role_id)role, layer),
-                .rows = hparams_dim(&s->hp, row->rows), .cols = hparams_dim(&s->hp, row->cols),
+                .role = (enum role_id)role,
+                .layer = layer,
+                .dtype = row->rows == DIM_ONE
+                             ? DTYPE_F32
+                             : matrix_type(&type, &s->hp, (enum role_id)role, layer),
+                .rows = hparams_dim(&s->hp, row->rows),
+                .cols = hparams_dim(&s->hp, row->cols),
             };
             char name[96];
             int64_t dim[2] = {t.rows, t.cols};
             const char *at = strstr(row->gguf, "%d");
-            if (at) snprintf(name, sizeof name, "%.*s%d%s", (int)(at - row->gguf), row->gguf, layer, at + 2);
-            else snprintf(name, sizeof name, "%s", row->gguf);
+            if (at)
+                snprintf(name, sizeof name, "%.*s%d%s", (int)(at - row->gguf), row->gguf, layer,
+                         at + 2);
+            else
+                snprintf(name, sizeof name, "%s", row->gguf);
             bool vector = row->rows == DIM_ONE;
             gguf_add_tensor(s->writer, name, t.dtype, vector ? 1 : 2, vector ? dim + 1 : dim);
             s->tensors[s->n_tensor++] = t;
@@ -199,8 +213,10 @@ struct fill_call {
 
 static void random_row(const struct fill_call *call, int64_t row, float *x) {
     const struct synth_tensor *t = call->t;
-    struct rng_key key = {.seed = call->s->options->seed, .sequence = (uint32_t)call->tensor,
-                          .position = (uint32_t)row, .purpose = RNG_SYNTH};
+    struct rng_key key = {.seed = call->s->options->seed,
+                          .sequence = (uint32_t)call->tensor,
+                          .position = (uint32_t)row,
+                          .purpose = RNG_SYNTH};
     // A vector is a norm (near one) or a bias (near zero); a matrix has variance 1/cols.
     bool norm = t->rows == 1 && strstr(role_row(t->role)->gguf, "norm");
     float half_width = t->rows == 1 ? 0.1f : 1.7320508f / __builtin_sqrtf((float)t->cols);
@@ -252,9 +268,11 @@ static enum jl_status write_tensor(struct synth *s, int i) {
     enum jl_status status = JL_OK;
     call.out = calloc(ROWS_AT_ONCE, call.row_bytes);
     call.rows = calloc((size_t)pool_threads(s->pool) * (size_t)call.t->cols, sizeof *call.rows);
-    if (!call.out || !call.rows) status = jl_fail(s->err, JL_ERR_MEMORY, "out of memory for a tensor");
+    if (!call.out || !call.rows)
+        status = jl_fail(s->err, JL_ERR_MEMORY, "out of memory for a tensor");
     for (; status == JL_OK && call.row0 < call.t->rows; call.row0 += ROWS_AT_ONCE) {
-        int64_t n = call.t->rows - call.row0 < ROWS_AT_ONCE ? call.t->rows - call.row0 : ROWS_AT_ONCE;
+        int64_t n =
+            call.t->rows - call.row0 < ROWS_AT_ONCE ? call.t->rows - call.row0 : ROWS_AT_ONCE;
         pool_run(s->pool, (int)n, fill_row, &call);
         status = gguf_write_data(s->writer, call.out, (size_t)n * call.row_bytes, s->err);
     }
@@ -263,7 +281,8 @@ static enum jl_status write_tensor(struct synth *s, int i) {
     return status;
 }
 
-static enum jl_status write_all(struct synth *s, void (*progress)(void *, int64_t, int64_t), void *ctx) {
+static enum jl_status write_all(struct synth *s, void (*progress)(void *, int64_t, int64_t),
+                                void *ctx) {
     put_metadata(s);
     JL_TRY(put_vocabulary(s));
     JL_TRY(list_tensors(s));
@@ -281,8 +300,8 @@ enum jl_status synth_write(const struct synth_options *options, struct pool *poo
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         if (!strcmp(options->shape, shapes[i].name)) s.shape = &shapes[i];
     if (!s.shape)
-        return jl_fail(err, JL_ERR_USAGE, "shape '%s' is not known; `jinlin synth --help` lists them",
-                       options->shape);
+        return jl_fail(err, JL_ERR_USAGE,
+                       "shape '%s' is not known; `jinlin synth --help` lists them", options->shape);
     s.hp = s.shape->hp;
     if (options->n_layer) s.hp.n_layer = options->n_layer;
     JL_TRY(gguf_writer_create(options->path, 0, &s.writer, err));

@@ -22,8 +22,8 @@ enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_f
     }
     if (n_row == 0) return JL_OK;
     if (n_row > exec_max_rows(exec) || n_feed > exec_max_rows(exec))
-        return jl_fail(err, JL_ERR_LIMIT, "a pass of %d rows of %d sequences; at most %d fit", n_row,
-                       n_feed, exec_max_rows(exec));
+        return jl_fail(err, JL_ERR_LIMIT, "a pass of %d rows of %d sequences; at most %d fit",
+                       n_row, n_feed, exec_max_rows(exec));
     struct exec_batch_memory memory = exec_batch_memory(exec);
     fill_rows(feeds, n_feed, memory.rows);
     for (int f = 0; f < n_feed; f++)
@@ -35,8 +35,8 @@ enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_f
     return JL_OK;
 }
 
-enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t *tokens, int n_token,
-                           int chunk, const atomic_bool *cancel, float *last_logits,
+enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t *tokens,
+                           int n_token, int chunk, const atomic_bool *cancel, float *last_logits,
                            struct jl_error *err) {
     for (int at = 0; at < n_token; at += chunk) {
         int n = n_token - at < chunk ? n_token - at : chunk;

@@ -19,8 +19,8 @@ enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_f
                             const atomic_bool *cancel, float *logits, struct jl_error *err);
 
 /* A prompt through passes of at most `chunk` rows; the logits of its last row. */
-enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t *tokens, int n_token,
-                           int chunk, const atomic_bool *cancel, float *last_logits,
+enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t *tokens,
+                           int n_token, int chunk, const atomic_bool *cancel, float *last_logits,
                            struct jl_error *err);
 
 /* Index of the largest logit, the lowest index among equals. */

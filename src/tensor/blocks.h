@@ -1,5 +1,5 @@
-/* The published layouts of block types, field by field. Offsets are in bytes from the block's start;
- * nothing is aligned. Source: ggml's block definitions. */
+/* The published layouts of block types, field by field. Offsets are in bytes from the block's
+ * start; nothing is aligned. Source: ggml's block definitions. */
 #ifndef JL_TENSOR_BLOCKS_H
 #define JL_TENSOR_BLOCKS_H
 

@@ -93,7 +93,8 @@ uint16_t f16_from_f32(float f) {
         significand = (magnitude & 0x7fffffu) | 0x800000u;
         shift = 126u - (magnitude >> 23);
     }
-    uint32_t half = 1u << (shift - 1), kept = significand >> shift, rest = significand & (2 * half - 1);
+    uint32_t half = 1u << (shift - 1), kept = significand >> shift,
+             rest = significand & (2 * half - 1);
     if (rest > half || (rest == half && (kept & 1u))) kept++;
     return (uint16_t)(sign | kept);
 }

@@ -15,7 +15,8 @@
 /* Activation forms; tensor/xrow.h lays them out. */
 enum xfmt { XFMT_NONE, XFMT_F32, XFMT_BF16, XFMT_Q8_32, XFMT_Q8_256, XFMT_COUNT };
 
-/* id, name, GGUF type or -1, safetensors name or NULL, block elements, block bytes, x_f32, x_bf16 */
+/* id, name, GGUF type or -1, safetensors name or NULL, block elements, block bytes, x_f32, x_bf16
+ */
 #define DTYPE_LIST(X)                                                                              \
     X(DTYPE_F32, "F32", 0, "F32", 1, 4, XFMT_F32, XFMT_F32)                                        \
     X(DTYPE_F16, "F16", 1, "F16", 1, 2, XFMT_F32, XFMT_F32)                                        \

@@ -12,8 +12,8 @@
 #include "tensor/dtype.h"
 
 struct xrow_layout {
-    size_t bytes;         // of the whole row, a multiple of 64
-    size_t d_at, sum_at;  // byte offsets of d and sum (Q8 forms), 64-aligned
+    size_t bytes;        // of the whole row, a multiple of 64
+    size_t d_at, sum_at; // byte offsets of d and sum (Q8 forms), 64-aligned
 };
 
 struct xrow_layout xrow_layout(enum xfmt fmt, int64_t n);

@@ -1,14 +1,15 @@
 /* The promise: one class, one set of bits. Each model's logits are computed once by `ref` on one
  * thread in one pass; every other way to run it must give the same bytes, and their SHA-256 must be
- * the one in tests/golden/hashes.txt, whatever the compiler. `test_bits --update` rewrites those. */
+ * the one in tests/golden/hashes.txt, whatever the compiler. `test_bits --update` rewrites those.
+ */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "support/golden.h"
 
@@ -70,8 +71,12 @@ static void run_model(const struct model_case *model, const char *act, const cha
     char sha256[65];
     int n_vocab;
     golden_read_prompts(model->tokens, "prompts", &prompts);
-    const struct golden_run base = {.path = model->path, .act = act, .kv = kv, .level = "ref",
-                                    .threads = 1, .prompts = &prompts};
+    const struct golden_run base = {.path = model->path,
+                                    .act = act,
+                                    .kv = kv,
+                                    .level = "ref",
+                                    .threads = 1,
+                                    .prompts = &prompts};
     float *want = golden_logits(&base, &n_vocab);
     size_t bytes = (size_t)prompts.n_id[0] * (size_t)n_vocab * sizeof *want;
     golden_sha256(want, bytes, sha256);

@@ -1,14 +1,13 @@
 /* Accuracy: golden logits, greedy ids, KL of the quantised files. The bits have their own test. */
+#include <math.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <cmocka.h>
 #include <jansson.h>
 
 #include "support/golden.h"
@@ -40,8 +39,13 @@ static void test_folder_logits(void **state) {
                 snprintf(dir, sizeof dir, "tests/golden/%s", folders[f]);
                 snprintf(path, sizeof path, "%s/tokens.json", dir);
                 golden_read_prompts(path, "prompts", &prompts);
-                struct golden_run run = {.path = dir, .act = "f32", .kv = "f32", .threads = 2,
-                                         .chunk = chunk, .prompts = &prompts, .prompt = prompt};
+                struct golden_run run = {.path = dir,
+                                         .act = "f32",
+                                         .kv = "f32",
+                                         .threads = 2,
+                                         .chunk = chunk,
+                                         .prompts = &prompts,
+                                         .prompt = prompt};
                 float *got = golden_logits(&run, &n_vocab);
                 size_t n = (size_t)prompts.n_id[prompt] * (size_t)n_vocab;
                 snprintf(path, sizeof path, "%s/logits_%d.f32", dir, prompt);
@@ -65,8 +69,12 @@ static void test_folder_greedy(void **state) {
         golden_read_prompts(path, "continuations", &wanted);
         for (int prompt = 0; prompt < 2; prompt++) {
             int32_t ids[16];
-            struct golden_run run = {.path = dir, .act = "f32", .kv = "f32", .threads = 2,
-                                     .prompts = &prompts, .prompt = prompt};
+            struct golden_run run = {.path = dir,
+                                     .act = "f32",
+                                     .kv = "f32",
+                                     .threads = 2,
+                                     .prompts = &prompts,
+                                     .prompt = prompt};
             golden_greedy(&run, 16, ids);
             assert_memory_equal(ids, wanted.ids[prompt], sizeof ids);
         }
@@ -82,8 +90,8 @@ static float *gguf_logits(const char *name, size_t *n, int *n_vocab) {
     struct golden_prompts prompts;
     golden_read_prompts("tests/golden/gguf/tokens.json", "prompts", &prompts);
     snprintf(path, sizeof path, "tests/golden/gguf/%s.gguf", name);
-    struct golden_run run = {.path = path, .act = "f32", .kv = "f32", .threads = 2,
-                             .prompts = &prompts};
+    struct golden_run run = {
+        .path = path, .act = "f32", .kv = "f32", .threads = 2, .prompts = &prompts};
     float *got = golden_logits(&run, n_vocab);
     *n = (size_t)prompts.n_id[0] * (size_t)*n_vocab;
     golden_free_prompts(&prompts);
@@ -103,7 +111,8 @@ static double mean_kl(const float *p, const float *q, size_t n, int n_vocab) {
             sum_q += exp((double)q[i] - max_q);
         }
         for (int i = 0; i < n_vocab; i++) {
-            double log_p = (double)p[i] - max_p - log(sum_p), log_q = (double)q[i] - max_q - log(sum_q);
+            double log_p = (double)p[i] - max_p - log(sum_p),
+                   log_q = (double)q[i] - max_q - log(sum_q);
             total += exp(log_p) * (log_p - log_q);
         }
     }
@@ -111,8 +120,8 @@ static double mean_kl(const float *p, const float *q, size_t n, int n_vocab) {
 }
 
 /* llama.cpp's logits of these files were computed with values rounded to f16 in its attention: a
- * float64 pass with that one rounding meets them at 5e-7, an exact one at 1e-2. So they are compared
- * by KL, and the logits themselves with our own float64 reference. */
+ * float64 pass with that one rounding meets them at 5e-7, an exact one at 1e-2. So they are
+ * compared by KL, and the logits themselves with our own float64 reference. */
 static void test_gguf_logits(void **state) {
     (void)state;
     static const char *const names[] = {"tiny-llama.f32", "tiny-qwen2.f32"};

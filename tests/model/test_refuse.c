@@ -1,13 +1,13 @@
 /* Closed-world loading: what must be refused is, with a message that names the thing, and what may
  * vary loads. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "model/model.h"
 #include "support/make_model.h"
@@ -28,8 +28,8 @@ static int clean_up(void **state) {
     return 0;
 }
 
-static const struct make_model plain = {"llama", 2, 32, 48, 4, 2, 8, 64, false, false, false,
-                                        DTYPE_F32, NULL, NULL, 1, 1};
+static const struct make_model plain = {"llama", 2,     32,    48,        4,    2,    8, 64,
+                                        false,   false, false, DTYPE_F32, NULL, NULL, 1, 1};
 
 /* Replaces `from` by `to` in the folder's config.json (once). */
 static void edit_config(const char *from, const char *to) {
@@ -54,8 +54,10 @@ static void expect(const char *path, enum jl_status status, const char *named) {
     enum jl_status got = model_load(path, NULL, &model, &err);
     model_free(model);
     if (got != status)
-        fail_msg("expected %s, got %s: %s", jl_status_name(status), jl_status_name(got), err.message);
-    if (named && !strstr(err.message, named)) fail_msg("'%s' is not named in: %s", named, err.message);
+        fail_msg("expected %s, got %s: %s", jl_status_name(status), jl_status_name(got),
+                 err.message);
+    if (named && !strstr(err.message, named))
+        fail_msg("'%s' is not named in: %s", named, err.message);
 }
 
 static const struct {
@@ -65,18 +67,26 @@ static const struct {
 } edits[] = {
     {"\"silu\"", "\"gelu\"", JL_ERR_UNSUPPORTED, "hidden_act"},
     {"\"silu\"", "\"silu\", \"anything_new\": [1, {\"a\": 2}]", JL_OK, NULL},
-    {"\"silu\"", "\"silu\", \"quantization_config\": {\"quant_method\": \"gptq\"}", JL_ERR_UNSUPPORTED, "quantization_config"},
+    {"\"silu\"", "\"silu\", \"quantization_config\": {\"quant_method\": \"gptq\"}",
+     JL_ERR_UNSUPPORTED, "quantization_config"},
     {"\"silu\"", "\"silu\", \"quantization_config\": null", JL_OK, NULL},
-    {"\"silu\"", "\"silu\", \"use_sliding_window\": true", JL_ERR_UNSUPPORTED, "use_sliding_window"},
-    {"\"silu\"", "\"silu\", \"layer_types\": [\"full_attention\", \"sliding_attention\"]", JL_ERR_UNSUPPORTED, "layer_types"},
+    {"\"silu\"", "\"silu\", \"use_sliding_window\": true", JL_ERR_UNSUPPORTED,
+     "use_sliding_window"},
+    {"\"silu\"", "\"silu\", \"layer_types\": [\"full_attention\", \"sliding_attention\"]",
+     JL_ERR_UNSUPPORTED, "layer_types"},
     {"\"silu\"", "\"silu\", \"rope_scaling\": null", JL_OK, NULL},
-    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"longrope\", \"factor\": 2}", JL_ERR_UNSUPPORTED, "longrope"},
-    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}", JL_ERR_UNSUPPORTED, "dynamic"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"longrope\", \"factor\": 2}",
+     JL_ERR_UNSUPPORTED, "longrope"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 2}",
+     JL_ERR_UNSUPPORTED, "dynamic"},
     {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"linear\"}", JL_ERR_FORMAT, "factor"},
-    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": -1}", JL_ERR_FORMAT, "factor"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": -1}",
+     JL_ERR_FORMAT, "factor"},
     {"\"silu\"", "\"silu\", \"rope_scaling\": {\"factor\": 2}", JL_ERR_FORMAT, "rope_scaling"},
     {"\"silu\"", "\"silu\", \"rope_scaling\": 3", JL_ERR_FORMAT, "rope_scaling"},
-    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"yarn\", \"rope_type\": \"linear\", \"factor\": 2}", JL_ERR_FORMAT, "disagree"},
+    {"\"silu\"",
+     "\"silu\", \"rope_scaling\": {\"type\": \"yarn\", \"rope_type\": \"linear\", \"factor\": 2}",
+     JL_ERR_FORMAT, "disagree"},
     {"\"hidden_size\": 32", "\"hidden_size\": 36", JL_ERR_FORMAT, "32"},
     {"\"hidden_size\": 32", "\"hidden_size\": \"32\"", JL_ERR_FORMAT, "hidden_size"},
     {"\"hidden_size\": 32", "\"hidden_size\": 32.5", JL_ERR_FORMAT, "hidden_size"},
@@ -92,7 +102,8 @@ static const struct {
     {"\"head_dim\": 8", "\"head_dim\": null", JL_OK, NULL}, // 32 / 4
     {"\"vocab_size\": 64", "\"vocab_size\": 65", JL_ERR_FORMAT, "embed_tokens"},
     {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true", JL_ERR_FORMAT, "lm_head"},
-    {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": 1", JL_ERR_FORMAT, "tie_word_embeddings"},
+    {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": 1", JL_ERR_FORMAT,
+     "tie_word_embeddings"},
     {"\"attention_bias\": false", "\"attention_bias\": true", JL_ERR_FORMAT, "q_proj.bias"},
     {"\"mlp_bias\": false", "\"mlp_bias\": true", JL_ERR_FORMAT, "gate_proj.bias"},
     {"LlamaForCausalLM", "GPT2LMHeadModel", JL_ERR_UNSUPPORTED, "GPT2LMHeadModel"},
@@ -188,10 +199,8 @@ static void test_class(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_config_edits),
-        cmocka_unit_test(test_unannounced_bias),
-        cmocka_unit_test(test_gguf_tensors),
-        cmocka_unit_test(test_gguf_keys),
+        cmocka_unit_test(test_config_edits), cmocka_unit_test(test_unannounced_bias),
+        cmocka_unit_test(test_gguf_tensors), cmocka_unit_test(test_gguf_keys),
         cmocka_unit_test(test_class),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);

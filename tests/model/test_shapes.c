@@ -1,15 +1,15 @@
 /* Every way a configuration varies, on random models written here, against the float64 reference:
- * head layouts, biases, tied heads, odd vocabularies and widths, rotary scalings, types, shards. The
- * same weights as a folder and as a GGUF file must agree too. */
+ * head layouts, biases, tied heads, odd vocabularies and widths, rotary scalings, types, shards.
+ * The same weights as a folder and as a GGUF file must agree too. */
+#include <math.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "base/rng.h"
 #include "support/golden.h"
@@ -38,11 +38,14 @@ static const struct {
 } ropes[] = {
     {"{\"type\": \"linear\", \"factor\": 4.0}", NULL},
     {"{\"rope_type\": \"default\"}", "\"partial_rotary_factor\": 0.5,"},
-    {"{\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, "
-     "\"original_max_position_embeddings\": 32}", NULL},
+    {"{\"rope_type\": \"llama3\", \"factor\": 8.0, \"low_freq_factor\": 1.0, \"high_freq_factor\": "
+     "4.0, "
+     "\"original_max_position_embeddings\": 32}",
+     NULL},
     {"{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 32}", NULL},
     {"{\"rope_type\": \"yarn\", \"factor\": 2.5, \"original_max_position_embeddings\": 64, "
-     "\"beta_fast\": 16, \"beta_slow\": 2, \"attention_factor\": 1.3, \"truncate\": false}", NULL},
+     "\"beta_fast\": 16, \"beta_slow\": 2, \"attention_factor\": 1.3, \"truncate\": false}",
+     NULL},
     {NULL, "\"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 3, \"rope_theta\": 5000.0, "
            "\"original_max_position_embeddings\": 40},"},
 };
@@ -57,10 +60,11 @@ static void compare(const char *path, const struct make_model *spec) {
     prompts.ids[0] = calloc(N_TOKEN, sizeof(int32_t));
     for (int i = 0; i < N_TOKEN; i++)
         prompts.ids[0][i] = (int32_t)(rng_uniform(&key, (uint64_t)i) * (float)spec->n_vocab);
-    if (model_load(path, &request, &model, &err) != JL_OK) fail_msg("seed %d: %s", (int)spec->seed, err.message);
+    if (model_load(path, &request, &model, &err) != JL_OK)
+        fail_msg("seed %d: %s", (int)spec->seed, err.message);
     double *want = ref64_logits(model, prompts.ids[0], N_TOKEN);
-    struct golden_run run = {.path = path, .act = "f32", .kv = "f32", .threads = 2, .chunk = 61,
-                             .prompts = &prompts};
+    struct golden_run run = {
+        .path = path, .act = "f32", .kv = "f32", .threads = 2, .chunk = 61, .prompts = &prompts};
     float *got = golden_logits(&run, &n_vocab);
     assert_int_equal(n_vocab, spec->n_vocab);
     double worst = 0;
@@ -68,7 +72,8 @@ static void compare(const char *path, const struct make_model *spec) {
         double d = fabs((double)got[i] - want[i]);
         if (!(d <= worst)) worst = d;
     }
-    if (!(worst < 1e-4)) fail_msg("%s (%s, seed %d): off by %g", path, spec->family, (int)spec->seed, worst);
+    if (!(worst < 1e-4))
+        fail_msg("%s (%s, seed %d): off by %g", path, spec->family, (int)spec->seed, worst);
     free(got);
     free(want);
     free(prompts.ids[0]);
@@ -109,7 +114,7 @@ static void test_ropes(void **state) {
             spec.extra = ropes[i].extra;
             spec.dtype = DTYPE_F32;
             spec.seed = 20 + i;
-                make_hf(&spec, hf);
+            make_hf(&spec, hf);
             compare(hf, &spec);
         }
 }
@@ -117,22 +122,33 @@ static void test_ropes(void **state) {
 /* Frequencies against the formulas of the Llama 3.1 release and the YaRN paper, written again. */
 static void test_rope_formulas(void **state) {
     (void)state;
-    struct hparams hp = {.n_rot = 64, .rope_theta = 500000, .rope = {.scaling = ROPE_LLAMA3, .factor = 8,
-                         .n_ctx_orig = 8192, .low_freq_factor = 1, .high_freq_factor = 4}};
+    struct hparams hp = {.n_rot = 64,
+                         .rope_theta = 500000,
+                         .rope = {.scaling = ROPE_LLAMA3,
+                                  .factor = 8,
+                                  .n_ctx_orig = 8192,
+                                  .low_freq_factor = 1,
+                                  .high_freq_factor = 4}};
     double freq[32];
     rope_frequencies(&hp, NULL, freq);
     for (int i = 0; i < 32; i++) {
         double plain = pow(500000, -i / 32.0), wave = 2 * M_PI / plain, want;
-        if (wave < 8192 / 4.0) want = plain;
-        else if (wave > 8192) want = plain / 8;
+        if (wave < 8192 / 4.0)
+            want = plain;
+        else if (wave > 8192)
+            want = plain / 8;
         else {
             double s = (8192 / wave - 1) / 3;
             want = (1 - s) * plain / 8 + s * plain;
         }
         assert_true(fabs(freq[i] / want - 1) < 1e-12);
     }
-    hp.rope = (struct rope_hparams){.scaling = ROPE_YARN, .factor = 4, .n_ctx_orig = 4096,
-                                    .beta_fast = 32, .beta_slow = 1, .truncate = true};
+    hp.rope = (struct rope_hparams){.scaling = ROPE_YARN,
+                                    .factor = 4,
+                                    .n_ctx_orig = 4096,
+                                    .beta_fast = 32,
+                                    .beta_slow = 1,
+                                    .truncate = true};
     rope_frequencies(&hp, NULL, freq);
     double low = floor(64 * log(4096 / (32 * 2 * M_PI)) / (2 * log(500000)));
     double high = ceil(64 * log(4096 / (2 * M_PI)) / (2 * log(500000)));

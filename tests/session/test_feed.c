@@ -1,13 +1,13 @@
 /* Feeding sequences: what a batch may hold, what it refuses, and that state survives both. */
+#include <math.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "support/golden.h"
 
@@ -56,16 +56,20 @@ static size_t row_bytes(const struct rig *rig) {
 static void test_rewind_gives_the_same_bits(void **state) {
     struct rig *rig = *state;
     struct jl_error err = {0};
-    assert_int_equal(feed_prompt(rig->exec, rig->state, rig->tokens, 40, 40, NULL, rig->logits, &err), JL_OK);
+    assert_int_equal(
+        feed_prompt(rig->exec, rig->state, rig->tokens, 40, 40, NULL, rig->logits, &err), JL_OK);
     float *first = malloc(row_bytes(rig));
     memcpy(first, rig->logits, row_bytes(rig));
     struct state_checkpoint at_30 = {30};
     int32_t other[5] = {1, 2, 3, 4, 5};
     assert_int_equal(state_restore(rig->state, &at_30, &err), JL_OK);
-    assert_int_equal(feed_prompt(rig->exec, rig->state, other, 5, 5, NULL, rig->logits, &err), JL_OK);
+    assert_int_equal(feed_prompt(rig->exec, rig->state, other, 5, 5, NULL, rig->logits, &err),
+                     JL_OK);
     assert_memory_not_equal(first, rig->logits, row_bytes(rig));
     assert_int_equal(state_rewind(rig->state, 25, &err), JL_OK);
-    assert_int_equal(feed_prompt(rig->exec, rig->state, rig->tokens + 25, 15, 4, NULL, rig->logits, &err), JL_OK);
+    assert_int_equal(
+        feed_prompt(rig->exec, rig->state, rig->tokens + 25, 15, 4, NULL, rig->logits, &err),
+        JL_OK);
     assert_memory_equal(first, rig->logits, row_bytes(rig));
     assert_int_equal(state_n_pos(rig->state), 40);
     assert_int_equal(state_rewind(rig->state, 41, &err), JL_ERR_USAGE);
@@ -77,13 +81,16 @@ static void test_vectors_are_as_good_as_ids(void **state) {
     struct jl_error err = {0};
     int n_embd = rig->model->hp.n_embd;
     const struct weight *embd = model_weight(rig->model, ROLE_TOK_EMBD, -1);
-    assert_int_equal(feed_prompt(rig->exec, rig->state, rig->tokens, 9, 9, NULL, rig->logits, &err), JL_OK);
+    assert_int_equal(feed_prompt(rig->exec, rig->state, rig->tokens, 9, 9, NULL, rig->logits, &err),
+                     JL_OK);
     float *by_id = malloc(row_bytes(rig)), vectors[9][256];
     memcpy(by_id, rig->logits, row_bytes(rig));
     struct batch_row rows[9];
     for (int i = 0; i < 9; i++) {
-        dtype_dequantize(embd->dtype, embd->data + (size_t)rig->tokens[i] * embd->stride, vectors[i], n_embd);
-        rows[i] = (struct batch_row){.token = -1, .vector = vectors[i], .pos = {i}, .want_logits = i == 8};
+        dtype_dequantize(embd->dtype, embd->data + (size_t)rig->tokens[i] * embd->stride,
+                         vectors[i], n_embd);
+        rows[i] = (struct batch_row){
+            .token = -1, .vector = vectors[i], .pos = {i}, .want_logits = i == 8};
     }
     assert_int_equal(state_rewind(rig->state, 0, &err), JL_OK);
     struct seq_view seq = state_view(rig->state);
@@ -93,7 +100,8 @@ static void test_vectors_are_as_good_as_ids(void **state) {
     free(by_id);
 }
 
-static void expect_refused(struct rig *rig, const struct batch *batch, enum jl_status status, const char *named) {
+static void expect_refused(struct rig *rig, const struct batch *batch, enum jl_status status,
+                           const char *named) {
     struct jl_error err = {0};
     assert_int_equal(exec_forward(rig->exec, batch, rig->logits, &err), status);
     if (!strstr(err.message, named)) fail_msg("'%s' is not in: %s", named, err.message);
@@ -108,7 +116,9 @@ static void test_bad_batches(void **state) {
     struct batch batch = {rows, 3, seqs, 2, NULL};
 #define RESET()                                                                                    \
     for (int i = 0; i <= MAX_ROWS; i++)                                                            \
-    rows[i] = (struct batch_row){.token = 1, .pos = {i}}
+        rows[i] = (struct batch_row) {                                                             \
+            .token = 1, .pos = { i }                                                               \
+        }
     RESET();
     rows[1].token = rig->model->hp.n_vocab;
     expect_refused(rig, &batch, JL_ERR_USAGE, "token id");
@@ -150,11 +160,13 @@ static void test_cancel(void **state) {
     struct rig *rig = *state;
     struct jl_error err = {0};
     atomic_bool cancel = true;
-    assert_int_equal(feed_prompt(rig->exec, rig->state, rig->tokens, 8, 8, &cancel, rig->logits, &err),
-                     JL_ERR_CANCELLED);
+    assert_int_equal(
+        feed_prompt(rig->exec, rig->state, rig->tokens, 8, 8, &cancel, rig->logits, &err),
+        JL_ERR_CANCELLED);
     assert_int_equal(state_n_pos(rig->state), 0); // nothing was added
     atomic_store(&cancel, false);
-    assert_int_equal(feed_prompt(rig->exec, rig->state, rig->tokens, 8, 8, &cancel, rig->logits, &err), JL_OK);
+    assert_int_equal(
+        feed_prompt(rig->exec, rig->state, rig->tokens, 8, 8, &cancel, rig->logits, &err), JL_OK);
     assert_int_equal(state_n_pos(rig->state), 8);
 }
 
@@ -163,7 +175,8 @@ static void test_nonfinite_names_the_layer(void **state) {
     struct rig *rig = *state;
     struct jl_error err = {0};
     float vector[256] = {0};
-    assert_int_equal(feed_prompt(rig->exec, rig->state, rig->tokens, 3, 3, NULL, rig->logits, &err), JL_OK);
+    assert_int_equal(feed_prompt(rig->exec, rig->state, rig->tokens, 3, 3, NULL, rig->logits, &err),
+                     JL_OK);
     struct batch_row row = {.vector = vector, .pos = {3}, .want_logits = true};
     struct seq_view seq = state_view(rig->state);
     struct batch batch = {&row, 1, &seq, 1, NULL};
@@ -179,7 +192,8 @@ static void test_environment_comes_back(void **state) {
     volatile float tiny = 1e-38f;
     float before = tiny * 0.1f; // a denormal, where flush-to-zero is off
     assert_true(before > 0);
-    assert_int_equal(feed_prompt(rig->exec, rig->state, rig->tokens, 20, 7, NULL, rig->logits, &err), JL_OK);
+    assert_int_equal(
+        feed_prompt(rig->exec, rig->state, rig->tokens, 20, 7, NULL, rig->logits, &err), JL_OK);
     float after = tiny * 0.1f;
     assert_memory_equal(&before, &after, sizeof before);
 }

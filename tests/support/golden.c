@@ -1,15 +1,15 @@
 #include "support/golden.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <jansson.h>
-#include <sha256.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <sha256.h>
 
 #include "kernel/kernel.h"
 
@@ -124,8 +124,9 @@ void golden_greedy(const struct golden_run *run, int n, int32_t *ids) {
     struct state *state;
     float *logits = calloc((size_t)o.model->hp.n_vocab, sizeof *logits);
     must(state_create(o.model, o.backend, &state, &err), &err, run->path);
-    must(feed_prompt(o.exec, state, p->ids[run->prompt], p->n_id[run->prompt],
-                     p->n_id[run->prompt], NULL, logits, &err), &err, run->path);
+    must(feed_prompt(o.exec, state, p->ids[run->prompt], p->n_id[run->prompt], p->n_id[run->prompt],
+                     NULL, logits, &err),
+         &err, run->path);
     for (int i = 0; i < n; i++) {
         ids[i] = sample_greedy(logits, o.model->hp.n_vocab);
         must(feed_prompt(o.exec, state, &ids[i], 1, 1, NULL, logits, &err), &err, run->path);

@@ -1,15 +1,15 @@
 #include "support/make_model.h"
 
+#include <inttypes.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include <cmocka.h>
 
 #include "base/rng.h"
 #include "format/gguf_write.h"
@@ -58,7 +58,8 @@ static void add(struct made_list *list, enum dtype dtype, int64_t rows, int64_t 
     for (int64_t i = 0; i < n_row * cols; i++)
         t->values[i] = (is_norm ? 1.0f : 0.0f) + half * (2 * rng_uniform(&key, (uint64_t)i) - 1);
     for (int64_t r = 0; r < n_row; r++)
-        assert_true(dtype_quantize(t->dtype, t->values + r * cols, t->data + (size_t)r * row_bytes, cols));
+        assert_true(
+            dtype_quantize(t->dtype, t->values + r * cols, t->data + (size_t)r * row_bytes, cols));
 }
 
 /* The order of adds is the same for both formats, so the same seed gives the same weights. */
@@ -66,11 +67,14 @@ static void add_all(struct made_list *list, const struct make_model *s, bool ggu
     int64_t q = (int64_t)s->n_head * s->head_dim, kv = (int64_t)s->n_head_kv * s->head_dim;
     bool qkv_bias = !strcmp(s->family, "qwen2") || s->attention_bias;
     list->seed = s->seed;
-    add(list, s->dtype, s->n_vocab, s->n_embd, gguf ? "token_embd.weight" : "model.embed_tokens.weight");
+    add(list, s->dtype, s->n_vocab, s->n_embd,
+        gguf ? "token_embd.weight" : "model.embed_tokens.weight");
     add(list, s->dtype, 0, s->n_embd, gguf ? "output_norm.weight" : "model.norm.weight");
-    if (!s->tied) add(list, s->dtype, s->n_vocab, s->n_embd, gguf ? "output.weight" : "lm_head.weight");
+    if (!s->tied)
+        add(list, s->dtype, s->n_vocab, s->n_embd, gguf ? "output.weight" : "lm_head.weight");
     for (int l = 0; l < s->n_layer; l++) {
-#define LAYER(rows, cols, g, h) add(list, s->dtype, rows, cols, gguf ? "blk.%d." g : "model.layers.%d." h, l)
+#define LAYER(rows, cols, g, h)                                                                    \
+    add(list, s->dtype, rows, cols, gguf ? "blk.%d." g : "model.layers.%d." h, l)
         LAYER(0, s->n_embd, "attn_norm.weight", "input_layernorm.weight");
         LAYER(q, s->n_embd, "attn_q.weight", "self_attn.q_proj.weight");
         LAYER(kv, s->n_embd, "attn_k.weight", "self_attn.k_proj.weight");
@@ -128,14 +132,17 @@ static FILE *must_open(const char *folder, const char *name) {
 
 static void write_config(const struct make_model *s, const char *folder) {
     FILE *f = must_open(folder, "config.json");
-    const char *arch = !strcmp(s->family, "llama") ? "Llama" : !strcmp(s->family, "qwen2") ? "Qwen2" : "Qwen3";
-    fprintf(f, "{\"architectures\": [\"%sForCausalLM\"], \"model_type\": \"%s\", %s", arch, s->family,
-            s->extra ? s->extra : "");
-    fprintf(f, "\"hidden_size\": %d, \"intermediate_size\": %d, \"num_hidden_layers\": %d, ", s->n_embd,
-            s->n_ff, s->n_layer);
-    fprintf(f, "\"num_attention_heads\": %d, \"num_key_value_heads\": %d, \"head_dim\": %d, ", s->n_head,
-            s->n_head_kv, s->head_dim);
-    fprintf(f, "\"vocab_size\": %d, \"max_position_embeddings\": 2048, \"rms_norm_eps\": 1e-6, ", s->n_vocab);
+    const char *arch = !strcmp(s->family, "llama")   ? "Llama"
+                       : !strcmp(s->family, "qwen2") ? "Qwen2"
+                                                     : "Qwen3";
+    fprintf(f, "{\"architectures\": [\"%sForCausalLM\"], \"model_type\": \"%s\", %s", arch,
+            s->family, s->extra ? s->extra : "");
+    fprintf(f, "\"hidden_size\": %d, \"intermediate_size\": %d, \"num_hidden_layers\": %d, ",
+            s->n_embd, s->n_ff, s->n_layer);
+    fprintf(f, "\"num_attention_heads\": %d, \"num_key_value_heads\": %d, \"head_dim\": %d, ",
+            s->n_head, s->n_head_kv, s->head_dim);
+    fprintf(f, "\"vocab_size\": %d, \"max_position_embeddings\": 2048, \"rms_norm_eps\": 1e-6, ",
+            s->n_vocab);
     fprintf(f, "\"attention_bias\": %s, \"mlp_bias\": %s, ", s->attention_bias ? "true" : "false",
             s->mlp_bias ? "true" : "false");
     if (s->rope_scaling) fprintf(f, "\"rope_scaling\": %s, ", s->rope_scaling);
@@ -152,7 +159,8 @@ static void write_shard(const struct made_list *list, int shard, int n_shard, co
     for (int i = shard; i < list->n; i += n_shard) {
         const struct made *t = &list->item[i];
         used += (size_t)sprintf(header + used, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%" PRId64,
-                                used > 1 ? "," : "", t->name, dtype_row(t->dtype)->safetensors, t->dim[0]);
+                                used > 1 ? "," : "", t->name, dtype_row(t->dtype)->safetensors,
+                                t->dim[0]);
         if (t->n_dim == 2) used += (size_t)sprintf(header + used, ",%" PRId64, t->dim[1]);
         used += (size_t)sprintf(header + used, "],\"data_offsets\":[%zu,%zu]}", at, at + t->bytes);
         at += t->bytes;
@@ -180,8 +188,8 @@ void make_hf(const struct make_model *spec, const char *folder) {
         FILE *f = must_open(folder, "model.safetensors.index.json");
         fprintf(f, "{\"metadata\": {\"total_size\": 0}, \"weight_map\": {");
         for (int i = 0; i < list->n; i++)
-            fprintf(f, "%s\"%s\": \"model-%05d-of-%05d.safetensors\"", i ? ", " : "", list->item[i].name,
-                    i % spec->n_shard + 1, spec->n_shard);
+            fprintf(f, "%s\"%s\": \"model-%05d-of-%05d.safetensors\"", i ? ", " : "",
+                    list->item[i].name, i % spec->n_shard + 1, spec->n_shard);
         fprintf(f, "}}");
         fclose(f);
         for (int s = 0; s < spec->n_shard; s++) {
@@ -196,14 +204,16 @@ void make_hf(const struct make_model *spec, const char *folder) {
 /* ---- GGUF ---- */
 
 /* llama's GGUF rows turn pairs (2i, 2i+1) where the folder's turn (i, i + d/2). */
-static const uint8_t *permuted_row(const struct made *t, int64_t row, int head_dim, size_t row_bytes) {
+static const uint8_t *permuted_row(const struct made *t, int64_t row, int head_dim,
+                                   size_t row_bytes) {
     int64_t head = row / head_dim, at = row % head_dim;
     int64_t from = at % 2 ? head_dim / 2 + at / 2 : at / 2;
     return t->data + (size_t)(head * head_dim + from) * row_bytes;
 }
 
 static bool is_permuted(const struct make_model *s, const struct made *t) {
-    return !strcmp(s->family, "llama") && (strstr(t->name, "attn_q.") || strstr(t->name, "attn_k."));
+    return !strcmp(s->family, "llama") &&
+           (strstr(t->name, "attn_q.") || strstr(t->name, "attn_k."));
 }
 
 void make_gguf(const struct make_model *s, const char *path) {
@@ -214,7 +224,8 @@ void make_gguf(const struct make_model *s, const char *path) {
     add_all(list, s, true);
     if (gguf_writer_create(path, 0, &w, &err) != JL_OK) fail_msg("%s", err.message);
     gguf_put_text(w, "general.architecture", s->family);
-#define U32(name, value) snprintf(key, sizeof key, "%s." name, s->family), gguf_put_u32(w, key, (uint32_t)(value))
+#define U32(name, value)                                                                           \
+    snprintf(key, sizeof key, "%s." name, s->family), gguf_put_u32(w, key, (uint32_t)(value))
     U32("block_count", s->n_layer);
     U32("embedding_length", s->n_embd);
     U32("feed_forward_length", s->n_ff);
@@ -226,7 +237,8 @@ void make_gguf(const struct make_model *s, const char *path) {
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", s->family);
     gguf_put_f32(w, key, 1e-6f);
     for (int i = 0; i < list->n; i++)
-        gguf_add_tensor(w, list->item[i].name, list->item[i].dtype, list->item[i].n_dim, list->item[i].dim);
+        gguf_add_tensor(w, list->item[i].name, list->item[i].dtype, list->item[i].n_dim,
+                        list->item[i].dim);
     for (int i = 0; i < list->n; i++) {
         const struct made *t = &list->item[i];
         int64_t rows = t->dim[0];

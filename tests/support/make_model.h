@@ -16,10 +16,10 @@ struct make_model {
     const char *rope_scaling; // a JSON value for the config, or NULL
     const char *extra;        // more config members, each followed by a comma, or NULL
     uint64_t seed;
-    int n_shard;              // Hugging Face: 1 is a single file
+    int n_shard; // Hugging Face: 1 is a single file
 };
 
-void make_hf(const struct make_model *spec, const char *folder);  // makes the folder
-void make_gguf(const struct make_model *spec, const char *path);  // no rope scaling
+void make_hf(const struct make_model *spec, const char *folder); // makes the folder
+void make_gguf(const struct make_model *spec, const char *path); // no rope scaling
 
 #endif

@@ -33,13 +33,13 @@ struct backend_frame {
     struct backend *backend;
     struct step_list plan;
     int max_rows, max_logit_rows;
-    uint8_t *reg[REG_COUNT];      // (max_rows, stride) each; REG_LOGITS: the caller's
-    size_t stride[REG_COUNT];     // bytes between rows
-    uint8_t *memory;              // all registers, then one scratch a thread
+    uint8_t *reg[REG_COUNT];  // (max_rows, stride) each; REG_LOGITS: the caller's
+    size_t stride[REG_COUNT]; // bytes between rows
+    uint8_t *memory;          // all registers, then one scratch a thread
     size_t bytes;
     uint8_t *scratch;
-    size_t scratch_stride;        // bytes a thread
-    struct row_block *blocks;     // (max_rows)
+    size_t scratch_stride;    // bytes a thread
+    struct row_block *blocks; // (max_rows)
     struct cpu_ran ran;
 
     /* of the call that runs now */

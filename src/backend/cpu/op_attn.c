@@ -32,8 +32,8 @@ static size_t cut_scratch(const struct attn_spec *attn, uint8_t *base, struct at
 #define CUT(field, type, count)                                                                    \
     s->field = base ? (type *)(void *)(base + at) : NULL;                                          \
     at += up64((count) * sizeof(type))
-    CUT(scores, float, n * KV_CHUNK);
-    CUT(part_o, float, n * (size_t)attn->d_v);
+    CUT(scores, float, n *KV_CHUNK);
+    CUT(part_o, float, n *(size_t)attn->d_v);
     CUT(part_m, float, n);
     CUT(part_l, float, n);
     CUT(m, float, n);
@@ -61,7 +61,8 @@ static void attend_block(const struct attn_call *call, const struct row_block *b
     const struct seq_view *seq = &frame->batch->seqs[rows[0].seq];
     int group = attn->n_head / attn->n_head_kv, n_q = block->n_row * group;
     size_t q_elem = step->xfmt == XFMT_BF16 ? 2 : 4;
-    size_t k_bytes = kvchunk_bytes(attn->kv, attn->d_k), v_bytes = kvchunk_bytes(attn->kv, attn->d_v);
+    size_t k_bytes = kvchunk_bytes(attn->kv, attn->d_k),
+           v_bytes = kvchunk_bytes(attn->kv, attn->d_v);
     struct attn_scratch s;
     cut_scratch(attn, memory, &s);
     for (int i = 0; i < n_q; i++)
@@ -73,11 +74,19 @@ static void attend_block(const struct attn_call *call, const struct row_block *b
         for (int i = 0; i < n_q; i++)
             s.n_key[i] = visible(rows[i / group].pos[0], chunk);
         struct attn_chunk_args args = {
-            .n_q = n_q, .d_k = attn->d_k, .d_v = attn->d_v, .q = s.q, .n_key = s.n_key,
+            .n_q = n_q,
+            .d_k = attn->d_k,
+            .d_v = attn->d_v,
+            .q = s.q,
+            .n_key = s.n_key,
             .k = page + attn->k_at + (size_t)kv_head * k_bytes,
             .v = page + attn->v_at + (size_t)kv_head * v_bytes,
-            .scale = attn->scale, .m = s.part_m, .l = s.part_l, .o = s.part_o,
-            .o_stride = (size_t)attn->d_v, .scratch = s.scores,
+            .scale = attn->scale,
+            .m = s.part_m,
+            .l = s.part_l,
+            .o = s.part_o,
+            .o_stride = (size_t)attn->d_v,
+            .scratch = s.scores,
         };
         k->attn_chunk[kernel_attn_kind(attn->kv, attn->act_bf16)](&args);
         for (int i = 0; i < n_q; i++) {
@@ -85,8 +94,13 @@ static void attend_block(const struct attn_call *call, const struct row_block *b
             float *o = cpu_row_f32(frame, step->out, block->row + i / group) +
                        (size_t)(kv_head * group + i % group) * (size_t)attn->d_v;
             struct attn_fold_args fold = {
-                .d_v = attn->d_v, .m = &s.m[i], .l = &s.l[i], .o = o, .part_m = &s.part_m[i],
-                .part_l = &s.part_l[i], .part_o = s.part_o + (size_t)i * (size_t)attn->d_v,
+                .d_v = attn->d_v,
+                .m = &s.m[i],
+                .l = &s.l[i],
+                .o = o,
+                .part_m = &s.part_m[i],
+                .part_l = &s.part_l[i],
+                .part_o = s.part_o + (size_t)i * (size_t)attn->d_v,
                 .fresh = chunk == 0,
             };
             k->attn_fold(&fold);

@@ -43,8 +43,10 @@ enum jl_status cpu_op_linear(struct backend_frame *frame, const struct step *ste
     int wanted = backend_threads(backend) == 1 ? 1 : backend_threads(backend) * ITEMS_PER_THREAD;
     int tiles_per_item = (n_tile + wanted - 1) / wanted;
     struct linear_call call = {frame, step, body, tiles_per_item * tile};
-    if (body == backend->kernels.gemm[w][step->xfmt]) frame->ran.gemm[w][step->xfmt] = true;
-    else frame->ran.gemv[w][step->xfmt] = true;
+    if (body == backend->kernels.gemm[w][step->xfmt])
+        frame->ran.gemm[w][step->xfmt] = true;
+    else
+        frame->ran.gemv[w][step->xfmt] = true;
     pool_run(backend->pool, (n_tile + tiles_per_item - 1) / tiles_per_item, run_item, &call);
     return JL_OK;
 }

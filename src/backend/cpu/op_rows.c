@@ -33,8 +33,11 @@ void cpu_for_rows(struct backend_frame *frame, const struct step *step, cpu_row_
 static void embed_row(struct backend_frame *frame, const struct step *step, int row) {
     const struct batch_row *in = &frame->batch->rows[row];
     float *out = cpu_row_f32(frame, step->out, row);
-    if (in->vector) memcpy(out, in->vector, (size_t)step->width * sizeof *out);
-    else dtype_dequantize(step->w.dtype, step->w.data + (size_t)in->token * step->w.stride, out, step->width);
+    if (in->vector)
+        memcpy(out, in->vector, (size_t)step->width * sizeof *out);
+    else
+        dtype_dequantize(step->w.dtype, step->w.data + (size_t)in->token * step->w.stride, out,
+                         step->width);
 }
 
 enum jl_status cpu_op_embed(struct backend_frame *frame, const struct step *step,
@@ -63,7 +66,8 @@ enum jl_status cpu_op_rope_table(struct backend_frame *frame, const struct step 
     return JL_OK;
 }
 
-static void norm_span(struct backend_frame *frame, const struct step *step, int row, int at, int n) {
+static void norm_span(struct backend_frame *frame, const struct step *step, int row, int at,
+                      int n) {
     struct rms_norm_args args = {
         .x = cpu_row_f32(frame, step->in, row) + at,
         .w = (const float *)(const void *)step->w.data,
@@ -124,15 +128,18 @@ static void convert_row(struct backend_frame *frame, const struct step *step, in
     const struct kernel_table *k = &frame->backend->kernels;
     const float *x = cpu_row_f32(frame, step->in, row);
     void *out = frame->reg[step->out] + (size_t)row * frame->stride[step->out];
-    if (step->xfmt == XFMT_BF16) k->to_bf16(x, out, step->width);
-    else if (step->xfmt == XFMT_Q8_32) k->to_q8_32(x, out, step->width);
-    else k->to_q8_256(x, out, step->width);
+    if (step->xfmt == XFMT_BF16)
+        k->to_bf16(x, out, step->width);
+    else if (step->xfmt == XFMT_Q8_32)
+        k->to_q8_32(x, out, step->width);
+    else
+        k->to_q8_256(x, out, step->width);
 }
 
 enum jl_status cpu_op_convert(struct backend_frame *frame, const struct step *step,
                               struct jl_error *err) {
     (void)err;
-    frame->ran.row[step->xfmt == XFMT_BF16     ? KSLOT_to_bf16
+    frame->ran.row[step->xfmt == XFMT_BF16    ? KSLOT_to_bf16
                    : step->xfmt == XFMT_Q8_32 ? KSLOT_to_q8_32
                                               : KSLOT_to_q8_256] = true;
     cpu_for_rows(frame, step, convert_row);
@@ -183,7 +190,8 @@ static void kv_put_row(struct backend_frame *frame, const struct step *step, int
     const struct attn_spec *attn = step->attn;
     const struct batch_row *at = &frame->batch->rows[row];
     uint8_t *page = frame->batch->seqs[at->seq].pages[at->pos[0] / KV_CHUNK]->data;
-    size_t k_bytes = kvchunk_bytes(attn->kv, attn->d_k), v_bytes = kvchunk_bytes(attn->kv, attn->d_v);
+    size_t k_bytes = kvchunk_bytes(attn->kv, attn->d_k),
+           v_bytes = kvchunk_bytes(attn->kv, attn->d_v);
     const float *keys = cpu_row_f32(frame, step->in, row);
     const float *values = cpu_row_f32(frame, step->in2, row);
     for (int h = 0; h < attn->n_head_kv; h++) {

@@ -108,7 +108,8 @@ static float dot_q6_k(const uint8_t *w, const uint8_t *x, int n) {
         int32_t total = 0;
         for (int i = 0; i < 256; i++)
             total += (int8_t)w[Q6_K_SCALES + i / 16] * q6_k_quant(w, i) * q[i];
-        acc = fmaf((float)total, block_f16(w + Q6_K_D) * load_f32(x + layout.d_at + 4 * (size_t)b), acc);
+        acc = fmaf((float)total, block_f16(w + Q6_K_D) * load_f32(x + layout.d_at + 4 * (size_t)b),
+                   acc);
     }
     return acc;
 }

@@ -1,5 +1,5 @@
 /* llama: Llama 1-3, Yi, DeepSeek-LLM and everything else published as LlamaForCausalLM.
- * GGUF files hold q and k rows permuted for interleaved rotary pairs; Hugging Face folders do not. */
+ * GGUF files hold q and k rows permuted for interleaved rotary pairs; folders do not. */
 #include "model/spec.h"
 
 const struct family family_llama = {

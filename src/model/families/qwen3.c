@@ -1,4 +1,4 @@
-/* qwen3: Qwen3 dense. RMS norm on every head of q and k before rotation; head_dim from the config. */
+/* qwen3: Qwen3 dense. Every head of q and k is RMS-normed before rotation. */
 #include "model/spec.h"
 
 const struct family family_qwen3 = {

@@ -1,0 +1,239 @@
+/* Element types: exhaustive scalar conversions, block layouts against the formula written again,
+ * and quantisers within their step. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "tensor/dtype.h"
+#include "tensor/xrow.h"
+
+/* The value a 16-bit float stands for, straight from its definition. */
+static double value_of(uint16_t h, int exponent_bits) {
+    int mantissa_bits = 15 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1;
+    int exponent = h >> mantissa_bits & ((1 << exponent_bits) - 1);
+    int mantissa = h & ((1 << mantissa_bits) - 1);
+    double sign = h & 0x8000 ? -1 : 1;
+    if (exponent == (1 << exponent_bits) - 1) return mantissa ? (double)NAN : sign * HUGE_VAL;
+    if (exponent == 0) return sign * ldexp(mantissa, 1 - bias - mantissa_bits);
+    return sign * ldexp(mantissa + (1 << mantissa_bits), exponent - bias - mantissa_bits);
+}
+
+static void test_f16_and_back(void **state) {
+    (void)state;
+    for (uint32_t h = 0; h < 65536; h++) {
+        double want = value_of((uint16_t)h, 5);
+        float got = f32_from_f16((uint16_t)h);
+        if (isnan(want)) {
+            assert_true(isnan(got) && isnan(f32_from_f16(f16_from_f32(got))));
+            continue;
+        }
+        assert_true((double)got == want && !signbit(got) == !signbit(want));
+        assert_int_equal(f16_from_f32(got), h);
+    }
+}
+
+static void test_bf16_and_back(void **state) {
+    (void)state;
+    for (uint32_t h = 0; h < 65536; h++) {
+        double want = value_of((uint16_t)h, 8);
+        float got = f32_from_bf16((uint16_t)h);
+        if (isnan(want)) {
+            assert_true(isnan(got) && isnan(f32_from_bf16(bf16_from_f32(got))));
+            continue;
+        }
+        assert_true((double)got == want);
+        bool denormal = (h & 0x7f80) == 0;
+        assert_int_equal(bf16_from_f32(got), denormal ? h & 0x8000 : h);
+    }
+}
+
+/* Between each two neighbours: a little below, at, and a little above the middle. */
+static void test_rounding_to_nearest_even(void **state) {
+    (void)state;
+    for (uint16_t h = 0; h < 0x7bff; h++) {
+        float low = f32_from_f16(h), high = f32_from_f16((uint16_t)(h + 1));
+        float middle = low + (high - low) / 2;
+        assert_int_equal(f16_from_f32(nextafterf(middle, low)), h);
+        assert_int_equal(f16_from_f32(middle), h + (h & 1));
+        assert_int_equal(f16_from_f32(nextafterf(middle, high)), h + 1);
+        assert_int_equal(f16_from_f32(-middle), 0x8000 | (h + (h & 1)));
+    }
+    assert_int_equal(f16_from_f32(65519.996f), 0x7bff);
+    assert_int_equal(f16_from_f32(65520.0f), 0x7c00);
+    assert_int_equal(f16_from_f32(INFINITY), 0x7c00);
+    for (uint16_t h = 0x80; h < 0x7f7f; h++) {
+        float low = f32_from_bf16(h), high = f32_from_bf16((uint16_t)(h + 1));
+        float middle = low + (high - low) / 2;
+        assert_int_equal(bf16_from_f32(nextafterf(middle, low)), h);
+        assert_int_equal(bf16_from_f32(middle), h + (h & 1));
+        assert_int_equal(bf16_from_f32(nextafterf(middle, high)), h + 1);
+    }
+    assert_int_equal(bf16_from_f32(3.4e38f), 0x7f80); // rounds past the largest
+}
+
+static void random_bytes(uint64_t seed, uint8_t *out, size_t n) {
+    struct rng_key key = {.seed = seed, .purpose = RNG_TEST};
+    for (size_t i = 0; i < n; i += 4) {
+        uint32_t words[4];
+        rng_block(&key, i / 16, words);
+        for (size_t k = 0; k < 4 && i + k < n; k++)
+            out[i + k] = (uint8_t)(words[i / 4 % 4] >> 8 * k);
+    }
+}
+
+static void put_f16(uint8_t *p, float value) {
+    uint16_t h = f16_from_f32(value);
+    memcpy(p, &h, 2);
+}
+
+static void test_q8_0_layout(void **state) {
+    (void)state;
+    uint8_t block[34];
+    float y[32];
+    random_bytes(1, block, sizeof block);
+    put_f16(block, 0.25f);
+    dtype_dequantize(DTYPE_Q8_0, block, y, 32);
+    for (int i = 0; i < 32; i++)
+        assert_true(y[i] == 0.25f * (float)(int8_t)block[2 + i]);
+}
+
+/* Q4_K by bit position: the 6-bit field j of the 12 scale bytes, as ggml documents it. */
+static void test_q4_k_layout(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        uint8_t block[144];
+        float y[256];
+        random_bytes(seed, block, sizeof block);
+        put_f16(block, 0.5f);
+        put_f16(block + 2, 0.125f);
+        dtype_dequantize(DTYPE_Q4_K, block, y, 256);
+        const uint8_t *s = block + 4;
+        int scale[8], min[8];
+        for (int j = 0; j < 4; j++) {
+            scale[j] = s[j] % 64;
+            min[j] = s[4 + j] % 64;
+            scale[4 + j] = s[8 + j] % 16 + 16 * (s[j] / 64);
+            min[4 + j] = s[8 + j] / 16 + 16 * (s[4 + j] / 64);
+        }
+        for (int i = 0; i < 256; i++) {
+            uint8_t byte = block[16 + 32 * (i / 64) + i % 32];
+            int q = i % 64 < 32 ? byte % 16 : byte / 16;
+            float want = 0.5f * (float)scale[i / 32] * (float)q - 0.125f * (float)min[i / 32];
+            assert_true(y[i] == want);
+        }
+    }
+}
+
+static void test_q6_k_layout(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        uint8_t block[210];
+        float y[256];
+        random_bytes(seed, block, sizeof block);
+        put_f16(block + 208, 0.5f);
+        dtype_dequantize(DTYPE_Q6_K, block, y, 256);
+        for (int n = 0; n < 2; n++) // two halves; in each, four runs of 32
+            for (int l = 0; l < 32; l++) {
+                const uint8_t *low = block + 64 * n, *high = block + 128 + 32 * n;
+                int q[4] = {
+                    low[l] % 16 + 16 * (high[l] % 4), low[l + 32] % 16 + 16 * (high[l] / 4 % 4),
+                    low[l] / 16 + 16 * (high[l] / 16 % 4), low[l + 32] / 16 + 16 * (high[l] / 64)};
+                for (int r = 0; r < 4; r++) {
+                    int i = 128 * n + 32 * r + l;
+                    assert_true(y[i] ==
+                                0.5f * (float)(int8_t)block[192 + i / 16] * (float)(q[r] - 32));
+                }
+            }
+    }
+}
+
+static void test_quantise_stays_within_a_step(void **state) {
+    (void)state;
+    static const struct {
+        enum dtype dtype;
+        float step; // of values in [-1, 1]
+    } cases[] = {{DTYPE_F32, 0},        {DTYPE_F16, 6e-4f},  {DTYPE_BF16, 5e-3f},
+                 {DTYPE_Q8_0, 0.0045f}, {DTYPE_Q4_K, 0.09f}, {DTYPE_Q6_K, 0.02f}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
+        for (uint64_t seed = 0; seed < 20; seed++) {
+            struct rng_key key = {.seed = seed, .purpose = RNG_TEST};
+            float x[512], y[512];
+            uint8_t row[2048];
+            for (int i = 0; i < 512; i++)
+                x[i] = 2 * rng_uniform(&key, (uint64_t)i) - 1;
+            if (seed == 0) memset(x, 0, sizeof x);
+            assert_true(dtype_quantize(cases[c].dtype, x, row, 512));
+            dtype_dequantize(cases[c].dtype, row, y, 512);
+            for (int i = 0; i < 512; i++)
+                if (!(fabsf(x[i] - y[i]) <= (seed ? cases[c].step : 0)))
+                    fail_msg("%s, seed %d: %g became %g", dtype_name(cases[c].dtype), (int)seed,
+                             (double)x[i], (double)y[i]);
+        }
+    assert_false(dtype_quantize(DTYPE_I32, NULL, NULL, 0));
+}
+
+static void test_table(void **state) {
+    (void)state;
+    size_t bytes;
+    enum dtype dtype;
+    for (int i = 0; i < DTYPE_COUNT; i++) {
+        const struct dtype_row *row = dtype_row((enum dtype)i);
+        assert_true(dtype_from_name(row->name, &dtype) && dtype == (enum dtype)i);
+        if (row->gguf >= 0)
+            assert_true(dtype_from_gguf((uint32_t)row->gguf, &dtype) && dtype == (enum dtype)i);
+        if (row->safetensors)
+            assert_true(
+                dtype_from_safetensors(row->safetensors, strlen(row->safetensors), &dtype) &&
+                dtype == (enum dtype)i);
+        assert_true(dtype_row_bytes((enum dtype)i, 2 * row->block, &bytes));
+        assert_int_equal(bytes, 2 * row->bytes);
+    }
+    assert_true(dtype_from_name("q4_k", &dtype) && dtype == DTYPE_Q4_K);
+    assert_false(dtype_from_gguf(UINT32_MAX, &dtype));
+    assert_false(dtype_from_name("q9", &dtype));
+    assert_false(dtype_from_safetensors("F3", 2, &dtype));
+    assert_false(dtype_row_bytes(DTYPE_Q8_0, 33, &bytes));
+    assert_false(dtype_row_bytes(DTYPE_F32, -1, &bytes));
+    assert_false(dtype_row_bytes(DTYPE_F64, INT64_MAX, &bytes));
+}
+
+static void test_xrow(void **state) {
+    (void)state;
+    static const enum xfmt forms[] = {XFMT_F32, XFMT_BF16, XFMT_Q8_32, XFMT_Q8_256};
+    for (size_t f = 0; f < 4; f++)
+        for (int64_t n = 256; n < 4096; n += 256) {
+            struct xrow_layout layout = xrow_layout(forms[f], n);
+            assert_int_equal(layout.bytes % 64, 0);
+            if (f < 2) {
+                assert_true(layout.bytes >= (size_t)n * (f ? 2 : 4));
+                continue;
+            }
+            assert_int_equal(layout.d_at % 64 + layout.sum_at % 64, 0);
+            assert_true(layout.d_at >= (size_t)n);
+            assert_true(layout.sum_at >= layout.d_at + 4 * (size_t)(n / xfmt_block(forms[f])));
+            assert_true(layout.bytes >= layout.sum_at + (size_t)n / 8);
+        }
+    assert_true(xrow_layout(XFMT_BF16, 33).bytes >= 68); // the odd one gets a zero partner
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_f16_and_back),
+        cmocka_unit_test(test_bf16_and_back),
+        cmocka_unit_test(test_rounding_to_nearest_even),
+        cmocka_unit_test(test_q8_0_layout),
+        cmocka_unit_test(test_q4_k_layout),
+        cmocka_unit_test(test_q6_k_layout),
+        cmocka_unit_test(test_quantise_stays_within_a_step),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_xrow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
