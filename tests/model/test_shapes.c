@@ -119,6 +119,67 @@ static void test_ropes(void **state) {
         }
 }
 
+/* GGUF spells the scalings with keys of its own; the folder's spelling is the yardstick. */
+static void linear_by_type(struct gguf_writer *w) {
+    gguf_put_text(w, "llama.rope.scaling.type", "linear");
+    gguf_put_f32(w, "llama.rope.scaling.factor", 4);
+}
+
+static void linear_by_factor(struct gguf_writer *w) {
+    gguf_put_f32(w, "llama.rope.scaling.factor", 4);
+}
+
+static void linear_oldest(struct gguf_writer *w) { gguf_put_f32(w, "llama.rope.scale_linear", 4); }
+
+static void none_by_type(struct gguf_writer *w) {
+    gguf_put_text(w, "llama.rope.scaling.type", "none");
+}
+
+static void yarn_by_type(struct gguf_writer *w) {
+    gguf_put_text(w, "llama.rope.scaling.type", "yarn");
+    gguf_put_f32(w, "llama.rope.scaling.factor", 4);
+    gguf_put_u32(w, "llama.rope.scaling.original_context_length", 32);
+}
+
+static void partial(struct gguf_writer *w) { gguf_put_u32(w, "llama.rope.dimension_count", 8); }
+
+static void test_gguf_ropes(void **state) {
+    (void)state;
+    static const struct {
+        void (*keys)(struct gguf_writer *w);
+        const char *scaling, *extra;
+    } same[] = {
+        {linear_by_type, "{\"type\": \"linear\", \"factor\": 4.0}", NULL},
+        {linear_by_factor, "{\"type\": \"linear\", \"factor\": 4.0}", NULL},
+        {linear_oldest, "{\"type\": \"linear\", \"factor\": 4.0}", NULL},
+        {none_by_type, NULL, NULL},
+        {yarn_by_type,
+         "{\"type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 32}", NULL},
+        {partial, NULL, "\"partial_rotary_factor\": 0.5,"},
+    };
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        struct jl_error err = {0};
+        struct model *file, *dir;
+        struct make_model spec = cases[2];
+        spec.dtype = DTYPE_F32;
+        spec.seed = 40 + i;
+        spec.gguf_extra = same[i].keys;
+        spec.rope_scaling = same[i].scaling;
+        spec.extra = same[i].extra;
+        make_hf(&spec, hf);
+        make_gguf(&spec, gguf);
+        if (model_load(gguf, NULL, &file, &err) != JL_OK) fail_msg("%s", err.message);
+        if (model_load(hf, NULL, &dir, &err) != JL_OK) fail_msg("%s", err.message);
+        assert_int_equal(file->rope.n_rot, dir->rope.n_rot);
+        assert_memory_equal(file->rope.freq, dir->rope.freq,
+                            (size_t)file->rope.n_rot / 2 * sizeof(double));
+        assert_true(file->rope.magnitude == dir->rope.magnitude);
+        model_free(file);
+        model_free(dir);
+        compare(gguf, &spec);
+    }
+}
+
 /* Frequencies against the formulas of the Llama 3.1 release and the YaRN paper, written again. */
 static void test_rope_formulas(void **state) {
     (void)state;
@@ -163,6 +224,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_ropes),
+        cmocka_unit_test(test_gguf_ropes),
         cmocka_unit_test(test_rope_formulas),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);

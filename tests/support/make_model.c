@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "format/gguf_write.h"
 
 #define MAX_TENSOR 512
 
@@ -236,6 +235,7 @@ void make_gguf(const struct make_model *s, const char *path) {
     U32("context_length", 2048);
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", s->family);
     gguf_put_f32(w, key, 1e-6f);
+    if (s->gguf_extra) s->gguf_extra(w);
     for (int i = 0; i < list->n; i++)
         gguf_add_tensor(w, list->item[i].name, list->item[i].dtype, list->item[i].n_dim,
                         list->item[i].dim);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "format/gguf_write.h"
 #include "tensor/dtype.h"
 
 struct make_model {
@@ -16,10 +17,11 @@ struct make_model {
     const char *rope_scaling; // a JSON value for the config, or NULL
     const char *extra;        // more config members, each followed by a comma, or NULL
     uint64_t seed;
-    int n_shard; // Hugging Face: 1 is a single file
+    int n_shard;                                    // Hugging Face: 1 is a single file
+    void (*gguf_extra)(struct gguf_writer *writer); // further GGUF keys, or NULL
 };
 
 void make_hf(const struct make_model *spec, const char *folder); // makes the folder
-void make_gguf(const struct make_model *spec, const char *path); // no rope scaling
+void make_gguf(const struct make_model *spec, const char *path); // rope scaling: gguf_extra
 
 #endif
