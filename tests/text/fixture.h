@@ -51,7 +51,8 @@ uint64_t fixture_random(uint64_t *state);
 /* Well-formed UTF-8 of about `len` bytes, with many of the fixture's characters. */
 size_t fixture_random_text(uint64_t *state, char *out, size_t len);
 
-char *fixture_shared(const char *name); // heap path, NULL (and a printed line) when absent
+/* Heap path, NULL (and a printed line) when absent. Tests run in the root of the checkout. */
+char *fixture_shared(const char *name);
 /* Every case of a JSON-lines file of the shared vocabularies; the number of cases. */
 size_t fixture_check_cases(const struct tokenizer *t, const char *path);
 
