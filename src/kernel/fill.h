@@ -5,18 +5,24 @@
 
 #include "kernel/kernel.h"
 
-/* linear: the gemv, gemm and gemm_rows slots; xconv: the to_* slots; rows: the other row kernels;
- * attn: attn_chunk, attn_fold and attn_finish. */
+/* linear: the gemv, gemm and gemm_rows slots; xconv: the to_* slots (_f, _q: by weight type); rows:
+ * the other row kernels; attn: attn_chunk, attn_fold and attn_finish. */
 void ref_fill_linear(struct kernel_table *table);
 void ref_fill_xconv(struct kernel_table *table);
 void ref_fill_rows(struct kernel_table *table);
 void ref_fill_attn(struct kernel_table *table);
 
-void avx2_fill_linear(struct kernel_table *table);
+void avx2_fill_linear_f(struct kernel_table *table);
+void avx2_fill_xconv(struct kernel_table *table);
+void avx2_fill_linear_q(struct kernel_table *table);
+void avx2_fill_xconv_q(struct kernel_table *table);
 void avx2_fill_rows(struct kernel_table *table);
 void avx2_fill_attn(struct kernel_table *table);
 
-void avx512_fill_linear(struct kernel_table *table);
+void avx512_fill_linear_f(struct kernel_table *table);
+void avx512_fill_xconv(struct kernel_table *table);
+void avx512_fill_linear_q(struct kernel_table *table);
+void avx512_fill_xconv_q(struct kernel_table *table);
 void avx512_fill_rows(struct kernel_table *table);
 void avx512_fill_attn(struct kernel_table *table);
 

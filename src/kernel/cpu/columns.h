@@ -7,6 +7,13 @@
 
 #include "kernel/cpu/simd.h"
 
+/* As SIMD_UNROLL, for at most 16 steps. */
+#if defined(__clang__)
+#define COLUMNS_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define COLUMNS_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #if defined(JINLIN_LEVEL_AVX512)
 
 #define COLUMNS 16
@@ -15,22 +22,22 @@
  * i. Four rows' dwords are gathered within 128-bit quarters, then the quarters are sorted. */
 SIMD_INLINE void columns_load(const uint8_t *p, size_t stride, v16i column[COLUMNS]) {
     v16i a[16], b[16];
-    SIMD_UNROLL
+    COLUMNS_UNROLL
     for (int i = 0; i < 16; i++)
         a[i] = v16i_load(p + (size_t)i * stride);
-    SIMD_UNROLL
+    COLUMNS_UNROLL
     for (int i = 0; i < 16; i += 2) {
         b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
         b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
     }
-    SIMD_UNROLL
+    COLUMNS_UNROLL
     for (int i = 0; i < 16; i += 4) { // a[i + c]: column 4q + c of rows i .. i+3 in quarter q
         a[i] = _mm512_unpacklo_epi64(b[i], b[i + 2]);
         a[i + 1] = _mm512_unpackhi_epi64(b[i], b[i + 2]);
         a[i + 2] = _mm512_unpacklo_epi64(b[i + 1], b[i + 3]);
         a[i + 3] = _mm512_unpackhi_epi64(b[i + 1], b[i + 3]);
     }
-    SIMD_UNROLL
+    COLUMNS_UNROLL
     for (int c = 0; c < 4; c++) {
         v16i even_low = _mm512_shuffle_i32x4(a[c], a[c + 4], 0x88);
         v16i even_high = _mm512_shuffle_i32x4(a[c + 8], a[c + 12], 0x88);
@@ -62,7 +69,7 @@ SIMD_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
 
 SIMD_INLINE void columns_half_(const uint8_t *p, size_t stride, __m256i column[8]) {
     __m256i a[8], b[8];
-    SIMD_UNROLL
+    COLUMNS_UNROLL
     for (int i = 0; i < 4; i++) { // a[i]: dwords 0..3 of rows i and i + 4; a[i + 4]: dwords 4..7
         const __m128i *low = (const __m128i *)(p + (size_t)i * stride);
         const __m128i *high = (const __m128i *)(p + (size_t)(i + 4) * stride);
@@ -71,12 +78,12 @@ SIMD_INLINE void columns_half_(const uint8_t *p, size_t stride, __m256i column[8
         a[i + 4] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(low + 1)),
                                            _mm_loadu_si128(high + 1), 1);
     }
-    SIMD_UNROLL
+    COLUMNS_UNROLL
     for (int i = 0; i < 8; i += 2) {
         b[i] = _mm256_unpacklo_epi32(a[i], a[i + 1]);
         b[i + 1] = _mm256_unpackhi_epi32(a[i], a[i + 1]);
     }
-    SIMD_UNROLL
+    COLUMNS_UNROLL
     for (int i = 0; i < 8; i += 4) {
         column[i] = _mm256_unpacklo_epi64(b[i], b[i + 2]);
         column[i + 1] = _mm256_unpackhi_epi64(b[i], b[i + 2]);
@@ -91,7 +98,7 @@ SIMD_INLINE void columns_load(const uint8_t *p, size_t stride, v16i column[COLUM
     __m256i lo[8], hi[8];
     columns_half_(p, stride, lo);
     columns_half_(p + 8 * stride, stride, hi);
-    SIMD_UNROLL
+    COLUMNS_UNROLL
     for (int i = 0; i < 8; i++)
         column[i] = (v16i){lo[i], hi[i]};
 }

@@ -8,7 +8,10 @@ void kernel_fill_avx512(struct kernel_table *table)
 void kernel_fill_avx2(struct kernel_table *table)
 #endif
 {
-    LEVEL_FN(fill_linear)(table);
+    LEVEL_FN(fill_linear_f)(table);
+    LEVEL_FN(fill_linear_q)(table);
+    LEVEL_FN(fill_xconv)(table);
+    LEVEL_FN(fill_xconv_q)(table);
     LEVEL_FN(fill_rows)(table);
     LEVEL_FN(fill_attn)(table);
 }

@@ -142,7 +142,7 @@ Q_SHIFT_(v16i_srl32, srli_epi32)
 Q_SHIFT_(v16i_sll32, slli_epi32)
 Q_SHIFT_(v16i_sra32, srai_epi32)
 
-SIMD_INLINE v16i v16i_set8(int x) { return v16i_set1(x * 0x01010101); }
+SIMD_INLINE v16i v16i_set8(unsigned x) { return v16i_set1((int32_t)(x * 0x01010101u)); }
 SIMD_INLINE __m128i q_load16(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)p); }
 SIMD_INLINE __m256i q_load32(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 SIMD_INLINE int32_t q_load_i32(const void *p) {
@@ -151,6 +151,9 @@ SIMD_INLINE int32_t q_load_i32(const void *p) {
     return x;
 }
 
+#ifndef Q_HINT
+#define Q_HINT _MM_HINT_T1
+#endif
 /* ---- sixteen weight rows ---- */
 
 /* Rows from output o on; where fewer than 16 are left the last one repeats, and is not stored. */
@@ -210,6 +213,16 @@ SIMD_INLINE v16i q_sum_pairs(const v16i pair[8]) {
 /* Four vectors with the four partial sums of row 4l + i in quarter l of vector i. */
 SIMD_INLINE v16i q_sum_quarters(const v16i part[4]) {
     return q_merge64(q_merge32(part[0], part[1]), q_merge32(part[2], part[3]));
+}
+
+/* Asks for the next 16 rows while these are worked on: the rows lie one after the other, so memory
+ * sees a single stream, `bytes` of each row further at every block. */
+SIMD_INLINE void q_prefetch(const struct linear_args *args, int o, int block, int bytes) {
+    if (o + 16 >= args->out1) return;
+    const uint8_t *next = args->w + (size_t)(o + 16) * args->w_stride;
+    next += (size_t)block * 16 * (size_t)bytes;
+    for (int i = 0; i < 16 * bytes; i += 64)
+        _mm_prefetch((const char *)next + i, Q_HINT);
 }
 
 SIMD_INLINE int q_lanes(const struct linear_args *args, int o) {

@@ -7,7 +7,7 @@ enum { BLOCK = 32, BYTES = 34 };
 /* AVX-512 multiplies unsigned by signed bytes: weights are read 128 too high, which `bias` = 128
  * times the sum of the activations takes back. AVX2 multiplies |w| by x with the sign of w. */
 #if defined(JINLIN_LEVEL_AVX512)
-SIMD_INLINE v16i weights(v16i w) { return v16i_xor(w, v16i_set8(-128)); }
+SIMD_INLINE v16i weights(v16i w) { return v16i_xor(w, v16i_set8(128)); }
 SIMD_INLINE v16i dot(v16i acc, v16i w, v16i x) { return _mm512_dpbusd_epi32(acc, w, x); }
 SIMD_INLINE int bias(const int16_t *sum) { return 128 * (sum[0] + sum[1]); }
 #else
@@ -33,6 +33,7 @@ SIMD_INLINE void gemv_tile(const struct linear_args *args, int o, int r0, int n)
         acc[r] = v16_zero();
     }
     for (int b = 0; b < args->n_in / BLOCK; b++) {
+        q_prefetch(args, o, b, BYTES);
         size_t at = (size_t)b * BYTES;
         v16i w[8];
         uint16_t half[16];

@@ -1,0 +1,428 @@
+/* Linear bodies of the float types: one chain an output, k ascending, 16 outputs side by side in
+ * the lanes of a vector.
+ *
+ * gemv turns 16 weight rows into lanes in registers and drops them after use. gemm does so once for
+ * many rows of x: it fills panels of weights and a block of x rows, both cut into `steps`, and then
+ * every type is the same loop: acc = step(panel, x, acc). A step is one float; the BF16 pair rule
+ * is a swap of the two floats of a pair in both operands, or on AVX-512, where x is bf16 too, the
+ * pair itself is a step. Accumulators rest in y between blocks of k, which changes no bit. */
+#include "kernel/cpu/columns.h"
+#include "kernel/fill.h"
+
+enum kind { KIND_F32, KIND_F16, KIND_BF16_F32, KIND_BF16 };
+
+/* ---- what the kinds are ---- */
+
+SIMD_INLINE int weight_bytes(enum kind kind) { return kind == KIND_F32 ? 4 : 2; }
+SIMD_INLINE int x_bytes(enum kind kind) { return kind == KIND_BF16 ? 2 : 4; }
+SIMD_INLINE bool is_paired(enum kind kind) { return kind == KIND_BF16_F32 || kind == KIND_BF16; }
+/* Are gemm's steps pairs of bf16, or else floats? */
+SIMD_INLINE bool steps_pairs(enum kind kind) { return kind == KIND_BF16 && !SIMD_SPLITS_PAIRS; }
+/* Steps that n elements take. */
+SIMD_INLINE int step_count(enum kind kind, int n) {
+    if (steps_pairs(kind)) return (n + 1) / 2;
+    return is_paired(kind) ? n + n % 2 : n;
+}
+
+SIMD_INLINE float x_at(const uint8_t *x, int k) {
+    float value;
+    memcpy(&value, x + 4 * (size_t)k, sizeof value);
+    return value;
+}
+
+/* ---- gemv ---- */
+
+#define GEMV_ROWS 4
+
+struct gemv_place {
+    const uint8_t *x[GEMV_ROWS];
+    int k; // first element of the block
+};
+
+/* The chains of `rows` rows of x over one dword column of weights, of which n elements exist. */
+SIMD_INLINE void chain_column(enum kind kind, v16i column, const struct gemv_place *at, int j, int n,
+                              int rows, v16 acc[GEMV_ROWS]) {
+    int k = at->k + (kind == KIND_F32 ? j : 2 * j);
+    bool whole = n > 1;
+    if (kind == KIND_BF16) {
+        COLUMNS_UNROLL
+        for (int r = 0; r < rows; r++) {
+            const uint16_t *pair = (const uint16_t *)(const void *)(at->x[r] + 2 * (size_t)k);
+            acc[r] = v16_dpbf16(acc[r], column, v16i_set1_pair(pair));
+        }
+        return;
+    }
+    v16 even, odd;
+    if (kind == KIND_F32) {
+        even = columns_f32(column);
+    } else if (kind == KIND_F16) {
+        columns_f16(column, &even, &odd);
+    } else {
+        even = v16_pair_even(column);
+        odd = v16_pair_odd(column);
+    }
+    COLUMNS_UNROLL
+    for (int r = 0; r < rows; r++) {
+        if (kind == KIND_BF16_F32)
+            acc[r] = v16_fma(odd, whole ? v16_set1(x_at(at->x[r], k + 1)) : v16_zero(), acc[r]);
+        acc[r] = v16_fma(even, v16_set1(x_at(at->x[r], k)), acc[r]);
+        if (kind == KIND_F16 && whole)
+            acc[r] = v16_fma(odd, v16_set1(x_at(at->x[r], k + 1)), acc[r]);
+    }
+}
+
+/* The chains over the n elements at the start of a block. */
+SIMD_INLINE void chain_block(enum kind kind, const v16i column[COLUMNS],
+                             const struct gemv_place *at, int n, int rows, v16 acc[GEMV_ROWS]) {
+    int per = 4 / weight_bytes(kind);
+    if (n == per * COLUMNS) {
+        COLUMNS_UNROLL
+        for (int j = 0; j < COLUMNS; j++)
+            chain_column(kind, column[j], at, j, per, rows, acc);
+        return;
+    }
+    for (int j = 0; j * per < n; j++)
+        chain_column(kind, column[j], at, j, n - j * per, rows, acc);
+}
+
+/* `groups` times 16 outputs from o on, of which the last may lack some, for `rows` rows of x. */
+SIMD_INLINE void gemv_outputs(enum kind kind, const struct linear_args *args, int row0, int rows,
+                              int o, int groups, int outputs) {
+    struct gemv_place at = {.k = 0};
+    for (int r = 0; r < rows; r++)
+        at.x[r] = args->x + (size_t)(row0 + r) * args->x_stride;
+    const uint8_t *w = args->w + (size_t)o * args->w_stride;
+    const uint8_t *ahead = w + 16 * (size_t)groups * args->w_stride; // the outputs after these
+    size_t group_stride = 16 * args->w_stride;
+    int block = COLUMN_BYTES / weight_bytes(kind); // elements
+    bool edge = outputs < 16 * groups;
+    v16 acc[2][GEMV_ROWS];
+    for (int g = 0; g < groups; g++)
+        for (int r = 0; r < rows; r++)
+            acc[g][r] = v16_zero();
+    for (; at.k < args->n_in; at.k += block) {
+        int n = args->n_in - at.k < block ? args->n_in - at.k : block;
+        const uint8_t *p = w + (size_t)at.k * (size_t)weight_bytes(kind);
+        if (n == block && !edge) {
+            COLUMNS_UNROLL
+            for (int g = 0; g < groups; g++) {
+                COLUMNS_UNROLL
+                for (int line = 0; line < 16 * COLUMN_BYTES; line += 64)
+                    _mm_prefetch((const char *)ahead + line, _MM_HINT_T0);
+                ahead += 16 * COLUMN_BYTES;
+                v16i column[COLUMNS];
+                columns_load(p + (size_t)g * group_stride, args->w_stride, column);
+                chain_block(kind, column, &at, block, rows, acc[g]);
+            }
+            continue;
+        }
+        for (int g = 0; g < groups; g++) {
+            v16i column[COLUMNS];
+            int present = outputs - 16 * g < 16 ? outputs - 16 * g : 16;
+            columns_load_edge(p + (size_t)g * group_stride, args->w_stride, present,
+                              n * weight_bytes(kind), column);
+            chain_block(kind, column, &at, n, rows, acc[g]);
+        }
+    }
+    for (int g = 0; g < groups; g++) {
+        int present = outputs - 16 * g < 16 ? outputs - 16 * g : 16;
+        for (int r = 0; r < rows; r++)
+            v16_store_n(args->y + (size_t)(row0 + r) * args->y_stride + o + 16 * g, acc[g][r],
+                        present);
+    }
+}
+
+SIMD_INLINE void gemv_rows(enum kind kind, const struct linear_args *args, int row0, int rows) {
+    int o = args->out0;
+    if (rows == 1)
+        for (; o + 32 <= args->out1; o += 32)
+            gemv_outputs(kind, args, row0, rows, o, 2, 32);
+    for (; o + 16 <= args->out1; o += 16)
+        gemv_outputs(kind, args, row0, rows, o, 1, 16);
+    if (o < args->out1) gemv_outputs(kind, args, row0, rows, o, 1, args->out1 - o);
+}
+
+SIMD_INLINE void gemv(enum kind kind, const struct linear_args *args) {
+    for (int row = 0; row < args->n_rows;) {
+        int left = args->n_rows - row, rows = left < GEMV_ROWS ? left : GEMV_ROWS;
+        if (rows == 1)
+            gemv_rows(kind, args, row, 1);
+        else if (rows == 2)
+            gemv_rows(kind, args, row, 2);
+        else if (rows == 3)
+            gemv_rows(kind, args, row, 3);
+        else
+            gemv_rows(kind, args, row, 4);
+        row += rows;
+    }
+}
+
+/* ---- gemm: panels ---- */
+
+/* The register tile is TILE_ROWS rows of x by TILE_WIDTH vectors of outputs. A panel has
+ * K_BLOCK steps of the outputs of a tile; scratch holds PANELS of them and the x rows of a tile. */
+#if defined(JINLIN_LEVEL_AVX512)
+enum { TILE_ROWS = 12, TILE_WIDTH = 2, PANELS = 4 };
+#else
+enum { TILE_ROWS = 6, TILE_WIDTH = 1, PANELS = 8 };
+#endif
+enum { TILE_OUTPUTS = 16 * TILE_WIDTH, K_BLOCK = 256 };
+
+struct gemm_scratch {
+    uint32_t panel[PANELS][K_BLOCK][TILE_OUTPUTS];
+    uint32_t x[TILE_ROWS][K_BLOCK];
+};
+
+static size_t gemm_scratch_bytes(int n_in) {
+    (void)n_in;
+    return sizeof(struct gemm_scratch);
+}
+
+/* One block of 16 outputs into steps from `step` on, TILE_OUTPUTS apart. */
+SIMD_INLINE void pack_block(enum kind kind, const v16i column[COLUMNS],
+                            uint32_t (*step)[TILE_OUTPUTS]) {
+    COLUMNS_UNROLL
+    for (int j = 0; j < COLUMNS; j++) {
+        if (kind == KIND_F32 || steps_pairs(kind)) {
+            columns_store(step[j], column[j]);
+            continue;
+        }
+        v16 even, odd;
+        if (kind == KIND_F16) {
+            columns_f16(column[j], &even, &odd);
+        } else {
+            odd = v16_pair_even(column[j]); // swapped: the second of a pair goes first
+            even = v16_pair_odd(column[j]);
+        }
+        v16_store((float *)step[2 * j], even);
+        v16_store((float *)step[2 * j + 1], odd);
+    }
+}
+
+/* Elements k .. k+n-1 of 16 outputs from o on, of which `present` exist; the rest is zeros. */
+SIMD_INLINE void pack_outputs(enum kind kind, const struct linear_args *args, int o, int present,
+                              int k, int n, uint32_t (*step)[TILE_OUTPUTS]) {
+    int block = COLUMN_BYTES / weight_bytes(kind), steps = step_count(kind, block);
+    const uint8_t *w = args->w + (size_t)o * args->w_stride;
+    for (int at = 0; at < n; at += block, step += steps) {
+        const uint8_t *p = w + (size_t)(k + at) * (size_t)weight_bytes(kind);
+        v16i column[COLUMNS];
+        int left = n - at < block ? n - at : block;
+        if (left == block && present == 16)
+            columns_load(p, args->w_stride, column);
+        else
+            columns_load_edge(p, args->w_stride, present, left * weight_bytes(kind), column);
+        pack_block(kind, column, step);
+    }
+}
+
+/* Elements k .. k+n-1 of one row of x as steps. */
+SIMD_INLINE void pack_x(enum kind kind, const uint8_t *x, int k, int n, uint32_t *step) {
+    const uint8_t *from = x + (size_t)k * (size_t)x_bytes(kind);
+    if (!is_paired(kind) || steps_pairs(kind)) {
+        memcpy(step, from, (size_t)step_count(kind, n) * sizeof *step);
+        return;
+    }
+    int i = 0;
+    for (; i + 2 <= n; i += 2) {
+        if (kind == KIND_BF16) {
+            uint32_t pair;
+            memcpy(&pair, from + 2 * i, sizeof pair);
+            step[i] = pair & 0xffff0000u;
+            step[i + 1] = pair << 16;
+        } else {
+            memcpy(&step[i], from + 4 * i + 4, sizeof *step);
+            memcpy(&step[i + 1], from + 4 * i, sizeof *step);
+        }
+    }
+    if (i == n) return;
+    uint16_t half;
+    step[i] = 0; // the missing odd element
+    if (kind == KIND_BF16) {
+        memcpy(&half, from + 2 * i, sizeof half);
+        step[i + 1] = (uint32_t)half << 16;
+    } else {
+        memcpy(&step[i + 1], from + 4 * i, sizeof *step);
+    }
+}
+
+/* ---- gemm: the tile ---- */
+
+struct tile {
+    const uint32_t (*x)[K_BLOCK];          // [rows][steps]
+    const uint32_t (*panel)[TILE_OUTPUTS]; // [steps][outputs]
+    int steps;
+    bool fresh; // chains start here, or else go on from y
+    float *y;
+    size_t y_stride;
+};
+
+SIMD_INLINE v16 tile_step(bool pairs, v16i w, const uint32_t *x, v16 acc) {
+    if (pairs) return v16_dpbf16(acc, w, v16i_set1((int32_t)*x));
+    float value;
+    memcpy(&value, x, sizeof value);
+    return v16_fma(columns_f32(w), v16_set1(value), acc);
+}
+
+SIMD_INLINE void tile_rows(bool pairs, int rows, const struct tile *t) {
+    v16 acc[TILE_ROWS][TILE_WIDTH];
+    COLUMNS_UNROLL
+    for (int r = 0; r < rows; r++) {
+        COLUMNS_UNROLL
+        for (int i = 0; i < TILE_WIDTH; i++)
+            acc[r][i] =
+                t->fresh ? v16_zero() : v16_load(t->y + (size_t)r * t->y_stride + 16 * i);
+    }
+    const uint32_t (*panel)[TILE_OUTPUTS] = t->panel;
+    const uint32_t *x = t->x[0];
+    for (int s = 0; s < t->steps; s++) {
+        v16i w[TILE_WIDTH];
+        COLUMNS_UNROLL
+        for (int i = 0; i < TILE_WIDTH; i++)
+            w[i] = v16i_load(panel[s] + 16 * i);
+        COLUMNS_UNROLL
+        for (int r = 0; r < rows; r++) {
+            COLUMNS_UNROLL
+            for (int i = 0; i < TILE_WIDTH; i++)
+                acc[r][i] = tile_step(pairs, w[i], x + r * K_BLOCK + s, acc[r][i]);
+        }
+    }
+    COLUMNS_UNROLL
+    for (int r = 0; r < rows; r++) {
+        COLUMNS_UNROLL
+        for (int i = 0; i < TILE_WIDTH; i++)
+            v16_store(t->y + (size_t)r * t->y_stride + 16 * i, acc[r][i]);
+    }
+}
+
+#define TILE_BODY(pairs, n)                                                                        \
+    case n:                                                                                        \
+        tile_rows(pairs, n, t);                                                                    \
+        break
+
+SIMD_INLINE void tile_run(bool pairs, int rows, const struct tile *t) {
+    switch (rows) {
+        TILE_BODY(pairs, 1);
+        TILE_BODY(pairs, 2);
+        TILE_BODY(pairs, 3);
+        TILE_BODY(pairs, 4);
+        TILE_BODY(pairs, 5);
+        TILE_BODY(pairs, 6);
+#if defined(JINLIN_LEVEL_AVX512)
+        TILE_BODY(pairs, 7);
+        TILE_BODY(pairs, 8);
+        TILE_BODY(pairs, 9);
+        TILE_BODY(pairs, 10);
+        TILE_BODY(pairs, 11);
+        TILE_BODY(pairs, 12);
+#endif
+    }
+}
+
+static void tile_floats(int rows, const struct tile *t) { tile_run(false, rows, t); }
+#if !SIMD_SPLITS_PAIRS
+static void tile_pairs(int rows, const struct tile *t) { tile_run(true, rows, t); }
+#else
+#define tile_pairs tile_floats
+#endif
+
+/* A tile of which only `outputs` columns of y exist. */
+static void tile_edge(bool pairs, int rows, int outputs, const struct tile *t) {
+    float y[TILE_ROWS][TILE_OUTPUTS] = {0};
+    size_t bytes = (size_t)outputs * sizeof y[0][0];
+    struct tile whole = *t;
+    whole.y = y[0];
+    whole.y_stride = TILE_OUTPUTS;
+    for (int r = 0; r < rows && !t->fresh; r++)
+        memcpy(y[r], t->y + (size_t)r * t->y_stride, bytes);
+    if (pairs)
+        tile_pairs(rows, &whole);
+    else
+        tile_floats(rows, &whole);
+    for (int r = 0; r < rows; r++)
+        memcpy(t->y + (size_t)r * t->y_stride, y[r], bytes);
+}
+
+/* ---- gemm: the loops ---- */
+
+/* All rows over elements k .. k+n-1 of the outputs o .. o+outputs-1. */
+SIMD_INLINE void gemm_block(enum kind kind, const struct linear_args *args, int o, int outputs,
+                            int k, int n) {
+    struct gemm_scratch *scratch = (void *)args->scratch;
+    bool pairs = steps_pairs(kind);
+    for (int i = 0; i < outputs; i += 16) {
+        int present = outputs - i < 16 ? outputs - i : 16;
+        uint32_t *first = scratch->panel[i / TILE_OUTPUTS][0] + i % TILE_OUTPUTS;
+        pack_outputs(kind, args, o + i, present, k, n, (uint32_t (*)[TILE_OUTPUTS])first);
+    }
+    for (int row = 0; row < args->n_rows;) {
+        int left = args->n_rows - row, tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
+        int rows = (left + tiles - 1) / tiles; // even shares
+        for (int r = 0; r < rows; r++)
+            pack_x(kind, args->x + (size_t)(row + r) * args->x_stride, k, n, scratch->x[r]);
+        struct tile t = {
+            .x = (const uint32_t (*)[K_BLOCK])scratch->x,
+            .steps = step_count(kind, n),
+            .fresh = k == 0,
+            .y_stride = args->y_stride,
+        };
+        for (int i = 0; i < outputs; i += TILE_OUTPUTS) {
+            t.panel = (const uint32_t (*)[TILE_OUTPUTS])scratch->panel[i / TILE_OUTPUTS];
+            t.y = args->y + (size_t)row * args->y_stride + o + i;
+            if (outputs - i < TILE_OUTPUTS)
+                tile_edge(pairs, rows, outputs - i, &t);
+            else if (pairs)
+                tile_pairs(rows, &t);
+            else
+                tile_floats(rows, &t);
+        }
+        row += rows;
+    }
+}
+
+SIMD_INLINE void gemm(enum kind kind, const struct linear_args *args) {
+    int block = steps_pairs(kind) ? 2 * K_BLOCK : K_BLOCK; // elements
+    for (int o = args->out0; o < args->out1; o += PANELS * TILE_OUTPUTS) {
+        int left = args->out1 - o;
+        int outputs = left < PANELS * TILE_OUTPUTS ? left : PANELS * TILE_OUTPUTS;
+        for (int k = 0; k < args->n_in; k += block)
+            gemm_block(kind, args, o, outputs, k, args->n_in - k < block ? args->n_in - k : block);
+    }
+}
+
+/* ---- the slots ---- */
+
+static void gemv_f32(const struct linear_args *args) { gemv(KIND_F32, args); }
+static void gemv_f16(const struct linear_args *args) { gemv(KIND_F16, args); }
+static void gemv_bf16_f32(const struct linear_args *args) { gemv(KIND_BF16_F32, args); }
+static void gemv_bf16(const struct linear_args *args) { gemv(KIND_BF16, args); }
+static void gemm_f32(const struct linear_args *args) { gemm(KIND_F32, args); }
+static void gemm_f16(const struct linear_args *args) { gemm(KIND_F16, args); }
+static void gemm_bf16_f32(const struct linear_args *args) { gemm(KIND_BF16_F32, args); }
+static void gemm_bf16(const struct linear_args *args) { gemm(KIND_BF16, args); }
+
+struct slot {
+    enum dtype dtype;
+    enum xfmt xfmt;
+    struct linear_body gemv, gemm;
+    int gemm_rows;
+};
+
+#define GEMV(name) {gemv_##name, LEVEL_STR("gemv_" #name), NULL, 32}
+#define GEMM(name) {gemm_##name, LEVEL_STR("gemm_" #name), gemm_scratch_bytes, TILE_OUTPUTS}
+
+static const struct slot slots[] = {
+    {DTYPE_F32, XFMT_F32, GEMV(f32), GEMM(f32), 5},
+    {DTYPE_F16, XFMT_F32, GEMV(f16), GEMM(f16), 5},
+    {DTYPE_BF16, XFMT_F32, GEMV(bf16_f32), GEMM(bf16_f32), 5},
+    {DTYPE_BF16, XFMT_BF16, GEMV(bf16), GEMM(bf16), 5},
+};
+
+void LEVEL_FN(fill_linear_f)(struct kernel_table *table) {
+    for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
+        const struct slot *slot = &slots[i];
+        table->gemv[slot->dtype][slot->xfmt] = &slot->gemv;
+        table->gemm[slot->dtype][slot->xfmt] = &slot->gemm;
+        table->gemm_rows[slot->dtype][slot->xfmt] = slot->gemm_rows;
+    }
+}
