@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/rng.h"
+#include "cli/peaks/stream.h"
 #include "tensor/kvchunk.h"
 #include "tensor/xrow.h"
 
@@ -208,25 +209,11 @@ static void free_data(struct bench_data *data) {
 
 static void run_peak(struct bench_item *item) { item->u.peak.loop->run(item->u.peak.iterations); }
 
-/* One linear stream of whole cache lines. The prefetch goes on across page borders, where the
- * hardware's stops. */
-static inline uint64_t read_stream(const uint8_t *p, size_t bytes, size_t ahead) {
-    uint64_t sum[8] = {0};
-    for (size_t at = 0; at < bytes; at += 64) {
-        if (ahead) __builtin_prefetch(p + at + ahead, 0, 3);
-        uint64_t line[8];
-        memcpy(line, p + at, sizeof line);
-        for (int i = 0; i < 8; i++)
-            sum[i] += line[i];
-    }
-    return sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
-}
-
 static void run_stream(struct bench_item *item) {
     const uint8_t *p = item->u.stream.bytes;
     size_t ahead = item->u.stream.ahead;
     *item->u.stream.seen +=
-        ahead ? read_stream(p, BENCH_STREAM_BYTES, ahead) : read_stream(p, BENCH_STREAM_BYTES, 0);
+        ahead ? stream_read(p, BENCH_STREAM_BYTES, ahead) : stream_read(p, BENCH_STREAM_BYTES, 0);
 }
 
 static void run_linear(struct bench_item *item) {
@@ -517,18 +504,16 @@ void bench_items_free(struct bench_items *items) {
 
 /* ---- timing ---- */
 
-/* Processor time of this thread: on a machine shared with others it leaves out the time they had.
- */
-static double seconds_of_thread(void) {
+double bench_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static double time_run(struct bench_item *item) {
-    double start = seconds_of_thread();
+    double start = bench_seconds();
     item->run(item);
-    double seconds = seconds_of_thread() - start;
+    double seconds = bench_seconds() - start;
     return seconds > 1e-9 ? seconds : 1e-9;
 }
 
@@ -550,8 +535,8 @@ void bench_item_calibrate(struct bench_item *item, double seconds) {
 }
 
 double bench_item_sample(struct bench_item *item) {
-    double start = seconds_of_thread();
+    double start = bench_seconds();
     for (int i = 0; i < item->times; i++)
         item->run(item);
-    return item->work * item->times / (seconds_of_thread() - start);
+    return item->work * item->times / (bench_seconds() - start);
 }

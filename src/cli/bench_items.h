@@ -82,4 +82,8 @@ void bench_item_calibrate(struct bench_item *item, double seconds);
 /* Work a second of processor time, over item->times runs. */
 double bench_item_sample(struct bench_item *item);
 
+/* Processor time of this thread: on a machine shared with others it leaves out the time they had.
+ */
+double bench_seconds(void);
+
 #endif

@@ -22,7 +22,8 @@ struct run {
     struct kernel_table tables[LEVEL_COUNT];
     int n_table;
     struct bench_items items;
-    int n_round;                                       // done
+    int n_round;    // done
+    double on_core; // share of the time in which this thread had a core
     double ceiling[LEVEL_COUNT][BENCH_NO_CEILING + 1]; // units a second; 0: none
     char cpu[96];
 };
@@ -47,7 +48,7 @@ static void measure(struct run *run) {
     struct bench_items *items = &run->items;
     struct cli_progress progress;
     struct fpenv saved;
-    double start = cli_seconds();
+    double start = cli_seconds(), on_core = bench_seconds();
     cli_progress_start(&progress);
     fpenv_enter(&saved);
     for (int i = 0; i < items->n_item; i++)
@@ -59,6 +60,7 @@ static void measure(struct run *run) {
         run->n_round = round + 1;
         cli_progress_step(&progress, "round", round + 1, ROUNDS);
     }
+    run->on_core = (bench_seconds() - on_core) / (cli_seconds() - start);
     fpenv_leave(&saved);
     cli_progress_end(&progress);
 }
@@ -180,8 +182,9 @@ static void print_items(FILE *out, const struct run *run, enum kernel_level leve
 }
 
 static void print_text(FILE *out, const struct run *run) {
-    fprintf(out, "%s, one core; medians of %d rounds; n_in = n_out = %d\n", run->cpu, run->n_round,
-            BENCH_N);
+    fprintf(out,
+            "%s, one core (held %.0f %% of the time); medians of %d rounds; n_in = n_out = %d\n",
+            run->cpu, 100 * run->on_core, run->n_round, BENCH_N);
     print_ceilings(out, run);
     for (int t = 0; t < run->n_table; t++)
         print_items(out, run, run->tables[t].level);

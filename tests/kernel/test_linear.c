@@ -125,19 +125,13 @@ static void x_row(struct rnd *rnd, const struct kernel_table *ref, enum xfmt fmt
     memset(row, 0xff, layout.bytes);
     data_fill(rnd, flavour, x, (size_t)n);
     switch (fmt) {
-    case XFMT_F32:
-        memcpy(row, x, (size_t)n * sizeof x[0]);
-        break;
+    case XFMT_F32: memcpy(row, x, (size_t)n * sizeof x[0]); break;
     case XFMT_BF16:
         ref->to_bf16(x, row, n);
         if (flavour == FLAVOUR_BITS) random_bytes(rnd, row, 2 * (size_t)n); // denormals too
         break;
-    case XFMT_Q8_32:
-        ref->to_q8_32(x, row, n);
-        break;
-    default:
-        ref->to_q8_256(x, row, n);
-        break;
+    case XFMT_Q8_32: ref->to_q8_32(x, row, n); break;
+    default: ref->to_q8_256(x, row, n); break;
     }
     if ((fmt == XFMT_Q8_32 || fmt == XFMT_Q8_256) && rnd_int(rnd, 0, 3) == 0)
         extreme_quants(rnd, layout, row, n);
@@ -297,8 +291,9 @@ static void sweep(const struct levels *levels, const struct slot *slot) {
     int n_long = block == 1 ? 10 : block == 32 ? 6 : 0;
     for (int i = 0; i < n_short + n_long; i++)
         for (int repeat = 0; repeat < (block == 1 ? 2 : 4); repeat++) {
-            int n_in = i < n_short ? i + 1 : block == 1 ? long_in[i - n_short]
-                                                        : long_blocks[i - n_short];
+            int n_in = i < n_short  ? i + 1
+                       : block == 1 ? long_in[i - n_short]
+                                    : long_blocks[i - n_short];
             struct shape shape = {n_in * block, rnd_int(&rnd, 1, 40), rnd_int(&rnd, 1, 20)};
             check_shape(levels, slot, shape, (enum flavour)(step++ % FLAVOUR_COUNT), &rnd);
         }
@@ -359,7 +354,8 @@ static void test_accuracy(void **state) {
                 }
                 double got = (double)((float *)o.want.data)[r * o.args.y_stride + out];
                 if (!(fabs(got - sum) <= size * N * 0x1p-24))
-                    fail_msg("%s: row %zu, output %zu is %g, want %g", slot->name, r, out, got, sum);
+                    fail_msg("%s: row %zu, output %zu is %g, want %g", slot->name, r, out, got,
+                             sum);
             }
         operands_free(&o);
     }

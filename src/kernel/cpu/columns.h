@@ -1,7 +1,7 @@
 /* Weight rows into lanes: a block is 16 rows by COLUMNS dwords, and comes out with one row a lane.
  *
- * Lines of weights are touched once a block (twice on AVX2): rows a power of two apart share a set of
- * the first cache, which holds fewer lines than a block has rows. */
+ * Lines of weights are touched once a block (twice on AVX2): rows a power of two apart share a set
+ * of the first cache, which holds fewer lines than a block has rows. */
 #ifndef JL_KERNEL_CPU_COLUMNS_H
 #define JL_KERNEL_CPU_COLUMNS_H
 
@@ -14,12 +14,13 @@
 #define COLUMNS_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+#define COLUMNS 16      // dwords of each row in a block
+#define COLUMN_BYTES 64 // the same, bytes
+
 #if defined(JINLIN_LEVEL_AVX512)
 
-#define COLUMNS 16
-
-/* The first dwords of 16 rows that are `stride` bytes apart: column[j] has dword j of row i in lane
- * i. Four rows' dwords are gathered within 128-bit quarters, then the quarters are sorted. */
+/* The first 16 dwords of 16 rows that are `stride` bytes apart: column[j] has dword j of row i in
+ * lane i. Four rows' dwords are gathered within 128-bit quarters, then the quarters are sorted. */
 SIMD_INLINE void columns_load(const uint8_t *p, size_t stride, v16i column[COLUMNS]) {
     v16i a[16], b[16];
     COLUMNS_UNROLL
@@ -55,9 +56,9 @@ SIMD_INLINE void columns_store(void *p, v16i column) { _mm512_storeu_si512(p, co
 
 /* Lanes of two f16: the first and the second of each as floats. */
 SIMD_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
-    const __m512i halves = _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3,
-                                            1, 30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4,
-                                            2, 0);
+    const __m512i halves =
+        _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 30, 28, 26, 24,
+                         22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
     v16i sorted = _mm512_permutexvar_epi16(halves, column);
     *even = _mm512_cvtph_ps(_mm512_castsi512_si256(sorted));
     *odd = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(sorted, 1));
@@ -65,9 +66,7 @@ SIMD_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
 
 #else
 
-#define COLUMNS 8
-
-SIMD_INLINE void columns_half_(const uint8_t *p, size_t stride, __m256i column[8]) {
+SIMD_INLINE void columns_eighth_(const uint8_t *p, size_t stride, __m256i column[8]) {
     __m256i a[8], b[8];
     COLUMNS_UNROLL
     for (int i = 0; i < 4; i++) { // a[i]: dwords 0..3 of rows i and i + 4; a[i + 4]: dwords 4..7
@@ -92,15 +91,25 @@ SIMD_INLINE void columns_half_(const uint8_t *p, size_t stride, __m256i column[8
     }
 }
 
-/* The first dwords of 16 rows that are `stride` bytes apart: column[j] has dword j of row i in lane
- * i. */
+/* The first 16 dwords of 16 rows that are `stride` bytes apart: column[j] has dword j of row i in
+ * lane i. A line's two halves are read with only seven other lines between them. */
 SIMD_INLINE void columns_load(const uint8_t *p, size_t stride, v16i column[COLUMNS]) {
-    __m256i lo[8], hi[8];
-    columns_half_(p, stride, lo);
-    columns_half_(p + 8 * stride, stride, hi);
+    __m256i half[8];
     COLUMNS_UNROLL
-    for (int i = 0; i < 8; i++)
-        column[i] = (v16i){lo[i], hi[i]};
+    for (int j = 0; j < 16; j += 8) {
+        columns_eighth_(p + 4 * j, stride, half);
+        COLUMNS_UNROLL
+        for (int i = 0; i < 8; i++)
+            column[j + i].lo = half[i];
+    }
+    p += 8 * stride;
+    COLUMNS_UNROLL
+    for (int j = 0; j < 16; j += 8) {
+        columns_eighth_(p + 4 * j, stride, half);
+        COLUMNS_UNROLL
+        for (int i = 0; i < 8; i++)
+            column[j + i].hi = half[i];
+    }
 }
 
 SIMD_INLINE v16 columns_f32(v16i column) {
@@ -127,9 +136,8 @@ SIMD_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
 
 #endif
 
-#define COLUMN_BYTES (4 * COLUMNS) // of each row that a block reads
-
-/* A block at the matrix's edge: `rows` rows of `bytes` bytes exist, the rest counts as zero bits. */
+/* A block at the matrix's edge: `rows` rows of `bytes` bytes exist, the rest counts as zero bits.
+ */
 SIMD_INLINE void columns_load_edge(const uint8_t *p, size_t stride, int rows, int bytes,
                                    v16i column[COLUMNS]) {
     uint8_t whole[16 * COLUMN_BYTES] = {0};

@@ -40,8 +40,8 @@ struct gemv_place {
 };
 
 /* The chains of `rows` rows of x over one dword column of weights, of which n elements exist. */
-SIMD_INLINE void chain_column(enum kind kind, v16i column, const struct gemv_place *at, int j, int n,
-                              int rows, v16 acc[GEMV_ROWS]) {
+SIMD_INLINE void chain_column(enum kind kind, v16i column, const struct gemv_place *at, int j,
+                              int n, int rows, v16 acc[GEMV_ROWS]) {
     int k = at->k + (kind == KIND_F32 ? j : 2 * j);
     bool whole = n > 1;
     if (kind == KIND_BF16) {
@@ -85,7 +85,9 @@ SIMD_INLINE void chain_block(enum kind kind, const v16i column[COLUMNS],
         chain_column(kind, column[j], at, j, n - j * per, rows, acc);
 }
 
-/* `groups` times 16 outputs from o on, of which the last may lack some, for `rows` rows of x. */
+/* `groups` times 16 outputs from o on, of which the last may lack some, for `rows` rows of x. What
+ * follows in memory is fetched into the second cache meanwhile, line after line: the rows of one
+ * group of outputs are too many streams, and too much for the first cache. */
 SIMD_INLINE void gemv_outputs(enum kind kind, const struct linear_args *args, int row0, int rows,
                               int o, int groups, int outputs) {
     struct gemv_place at = {.k = 0};
@@ -108,7 +110,7 @@ SIMD_INLINE void gemv_outputs(enum kind kind, const struct linear_args *args, in
             for (int g = 0; g < groups; g++) {
                 COLUMNS_UNROLL
                 for (int line = 0; line < 16 * COLUMN_BYTES; line += 64)
-                    _mm_prefetch((const char *)ahead + line, _MM_HINT_T0);
+                    _mm_prefetch((const char *)ahead + line, _MM_HINT_T1);
                 ahead += 16 * COLUMN_BYTES;
                 v16i column[COLUMNS];
                 columns_load(p + (size_t)g * group_stride, args->w_stride, column);
@@ -143,24 +145,21 @@ SIMD_INLINE void gemv_rows(enum kind kind, const struct linear_args *args, int r
 }
 
 SIMD_INLINE void gemv(enum kind kind, const struct linear_args *args) {
-    for (int row = 0; row < args->n_rows;) {
-        int left = args->n_rows - row, rows = left < GEMV_ROWS ? left : GEMV_ROWS;
-        if (rows == 1)
-            gemv_rows(kind, args, row, 1);
-        else if (rows == 2)
-            gemv_rows(kind, args, row, 2);
-        else if (rows == 3)
-            gemv_rows(kind, args, row, 3);
-        else
-            gemv_rows(kind, args, row, 4);
-        row += rows;
+    for (int row = 0; row < args->n_rows; row += GEMV_ROWS) {
+        int rows = args->n_rows - row;
+        if (rows == 1) gemv_rows(kind, args, row, 1);
+        if (rows == 2) gemv_rows(kind, args, row, 2);
+        if (rows == 3) gemv_rows(kind, args, row, 3);
+        if (rows >= 4) gemv_rows(kind, args, row, 4);
     }
 }
 
 /* ---- gemm: panels ---- */
 
 /* The register tile is TILE_ROWS rows of x by TILE_WIDTH vectors of outputs. A panel has
- * K_BLOCK steps of the outputs of a tile; scratch holds PANELS of them and the x rows of a tile. */
+ * K_BLOCK steps of the outputs of a tile. Scratch holds PANELS of them, an eighth of a second cache
+ * of 1 MB, and the x rows of a tile, for the first cache: copied, because rows of x a power of two
+ * apart would share its sets. */
 #if defined(JINLIN_LEVEL_AVX512)
 enum { TILE_ROWS = 12, TILE_WIDTH = 2, PANELS = 4 };
 #else
@@ -199,19 +198,24 @@ SIMD_INLINE void pack_block(enum kind kind, const v16i column[COLUMNS],
     }
 }
 
-/* Elements k .. k+n-1 of 16 outputs from o on, of which `present` exist; the rest is zeros. */
+/* Elements k .. k+n-1 of 16 outputs from o on, of which `present` exist; the rest is zeros.
+ * `ahead`: as far from here lies what is packed next, fetched meanwhile. */
 SIMD_INLINE void pack_outputs(enum kind kind, const struct linear_args *args, int o, int present,
-                              int k, int n, uint32_t (*step)[TILE_OUTPUTS]) {
+                              int k, int n, size_t ahead, uint32_t (*step)[TILE_OUTPUTS]) {
     int block = COLUMN_BYTES / weight_bytes(kind), steps = step_count(kind, block);
     const uint8_t *w = args->w + (size_t)o * args->w_stride;
     for (int at = 0; at < n; at += block, step += steps) {
         const uint8_t *p = w + (size_t)(k + at) * (size_t)weight_bytes(kind);
         v16i column[COLUMNS];
         int left = n - at < block ? n - at : block;
-        if (left == block && present == 16)
+        if (left == block && present == 16) {
+            COLUMNS_UNROLL
+            for (int i = 0; i < 16; i++)
+                _mm_prefetch((const char *)p + ahead + (size_t)i * args->w_stride, _MM_HINT_T1);
             columns_load(p, args->w_stride, column);
-        else
+        } else {
             columns_load_edge(p, args->w_stride, present, left * weight_bytes(kind), column);
+        }
         pack_block(kind, column, step);
     }
 }
@@ -270,10 +274,9 @@ SIMD_INLINE void tile_rows(bool pairs, int rows, const struct tile *t) {
     for (int r = 0; r < rows; r++) {
         COLUMNS_UNROLL
         for (int i = 0; i < TILE_WIDTH; i++)
-            acc[r][i] =
-                t->fresh ? v16_zero() : v16_load(t->y + (size_t)r * t->y_stride + 16 * i);
+            acc[r][i] = t->fresh ? v16_zero() : v16_load(t->y + (size_t)r * t->y_stride + 16 * i);
     }
-    const uint32_t (*panel)[TILE_OUTPUTS] = t->panel;
+    const uint32_t(*panel)[TILE_OUTPUTS] = t->panel;
     const uint32_t *x = t->x[0];
     for (int s = 0; s < t->steps; s++) {
         v16i w[TILE_WIDTH];
@@ -295,28 +298,21 @@ SIMD_INLINE void tile_rows(bool pairs, int rows, const struct tile *t) {
     }
 }
 
-#define TILE_BODY(pairs, n)                                                                        \
-    case n:                                                                                        \
-        tile_rows(pairs, n, t);                                                                    \
-        break
-
 SIMD_INLINE void tile_run(bool pairs, int rows, const struct tile *t) {
-    switch (rows) {
-        TILE_BODY(pairs, 1);
-        TILE_BODY(pairs, 2);
-        TILE_BODY(pairs, 3);
-        TILE_BODY(pairs, 4);
-        TILE_BODY(pairs, 5);
-        TILE_BODY(pairs, 6);
+    if (rows == 1) tile_rows(pairs, 1, t);
+    if (rows == 2) tile_rows(pairs, 2, t);
+    if (rows == 3) tile_rows(pairs, 3, t);
+    if (rows == 4) tile_rows(pairs, 4, t);
+    if (rows == 5) tile_rows(pairs, 5, t);
+    if (rows == 6) tile_rows(pairs, 6, t);
 #if defined(JINLIN_LEVEL_AVX512)
-        TILE_BODY(pairs, 7);
-        TILE_BODY(pairs, 8);
-        TILE_BODY(pairs, 9);
-        TILE_BODY(pairs, 10);
-        TILE_BODY(pairs, 11);
-        TILE_BODY(pairs, 12);
+    if (rows == 7) tile_rows(pairs, 7, t);
+    if (rows == 8) tile_rows(pairs, 8, t);
+    if (rows == 9) tile_rows(pairs, 9, t);
+    if (rows == 10) tile_rows(pairs, 10, t);
+    if (rows == 11) tile_rows(pairs, 11, t);
+    if (rows == 12) tile_rows(pairs, 12, t);
 #endif
-    }
 }
 
 static void tile_floats(int rows, const struct tile *t) { tile_run(false, rows, t); }
@@ -350,10 +346,13 @@ SIMD_INLINE void gemm_block(enum kind kind, const struct linear_args *args, int 
                             int k, int n) {
     struct gemm_scratch *scratch = (void *)args->scratch;
     bool pairs = steps_pairs(kind);
+    size_t ahead = (size_t)n * (size_t)weight_bytes(kind); // the next block of k, or of outputs
+    if (k + n == args->n_in)
+        ahead = PANELS * TILE_OUTPUTS * args->w_stride - (size_t)k * (size_t)weight_bytes(kind);
     for (int i = 0; i < outputs; i += 16) {
         int present = outputs - i < 16 ? outputs - i : 16;
         uint32_t *first = scratch->panel[i / TILE_OUTPUTS][0] + i % TILE_OUTPUTS;
-        pack_outputs(kind, args, o + i, present, k, n, (uint32_t (*)[TILE_OUTPUTS])first);
+        pack_outputs(kind, args, o + i, present, k, n, ahead, (uint32_t(*)[TILE_OUTPUTS])first);
     }
     for (int row = 0; row < args->n_rows;) {
         int left = args->n_rows - row, tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
@@ -361,13 +360,13 @@ SIMD_INLINE void gemm_block(enum kind kind, const struct linear_args *args, int 
         for (int r = 0; r < rows; r++)
             pack_x(kind, args->x + (size_t)(row + r) * args->x_stride, k, n, scratch->x[r]);
         struct tile t = {
-            .x = (const uint32_t (*)[K_BLOCK])scratch->x,
+            .x = (const uint32_t(*)[K_BLOCK])scratch->x,
             .steps = step_count(kind, n),
             .fresh = k == 0,
             .y_stride = args->y_stride,
         };
         for (int i = 0; i < outputs; i += TILE_OUTPUTS) {
-            t.panel = (const uint32_t (*)[TILE_OUTPUTS])scratch->panel[i / TILE_OUTPUTS];
+            t.panel = (const uint32_t(*)[TILE_OUTPUTS])scratch->panel[i / TILE_OUTPUTS];
             t.y = args->y + (size_t)row * args->y_stride + o + i;
             if (outputs - i < TILE_OUTPUTS)
                 tile_edge(pairs, rows, outputs - i, &t);
@@ -408,8 +407,10 @@ struct slot {
     int gemm_rows;
 };
 
-#define GEMV(name) {gemv_##name, LEVEL_STR("gemv_" #name), NULL, 32}
-#define GEMM(name) {gemm_##name, LEVEL_STR("gemm_" #name), gemm_scratch_bytes, TILE_OUTPUTS}
+#define GEMV(name)                                                                                 \
+    { gemv_##name, LEVEL_STR("gemv_" #name), NULL, 32 }
+#define GEMM(name)                                                                                 \
+    { gemm_##name, LEVEL_STR("gemm_" #name), gemm_scratch_bytes, TILE_OUTPUTS }
 
 static const struct slot slots[] = {
     {DTYPE_F32, XFMT_F32, GEMV(f32), GEMM(f32), 5},

@@ -2,72 +2,68 @@
 #include "kernel/cpu/linear_q_gemm.h"
 #include "kernel/fill.h"
 
-static int q_panel_k(int n_in) { return n_in < Q_PANEL_K ? n_in : Q_PANEL_K; }
+static int panel_k(int n_in) { return n_in < Q_PANEL_K ? n_in : Q_PANEL_K; }
+
+/* Scratch: the panel's quants, its scales, then d and aux of a tile's rows. */
+static size_t quant_bytes(int n_in) { return (size_t)panel_k(n_in) / 4 * Q_STEP; }
+static size_t scale_bytes(const struct q_type *type, int n_in) {
+    return (size_t)(panel_k(n_in) / type->block) * (size_t)type->scale_steps * Q_STEP;
+}
+enum { D_BYTES = Q_ROWS * (Q_PANEL_K / 32) * 4, AUX_BYTES = Q_ROWS * (Q_PANEL_K / 16) * 4 };
 
 size_t q_gemm_scratch(const struct q_type *type, int n_in) {
-    int k = q_panel_k(n_in);
-    size_t steps = (size_t)(k / 4 + k / type->block * type->scale_steps);
-    return steps * Q_STEP + (size_t)Q_ROWS * (Q_PANEL_K / 16) * sizeof(int32_t);
+    return quant_bytes(n_in) + scale_bytes(type, n_in) + D_BYTES + AUX_BYTES;
 }
 
-static void q_acc_copy(const struct linear_args *args, const struct q_tile *t, int o, int r0,
-                              int n, bool load) {
-    for (int r = 0; r < n; r++) {
-        for (int v = 0; v < Q_WIDTH; v++) {
-            int left = args->out1 - (o + 16 * v), lanes = left < 0 ? 0 : left < 16 ? left : 16;
-            float *acc = t->acc + 16 * (Q_WIDTH * r + v);
-            float *y = args->y + (size_t)(r0 + r) * args->y_stride + o + 16 * v;
-            if (lanes == 0) {
-                if (load) v16_store(acc, v16_zero());
-            } else if (load) v16_store(acc, v16_load_n(y, lanes));
-            else v16_store_n(y, v16_load(acc), lanes);
-        }
-    }
-}
-
-static void q_gemm_panel(const struct linear_args *args, const struct q_type *type,
-                                struct q_tile *t, int o, int k0) {
+/* The panel's outputs for rows row0 .. row0 + n - 1. */
+static void run_tile(const struct linear_args *args, const struct q_type *type, struct q_tile *t,
+                     float (*d)[Q_PANEL_K / 32], int o, int k0, int row0, int n) {
     const struct xrow_layout layout = xrow_layout(type->xfmt, args->n_in);
-    int block0 = k0 / type->block;
+    size_t block0 = (size_t)(k0 / type->block);
+    for (int r = 0; r < n; r++) {
+        const uint8_t *x = args->x + (size_t)(row0 + r) * args->x_stride;
+        t->x[r] = x + k0;
+        t->sum[r] = (const int16_t *)(const void *)(x + layout.sum_at) + k0 / 16;
+        t->y[r] = args->y + (size_t)(row0 + r) * args->y_stride + o;
+        memcpy(d[r], x + layout.d_at + block0 * sizeof(float),
+               (size_t)t->panel.n_block * sizeof(float));
+    }
+    type->prepare(t, n);
+    type->tiles(t, n);
+}
+
+static void run_panel(const struct linear_args *args, const struct q_type *type, struct q_tile *t,
+                      float (*d)[Q_PANEL_K / 32], int o, int k0) {
+    size_t offset = (size_t)(k0 / type->block) * (size_t)type->block_bytes;
+    t->fresh = k0 == 0;
     for (int v = 0; v < Q_WIDTH; v++) {
-        int first = o + 16 * v < args->out1 ? o + 16 * v : args->out1 - 1;
-        struct q_rows rows = q_rows_at(args, first, (size_t)block0 * (size_t)type->block_bytes);
+        int first = o + 16 * v, left = args->out1 - first;
+        t->lanes[v] = left > 16 ? 16 : left > 0 ? left : 0;
+        struct q_rows rows = q_rows_at(args, left > 0 ? first : args->out1 - 1, offset);
         type->panel(&rows, &t->panel, v);
     }
-    for (int r0 = 0; r0 < args->n_rows;) {
-        int left = args->n_rows - r0, n = Q_ROWS;
-        while (n > left)
-            n /= 2;
-        for (int r = 0; r < n; r++) {
-            const uint8_t *x = args->x + (size_t)(r0 + r) * args->x_stride;
-            t->x[r] = x + k0;
-            t->d[r] = (const float *)(const void *)(x + layout.d_at) + block0;
-            t->sum[r] = (const int16_t *)(const void *)(x + layout.sum_at) + k0 / 16;
-        }
-        if (k0 == 0) memset(t->acc, 0, (size_t)Q_ROWS * 16 * Q_WIDTH * sizeof *t->acc);
-        else q_acc_copy(args, t, o, r0, n, true);
-        type->prepare(t, n);
-        type->tiles(t, n);
-        q_acc_copy(args, t, o, r0, n, false);
-        r0 += n;
+    for (int row = 0; row < args->n_rows;) { // even shares of what is left
+        int left = args->n_rows - row, tiles = (left + Q_ROWS - 1) / Q_ROWS;
+        int n = (left + tiles - 1) / tiles;
+        run_tile(args, type, t, d, o, k0, row, n);
+        row += n;
     }
 }
 
 void q_gemm(const struct linear_args *args, const struct q_type *type) {
-    _Alignas(64) float acc[Q_ROWS * 16 * Q_WIDTH];
-    struct q_tile t = {.acc = acc};
-    int most = q_panel_k(args->n_in);
-    t.panel.q = args->scratch;
-    t.panel.scale = t.panel.q + (size_t)most / 4 * Q_STEP;
-    uint8_t *aux = t.panel.scale + (size_t)(most / type->block * type->scale_steps) * Q_STEP;
-    for (int r = 0; r < Q_ROWS; r++)
-        t.aux[r] = (int32_t *)(void *)aux + r * (Q_PANEL_K / 16);
-    for (int o = args->out0; o < args->out1; o += 16 * Q_WIDTH)
+    uint8_t *scale = args->scratch + quant_bytes(args->n_in);
+    uint8_t *d = scale + scale_bytes(type, args->n_in), *aux = d + D_BYTES;
+    struct q_tile t = {
+        .panel = {.q = args->scratch, .scale = scale},
+        .d = (const float(*)[Q_PANEL_K / 32])(void *)d,
+        .aux = (int32_t(*)[Q_PANEL_K / 16])(void *)aux,
+    };
+    for (int o = args->out0; o < args->out1; o += 16 * Q_WIDTH) {
         for (int k0 = 0; k0 < args->n_in; k0 += Q_PANEL_K) {
-            int k = args->n_in - k0 < Q_PANEL_K ? args->n_in - k0 : Q_PANEL_K;
-            t.panel.n_block = k / type->block;
-            q_gemm_panel(args, type, &t, o, k0);
+            t.panel.n_block = panel_k(args->n_in - k0) / type->block;
+            run_panel(args, type, &t, (float(*)[Q_PANEL_K / 32])(void *)d, o, k0);
         }
+    }
 }
 
 void LEVEL_FN(fill_linear_q)(struct kernel_table *table) {

@@ -1,7 +1,7 @@
 /* What the integer linear bodies share: vectors of small integers and the ways rows become lanes.
  *
- * A v16i (kernel/cpu/simd.h) is 64 bytes here: four 16-byte quarters, or two halves. Sums of integers
- * are exact, so their order is free; only the float chain over blocks keeps the order of
+ * A v16i (kernel/cpu/simd.h) is 64 bytes here: four 16-byte quarters, or two halves. Sums of
+ * integers are exact, so their order is free; only the float chain over blocks keeps the order of
  * docs/numerics.md. */
 #ifndef JL_KERNEL_CPU_LINEAR_Q_H
 #define JL_KERNEL_CPU_LINEAR_Q_H
@@ -33,7 +33,6 @@ SIMD_INLINE v16i v16i_dot16(v16i a, v16i b, v16i c) { return _mm512_dpwssd_epi32
 SIMD_INLINE v16i v16i_halves(__m256i lo, __m256i hi) {
     return _mm512_inserti64x4(_mm512_castsi256_si512(lo), hi, 1);
 }
-SIMD_INLINE __m256i v16i_low(v16i a) { return _mm512_castsi512_si256(a); }
 /* 32 bytes twice, 16 bytes four times */
 SIMD_INLINE v16i v16i_load_32x2(const void *p) {
     return _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)p));
@@ -70,9 +69,7 @@ SIMD_INLINE v16 v16_from_f16_low(v16i a) { return _mm512_cvtph_ps(_mm512_cvtepi3
         return (v16i){_mm256_##op(a.lo, bits), _mm256_##op(a.hi, bits)};                           \
     }
 
-SIMD_INLINE v16i v16i_zero(void) {
-    return (v16i){_mm256_setzero_si256(), _mm256_setzero_si256()};
-}
+SIMD_INLINE v16i v16i_zero(void) { return (v16i){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 SIMD_INLINE void v16i_store(void *p, v16i a) {
     _mm256_storeu_si256((__m256i *)p, a.lo);
     _mm256_storeu_si256((__m256i *)p + 1, a.hi);
@@ -85,8 +82,13 @@ SIMD_INLINE v16i v16i_dot16(v16i a, v16i b, v16i c) {
     return (v16i){_mm256_add_epi32(a.lo, _mm256_madd_epi16(b.lo, c.lo)),
                   _mm256_add_epi32(a.hi, _mm256_madd_epi16(b.hi, c.hi))};
 }
+/* Keeps gcc from moving the sums of an unrolled loop behind all of its products, which it then has
+ * to spill. */
+SIMD_INLINE v16i v16i_settle(v16i a) {
+    __asm__("" : "+x"(a.lo), "+x"(a.hi));
+    return a;
+}
 SIMD_INLINE v16i v16i_halves(__m256i lo, __m256i hi) { return (v16i){lo, hi}; }
-SIMD_INLINE __m256i v16i_low(v16i a) { return a.lo; }
 SIMD_INLINE v16i v16i_load_32x2(const void *p) {
     __m256i half = _mm256_loadu_si256((const __m256i *)p);
     return (v16i){half, half};
@@ -114,21 +116,18 @@ SIMD_INLINE v16 v16_from_i32(v16i a) {
 }
 SIMD_INLINE v16 v16_from_f16_low(v16i a) {
     __m256i low = _mm256_set1_epi32(0xffff);
-    __m256i mixed =
-        _mm256_packus_epi32(_mm256_and_si256(a.lo, low), _mm256_and_si256(a.hi, low));
+    __m256i mixed = _mm256_packus_epi32(_mm256_and_si256(a.lo, low), _mm256_and_si256(a.hi, low));
     return v16_from_f16_(_mm256_permute4x64_epi64(mixed, 0xd8));
 }
 
 #endif
 
 Q_FN1_(v16i_abs8, abs_epi8)
-Q_FN2_(v16i_add8, add_epi8)
 Q_FN2_(v16i_add16, add_epi16)
 Q_FN2_(v16i_add32, add_epi32)
 Q_FN2_(v16i_mul32, mullo_epi32)
 Q_FN2_(v16i_maddubs, maddubs_epi16) // unsigned by signed bytes, pairs added in 16 bits
 Q_FN2_(v16i_shuffle8, shuffle_epi8) // within quarters
-Q_FN2_(v16i_unlo8, unpacklo_epi8)
 Q_FN2_(v16i_unhi8, unpackhi_epi8)
 Q_FN2_(v16i_unlo32, unpacklo_epi32)
 Q_FN2_(v16i_unhi32, unpackhi_epi32)
@@ -137,7 +136,6 @@ Q_FN2_(v16i_unhi64, unpackhi_epi64)
 Q_FN2_(v16i_srlv32, srlv_epi32)
 Q_SHIFT_(v16i_srl16, srli_epi16)
 Q_SHIFT_(v16i_sll16, slli_epi16)
-Q_SHIFT_(v16i_sra16, srai_epi16)
 Q_SHIFT_(v16i_srl32, srli_epi32)
 Q_SHIFT_(v16i_sll32, slli_epi32)
 Q_SHIFT_(v16i_sra32, srai_epi32)
@@ -151,18 +149,19 @@ SIMD_INLINE int32_t q_load_i32(const void *p) {
     return x;
 }
 
-#ifndef Q_HINT
-#define Q_HINT _MM_HINT_T1
-#endif
 /* ---- sixteen weight rows ---- */
 
-/* Rows from output o on; where fewer than 16 are left the last one repeats, and is not stored. */
+/* Rows from output o on; where fewer than 16 are left the last one repeats, and is not stored.
+ * `next`: the 16 rows after them, one behind the other, for q_prefetch; these here if there are no
+ * more. */
 struct q_rows {
     const uint8_t *p[16];
+    const uint8_t *next;
 };
 
 SIMD_INLINE struct q_rows q_rows_at(const struct linear_args *args, int o, size_t offset) {
-    struct q_rows rows;
+    int next = o + 16 < args->out1 ? o + 16 : o;
+    struct q_rows rows = {.next = args->w + (size_t)next * args->w_stride + offset};
     for (int i = 0; i < 16; i++) {
         int row = o + i < args->out1 ? o + i : args->out1 - 1;
         rows.p[i] = args->w + (size_t)row * args->w_stride + offset;
@@ -215,14 +214,12 @@ SIMD_INLINE v16i q_sum_quarters(const v16i part[4]) {
     return q_merge64(q_merge32(part[0], part[1]), q_merge32(part[2], part[3]));
 }
 
-/* Asks for the next 16 rows while these are worked on: the rows lie one after the other, so memory
- * sees a single stream, `bytes` of each row further at every block. */
-SIMD_INLINE void q_prefetch(const struct linear_args *args, int o, int block, int bytes) {
-    if (o + 16 >= args->out1) return;
-    const uint8_t *next = args->w + (size_t)(o + 16) * args->w_stride;
-    next += (size_t)block * 16 * (size_t)bytes;
-    for (int i = 0; i < 16 * bytes; i += 64)
-        _mm_prefetch((const char *)next + i, Q_HINT);
+/* Brings the next `bytes` of the next rows to L2 while these are worked on: memory then sees one
+ * long stream, not sixteen. L1 would be too small, and its fill buffers too few. */
+SIMD_INLINE void q_prefetch(const uint8_t **next, int bytes) {
+    for (int line = 0; line < bytes; line += 64)
+        _mm_prefetch((const char *)*next + line, _MM_HINT_T1);
+    *next += bytes;
 }
 
 SIMD_INLINE int q_lanes(const struct linear_args *args, int o) {

@@ -45,10 +45,12 @@ SIMD_INLINE v16i spread(const int16_t scale[16], int c) {
 
 #if defined(JINLIN_LEVEL_AVX512)
 SIMD_INLINE v16i sll_halves(v16i x, int lo, int hi) {
-    return _mm512_sllv_epi16(x, v16i_halves(_mm256_set1_epi16((short)lo), _mm256_set1_epi16((short)hi)));
+    return _mm512_sllv_epi16(
+        x, v16i_halves(_mm256_set1_epi16((short)lo), _mm256_set1_epi16((short)hi)));
 }
 SIMD_INLINE v16i srl_halves(v16i x, int lo, int hi) {
-    return _mm512_srlv_epi16(x, v16i_halves(_mm256_set1_epi16((short)lo), _mm256_set1_epi16((short)hi)));
+    return _mm512_srlv_epi16(
+        x, v16i_halves(_mm256_set1_epi16((short)lo), _mm256_set1_epi16((short)hi)));
 }
 #else
 SIMD_INLINE v16i sll_halves(v16i x, int lo, int hi) {
@@ -71,12 +73,12 @@ SIMD_INLINE v16i quants(const uint8_t *block, int c) {
 SIMD_INLINE void gemv_tile(const struct linear_args *args, int o, int r0, int n) {
     const struct xrow_layout layout = xrow_layout(XFMT_Q8_256, args->n_in);
     const struct q_rows rows = q_rows_at(args, o, 0);
+    const uint8_t *next = rows.next;
     v16 acc[4];
     SIMD_UNROLL
     for (int r = 0; r < n; r++)
         acc[r] = v16_zero();
     for (int b = 0; b < args->n_in / BLOCK; b++) {
-        q_prefetch(args, o, b, BYTES);
         struct header h;
         read_header(&rows, (size_t)b * BYTES, &h);
         v16i pair[4][8];
@@ -84,6 +86,7 @@ SIMD_INLINE void gemv_tile(const struct linear_args *args, int o, int r0, int n)
             v16i part[2][4];
             SIMD_UNROLL
             for (int half = 0; half < 2; half++) {
+                q_prefetch(&next, BYTES);
                 const uint8_t *w = rows.p[q_pair_row(i) + 4 * half] + (size_t)b * BYTES;
                 SIMD_UNROLL
                 for (int r = 0; r < n; r++)
@@ -119,25 +122,17 @@ SIMD_INLINE void gemv_tile(const struct linear_args *args, int o, int r0, int n)
         v16_store_n(args->y + (size_t)(r0 + r) * args->y_stride + o, acc[r], q_lanes(args, o));
 }
 
-static void gemv(const struct linear_args *args) { Q_GEMV(args, gemv_tile); }
+Q_GEMV(gemv_tile)
 
 /* ---- many rows ---- */
 
 #if defined(JINLIN_LEVEL_AVX512)
 /* A sub-sum starts at -32 times its sum of activations; scales are int32. */
-enum { STEP_SCALE = 1, SCALE_STEPS = 17 };
-SIMD_INLINE v16i dot(v16i acc, v16i w, v16i x) { return _mm512_dpbusd_epi32(acc, w, x); }
-SIMD_INLINE v16i add_scaled(v16i total, v16i sub, v16i scale) {
-    return v16i_add32(total, v16i_mul32(sub, scale));
-}
+enum { STEP_SCALE = 1, SCALE_STEPS = 17, RUNS = 1 };
 #else
 /* Sub-sums are pairs of int16, each of four products of at most 63 * 127, and are scaled twice a
  * sub-block; the superblock starts with what is too much, from scales in pairs. */
-enum { STEP_PAIR = 1, STEP_SCALE = 9, SCALE_STEPS = 25 };
-SIMD_INLINE v16i dot(v16i acc, v16i w, v16i x) { return v16i_add16(acc, v16i_maddubs(w, x)); }
-SIMD_INLINE v16i add_scaled(v16i total, v16i sub, v16i scale) {
-    return v16i_dot16(total, sub, scale);
-}
+enum { STEP_PAIR = 1, STEP_SCALE = 9, SCALE_STEPS = 25, RUNS = 2 };
 #endif
 
 static void panel_scales(const struct q_rows *rows, size_t at, const struct q_panel *p, int step,
@@ -167,16 +162,19 @@ SIMD_INLINE v16i high_bits(v16i x, int i) {
 
 static void panel(const struct q_rows *rows, const struct q_panel *p, int vec) {
     const v16i low4 = v16i_set8(15);
+    const uint8_t *next = rows->next;
     for (int b = 0; b < p->n_block; b++) {
         size_t at = (size_t)b * BYTES;
         panel_scales(rows, at, p, b * SCALE_STEPS, vec);
         for (int c = 0; c < 4; c++) { // 16 bytes: a half of the quarters of half c/2
             size_t low_at = at + (size_t)(c / 2 * 64 + c % 2 * 16);
+            q_prefetch(&next, 4 * BYTES);
             v16i a[4], d[4], high[4];
             q_columns(rows, low_at, a);
             q_columns(rows, low_at + 32, d);
             q_columns(rows, at + Q6_K_HIGH + 16 * (size_t)c, high);
             int step = BLOCK / 4 * b + c / 2 * 32 + c % 2 * 4;
+            SIMD_UNROLL
             for (int i = 0; i < 4; i++) {
                 v16i a_high = v16i_srl16(a[i], 4), d_high = v16i_srl16(d[i], 4), h = high[i];
                 q_put(p->q, step + i, vec, v16i_or(v16i_and(a[i], low4), high_bits(h, 0)));
@@ -194,85 +192,49 @@ static void prepare(const struct q_tile *t, int n) {
         for (int i = 0; i < 16 * t->panel.n_block; i++)
             t->aux[r][i] = -32 * t->sum[r][i];
 }
+SIMD_INLINE void start(const struct q_tile *t, const uint8_t *scale, int b, int n,
+                       v16i total[Q_ROWS][Q_WIDTH]) {
+    (void)scale, (void)b;
+    q_start(t, -1, n, total);
+}
 #else
 static void prepare(const struct q_tile *t, int n) { // pairs of sums
     for (int r = 0; r < n; r++)
         memcpy(t->aux[r], t->sum[r], 32 * (size_t)t->panel.n_block);
 }
+SIMD_INLINE void start(const struct q_tile *t, const uint8_t *scale, int b, int n,
+                       v16i total[Q_ROWS][Q_WIDTH]) {
+    for (int r = 0; r < n; r++) {
+        for (int v = 0; v < Q_WIDTH; v++) {
+            v16i over = v16i_zero();
+            for (int j = 0; j < 8; j++)
+                over = v16i_dot16(over, v16i_load(scale + (STEP_PAIR + j) * Q_STEP + 64 * v),
+                                  v16i_set1(t->aux[r][8 * b + j]));
+            total[r][v] = v16i_sub(v16i_zero(), v16i_sll32(over, 5));
+        }
+    }
+}
 #endif
 
 SIMD_INLINE void tile(const struct q_tile *t, int n) {
     const uint8_t *q = t->panel.q, *scale = t->panel.scale;
+    v16 acc[Q_ROWS][Q_WIDTH];
+    q_acc_load(t, n, acc);
     for (int b = 0; b < t->panel.n_block; b++, scale += SCALE_STEPS * Q_STEP) {
         v16i total[Q_ROWS][Q_WIDTH];
-        SIMD_UNROLL
-        for (int r = 0; r < n; r++) {
-            SIMD_UNROLL
-            for (int v = 0; v < Q_WIDTH; v++) {
-                total[r][v] = v16i_zero();
-#if !defined(JINLIN_LEVEL_AVX512)
-                for (int j = 0; j < 8; j++)
-                    total[r][v] =
-                        v16i_dot16(total[r][v], v16i_load(scale + (STEP_PAIR + j) * Q_STEP + 64 * v),
-                                   v16i_set1(t->aux[r][8 * b + j]));
-                total[r][v] = v16i_sub(v16i_zero(), v16i_sll32(total[r][v], 5));
-#endif
-            }
-        }
+        start(t, scale, b, n, total);
         for (int j = 0; j < 16; j++) {
-#if defined(JINLIN_LEVEL_AVX512)
-            const int runs = 1;
-#else
-            const int runs = 2;
-#endif
-            for (int run = 0; run < runs; run++, q += 4 / runs * Q_STEP) {
-                v16i sub[Q_ROWS][Q_WIDTH];
-                SIMD_UNROLL
-                for (int r = 0; r < n; r++) {
-#if defined(JINLIN_LEVEL_AVX512)
-                    v16i from = v16i_set1(t->aux[r][16 * b + j]);
-#else
-                    v16i from = v16i_zero();
-#endif
-                    SIMD_UNROLL
-                    for (int v = 0; v < Q_WIDTH; v++)
-                        sub[r][v] = from;
-                }
-                SIMD_UNROLL
-                for (int k = 0; k < 4 / runs; k++) {
-                    v16i w[Q_WIDTH];
-                    SIMD_UNROLL
-                    for (int v = 0; v < Q_WIDTH; v++)
-                        w[v] = v16i_load(q + (size_t)k * Q_STEP + 64 * v);
-                    SIMD_UNROLL
-                    for (int r = 0; r < n; r++) {
-                        const uint8_t *at = t->x[r] + BLOCK * b + 16 * j + 16 / runs * run + 4 * k;
-                        v16i x = v16i_set1(q_load_i32(at));
-                        SIMD_UNROLL
-                        for (int v = 0; v < Q_WIDTH; v++)
-                            sub[r][v] = dot(sub[r][v], w[v], x);
-                    }
-                }
-                SIMD_UNROLL
-                for (int v = 0; v < Q_WIDTH; v++) {
-                    v16i s = v16i_load(scale + (STEP_SCALE + j) * Q_STEP + 64 * v);
-                    SIMD_UNROLL
-                    for (int r = 0; r < n; r++)
-                        total[r][v] = add_scaled(total[r][v], sub[r][v], s);
-                }
-            }
-        }
-        SIMD_UNROLL
-        for (int r = 0; r < n; r++) {
-            v16 d_x = v16_set1(t->d[r][b]);
             SIMD_UNROLL
-            for (int v = 0; v < Q_WIDTH; v++) {
-                float *at = t->acc + 16 * (Q_WIDTH * r + v);
-                v16 d = v16_mul(v16_load((const float *)(const void *)(scale + 64 * v)), d_x);
-                v16_store(at, v16_fma(v16_from_i32(total[r][v]), d, v16_load(at)));
+            for (int run = 0; run < RUNS; run++, q += 4 / RUNS * Q_STEP) {
+                v16i sub[Q_ROWS][Q_WIDTH];
+                q_start(t, RUNS == 1 ? 16 * b + j : -1, n, sub);
+                q_products(t, q, BLOCK * b + 16 * j + 16 / RUNS * run, 4 / RUNS, n, q_sub_dot, sub);
+                q_scale_sums(scale + (STEP_SCALE + j) * Q_STEP, n, sub, total);
             }
         }
+        q_chain(t, scale, b, n, total, acc);
     }
+    q_acc_store(t, n, acc);
 }
 
 Q_TILES(tile)
@@ -282,6 +244,13 @@ static const struct q_type type = {XFMT_Q8_256, BLOCK, BYTES, SCALE_STEPS, panel
 static void gemm(const struct linear_args *args) { q_gemm(args, &type); }
 static size_t scratch_bytes(int n_in) { return q_gemm_scratch(&type, n_in); }
 
+/* From this many rows on the panel pays: measured with weights in DRAM. */
+#if defined(JINLIN_LEVEL_AVX512)
+enum { GEMM_ROWS = 9 };
+#else
+enum { GEMM_ROWS = 4 };
+#endif
+
 void LEVEL_FN(fill_linear_q6_k)(struct kernel_table *table) {
     static const struct linear_body bodies[] = {
         {gemv, LEVEL_STR("gemv_q6_k"), NULL, 16},
@@ -289,5 +258,5 @@ void LEVEL_FN(fill_linear_q6_k)(struct kernel_table *table) {
     };
     table->gemv[DTYPE_Q6_K][XFMT_Q8_256] = &bodies[0];
     table->gemm[DTYPE_Q6_K][XFMT_Q8_256] = &bodies[1];
-    table->gemm_rows[DTYPE_Q6_K][XFMT_Q8_256] = 5;
+    table->gemm_rows[DTYPE_Q6_K][XFMT_Q8_256] = GEMM_ROWS;
 }

@@ -2,18 +2,19 @@
  *
  * A panel is Q_WIDTH vectors of outputs by up to Q_PANEL_K elements of k, converted once into
  * scratch: bytes as [k/4][output][4], then scales by output. A tile is up to Q_ROWS activation rows
- * against the panel; its float accumulators are kept in L1 over the panel and in y between panels. */
+ * against the panel; between the panels of one output the float accumulators lie in y. */
 #ifndef JL_KERNEL_CPU_LINEAR_Q_GEMM_H
 #define JL_KERNEL_CPU_LINEAR_Q_GEMM_H
 
 #include "kernel/cpu/linear_q.h"
 
 #if defined(JINLIN_LEVEL_AVX512)
-enum { Q_WIDTH = 2, Q_ROWS = 8 };
+enum { Q_WIDTH = 2, Q_ROWS = 6 };
 #else
 enum { Q_WIDTH = 1, Q_ROWS = 4 };
 #endif
 enum {
+    Q_GEMV_ROWS = 4,
     Q_PANEL_K = 4096,
     Q_STEP = 64 * Q_WIDTH, // bytes of a panel for four elements of k
 };
@@ -24,15 +25,34 @@ struct q_panel {
     uint8_t *scale; // (n_block * scale_steps) steps
 };
 
+/* Up to Q_ROWS activation rows from the panel's first block on. */
 struct q_tile {
     struct q_panel panel;
-    /* Row by row, from the panel's first block on. */
     const uint8_t *x[Q_ROWS];
-    const float *d[Q_ROWS];
     const int16_t *sum[Q_ROWS];
-    int32_t *aux[Q_ROWS]; // Q_PANEL_K / 16 values that prepare() makes
-    float *acc;           // (Q_ROWS, 16 * Q_WIDTH)
+    const float (*d)[Q_PANEL_K / 32];
+    int32_t (*aux)[Q_PANEL_K / 16]; // what prepare() makes of the sums
+    float *y[Q_ROWS];
+    int lanes[Q_WIDTH]; // outputs that exist
+    bool fresh;         // the chains start here; else they go on from y
 };
+
+SIMD_INLINE void q_acc_load(const struct q_tile *t, int n, v16 acc[Q_ROWS][Q_WIDTH]) {
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++) {
+        SIMD_UNROLL
+        for (int v = 0; v < Q_WIDTH; v++)
+            acc[r][v] = t->fresh ? v16_zero() : v16_load_n(t->y[r] + 16 * v, t->lanes[v]);
+    }
+}
+SIMD_INLINE void q_acc_store(const struct q_tile *t, int n, v16 acc[Q_ROWS][Q_WIDTH]) {
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++) {
+        SIMD_UNROLL
+        for (int v = 0; v < Q_WIDTH; v++)
+            v16_store_n(t->y[r] + 16 * v, acc[r][v], t->lanes[v]);
+    }
+}
 
 struct q_type {
     enum xfmt xfmt;
@@ -47,36 +67,107 @@ SIMD_INLINE void q_put(uint8_t *base, int i, int vec, v16i x) {
     v16i_store(base + (size_t)i * Q_STEP + 64 * (size_t)vec, x);
 }
 
+/* sum[r][v] = dot(sum[r][v], weights, activations) over `steps` steps of the panel from q on, and
+ * the activations from k on. */
+typedef v16i q_dot_fn(v16i acc, v16i w, v16i x);
+SIMD_INLINE void q_products(const struct q_tile *t, const uint8_t *q, int k, int steps, int n,
+                            q_dot_fn *dot, v16i sum[Q_ROWS][Q_WIDTH]) {
+    SIMD_UNROLL
+    for (int i = 0; i < steps; i++) {
+        v16i w[Q_WIDTH];
+        SIMD_UNROLL
+        for (int v = 0; v < Q_WIDTH; v++)
+            w[v] = v16i_load(q + i * Q_STEP + 64 * v);
+        SIMD_UNROLL
+        for (int r = 0; r < n; r++) {
+            v16i x = v16i_set1(q_load_i32(t->x[r] + k + 4 * i));
+            SIMD_UNROLL
+            for (int v = 0; v < Q_WIDTH; v++)
+                sum[r][v] = dot(sum[r][v], w[v], x);
+        }
+    }
+}
+
+/* The sums of a sub-block of a K-quant and what they add to the superblock's: int32 times an int32
+ * scale, or, without VNNI, pairs of int16 times a pair of equal int16 scales. */
 #if defined(JINLIN_LEVEL_AVX512)
-#define Q_TILES(tile)                                                                              \
-    static void tiles(const struct q_tile *t, int n) {                                             \
-        switch (n) {                                                                               \
-        case 1: tile(t, 1); break;                                                                 \
-        case 2: tile(t, 2); break;                                                                 \
-        case 4: tile(t, 4); break;                                                                 \
-        default: tile(t, 8); break;                                                                \
-        }                                                                                          \
-    }
+SIMD_INLINE v16i q_sub_dot(v16i acc, v16i w, v16i x) { return _mm512_dpbusd_epi32(acc, w, x); }
+SIMD_INLINE v16i q_add_scaled(v16i total, v16i sub, v16i scale) {
+    return v16i_add32(total, v16i_mul32(sub, scale));
+}
 #else
-#define Q_TILES(tile)                                                                              \
-    static void tiles(const struct q_tile *t, int n) {                                             \
-        switch (n) {                                                                               \
-        case 1: tile(t, 1); break;                                                                 \
-        case 2: tile(t, 2); break;                                                                 \
-        default: tile(t, 4); break;                                                                \
-        }                                                                                          \
-    }
+SIMD_INLINE v16i q_sub_dot(v16i acc, v16i w, v16i x) {
+    return v16i_settle(v16i_add16(acc, v16i_maddubs(w, x)));
+}
+SIMD_INLINE v16i q_add_scaled(v16i total, v16i sub, v16i scale) {
+    return v16i_dot16(total, sub, scale);
+}
 #endif
 
-#define Q_GEMV(args, tile)                                                                         \
-    for (int r = 0; r < (args)->n_rows;) {                                                         \
-        int left = (args)->n_rows - r, n = left >= 4 ? 4 : left >= 2 ? 2 : 1;                      \
-        for (int o = (args)->out0; o < (args)->out1; o += 16) {                                    \
-            if (n == 4) tile(args, o, r, 4);                                                       \
-            else if (n == 2) tile(args, o, r, 2);                                                  \
-            else tile(args, o, r, 1);                                                              \
+/* total[r][v] += sub[r][v] times the scales of a step. */
+SIMD_INLINE void q_scale_sums(const uint8_t *scale, int n, v16i sub[Q_ROWS][Q_WIDTH],
+                              v16i total[Q_ROWS][Q_WIDTH]) {
+    SIMD_UNROLL
+    for (int v = 0; v < Q_WIDTH; v++) {
+        v16i s = v16i_load(scale + 64 * v);
+        SIMD_UNROLL
+        for (int r = 0; r < n; r++)
+            total[r][v] = q_add_scaled(total[r][v], sub[r][v], s);
+    }
+}
+
+/* The sums of row r start at aux[r][i], or at 0 for i < 0. */
+SIMD_INLINE void q_start(const struct q_tile *t, int i, int n, v16i sum[Q_ROWS][Q_WIDTH]) {
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++) {
+        v16i from = i < 0 ? v16i_zero() : v16i_set1(t->aux[r][i]);
+        SIMD_UNROLL
+        for (int v = 0; v < Q_WIDTH; v++)
+            sum[r][v] = from;
+    }
+}
+
+/* acc[r][v] += sum[r][v] times the block's scale times that of the row. */
+SIMD_INLINE void q_chain(const struct q_tile *t, const uint8_t *scale, int b, int n,
+                         v16i sum[Q_ROWS][Q_WIDTH], v16 acc[Q_ROWS][Q_WIDTH]) {
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++) {
+        v16 d_x = v16_set1(t->d[r][b]);
+        SIMD_UNROLL
+        for (int v = 0; v < Q_WIDTH; v++) {
+            v16 d = v16_mul(v16_load((const float *)(const void *)(scale + 64 * v)), d_x);
+            acc[r][v] = v16_fma(v16_from_i32(sum[r][v]), d, acc[r][v]);
+        }
+    }
+}
+
+/* tiles() of a type from its tile body, which is compiled for every number of rows. */
+#define Q_TILES(tile)                                                                              \
+    static void tiles(const struct q_tile *t, int n) {                                             \
+        switch (n) {                                                                               \
+        case 1: tile(t, 1); break;                                                                 \
+        case 2: tile(t, 2); break;                                                                 \
+        case 3: tile(t, 3); break;                                                                 \
+        case 4: tile(t, 4); break;                                                                 \
+        case 5: tile(t, Q_ROWS < 5 ? Q_ROWS : 5); break;                                           \
+        default: tile(t, Q_ROWS); break;                                                           \
         }                                                                                          \
-        r += n;                                                                                    \
+    }
+
+/* gemv() of a type from its body for 16 outputs of n rows: up to four share a pass over w. */
+#define Q_GEMV(rows_of_16)                                                                         \
+    static void gemv(const struct linear_args *args) {                                             \
+        for (int r = 0; r < args->n_rows; r += Q_GEMV_ROWS) {                                      \
+            int left = args->n_rows - r;                                                           \
+            for (int o = args->out0; o < args->out1; o += 16) {                                    \
+                switch (left) {                                                                    \
+                case 1: rows_of_16(args, o, r, 1); break;                                          \
+                case 2: rows_of_16(args, o, r, 2); break;                                          \
+                case 3: rows_of_16(args, o, r, 3); break;                                          \
+                default: rows_of_16(args, o, r, Q_GEMV_ROWS); break;                               \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
     }
 
 /* Where q_gemm is defined: linear_q.c, once a level. */

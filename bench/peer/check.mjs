@@ -1,0 +1,111 @@
+// Do Jinlin and llama.cpp read the same model from a file that `jinlin synth` wrote?
+//
+//   check.mjs [SHAPE:TYPE ...] [--jinlin PROGRAM] [--data DIR] [--layers 2]
+//
+// Each file must load in both, the logits of some positions must agree within the type's limit, and
+// a greedy continuation must take the same ids. This covers the metadata, head dimensions, biases,
+// head norms, rotary form and scaling, and the layout of every block type. At 256 positions rotary
+// factors that are left out make an error of 0.03, thirty times the limit of F32.
+import fs from "node:fs";
+import path from "node:path";
+import {cores, fail, options, peer, root, run, runJson} from "./lib.mjs";
+
+const everyShape = ["qwen3-0.6b", "qwen2-1.5b", "llama-3.2-1b"];
+const opt = options({
+    jinlin: path.join(root, "build/jinlin"), data: path.join(root, "bench/.data"), layers: 2,
+    prompt: 256, gen: 8, threads: cores().length,
+}, "usage: check.mjs [SHAPE:TYPE ...] [--jinlin PROGRAM] [--data DIR] [--layers 2]");
+const files = opt.positional.length > 0 ? opt.positional
+    : [...everyShape.map((shape) => `${shape}:f32`), "qwen3-0.6b:bf16", "qwen3-0.6b:q8_0",
+        "qwen3-0.6b:q4_k_m"];
+
+// Largest error of the logits, as a share of their standard deviation. Floats: the engines add in
+// different orders and keep keys and values in 16 bits; llama.cpp rounds activations to the type
+// of F16 and BF16 weights. Integer types: each engine rounds activations in blocks of its own.
+const limits = {f32: 0.001, f16: 0.005, bf16: 0.03, q8_0: 0.05, q6_k: 0.05, q4_k: 0.05,
+    q4_k_m: 0.05};
+
+const positions = [0, 1, 2, 17, 100, 127, 128, opt.prompt - 1];
+
+function randomIds(n, size) {
+    let state = 7;
+    return Array.from({length: n}, () => {
+        state = Math.imul(state, 1664525) + 1013904223 >>> 0;
+        return Math.floor(state / 2 ** 32 * size);
+    });
+}
+
+function readRow(file, row, size) {
+    const out = new Float32Array(size), handle = fs.openSync(file, "r");
+    const bytes = fs.readSync(handle, out, 0, out.byteLength, row * out.byteLength);
+    fs.closeSync(handle);
+    if (bytes !== out.byteLength) fail(`${file}: ends before row ${row}`);
+    return out;
+}
+
+const indexOfMax = (row) => row.reduce((best, x, i) => x > row[best] ? i : best, 0);
+
+/** Root mean square of ours - theirs in units of theirs' standard deviation. */
+function error(ours, theirs) {
+    let sum = 0, squares = 0, wrong = 0;
+    for (let i = 0; i < ours.length; i++) {
+        sum += theirs[i];
+        squares += theirs[i] ** 2;
+        wrong += (ours[i] - theirs[i]) ** 2;
+    }
+    const n = ours.length, variance = squares / n - (sum / n) ** 2;
+    return Math.sqrt(wrong / n / variance);
+}
+
+/** Ids taken alike, and whether a difference is more than two near-equal logits. */
+function compareGreedy(ours, theirs, gaps, slack) {
+    const at = ours.findIndex((id, i) => id !== theirs[i]);
+    return at < 0 ? {same: ours.length, ok: true} : {same: at, ok: gaps[at] <= slack};
+}
+
+function checkOne(shape, type, file, names) {
+    run([opt.jinlin, "synth", shape, "--type", type, "--layers", String(opt.layers), "-o", file]);
+    fs.writeFileSync(names.tokens, JSON.stringify(randomIds(opt.prompt, 32000)));
+    const common = ["--threads", String(opt.threads)];
+    run([opt.jinlin, "logits", file, "--tokens", names.tokens, "-o", names.ours, ...common]);
+    const greedy = runJson([opt.jinlin, "generate", file, "--tokens", names.tokens, "--greedy",
+        "-n", String(opt.gen), ...common]);
+    const other = runJson(peer("check", file, "--tokens", names.tokens, "--output", names.theirs,
+        "--positions", positions.join(), "--gen", opt.gen, ...common));
+    let worst = 0, top = 0, spread = 0;
+    positions.forEach((position, i) => {
+        const ours = readRow(names.ours, position, other.vocabulary);
+        const theirs = readRow(names.theirs, i, other.vocabulary);
+        if (!theirs.every(Number.isFinite)) fail(`${file}: logits of llama.cpp are not finite`);
+        worst = Math.max(worst, error(ours, theirs));
+        top += indexOfMax(ours) === indexOfMax(theirs);
+        spread = Math.max(spread, ...theirs.slice(0, 1000).map(Math.abs));
+    });
+    const continued = compareGreedy(greedy, other.greedy, other.gaps, 2 * limits[type] * spread);
+    const ok = worst <= limits[type] && continued.ok;
+    console.log(`  ${shape.padEnd(14)}${type.padEnd(8)}` +
+        `${worst.toExponential(1).padStart(9)} of ${String(limits[type]).padEnd(7)}` +
+        `${top}/${positions.length}`.padStart(6) + `${continued.same}/${opt.gen}`.padStart(8) +
+        (ok ? "" : "   DIFFERENT"));
+    return ok;
+}
+
+const folder = path.join(opt.data, "check");
+fs.mkdirSync(folder, {recursive: true});
+const names = {
+    tokens: path.join(folder, "tokens.json"), ours: path.join(folder, "ours.f32"),
+    theirs: path.join(folder, "theirs.f32"),
+};
+console.log(`jinlin against llama.cpp, ${opt.layers} layers, ${opt.prompt} random ids\n` +
+    `  ${"shape".padEnd(14)}${"type".padEnd(8)}    error of limit  top-1  greedy`);
+let failed = 0;
+for (const name of files) {
+    const [shape, type] = name.split(":");
+    if (!Object.hasOwn(limits, type)) fail(`'${name}' is not SHAPE:TYPE with a type of: ` +
+        Object.keys(limits).join(", "));
+    const file = path.join(folder, `${shape}-${type}.gguf`);
+    if (!checkOne(shape, type, file, names)) failed++;
+    else fs.rmSync(file);
+}
+if (failed > 0) fail(`${failed} files differ; they are in ${folder}`);
+fs.rmSync(folder, {recursive: true});

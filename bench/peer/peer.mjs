@@ -1,0 +1,128 @@
+// llama.cpp's side of a comparison; one JSON line on stdout.
+//
+//   peer.mjs bench MODEL --threads T --prompt N --gen N --repeat R
+//   peer.mjs check MODEL --threads T --tokens FILE.json --positions 0,7 --gen N --output OUT.f32
+//
+// `bench` does what `jinlin bench` does: one warm-up, then the medians of R runs, random ids of the
+// model's vocabulary, the head computed for the last token of the prompt. The clock runs only
+// inside llama.cpp's decode call, so that neither JavaScript nor the sampler counts against it.
+// `check` writes the raw logits of some positions, then continues greedily.
+import fs from "node:fs";
+import {getLlama, LlamaLogLevel} from "node-llama-cpp";
+import {fail, median, options} from "./lib.mjs";
+
+const usage = "usage: peer.mjs bench|check MODEL [options]";
+const opt = options({threads: 1, prompt: 512, gen: 64, repeat: 3, tokens: "", positions: "",
+    output: ""}, usage);
+const [mode, modelPath] = opt.positional;
+if (!modelPath) fail(usage);
+
+const ids = mode === "check" ? JSON.parse(fs.readFileSync(opt.tokens, "utf8")) : [];
+const nPrompt = mode === "check" ? ids.length : opt.prompt;
+
+const llama = await getLlama({
+    gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: opt.threads,
+});
+const model = await llama.loadModel({modelPath});
+const context = await model.createContext({
+    contextSize: nPrompt + opt.gen + 64, batchSize: 512, threads: opt.threads, flashAttention: true,
+});
+const clock = timeDecode(context);
+const sequence = context.getSequence();
+
+/** Puts a clock around the decode call of a context. */
+function timeDecode(context) {
+    const clock = {ms: 0};
+    const native = context._ctx;
+    if (typeof native?.decodeBatch !== "function")
+        fail("this node-llama-cpp has no decode call to time: use the version of package-lock.json");
+    const decodeBatch = async (...args) => {
+        const start = performance.now();
+        const result = await native.decodeBatch(...args);
+        clock.ms += performance.now() - start;
+        return result;
+    };
+    context._ctx = new Proxy(native, {
+        get(target, name) {
+            if (name === "decodeBatch") return decodeBatch;
+            const value = target[name];
+            return typeof value === "function" ? value.bind(target) : value;
+        },
+    });
+    return clock;
+}
+
+const last = {generateNext: {logits: {filter: {tokens: [], includeTop: 2}}}};
+
+/** Feeds tokens; returns the two likeliest next ones as [[id, logit], [id, logit]]. */
+async function feed(tokens) {
+    const out = await sequence.controlledEvaluate([...tokens.slice(0, -1), [tokens.at(-1), last]]);
+    const top = [...out.at(-1).next.logits];
+    return top.sort((a, b) => b[1] - a[1]);
+}
+
+function vocabularySize() {
+    const size = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
+    return size > 0 ? size : fail(`${modelPath}: no vocabulary`);
+}
+
+function randomIds(n) {
+    let state = 1;
+    const size = vocabularySize();
+    return Array.from({length: n}, () => {
+        state = Math.imul(state, 1664525) + 1013904223 >>> 0;
+        return Math.floor(state / 2 ** 32 * size);
+    });
+}
+
+async function timed(tokensOf, steps) {
+    clock.ms = 0;
+    for (let i = 0; i < steps; i++) await feed(tokensOf(i));
+    return clock.ms / 1e3;
+}
+
+async function bench() {
+    const prompt = randomIds(opt.prompt + opt.gen);
+    const prefill = [], decode = [];
+    for (let i = -1; i < opt.repeat; i++) {
+        await sequence.clearHistory();
+        const first = await timed(() => prompt.slice(0, opt.prompt), opt.prompt > 0 ? 1 : 0);
+        const then = await timed((k) => [prompt[opt.prompt + k]], opt.gen);
+        if (i < 0) continue;
+        prefill.push(opt.prompt / first);
+        decode.push(opt.gen / then);
+    }
+    return {
+        engine: "llama.cpp", release: llama.llamaCppRelease.release, threads: opt.threads,
+        prefill_tokens_per_s: opt.prompt > 0 ? median(prefill) : 0,
+        decode_tokens_per_s: opt.gen > 0 ? median(decode) : 0,
+    };
+}
+
+async function check() {
+    const positions = new Set(opt.positions.split(",").map(Number));
+    const all = {generateNext: {logits: true}};
+    const out = await sequence.controlledEvaluate(
+        ids.map((id, i) => positions.has(i) ? [id, all] : id));
+    const file = fs.openSync(opt.output, "w");
+    let size = 0;
+    for (const at of [...positions].sort((a, b) => a - b)) {
+        const row = new Float32Array(size = out[at].next.logits.size);
+        for (const [id, logit] of out[at].next.logits) row[id] = logit;
+        fs.writeSync(file, row);
+    }
+    fs.closeSync(file);
+    await sequence.clearHistory();
+    const greedy = [], gaps = [];
+    for (let tokens = ids; greedy.length < opt.gen; tokens = [greedy.at(-1)]) {
+        const [best, second] = await feed(tokens);
+        greedy.push(best[0]);
+        gaps.push(best[1] - second[1]);
+    }
+    return {vocabulary: size, greedy, gaps};
+}
+
+const modes = {bench, check};
+if (!Object.hasOwn(modes, mode)) fail(usage);
+console.log(JSON.stringify(await modes[mode]()));
+process.exit(0);
