@@ -64,6 +64,12 @@ export function pinned(cpus, command) {
 }
 export const pinning = hasTaskset ? "pinned with taskset" : "not pinned: there is no taskset";
 
+/** Microseconds in which some program of the machine waited for a CPU; NaN where Linux keeps none. */
+export function waited() {
+    const file = "/proc/pressure/cpu";
+    return fs.existsSync(file) ? Number(/^some .*total=(\d+)/m.exec(fs.readFileSync(file))[1]) : NaN;
+}
+
 /** Runs a command and returns what it printed. */
 export function run(command) {
     const done = spawnSync(command[0], command.slice(1), {

@@ -5,10 +5,12 @@
 //
 // A pair is one run of each, the first of the pair alternating; before each pair a probe measures
 // what the memory gives at that moment. Ratios are taken within a pair, so that a machine that is
-// slow for a while slows both, and their median is printed.
+// slow for a while slows both, and their median is printed. `busy` is the share of the pair's time in
+// which a program waited for a CPU: on a machine with other work the engines do not measure
+// themselves, and threads that wait for each other suffer most.
 import fs from "node:fs";
 import path from "node:path";
-import {cores, fail, median, options, peer, pinned, pinning, root, run, runJson} from "./lib.mjs";
+import {cores, fail, median, options, peer, pinned, pinning, root, run, runJson, waited} from "./lib.mjs";
 
 const usage = "usage: pairs.mjs MODEL.gguf ... [--pairs 3] [--prompt 512] [--gen 32] [--threads T]";
 const available = cores();
@@ -30,7 +32,9 @@ const engines = {
 function onePair(model, turn) {
     const pair = {memory: Number(run(pinned(cpus, [opt.probe, String(opt.threads)])))};
     const order = turn % 2 ? ["peer", "jinlin"] : ["jinlin", "peer"];
+    const start = performance.now(), waitedBefore = waited();
     for (const name of order) pair[name] = runJson(pinned(cpus, engines[name](model)));
+    pair.busy = (waited() - waitedBefore) / 1e3 / (performance.now() - start);
     return pair;
 }
 
@@ -38,8 +42,9 @@ const prefill = (result) => result.prefill_tokens_per_s;
 const decode = (result) => result.decode_tokens_per_s;
 const show = (value, digits = 1) => value.toFixed(digits).padStart(9);
 
-function line(label, memory, figures) {
-    console.log(`  ${label.padEnd(8)}${show(memory)}  ${show(figures[0])}${show(figures[1])}` +
+function line(label, memory, busy, figures) {
+    const percent = Number.isNaN(busy) ? "?" : `${Math.round(100 * busy)} %`;
+    console.log(`  ${label.padEnd(8)}${show(memory)}${percent.padStart(8)}  ${show(figures[0])}${show(figures[1])}` +
         `${show(figures[2], 2)}  ${show(figures[3])}${show(figures[4])}${show(figures[5], 2)}`);
 }
 
@@ -51,17 +56,19 @@ function figures(pair) {
 function compare(model) {
     const size = fs.statSync(model).size;
     console.log(`\n${path.basename(model)}, ${(size / 1e9).toFixed(2)} GB\n` +
-        "  pair       memory      prefill, tokens/s            decode, tokens/s\n" +
-        "               GB/s     jinlin    peer    ratio      jinlin    peer    ratio");
+        "  pair       memory    busy       prefill, tokens/s            decode, tokens/s\n" +
+        "               GB/s              jinlin     peer    ratio     jinlin     peer    ratio");
     const pairs = [];
     for (let turn = 0; turn < opt.pairs; turn++) {
         const pair = onePair(model, turn);
         pairs.push(pair);
-        line(String(turn + 1), pair.memory, figures(pair));
+        line(String(turn + 1), pair.memory, pair.busy, figures(pair));
     }
     const rows = pairs.map(figures);
     const medians = rows[0].map((_, i) => median(rows.map((row) => row[i])));
-    line("median", median(pairs.map((pair) => pair.memory)), medians);
+    const busy = median(pairs.map((pair) => pair.busy));
+    line("median", median(pairs.map((pair) => pair.memory)), busy, medians);
+    if (busy > 0.2) console.log("  other programs ran: repeat this on a quiet machine");
     const [{jinlin, peer: other}] = pairs;
     console.log(`  jinlin: ${jinlin.level}, ${jinlin.class}; peer: llama.cpp ${other.release}`);
     return {model: path.basename(model), bytes: size, pairs, medians};
