@@ -71,16 +71,14 @@ SIMD_INLINE void chain_column(enum kind kind, v16i column, const struct gemv_pla
     }
 }
 
-/* The chains over the n elements at the start of a block. */
-SIMD_INLINE void chain_block(enum kind kind, const v16i column[COLUMNS],
-                             const struct gemv_place *at, int n, int rows, v16 acc[GEMV_ROWS]) {
+/* The last block of a row, or any block of fewer than 16 outputs: n elements of `present` outputs.
+ * Out of line: speed and its many copies matter little here. */
+static __attribute__((noinline)) void chain_edge(enum kind kind, const uint8_t *w, size_t w_stride,
+                                                 int present, const struct gemv_place *at, int n,
+                                                 int rows, v16 acc[GEMV_ROWS]) {
+    v16i column[COLUMNS];
     int per = 4 / weight_bytes(kind);
-    if (n == per * COLUMNS) {
-        COLUMNS_UNROLL
-        for (int j = 0; j < COLUMNS; j++)
-            chain_column(kind, column[j], at, j, per, rows, acc);
-        return;
-    }
+    columns_load_edge(w, w_stride, present, n * weight_bytes(kind), column);
     for (int j = 0; j * per < n; j++)
         chain_column(kind, column[j], at, j, n - j * per, rows, acc);
 }
@@ -97,35 +95,32 @@ SIMD_INLINE void gemv_outputs(enum kind kind, const struct linear_args *args, in
     const uint8_t *ahead = w + 16 * (size_t)groups * args->w_stride; // the outputs after these
     size_t group_stride = 16 * args->w_stride;
     int block = COLUMN_BYTES / weight_bytes(kind); // elements
-    bool edge = outputs < 16 * groups;
+    int whole = outputs < 16 * groups ? 0 : args->n_in - args->n_in % block;
     v16 acc[2][GEMV_ROWS];
     for (int g = 0; g < groups; g++)
         for (int r = 0; r < rows; r++)
             acc[g][r] = v16_zero();
-    for (; at.k < args->n_in; at.k += block) {
-        int n = args->n_in - at.k < block ? args->n_in - at.k : block;
-        const uint8_t *p = w + (size_t)at.k * (size_t)weight_bytes(kind);
-        if (n == block && !edge) {
-            COLUMNS_UNROLL
-            for (int g = 0; g < groups; g++) {
-                COLUMNS_UNROLL
-                for (int line = 0; line < 16 * COLUMN_BYTES; line += 64)
-                    _mm_prefetch((const char *)ahead + line, _MM_HINT_T1);
-                ahead += 16 * COLUMN_BYTES;
-                v16i column[COLUMNS];
-                columns_load(p + (size_t)g * group_stride, args->w_stride, column);
-                chain_block(kind, column, &at, block, rows, acc[g]);
-            }
-            continue;
-        }
+    for (; at.k < whole; at.k += block, w += COLUMN_BYTES) {
+        COLUMNS_UNROLL
         for (int g = 0; g < groups; g++) {
+            COLUMNS_UNROLL
+            for (int line = 0; line < 16 * COLUMN_BYTES; line += 64)
+                _mm_prefetch((const char *)ahead + line, _MM_HINT_T1);
+            ahead += 16 * COLUMN_BYTES;
             v16i column[COLUMNS];
-            int present = outputs - 16 * g < 16 ? outputs - 16 * g : 16;
-            columns_load_edge(p + (size_t)g * group_stride, args->w_stride, present,
-                              n * weight_bytes(kind), column);
-            chain_block(kind, column, &at, n, rows, acc[g]);
+            columns_load(w + (size_t)g * group_stride, args->w_stride, column);
+            COLUMNS_UNROLL
+            for (int j = 0; j < COLUMNS; j++)
+                chain_column(kind, column[j], &at, j, block, rows, acc[g]);
         }
     }
+    for (; at.k < args->n_in; at.k += block, w += COLUMN_BYTES)
+        for (int g = 0; g < groups; g++) {
+            int n = args->n_in - at.k < block ? args->n_in - at.k : block;
+            int present = outputs - 16 * g < 16 ? outputs - 16 * g : 16;
+            chain_edge(kind, w + (size_t)g * group_stride, args->w_stride, present, &at, n, rows,
+                       acc[g]);
+        }
     for (int g = 0; g < groups; g++) {
         int present = outputs - 16 * g < 16 ? outputs - 16 * g : 16;
         for (int r = 0; r < rows; r++)
@@ -139,9 +134,8 @@ SIMD_INLINE void gemv_rows(enum kind kind, const struct linear_args *args, int r
     if (rows == 1)
         for (; o + 32 <= args->out1; o += 32)
             gemv_outputs(kind, args, row0, rows, o, 2, 32);
-    for (; o + 16 <= args->out1; o += 16)
-        gemv_outputs(kind, args, row0, rows, o, 1, 16);
-    if (o < args->out1) gemv_outputs(kind, args, row0, rows, o, 1, args->out1 - o);
+    for (; o < args->out1; o += 16)
+        gemv_outputs(kind, args, row0, rows, o, 1, args->out1 - o < 16 ? args->out1 - o : 16);
 }
 
 SIMD_INLINE void gemv(enum kind kind, const struct linear_args *args) {
