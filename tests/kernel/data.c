@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "kernel/fpenv.h"
+
 uint32_t rnd_u32(struct rnd *rnd) { // splitmix64
     uint64_t z = rnd->state += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -112,4 +114,16 @@ void data_assert_level(const char *name, const char *level) {
     const char *dot = strrchr(name, '.');
     assert_non_null(dot);
     assert_string_equal(dot + 1, level);
+}
+
+int data_enter(void **state) {
+    static struct fpenv saved;
+    fpenv_enter(&saved);
+    *state = &saved;
+    return 0;
+}
+
+int data_leave(void **state) {
+    fpenv_leave(*state);
+    return 0;
 }

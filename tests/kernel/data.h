@@ -44,6 +44,10 @@ struct guarded {
 struct guarded guarded_alloc(size_t bytes);
 void guarded_free(struct guarded *guarded);
 
+/* Group set-up and tear-down: the floating-point environment that kernels expect, and back. */
+int data_enter(void **state);
+int data_leave(void **state);
+
 /* The table of a level; false, said aloud, when this CPU or build lacks it. */
 bool data_table(const char *level, struct kernel_table *table);
 /* Fails the test unless `name` ends in the level, so that the level under test really ran. */

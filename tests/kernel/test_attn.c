@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "data.h"
-#include "kernel/fpenv.h"
 #include "tensor/kvchunk.h"
 
 static const uint64_t seed = 20261125;
@@ -21,18 +20,6 @@ static const enum dtype kv_type[ATTN_COUNT] = {
     [ATTN_BF16_F32] = DTYPE_BF16,
     [ATTN_BF16] = DTYPE_BF16,
 };
-
-static int enter(void **state) {
-    static struct fpenv saved;
-    fpenv_enter(&saved);
-    *state = &saved;
-    return 0;
-}
-
-static int leave(void **state) {
-    fpenv_leave(*state);
-    return 0;
-}
 
 /* One call's data: q, k and v end at pages that cannot be read, positions that no query sees hold
  * NaN, and V ends with the last position that may be read. */
@@ -384,10 +371,10 @@ static void test_pinned(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_levels, enter, leave),
-        cmocka_unit_test_setup_teardown(test_zero_scores, enter, leave),
-        cmocka_unit_test_setup_teardown(test_accuracy, enter, leave),
-        cmocka_unit_test_setup_teardown(test_pinned, enter, leave),
+        cmocka_unit_test_setup_teardown(test_levels, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_zero_scores, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_accuracy, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_pinned, data_enter, data_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "data.h"
-#include "kernel/fpenv.h"
 #include "tensor/blocks.h"
 #include "tensor/xrow.h"
 
@@ -41,18 +40,6 @@ static void levels_init(struct levels *levels) {
     for (enum kernel_level level = LEVEL_REF; level < LEVEL_COUNT; level++)
         levels->present[level] = data_table(kernel_level_name(level), &levels->table[level]);
     assert_true(levels->present[LEVEL_REF]);
-}
-
-static int enter(void **state) {
-    static struct fpenv saved;
-    fpenv_enter(&saved);
-    *state = &saved;
-    return 0;
-}
-
-static int leave(void **state) {
-    fpenv_leave(*state);
-    return 0;
 }
 
 /* ---- operands ---- */
@@ -363,9 +350,9 @@ static void test_accuracy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_slots, enter, leave),
-        cmocka_unit_test_setup_teardown(test_levels, enter, leave),
-        cmocka_unit_test_setup_teardown(test_accuracy, enter, leave),
+        cmocka_unit_test_setup_teardown(test_slots, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_levels, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_accuracy, data_enter, data_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,22 +9,9 @@
 #include <cmocka.h>
 
 #include "data.h"
-#include "kernel/fpenv.h"
 
 static const uint64_t seed = 20261124;
 enum { N_MAX = 1100 };
-
-static int enter(void **state) {
-    static struct fpenv saved;
-    fpenv_enter(&saved);
-    *state = &saved;
-    return 0;
-}
-
-static int leave(void **state) {
-    fpenv_leave(*state);
-    return 0;
-}
 
 /* Lengths 1..70 and a few long ones. */
 static int length(int i) {
@@ -218,9 +205,9 @@ static void test_pinned(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_levels, enter, leave),
-        cmocka_unit_test_setup_teardown(test_accuracy, enter, leave),
-        cmocka_unit_test_setup_teardown(test_pinned, enter, leave),
+        cmocka_unit_test_setup_teardown(test_levels, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_accuracy, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_pinned, data_enter, data_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,6 @@
 #include "data.h"
 #include "kernel/cpu/simd.h"
 #include "kernel/fmath.h"
-#include "kernel/fpenv.h"
 #include "kernel/ref/lanes.h"
 
 #if defined(JINLIN_LEVEL_AVX512)
@@ -21,18 +20,6 @@
 
 static const uint64_t seed = 20261127;
 enum { ROUNDS = 4000 };
-
-static int enter(void **state) {
-    static struct fpenv saved;
-    fpenv_enter(&saved);
-    *state = &saved;
-    return 0;
-}
-
-static int leave(void **state) {
-    fpenv_leave(*state);
-    return 0;
-}
 
 static void same(const char *what, const float *want, const float *got, size_t n) {
     if (!data_same(what, want, got, n)) fail_msg("%s: seed %llu", what, (unsigned long long)seed);
@@ -247,12 +234,12 @@ static void test_dpbf16(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_arithmetic, enter, leave),
-        cmocka_unit_test_setup_teardown(test_exp_range, enter, leave),
-        cmocka_unit_test_setup_teardown(test_across_lanes, enter, leave),
-        cmocka_unit_test_setup_teardown(test_tails, enter, leave),
-        cmocka_unit_test_setup_teardown(test_16_bit_floats, enter, leave),
-        cmocka_unit_test_setup_teardown(test_dpbf16, enter, leave),
+        cmocka_unit_test_setup_teardown(test_arithmetic, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_exp_range, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_across_lanes, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_tails, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_16_bit_floats, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_dpbf16, data_enter, data_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

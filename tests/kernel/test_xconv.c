@@ -7,24 +7,11 @@
 #include <cmocka.h>
 
 #include "data.h"
-#include "kernel/fpenv.h"
 #include "tensor/xrow.h"
 
 static const uint64_t seed = 20261126;
 
 typedef void convert_fn(const float *x, void *row, int n);
-
-static int enter(void **state) {
-    static struct fpenv saved;
-    fpenv_enter(&saved);
-    *state = &saved;
-    return 0;
-}
-
-static int leave(void **state) {
-    fpenv_leave(*state);
-    return 0;
-}
 
 /* Bytes that hold something; in between lies padding that is free by contract. */
 static void compare(enum xfmt fmt, const char *name, const uint8_t *want, const uint8_t *got,
@@ -99,7 +86,7 @@ static void test_levels(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_levels, enter, leave),
+        cmocka_unit_test_setup_teardown(test_levels, data_enter, data_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
