@@ -62,6 +62,9 @@ static inline uint8_t *cpu_scratch(const struct backend_frame *frame, int thread
     return frame->scratch + (size_t)thread * frame->scratch_stride;
 }
 
+/* Zeroed, 64-byte aligned; NULL when it cannot be had. */
+uint8_t *cpu_alloc_zeroed(size_t bytes);
+
 /* Scratch bytes one thread needs for this step. */
 size_t cpu_linear_scratch(const struct backend *backend, const struct step *step);
 size_t cpu_attn_scratch(const struct step *step);
