@@ -7,13 +7,17 @@
 
 #include "kernel/cpu/simd.h"
 
-/* As SIMD_UNROLL, for at most 16 steps. Not under gcc's sanitizers: minutes to compile. */
+/* As SIMD_UNROLL, for at most 16 steps. gcc's sanitizers would take minutes over all copies of an
+ * unrolled block: there nothing is unrolled and a block is read by a call. */
 #if defined(__clang__)
 #define COLUMNS_UNROLL _Pragma("clang loop unroll(full)")
+#define COLUMNS_INLINE SIMD_INLINE
 #elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define COLUMNS_UNROLL _Pragma("GCC unroll 1")
+#define COLUMNS_INLINE static __attribute__((noinline))
 #else
 #define COLUMNS_UNROLL _Pragma("GCC unroll 16")
+#define COLUMNS_INLINE SIMD_INLINE
 #endif
 
 #define COLUMNS 16      // dwords of each row in a block
@@ -23,7 +27,7 @@
 
 /* The first 16 dwords of 16 rows that are `stride` bytes apart: column[j] has dword j of row i in
  * lane i. Four rows' dwords are gathered within 128-bit quarters, then the quarters are sorted. */
-SIMD_INLINE void columns_load(const uint8_t *p, size_t stride, v16i column[COLUMNS]) {
+COLUMNS_INLINE void columns_load(const uint8_t *p, size_t stride, v16i column[COLUMNS]) {
     v16i a[16], b[16];
     COLUMNS_UNROLL
     for (int i = 0; i < 16; i++)
@@ -57,7 +61,7 @@ SIMD_INLINE v16 columns_f32(v16i column) { return _mm512_castsi512_ps(column); }
 SIMD_INLINE void columns_store(void *p, v16i column) { _mm512_storeu_si512(p, column); }
 
 /* Lanes of two f16: the first and the second of each as floats. */
-SIMD_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
+COLUMNS_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
     const __m512i halves =
         _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 30, 28, 26, 24,
                          22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
@@ -95,7 +99,7 @@ SIMD_INLINE void columns_eighth_(const uint8_t *p, size_t stride, __m256i column
 
 /* The first 16 dwords of 16 rows that are `stride` bytes apart: column[j] has dword j of row i in
  * lane i. A line's two halves are read with only seven other lines between them. */
-SIMD_INLINE void columns_load(const uint8_t *p, size_t stride, v16i column[COLUMNS]) {
+COLUMNS_INLINE void columns_load(const uint8_t *p, size_t stride, v16i column[COLUMNS]) {
     __m256i half[8];
     COLUMNS_UNROLL
     for (int j = 0; j < 16; j += 8) {
@@ -128,7 +132,7 @@ SIMD_INLINE __m256i columns_sort_half_(__m256i x) {
                                             1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
     return _mm256_permute4x64_epi64(_mm256_shuffle_epi8(x, halves), 0xd8);
 }
-SIMD_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
+COLUMNS_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
     __m256i lo = columns_sort_half_(column.lo), hi = columns_sort_half_(column.hi);
     *even = (v16){_mm256_cvtph_ps(_mm256_castsi256_si128(lo)),
                   _mm256_cvtph_ps(_mm256_castsi256_si128(hi))};
