@@ -7,7 +7,8 @@
 // what the memory gives at that moment. Ratios are taken within a pair, so that a machine that is
 // slow for a while slows both, and their median is printed. `busy` is the share of the pair's time in
 // which a program waited for a CPU: on a machine with other work the engines do not measure
-// themselves, and threads that wait for each other suffer most.
+// themselves, and threads that wait for each other suffer most. A pair first waits a while for the
+// machine to be quiet, and the medians are those of the quiet pairs, if there are any.
 import fs from "node:fs";
 import path from "node:path";
 import {cores, fail, median, options, peer, pinned, pinning, root, run, runJson, waited} from "./lib.mjs";
@@ -29,7 +30,18 @@ const engines = {
     peer: (model) => peer("bench", model, ...sizes),
 };
 
-function onePair(model, turn) {
+const BUSY = 0.2;
+
+async function settle() {
+    for (let i = 0; i < 30; i++) {
+        const before = waited();
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        if (!((waited() - before) / 1e6 > BUSY)) return;
+    }
+}
+
+async function onePair(model, turn) {
+    await settle();
     const pair = {memory: Number(run(pinned(cpus, [opt.probe, String(opt.threads)])))};
     const order = turn % 2 ? ["peer", "jinlin"] : ["jinlin", "peer"];
     const start = performance.now(), waitedBefore = waited();
@@ -53,28 +65,33 @@ function figures(pair) {
         [of(pair.jinlin), of(pair.peer), of(pair.peer) > 0 ? of(pair.jinlin) / of(pair.peer) : 0]);
 }
 
-function compare(model) {
+async function compare(model) {
     const size = fs.statSync(model).size;
     console.log(`\n${path.basename(model)}, ${(size / 1e9).toFixed(2)} GB\n` +
         "  pair       memory    busy       prefill, tokens/s            decode, tokens/s\n" +
         "               GB/s              jinlin     peer    ratio     jinlin     peer    ratio");
     const pairs = [];
     for (let turn = 0; turn < opt.pairs; turn++) {
-        const pair = onePair(model, turn);
+        const pair = await onePair(model, turn);
         pairs.push(pair);
         line(String(turn + 1), pair.memory, pair.busy, figures(pair));
     }
-    const rows = pairs.map(figures);
+    const quiet = pairs.filter((pair) => !(pair.busy > BUSY));
+    const counted = quiet.length > 0 ? quiet : pairs;
+    const rows = counted.map(figures);
     const medians = rows[0].map((_, i) => median(rows.map((row) => row[i])));
-    const busy = median(pairs.map((pair) => pair.busy));
-    line("median", median(pairs.map((pair) => pair.memory)), busy, medians);
-    if (busy > 0.2) console.log("  other programs ran: repeat this on a quiet machine");
+    line("median", median(counted.map((pair) => pair.memory)),
+        median(counted.map((pair) => pair.busy)), medians);
+    if (quiet.length < pairs.length)
+        console.log(`  other programs ran during ${pairs.length - quiet.length} of the pairs: ` +
+            (quiet.length > 0 ? "not in the medians" : "repeat this on a quiet machine"));
     const [{jinlin, peer: other}] = pairs;
     console.log(`  jinlin: ${jinlin.level}, ${jinlin.class}; peer: llama.cpp ${other.release}`);
-    return {model: path.basename(model), bytes: size, pairs, medians};
+    return {model: path.basename(model), bytes: size, pairs, quiet: quiet.length, medians};
 }
 
 console.log(`${opt.threads} threads on CPUs ${cpus.join(",")} (${pinning}), prompt ${opt.prompt}, ` +
     `gen ${opt.gen}, ${opt.pairs} pairs`);
-const results = opt.positional.map(compare);
+const results = [];
+for (const model of opt.positional) results.push(await compare(model));
 if (opt.json) fs.writeFileSync(opt.json, JSON.stringify({cpus, ...opt, results}, null, 1) + "\n");
