@@ -86,7 +86,9 @@ async function compare(model) {
         console.log(`  other programs ran during ${pairs.length - quiet.length} of the pairs: ` +
             (quiet.length > 0 ? "not in the medians" : "repeat this on a quiet machine"));
     const [{jinlin, peer: other}] = pairs;
-    console.log(`  jinlin: ${jinlin.level}, ${jinlin.class}; peer: llama.cpp ${other.release}`);
+    const decodeThreads = [...new Set(pairs.map((pair) => pair.peer.decode_threads))].join(" or ");
+    console.log(`  jinlin: ${jinlin.level}, ${jinlin.class}\n  peer: llama.cpp ${other.release}, ` +
+        `fastest at decode with ${decodeThreads} of ${opt.threads} threads`);
     return {model: path.basename(model), bytes: size, pairs, quiet: quiet.length, medians};
 }
 
