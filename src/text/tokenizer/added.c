@@ -1,4 +1,4 @@
-#include "text/added.h"
+#include "text/tokenizer/added.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
 #define JL_TEXT_ADDED_H
 
 #include "text/u64map.h"
-#include "text/vocab.h"
+#include "text/tokenizer/vocab.h"
 
 struct added_token {
     int32_t id;

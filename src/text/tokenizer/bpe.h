@@ -7,9 +7,9 @@
 #define JL_TEXT_BPE_H
 
 #include "base/status.h"
-#include "text/bpe_merge.h"
+#include "text/tokenizer/bpe_merge.h"
 #include "text/buffer.h"
-#include "text/vocab.h"
+#include "text/tokenizer/vocab.h"
 
 #define BPE_BARE 0x40000000
 #define BPE_JOIN_BITS 18 // of the hash of two adjacent characters

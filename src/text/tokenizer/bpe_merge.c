@@ -1,4 +1,4 @@
-#include "text/bpe_merge.h"
+#include "text/tokenizer/bpe_merge.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "text/json_reader.h"
+#include "text/tokenizer/json_reader.h"
 
 #include <string.h>
 

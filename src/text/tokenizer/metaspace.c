@@ -1,8 +1,8 @@
-#include "text/metaspace.h"
+#include "text/tokenizer/metaspace.h"
 
 #include <string.h>
 
-#include "text/normalize.h"
+#include "text/tokenizer/normalize.h"
 
 static bool starts_with_mark(const struct metaspace *metaspace, const char *text, size_t len) {
     return len >= metaspace->mark_len && memcmp(text, metaspace->mark, metaspace->mark_len) == 0;

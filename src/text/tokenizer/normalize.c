@@ -1,4 +1,4 @@
-#include "text/normalize.h"
+#include "text/tokenizer/normalize.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/pipeline.h"
+#include "text/tokenizer/pipeline.h"
 #include "text/utf8.h"
 
 #define MAX_MERGED_BYTES 1024 // of a token that merging makes; bounds the work below

@@ -2,7 +2,7 @@
  * one is written as U+FFFD, one for each maximal ill-formed part. */
 #include <string.h>
 
-#include "text/pipeline.h"
+#include "text/tokenizer/pipeline.h"
 #include "text/utf8.h"
 
 void token_stream_init(struct token_stream *stream, const struct tokenizer *tokenizer,

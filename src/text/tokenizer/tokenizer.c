@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "text/pipeline.h"
+#include "text/tokenizer/pipeline.h"
 
 void tokenizer_free(struct tokenizer *tokenizer) {
     if (!tokenizer) return;

@@ -1,6 +1,6 @@
 /* tokenizer.json of SentencePiece-style BPE, and the few keys of tokenizer_config.json that change
  * what encoding does. Anything not understood is refused by name. */
-#include "text/tokenizer_json.h"
+#include "text/tokenizer/tokenizer_json.h"
 
 #include <stdlib.h>
 #include <string.h>

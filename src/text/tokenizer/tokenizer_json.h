@@ -2,8 +2,8 @@
 #ifndef JL_TEXT_TOKENIZER_JSON_H
 #define JL_TEXT_TOKENIZER_JSON_H
 
-#include "text/json_reader.h"
-#include "text/pipeline.h"
+#include "text/tokenizer/json_reader.h"
+#include "text/tokenizer/pipeline.h"
 
 /* How a token's text becomes what is written: the `decoder` of the file. */
 struct tokenizer_json_decoder {

@@ -2,7 +2,7 @@
  * of Hugging Face tokenizers; what is not in these tables is refused by name. */
 #include <string.h>
 
-#include "text/tokenizer_json.h"
+#include "text/tokenizer/tokenizer_json.h"
 
 static enum jl_status no_memory(struct jl_error *err) {
     return jl_fail(err, JL_ERR_MEMORY, JSON_READER_FILE ": out of memory");

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
-#include "text/bpe_merge.h"
+#include "text/tokenizer/bpe_merge.h"
 
 /* Scans for the lowest rank, leftmost, and starts again. */
 static size_t merge_plainly(const struct u64map *pairs, int32_t *symbols, size_t n) {
