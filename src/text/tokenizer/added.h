@@ -5,8 +5,8 @@
 #ifndef JL_TEXT_ADDED_H
 #define JL_TEXT_ADDED_H
 
-#include "text/u64map.h"
 #include "text/tokenizer/vocab.h"
+#include "text/u64map.h"
 
 struct added_token {
     int32_t id;

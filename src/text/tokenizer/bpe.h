@@ -7,8 +7,8 @@
 #define JL_TEXT_BPE_H
 
 #include "base/status.h"
-#include "text/tokenizer/bpe_merge.h"
 #include "text/buffer.h"
+#include "text/tokenizer/bpe_merge.h"
 #include "text/tokenizer/vocab.h"
 
 #define BPE_BARE 0x40000000

@@ -7,11 +7,11 @@
 #define JL_TEXT_PIPELINE_H
 
 #include "base/arena.h"
+#include "text/tokenizer.h"
 #include "text/tokenizer/added.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/metaspace.h"
 #include "text/tokenizer/normalize.h"
-#include "text/tokenizer.h"
 #include "text/tokenizer/vocab.h"
 
 /* What decoding does to the first text of a sequence: it undoes the mark that encoding prepends. */

@@ -219,17 +219,11 @@ static enum jl_status read_decoder(struct tokenizer *t, const json_t *part, cons
     }
     order->last = now;
     switch (now) {
-    case PART_REWRITE:
-        return read_replace(t, part, "decoder", &order->decoder->rewrite, err);
-    case PART_METASPACE:
-        return read_decoder_metaspace(t, part, order->decoder, err);
-    case PART_STRIP:
-        return read_strip(t, part, err);
-    case PART_BYTES:
-        order->decoder->byte_fallback = true;
-        break;
-    default:
-        break;
+    case PART_REWRITE: return read_replace(t, part, "decoder", &order->decoder->rewrite, err);
+    case PART_METASPACE: return read_decoder_metaspace(t, part, order->decoder, err);
+    case PART_STRIP: return read_strip(t, part, err);
+    case PART_BYTES: order->decoder->byte_fallback = true; break;
+    default: break;
     }
     return json_reader_keys(part, "decoder", only_type, err);
 }

@@ -162,17 +162,10 @@ static void test_damaged_scores(void **state) {
         for (int i = 0; i < 4; i++) {
             struct token_entry *entry = &f.tokens[fixture_random(&random) % FIXTURE_N];
             switch (fixture_random(&random) % 4) {
-            case 0:
-                entry->type = (enum token_type)(fixture_random(&random) % 9);
-                break;
-            case 1:
-                entry->len = fixture_random(&random) % (entry->len + 1);
-                break;
-            case 2:
-                entry->score = (float)(fixture_random(&random) % 7) * 1e38f;
-                break;
-            default:
-                f.spec.n_token = (int)(fixture_random(&random) % (FIXTURE_N + 1));
+            case 0: entry->type = (enum token_type)(fixture_random(&random) % 9); break;
+            case 1: entry->len = fixture_random(&random) % (entry->len + 1); break;
+            case 2: entry->score = (float)(fixture_random(&random) % 7) * 1e38f; break;
+            default: f.spec.n_token = (int)(fixture_random(&random) % (FIXTURE_N + 1));
             }
         }
         if (tokenizer_from_spm(&f.spec, &t, &err) != JL_OK) {
