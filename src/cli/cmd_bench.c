@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "cli/bench_ops.h"
 #include "cli/engine.h"
+#include "session/sample.h"
 
 struct bench_size {
     int prompt, gen, depth, repeat;

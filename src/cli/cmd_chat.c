@@ -1,21 +1,11 @@
-/* chat: a plain conversation in the terminal. The model continues one growing text; a model
- * without a chat template knows nothing else. */
-#include <signal.h>
+/* chat: a conversation in the terminal. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
 
-#include "cli/talk.h"
-
-/* Set by Ctrl-C while the model writes; the only state outside a function, as signals need. */
-static atomic_bool interrupted;
-
-static void on_interrupt(int signal) {
-    (void)signal;
-    atomic_store(&interrupted, true);
-}
+#include "cli/chat/chat.h"
+#include "cli/chat/signals.h"
+#include "model/class.h"
 
 static void no_model(void) {
     printf(
@@ -26,61 +16,66 @@ static void no_model(void) {
         "Families: llama (also Yi, DeepSeek-LLM), qwen2, qwen3. `build/jinlin help` lists more.\n");
 }
 
-static void greet(const struct talk *talk, const char *path) {
+static void greet(struct chat *chat) {
     char cls[CLASS_NAME_BYTES];
-    class_name(&talk->engine.model->cls, cls);
-    fprintf(stderr, "%s (%s, %s)\n", path, talk->engine.model->family->name, cls);
-    fprintf(
-        stderr,
-        "The model continues what you write. Ctrl-C stops it, /new starts over, Ctrl-D leaves.\n");
+    class_name(&chat->talk.engine.model->cls, cls);
+    screen_note(&chat->screen, "%s: %s, %s", chat->path, chat->talk.engine.model->family->name,
+                cls);
+    screen_note(&chat->screen, "the model has no chat template: it continues what you write");
+    if (chat->sampling.temperature > 0)
+        screen_note(&chat->screen, "temperature %g, seed %llu%s%s%s",
+                    (double)chat->sampling.temperature, (unsigned long long)chat->sampling.seed,
+                    *chat->talk.unmet ? "; the model also asks for " : "", chat->talk.unmet,
+                    *chat->talk.unmet ? ", which is not offered yet" : "");
+    screen_note(&chat->screen, "/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves");
 }
 
-static enum jl_status turn(struct talk *talk, const char *line, size_t len, int n,
-                           struct jl_error *err) {
-    enum talk_stop why;
-    atomic_store(&interrupted, false);
-    enum jl_status status = talk_feed(talk, line, len, &interrupted, err);
-    if (status == JL_OK) status = talk_generate(talk, n, &interrupted, &why, err);
-    putchar('\n');
-    if (status == JL_OK && why == TALK_STOP_CONTEXT)
-        fprintf(stderr, "(the context of %d tokens is full: /new starts over)\n",
-                talk->engine.model->hp.n_ctx_train);
-    return status;
-}
-
-static enum jl_status converse(struct talk *talk, int n, struct jl_error *err) {
-    bool terminal = isatty(STDIN_FILENO);
-    char *line = NULL;
-    size_t cap = 0;
+static enum jl_status converse(struct chat *chat, struct jl_error *err) {
     enum jl_status status = JL_OK;
-    while (status == JL_OK) {
-        if (terminal) fputs("> ", stderr);
-        ssize_t got = getline(&line, &cap, stdin);
-        if (got < 0) break;
-        size_t len = (size_t)got;
-        if (len && line[len - 1] == '\n') len--;
-        if (len == 0) continue;
-        if (len == 4 && !memcmp(line, "/new", 4)) {
-            status = state_rewind(talk->state, 0, err);
-            continue;
-        }
-        status = turn(talk, line, len, n, err);
-        if (status == JL_ERR_CANCELLED || status == JL_ERR_LIMIT) {
-            fprintf(stderr, "(%s)\n", err->message); // the conversation goes on
-            status = JL_OK;
-        }
+    while (status == JL_OK && !chat->leave) {
+        enum editor_event event;
+        char *text;
+        size_t len;
+        status = editor_read(chat->editor, &event, &text, &len, err);
+        if (status != JL_OK || event == EDITOR_LEAVE) break;
+        if (text[0] == '/' && text[1] != '/')
+            status = commands_run(chat, text, err);
+        else // a second slash: the first was there to say that it is text
+            status = chat_ask(chat, text + (text[0] == '/'), len - (text[0] == '/'), err);
+        free(text);
     }
-    free(line);
     return status;
+}
+
+static enum jl_status chat_open(struct chat *chat, const struct engine_options *engine,
+                                const struct talk_options *options, struct jl_error *err) {
+    enum editor_kind kind = editor_find_kind(editor_set_locale());
+    screen_open(&chat->screen);
+    JL_TRY(conversation_init(&chat->said, err));
+    JL_TRY(talk_open(chat->path, engine, &chat->talk, err));
+    JL_TRY(talk_choose(&chat->talk, options, &chat->sampling, err));
+    JL_TRY(signals_install(kind == EDITOR_FULL, err));
+    greet(chat);
+    return editor_open(kind, chat->screen.styled, &chat->editor, err);
+}
+
+static void chat_close(struct chat *chat) {
+    editor_close(chat->editor);
+    signals_remove();
+    conversation_free(&chat->said);
+    talk_close(&chat->talk);
+    screen_close(&chat->screen);
 }
 
 int cmd_chat(int argc, char **argv) {
     struct engine_options engine = {0};
-    const char *model;
-    int n = 256;
+    struct talk_options sampling = {0};
+    struct chat chat = {.n = 4096};
     bool done;
     const struct cli_option options[] = {
-        {"--n", "-n", CLI_INT, &n, "N", "at most N tokens a turn (default 256)", 1, 1 << 24},
+        {"--n", "-n", CLI_INT, &chat.n, "N", "at most N tokens an answer (default 4096)", 1,
+         1 << 24},
+        TALK_OPTIONS(sampling),
         ENGINE_OPTIONS(engine),
     };
     const struct cli_spec spec = {"chat",
@@ -92,20 +87,15 @@ int cmd_chat(int argc, char **argv) {
                                   0,
                                   1};
     struct jl_error err = {0};
-    struct talk talk = {0};
-    enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);
+    enum jl_status status = cli_parse(&spec, argc, argv, &chat.path, &done, &err);
     if (done) return 0;
-    if (status == JL_OK && (!model || !*model)) {
+    if (status == JL_OK && (!chat.path || !*chat.path)) {
         no_model();
         return 0;
     }
-    if (status == JL_OK) status = talk_open(model, &engine, &talk, &err);
-    if (status == JL_OK) {
-        struct sigaction action = {.sa_handler = on_interrupt};
-        sigaction(SIGINT, &action, NULL); // no SA_RESTART: at the prompt Ctrl-C leaves
-        greet(&talk, model);
-        status = converse(&talk, n, &err);
-    }
-    talk_close(&talk);
+    if (status == JL_OK) status = talk_check_options(&sampling, &err);
+    if (status == JL_OK) status = chat_open(&chat, &engine, &sampling, &err);
+    if (status == JL_OK) status = converse(&chat, &err);
+    chat_close(&chat);
     return cli_finish(&spec, status, &err);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli/engine.h"
+#include "session/sample.h"
 
 struct generate_run {
     struct engine engine;

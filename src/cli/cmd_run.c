@@ -1,47 +1,136 @@
-/* run: continue a prompt once, on stdout. */
+/* run: continue a text once, on stdout; for pipes. */
+#include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
+#include "cli/chat/screen.h"
 #include "cli/talk.h"
 
+#define PROMPT_LIMIT ((size_t)1 << 30)
+
+struct run {
+    const char *model, *prompt, *file;
+    int n;
+    struct engine_options engine;
+    struct talk_options sampling;
+    struct talk talk;
+    struct screen screen;
+    char *text; // the prompt
+    size_t len;
+};
+
+/* Without the one newline that editors and `echo` put behind the last line. */
+static void drop_last_newline(struct run *run) {
+    if (run->len && run->text[run->len - 1] == '\n') run->len--;
+    if (run->len && run->text[run->len - 1] == '\r') run->len--;
+    run->text[run->len] = 0;
+}
+
+static enum jl_status read_prompt(struct run *run, struct jl_error *err) {
+    if (run->prompt && run->file)
+        return jl_fail(err, JL_ERR_USAGE, "-p TEXT and -f FILE: give one of the two");
+    if (run->prompt) {
+        run->text = strdup(run->prompt);
+        run->len = strlen(run->prompt);
+        return run->text ? JL_OK : jl_fail(err, JL_ERR_MEMORY, "out of memory for the prompt");
+    }
+    bool standard = !run->file || !strcmp(run->file, "-");
+    if (!run->file && isatty(STDIN_FILENO))
+        return jl_fail(err, JL_ERR_USAGE,
+                       "there is no prompt: give -p TEXT, -f FILE, or a text on standard input");
+    JL_TRY(
+        file_read(standard ? "/dev/stdin" : run->file, PROMPT_LIMIT, &run->text, &run->len, err));
+    drop_last_newline(run);
+    return JL_OK;
+}
+
+static enum jl_status on_token(void *ctx, int32_t id, const char *text, size_t len, bool *go_on,
+                               struct jl_error *err) {
+    struct run *run = ctx;
+    (void)id;
+    (void)err;
+    screen_text(&run->screen, text, len);
+    *go_on = !run->screen.failed;
+    return JL_OK;
+}
+
+static enum jl_status continue_text(struct run *run, struct jl_error *err) {
+    struct talk_sampling sampling;
+    struct talk_sink sink = {on_token, run, NULL};
+    struct talk_result result = {0};
+    int32_t *ids;
+    size_t n;
+    int reused;
+    if (run->len == 0) return jl_fail(err, JL_ERR_USAGE, "the prompt is empty: give some text");
+    JL_TRY(talk_choose(&run->talk, &run->sampling, &sampling, err));
+    JL_TRY(
+        tokenizer_encode(run->talk.tokenizer, run->text, run->len, ENCODE_ADD_BOS, &ids, &n, err));
+    enum jl_status status = JL_OK;
+    if (n == 0)
+        status = jl_fail(err, JL_ERR_USAGE, "the prompt gives not one token");
+    else if (n > (size_t)timeline_capacity(run->talk.timeline))
+        status =
+            jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens; the model's context holds %d", n,
+                    timeline_capacity(run->talk.timeline));
+    if (status == JL_OK)
+        status = timeline_sync(run->talk.timeline, ids, (int)n, NULL, NULL, &reused, err);
+    free(ids);
+    if (status != JL_OK) return status;
+    screen_text(&run->screen, run->text, run->len);
+    status =
+        talk_generate(&run->talk, &sampling, run->n ? run->n : INT_MAX, NULL, &sink, &result, err);
+    screen_text(&run->screen, "\n", 1);
+    // Without -n the full context is what was asked for: no word of it into a pipe.
+    if (status == JL_OK && result.why == TALK_STOP_CONTEXT && (run->n || run->screen.notes))
+        fprintf(stderr, "jinlin run: stopped: the model's context of %d tokens is full\n",
+                timeline_capacity(run->talk.timeline));
+    return status;
+}
+
+/* Whoever read our output may have gone: that is no error to talk about, but not a success. */
+static enum jl_status check_output(const struct run *run, bool *quiet, struct jl_error *err) {
+    if (!run->screen.failed) return JL_OK;
+    *quiet = run->screen.error == EPIPE;
+    return jl_fail(err, JL_ERR_IO, "cannot write the text: %s", strerror(run->screen.error));
+}
+
 int cmd_run(int argc, char **argv) {
-    struct engine_options engine = {0};
-    const char *model, *prompt = NULL;
-    int n = 0;
-    bool greedy = false, done;
+    struct run run = {0};
+    bool done, quiet = false;
     const struct cli_option options[] = {
-        {"--prompt", "-p", CLI_TEXT, &prompt, "TEXT", "the text to continue", 0, 0},
-        {"--n", "-n", CLI_INT, &n, "N",
+        {"--prompt", "-p", CLI_TEXT, &run.prompt, "TEXT", "the text to continue", 0, 0},
+        {"--file", "-f", CLI_TEXT, &run.file, "FILE",
+         "a file with the text, `-` is standard input; its last newline is dropped", 0, 0},
+        {"--n", "-n", CLI_INT, &run.n, "N",
          "at most N tokens (default: to the end token or full context)", 1, 1 << 24},
-        {"--greedy", NULL, CLI_FLAG, &greedy, NULL, "always the likeliest token (the only way yet)",
-         0, 0},
-        ENGINE_OPTIONS(engine),
+        TALK_OPTIONS(run.sampling),
+        ENGINE_OPTIONS(run.engine),
     };
     const struct cli_spec spec = {"run",
-                                  "MODEL -p TEXT [-n N] [--greedy] [options]",
-                                  "continue a text and print prompt and continuation",
+                                  "MODEL [-p TEXT | -f FILE] [-n N] [options]",
+                                  "continue a text (or standard input) and print both",
                                   "jinlin run model.gguf -p 'Once upon a time' -n 64 --greedy",
                                   options,
                                   sizeof options / sizeof options[0],
                                   1,
                                   1};
     struct jl_error err = {0};
-    struct talk talk = {0};
-    enum talk_stop why = TALK_STOP_COUNT;
-    enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);
+    enum jl_status status = cli_parse(&spec, argc, argv, &run.model, &done, &err);
     if (done) return 0;
-    if (status == JL_OK && !prompt) status = jl_fail(&err, JL_ERR_USAGE, "-p TEXT is required");
-    if (status == JL_OK) status = talk_open(model, &engine, &talk, &err);
-    if (status == JL_OK) status = talk_feed(&talk, prompt, strlen(prompt), NULL, &err);
-    if (status == JL_OK) {
-        fputs(prompt, stdout);
-        status = talk_generate(&talk, n ? n : INT_MAX, NULL, &why, &err);
-        putchar('\n');
-    }
-    if (status == JL_OK && why == TALK_STOP_CONTEXT)
-        fprintf(stderr, "jinlin run: stopped: the model's context of %d tokens is full\n",
-                talk.engine.model->hp.n_ctx_train);
-    talk_close(&talk);
-    return cli_finish(&spec, status, &err);
+    signal(SIGPIPE, SIG_IGN);
+    screen_open(&run.screen);
+    if (status == JL_OK) status = talk_check_options(&run.sampling, &err);
+    if (status == JL_OK) status = read_prompt(&run, &err);
+    if (status == JL_OK) status = talk_open(run.model, &run.engine, &run.talk, &err);
+    if (status == JL_OK) status = continue_text(&run, &err);
+    if (status == JL_OK) status = check_output(&run, &quiet, &err);
+    talk_close(&run.talk);
+    screen_close(&run.screen);
+    free(run.text);
+    return quiet ? jl_status_exit_code(status) : cli_finish(&spec, status, &err);
 }

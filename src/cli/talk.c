@@ -1,31 +1,79 @@
 #include "cli/talk.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
 #include "session/open_tokenizer.h"
+#include "session/sample.h"
 
-static void add_eos(struct talk *talk, const struct meta *value) {
-    if (value->kind == META_INT && value->as.i >= 0 &&
-        value->as.i < talk->engine.model->hp.n_vocab &&
-        talk->n_eos < (int)(sizeof talk->eos / sizeof talk->eos[0]))
-        talk->eos[talk->n_eos++] = (int32_t)value->as.i;
+/* ---- opening ---- */
+
+void talk_add_stop(struct talk *talk, int64_t id) {
+    if (id < 0 || id >= talk->engine.model->hp.n_vocab || talk->n_stop == TALK_MAX_STOP) return;
+    for (int i = 0; i < talk->n_stop; i++)
+        if (talk->stop[i] == id) return;
+    talk->stop[talk->n_stop++] = (int32_t)id;
 }
 
-/* End tokens: the tokenizer's, and for Hugging Face folders all that generation_config lists. */
-static void find_eos(struct talk *talk) {
-    struct model_file *file = talk->engine.model->file;
-    int32_t eos = tokenizer_eos(talk->tokenizer);
-    if (eos >= 0) talk->eos[talk->n_eos++] = eos;
-    struct meta *value = file->generation ? meta_find(file->generation, "eos_token_id") : NULL;
-    if (!value) return;
+static void add_stops(struct talk *talk, const struct meta *value) {
     struct meta item;
     struct meta_iter iter = {.array = value};
+    if (!value) return;
     if (value->kind == META_INT)
-        add_eos(talk, value);
-    else
+        talk_add_stop(talk, value->as.i);
+    else if (value->kind == META_ARRAY || value->kind == META_PACKED)
         while (meta_iter_next(&iter, &item))
-            add_eos(talk, &item);
+            if (item.kind == META_INT) talk_add_stop(talk, item.as.i);
+}
+
+/* End tokens: the tokenizer's, all that generation_config lists, and GGUF's end of a turn. */
+static void find_stops(struct talk *talk) {
+    struct model_file *file = talk->engine.model->file;
+    talk_add_stop(talk, tokenizer_eos(talk->tokenizer));
+    if (file->generation) add_stops(talk, meta_find(file->generation, "eos_token_id"));
+    if (file->kind != MODEL_FILE_GGUF) return;
+    add_stops(talk, meta_find(file->meta, "tokenizer.ggml.eot_token_id"));
+    add_stops(talk, meta_find(file->meta, "tokenizer.ggml.eom_token_id"));
+}
+
+static bool number(const struct meta *value, double *out) {
+    if (!value || (value->kind != META_INT && value->kind != META_FLOAT)) return false;
+    *out = value->kind == META_INT ? (double)value->as.i : value->as.f;
+    return true;
+}
+
+/* generation_config.json as Hugging Face reads it: without do_sample the likeliest token; with it
+ * the temperature, 1 if there is none. */
+static enum jl_status read_wishes(struct talk *talk, struct jl_error *err) {
+    static const struct {
+        const char *key;
+        double neutral;
+    } others[] = {{"top_p", 1}, {"top_k", 0}, {"min_p", 0}, {"repetition_penalty", 1}};
+    struct model_file *file = talk->engine.model->file;
+    const struct meta *sample = file->generation ? meta_find(file->generation, "do_sample") : NULL;
+    if (!sample || sample->kind != META_BOOL || !sample->as.b) return JL_OK;
+    double temperature = 1, value;
+    number(meta_find(file->generation, "temperature"), &temperature);
+    if (!(temperature >= 0 && temperature <= SAMPLE_MAX_TEMPERATURE))
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s: generation_config.json: temperature %g is not from 0 to %d; give "
+                       "another one with --temp",
+                       file->path, temperature, SAMPLE_MAX_TEMPERATURE);
+    talk->model_temperature = (float)temperature;
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (!number(meta_find(file->generation, others[i].key), &value) ||
+            value == others[i].neutral)
+            continue;
+        int n = snprintf(talk->unmet + used, sizeof talk->unmet - used, "%s%s %g", used ? ", " : "",
+                         others[i].key, value);
+        if (n < 0 || (size_t)n >= sizeof talk->unmet - used) break;
+        used += (size_t)n;
+    }
+    return JL_OK;
 }
 
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
@@ -40,93 +88,148 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
         status = jl_fail(err, JL_ERR_FORMAT, "%s: the tokenizer has %d tokens, the model %d", path,
                          tokenizer_vocab_size(out->tokenizer), model->hp.n_vocab);
     if (status == JL_OK) status = engine_start(&out->engine, rows, err);
-    if (status == JL_OK) status = state_create(model, out->engine.backend, &out->state, err);
-    if (status == JL_OK) {
-        out->logits = calloc((size_t)model->hp.n_vocab, sizeof *out->logits);
-        if (!out->logits) status = jl_fail(err, JL_ERR_MEMORY, "out of memory for logits");
-    }
+    if (status == JL_OK) status = timeline_create(out->engine.exec, &out->timeline, err);
+    if (status == JL_OK) status = read_wishes(out, err);
     if (status == JL_OK)
-        find_eos(out);
+        find_stops(out);
     else
         talk_close(out);
     return status;
 }
 
 void talk_close(struct talk *talk) {
-    free(talk->logits);
-    state_free(talk->state);
+    timeline_free(talk->timeline);
     tokenizer_free(talk->tokenizer);
     engine_free(&talk->engine);
     *talk = (struct talk){0};
 }
 
-enum jl_status talk_feed(struct talk *talk, const char *text, size_t len, const atomic_bool *cancel,
-                         struct jl_error *err) {
-    int32_t *ids;
-    size_t n;
-    int flags = state_n_pos(talk->state) == 0 ? ENCODE_ADD_BOS : 0;
-    JL_TRY(tokenizer_encode(talk->tokenizer, text, len, flags, &ids, &n, err));
-    enum jl_status status = JL_OK;
-    if (n == 0)
-        status = jl_fail(err, JL_ERR_USAGE, "the prompt is empty: give at least one token of text");
-    else if (n > (size_t)talk->engine.model->hp.n_ctx_train)
-        status =
-            jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens; the model's context holds %d", n,
-                    talk->engine.model->hp.n_ctx_train);
-    if (status == JL_OK)
-        status = feed_prompt(talk->engine.exec, talk->state, ids, (int)n,
-                             exec_max_rows(talk->engine.exec), cancel, talk->logits, err);
-    free(ids);
-    return status;
+/* ---- how tokens are chosen ---- */
+
+enum jl_status talk_read_temperature(const char *text, float *out, struct jl_error *err) {
+    char *end;
+    errno = 0;
+    double value = strtod(text, &end);
+    if (end == text || *end || errno || !(value >= 0 && value <= SAMPLE_MAX_TEMPERATURE))
+        return jl_fail(err, JL_ERR_USAGE, "a temperature is a number from 0 to %d, not '%s'",
+                       SAMPLE_MAX_TEMPERATURE, text);
+    *out = (float)value;
+    return JL_OK;
 }
 
-static bool is_eos(const struct talk *talk, int32_t id) {
-    for (int i = 0; i < talk->n_eos; i++)
-        if (talk->eos[i] == id) return true;
+static enum jl_status read_seed(const char *text, uint64_t *out, struct jl_error *err) {
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (end == text || *end || errno || strchr(text, '-'))
+        return jl_fail(err, JL_ERR_USAGE, "option --seed takes a whole number below 2^64, not '%s'",
+                       text);
+    *out = value;
+    return JL_OK;
+}
+
+enum jl_status talk_check_options(const struct talk_options *options, struct jl_error *err) {
+    float temperature = 0;
+    uint64_t seed;
+    if (options->temperature)
+        JL_TRY(talk_read_temperature(options->temperature, &temperature, err));
+    if (options->seed) JL_TRY(read_seed(options->seed, &seed, err));
+    if (options->greedy && temperature > 0)
+        return jl_fail(err, JL_ERR_USAGE, "--greedy is --temp 0: give one of the two");
+    return JL_OK;
+}
+
+enum jl_status talk_choose(const struct talk *talk, const struct talk_options *options,
+                           struct talk_sampling *out, struct jl_error *err) {
+    *out = (struct talk_sampling){.temperature = options->greedy ? 0 : talk->model_temperature};
+    if (options->temperature)
+        JL_TRY(talk_read_temperature(options->temperature, &out->temperature, err));
+    if (options->seed) return read_seed(options->seed, &out->seed, err);
+    uint32_t drawn; // short, so that a person can type it again
+    if (getrandom(&drawn, sizeof drawn, 0) != sizeof drawn)
+        return jl_fail(err, JL_ERR_IO, "the system gives no random seed: say --seed N");
+    out->seed = drawn;
+    return JL_OK;
+}
+
+/* ---- generating ---- */
+
+static bool is_stop(const struct talk *talk, int32_t id) {
+    for (int i = 0; i < talk->n_stop; i++)
+        if (talk->stop[i] == id) return true;
     return false;
 }
 
-static enum jl_status generate(struct talk *talk, int n, const atomic_bool *cancel,
-                               struct token_stream *stream, enum talk_stop *why,
-                               struct jl_error *err) {
-    char *text = NULL;
-    size_t len = 0, cap = 0;
-    enum jl_status status = JL_OK;
-    *why = TALK_STOP_COUNT;
-    for (int i = 0; i < n && status == JL_OK; i++) {
-        int32_t id = sample_greedy(talk->logits, talk->engine.model->hp.n_vocab);
-        if (is_eos(talk, id)) {
-            *why = TALK_STOP_EOS;
-            break;
-        }
-        len = 0;
-        status = token_stream_push(stream, id, &text, &len, &cap, err);
-        if (status != JL_OK) break;
-        fwrite(text, 1, len, stdout);
-        fflush(stdout);
-        if (state_n_pos(talk->state) == talk->engine.model->hp.n_ctx_train) {
-            *why = TALK_STOP_CONTEXT;
-            break;
-        }
-        if (cancel && atomic_load(cancel)) {
-            *why = TALK_STOP_CANCEL;
-            break;
-        }
-        // The last token is fed too, so that a chat's next turn follows it.
-        status = feed_prompt(talk->engine.exec, talk->state, &id, 1, 1, NULL, talk->logits, err);
-    }
-    len = 0;
-    if (status == JL_OK) status = token_stream_end(stream, &text, &len, &cap, err);
-    if (status == JL_OK) fwrite(text ? text : "", 1, len, stdout);
-    free(text);
-    return status;
+static int32_t choose(const struct talk *talk, const struct talk_sampling *sampling) {
+    struct rng_key key = {sampling->seed, sampling->sequence,
+                          (uint32_t)timeline_n_token(talk->timeline), RNG_SAMPLE};
+    return sample_draw(timeline_logits(talk->timeline), talk->engine.model->hp.n_vocab,
+                       sampling->temperature, &key);
 }
 
-enum jl_status talk_generate(struct talk *talk, int n, const atomic_bool *cancel,
-                             enum talk_stop *why, struct jl_error *err) {
+struct decoding {
     struct token_stream stream;
-    token_stream_init(&stream, talk->tokenizer, false);
-    JL_TRY(generate(talk, n, cancel, &stream, why, err));
-    if (fflush(stdout) || ferror(stdout)) return jl_fail(err, JL_ERR_IO, "cannot write the text");
+    char *text;
+    size_t len, cap;
+};
+
+static enum jl_status one_token(struct talk *talk, struct decoding *decoding, int32_t id,
+                                const struct talk_sink *sink, bool *go_on, struct jl_error *err) {
+    (void)talk;
+    decoding->len = 0;
+    JL_TRY(token_stream_push(&decoding->stream, id, &decoding->text, &decoding->len, &decoding->cap,
+                             err));
+    return sink->token(sink->ctx, id, decoding->text ? decoding->text : "", decoding->len, go_on,
+                       err);
+}
+
+static enum jl_status generate(struct talk *talk, const struct talk_sampling *sampling, int n,
+                               const atomic_bool *cancel, const struct talk_sink *sink,
+                               struct decoding *decoding, struct talk_result *result,
+                               struct jl_error *err) {
+    bool go_on = true;
+    while (result->n_token < n) {
+        if (cancel && atomic_load(cancel)) {
+            result->why = TALK_STOP_CANCEL;
+            return JL_OK;
+        }
+        int32_t id = choose(talk, sampling);
+        if (is_stop(talk, id)) {
+            result->why = TALK_STOP_EOS;
+            return JL_OK;
+        }
+        result->n_token++;
+        JL_TRY(one_token(talk, decoding, id, sink, &go_on, err));
+        if (!go_on) {
+            result->why = TALK_STOP_SINK;
+            return JL_OK;
+        }
+        if (timeline_n_token(talk->timeline) == timeline_capacity(talk->timeline)) {
+            result->why = TALK_STOP_CONTEXT;
+            return JL_OK;
+        }
+        JL_TRY(timeline_push(talk->timeline, id, err));
+    }
     return JL_OK;
+}
+
+enum jl_status talk_generate(struct talk *talk, const struct talk_sampling *sampling, int n,
+                             const atomic_bool *cancel, const struct talk_sink *sink,
+                             struct talk_result *result, struct jl_error *err) {
+    struct decoding decoding = {0};
+    bool go_on = true;
+    *result = (struct talk_result){.why = TALK_STOP_COUNT};
+    token_stream_init(&decoding.stream, talk->tokenizer, false);
+    enum jl_status status = generate(talk, sampling, n, cancel, sink, &decoding, result, err);
+    // What waits for the rest of a character comes out even after a failure.
+    struct jl_error inner;
+    decoding.len = 0;
+    enum jl_status flushed =
+        token_stream_end(&decoding.stream, &decoding.text, &decoding.len, &decoding.cap, &inner);
+    if (flushed == JL_OK && result->why != TALK_STOP_SINK)
+        flushed = sink->token(sink->ctx, TOKEN_NONE, decoding.text ? decoding.text : "",
+                              decoding.len, &go_on, &inner);
+    free(decoding.text);
+    if (status == JL_OK && flushed != JL_OK) return jl_fail(err, flushed, "%s", inner.message);
+    return status;
 }

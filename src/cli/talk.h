@@ -5,29 +5,85 @@
 #include <stdatomic.h>
 
 #include "cli/engine.h"
+#include "session/timeline.h"
 #include "text/tokenizer.h"
+
+#define TALK_MAX_STOP 32
 
 struct talk {
     struct engine engine;
     struct tokenizer *tokenizer;
-    struct state *state;
-    float *logits; // (n_vocab) of the last position fed
-    int32_t eos[8];
-    int n_eos;
+    struct timeline *timeline;
+    int32_t stop[TALK_MAX_STOP]; // tokens that end an answer
+    int n_stop;
+    float model_temperature; // what generation_config.json asks for; 0: greedy
+    char unmet[128];         // its other sampling settings, "" if none: not offered yet
 };
 
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
                          struct jl_error *err);
 void talk_close(struct talk *talk);
+void talk_add_stop(struct talk *talk, int64_t id); // an id outside the vocabulary is no token
 
-/* Adds text to the sequence: encoded, fed, logits of its end in talk->logits. */
-enum jl_status talk_feed(struct talk *talk, const char *text, size_t len, const atomic_bool *cancel,
-                         struct jl_error *err);
+/* ---- how tokens are chosen ---- */
 
-enum talk_stop { TALK_STOP_COUNT, TALK_STOP_EOS, TALK_STOP_CONTEXT, TALK_STOP_CANCEL };
+struct talk_sampling {
+    float temperature; // 0: the likeliest token
+    uint64_t seed;
+    uint32_t sequence; // counts the answers to one question
+};
 
-/* Generates up to n tokens greedily and writes their text to stdout as it comes. */
-enum jl_status talk_generate(struct talk *talk, int n, const atomic_bool *cancel,
-                             enum talk_stop *why, struct jl_error *err);
+/* The options --temp, --seed and --greedy for a command's table. */
+struct talk_options {
+    const char *temperature, *seed;
+    bool greedy;
+};
+#define TALK_OPTIONS(o)                                                                            \
+    {                                                                                              \
+        "--temp", NULL, CLI_TEXT, &(o).temperature, "T", "temperature; 0: the likeliest token",    \
+        0,        0},                                                                              \
+        {"--seed", NULL, CLI_TEXT, &(o).seed, "N", "same seed, same text (default: drawn anew)",   \
+         0,        0},                                                                             \
+    {                                                                                              \
+        "--greedy", NULL, CLI_FLAG, &(o).greedy, NULL, "always the likeliest token, as --temp 0",  \
+            0, 0                                                                                   \
+    }
+
+/* Checked before a model is loaded. */
+enum jl_status talk_check_options(const struct talk_options *options, struct jl_error *err);
+/* Options before the model's own wish before greedy. The seed is drawn where none is given. */
+enum jl_status talk_choose(const struct talk *talk, const struct talk_options *options,
+                           struct talk_sampling *out, struct jl_error *err);
+/* A number from 0 to SAMPLE_MAX_TEMPERATURE. */
+enum jl_status talk_read_temperature(const char *text, float *out, struct jl_error *err);
+
+/* ---- generating ---- */
+
+enum talk_stop {
+    TALK_STOP_COUNT,
+    TALK_STOP_EOS,
+    TALK_STOP_CONTEXT,
+    TALK_STOP_CANCEL,
+    TALK_STOP_SINK
+};
+
+/* Who takes the tokens: `text` is whole characters (len may be 0), id is TOKEN_NONE for what is
+ * flushed at the end. *go_on = false stops the generation. */
+struct talk_sink {
+    enum jl_status (*token)(void *ctx, int32_t id, const char *text, size_t len, bool *go_on,
+                            struct jl_error *err);
+    void *ctx;
+    bool (*show)(void *ctx, int32_t id); // NULL: no control token gives its text
+};
+
+struct talk_result {
+    enum talk_stop why;
+    int n_token; // chosen, the end token not counted
+};
+
+/* Up to n tokens after what the timeline holds. Each is fed, so that the next turn follows it. */
+enum jl_status talk_generate(struct talk *talk, const struct talk_sampling *sampling, int n,
+                             const atomic_bool *cancel, const struct talk_sink *sink,
+                             struct talk_result *result, struct jl_error *err);
 
 #endif

@@ -45,10 +45,3 @@ enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t
     }
     return JL_OK;
 }
-
-int32_t sample_greedy(const float *logits, int n_vocab) {
-    int32_t best = 0;
-    for (int32_t i = 1; i < n_vocab; i++)
-        if (logits[i] > logits[best]) best = i;
-    return best;
-}

@@ -23,7 +23,4 @@ enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t
                            int n_token, int chunk, const atomic_bool *cancel, float *last_logits,
                            struct jl_error *err);
 
-/* Index of the largest logit, the lowest index among equals. */
-int32_t sample_greedy(const float *logits, int n_vocab);
-
 #endif

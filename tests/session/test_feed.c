@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "session/sample.h"
 #include "support/golden.h"
 
 #define MODEL "tests/golden/llama"

@@ -12,6 +12,7 @@
 #include <sha256.h>
 
 #include "kernel/kernel.h"
+#include "session/sample.h"
 
 const char *const golden_levels[] = {"ref", "avx2", "avx512", NULL};
 

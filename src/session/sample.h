@@ -1,0 +1,21 @@
+/* The next token from the logits: the likeliest, or one drawn.
+ *
+ * Draws are keyed, not counted: the same logits, temperature and key give the same token whatever
+ * was drawn before, on any number of threads (docs/terminal.md). */
+#ifndef JL_SESSION_SAMPLE_H
+#define JL_SESSION_SAMPLE_H
+
+#include <stdint.h>
+
+#include "base/rng.h"
+
+/* Index of the largest logit, the lowest index among equals. */
+int32_t sample_greedy(const float *logits, int n_vocab);
+
+#define SAMPLE_MAX_TEMPERATURE 100
+
+/* An index with probability softmax(logits / temperature), sums and exponentials in double with
+ * the project's own exp, indices ascending. temperature 0 is sample_greedy; logits are finite. */
+int32_t sample_draw(const float *logits, int n_vocab, float temperature, const struct rng_key *key);
+
+#endif

@@ -1,0 +1,109 @@
+#include "session/timeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/feed.h"
+
+struct timeline {
+    struct exec *exec;
+    struct state *state;
+    int32_t *ids; // (cap); the first state_n_pos(state) are in the state
+    int cap;
+    float *logits; // (n_vocab)
+    int n_logits;  // tokens in the state when the logits were computed, 0: none
+};
+
+enum jl_status timeline_create(struct exec *exec, struct timeline **out, struct jl_error *err) {
+    const struct model *model = exec_model(exec);
+    struct timeline *timeline = calloc(1, sizeof *timeline);
+    *out = timeline;
+    if (!timeline) return jl_fail(err, JL_ERR_MEMORY, "out of memory for a sequence");
+    timeline->exec = exec;
+    timeline->logits = calloc((size_t)model->hp.n_vocab, sizeof *timeline->logits);
+    enum jl_status status = timeline->logits
+                                ? state_create(model, exec_backend(exec), &timeline->state, err)
+                                : jl_fail(err, JL_ERR_MEMORY, "out of memory for logits");
+    if (status == JL_OK) return JL_OK;
+    timeline_free(timeline);
+    *out = NULL;
+    return status;
+}
+
+void timeline_free(struct timeline *timeline) {
+    if (!timeline) return;
+    state_free(timeline->state);
+    free(timeline->ids);
+    free(timeline->logits);
+    free(timeline);
+}
+
+int timeline_n_token(const struct timeline *timeline) { return state_n_pos(timeline->state); }
+
+int timeline_capacity(const struct timeline *timeline) {
+    return exec_model(timeline->exec)->hp.n_ctx_train;
+}
+
+size_t timeline_bytes(const struct timeline *timeline) { return state_bytes(timeline->state); }
+
+const float *timeline_logits(const struct timeline *timeline) { return timeline->logits; }
+
+static enum jl_status reserve(struct timeline *timeline, int n, struct jl_error *err) {
+    if (n <= timeline->cap) return JL_OK;
+    int64_t cap = n > 2 * (int64_t)timeline->cap ? n : 2 * (int64_t)timeline->cap;
+    if (cap > timeline_capacity(timeline)) cap = timeline_capacity(timeline);
+    int32_t *grown = realloc(timeline->ids, (size_t)cap * sizeof *grown);
+    if (!grown) return jl_fail(err, JL_ERR_MEMORY, "out of memory for %d token ids", n);
+    timeline->ids = grown;
+    timeline->cap = (int)cap;
+    return JL_OK;
+}
+
+static int common_prefix(const struct timeline *timeline, const int32_t *ids, int n) {
+    int have = state_n_pos(timeline->state), same = 0;
+    while (same < have && same < n && timeline->ids[same] == ids[same])
+        same++;
+    return same;
+}
+
+enum jl_status timeline_sync(struct timeline *timeline, const int32_t *ids, int n,
+                             const atomic_bool *cancel, const struct timeline_progress *progress,
+                             int *reused, struct jl_error *err) {
+    if (n < 1) return jl_fail(err, JL_ERR_USAGE, "a prompt needs at least one token");
+    if (n > timeline_capacity(timeline))
+        return jl_fail(err, JL_ERR_LIMIT, "the prompt has %d tokens; the model's context holds %d",
+                       n, timeline_capacity(timeline));
+    JL_TRY(reserve(timeline, n, err));
+    int same = common_prefix(timeline, ids, n);
+    // The logits are those of the last token fed: without them it must be fed once more.
+    if (same == n && timeline->n_logits != n) same--;
+    if (same < n && !state_can_rewind(timeline->state, same)) same = 0;
+    JL_TRY(state_rewind(timeline->state, same, err));
+    *reused = same;
+    if (same == n) return JL_OK;
+    timeline->n_logits = 0;
+    memcpy(timeline->ids + same, ids + same, (size_t)(n - same) * sizeof *ids);
+    int rows = exec_max_rows(timeline->exec);
+    for (int at = same; at < n;) {
+        int count = n - at < rows ? n - at : rows;
+        struct feed feed = {timeline->state, timeline->ids + at, count,
+                            at + count == n ? FEED_LAST : FEED_NONE};
+        JL_TRY(feed_forward(timeline->exec, &feed, 1, cancel, timeline->logits, err));
+        at += count;
+        if (progress && progress->step) progress->step(progress->ctx, at - same, n - same);
+    }
+    timeline->n_logits = n;
+    return JL_OK;
+}
+
+enum jl_status timeline_push(struct timeline *timeline, int32_t id, struct jl_error *err) {
+    int n = state_n_pos(timeline->state);
+    if (n >= timeline_capacity(timeline))
+        return jl_fail(err, JL_ERR_LIMIT, "the model's context of %d tokens is full", n);
+    JL_TRY(reserve(timeline, n + 1, err));
+    timeline->ids[n] = id;
+    timeline->n_logits = 0;
+    JL_TRY(feed_prompt(timeline->exec, timeline->state, &id, 1, 1, NULL, timeline->logits, err));
+    timeline->n_logits = n + 1;
+    return JL_OK;
+}
