@@ -40,7 +40,7 @@ static void note_speed(struct chat *chat, const struct answer *answer) {
     chat->sums.decode_seconds += answer->decode_seconds;
     if (!chat->screen.terminal) return;
     screen_dim(&chat->screen,
-               "(%d tokens, %.1f/s; prompt %d new, %.0f/s, %d reused; context %d of %d)\n",
+               "(%d tokens at %.1f/s; read %d at %.0f/s, kept %d; context %d of %d)\n",
                answer->n_token, rate(answer->n_token, answer->decode_seconds), n_read,
                rate(n_read, answer->prompt_seconds), answer->n_reused,
                timeline_n_token(chat->talk.timeline), timeline_capacity(chat->talk.timeline));

@@ -4,9 +4,11 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/chat/keys.h"
@@ -18,6 +20,8 @@
 enum { DO_CANCEL = 0x03, DO_LINE = 0x0f, DO_CONTINUE = 0x13, DO_HOME = 0x01, DO_END = 0x05 };
 enum { DO_DELETE = 0x1c, DO_PASTE = 0x1d, DO_UP = 0x1e, DO_DOWN = 0x1f, DO_OLDER = 0x10 };
 enum { DO_NEWER = 0x0e, DO_LEFT = 0x02, DO_RIGHT = 0x06, DO_ACCEPT = '\n', DO_META = 0x1b };
+
+enum { CTRL_C = 0x03, CTRL_Z = 0x1a };
 
 struct editor {
     enum editor_kind kind;
@@ -60,16 +64,41 @@ static wchar_t *prompt(EditLine *line) {
     return of(line)->color ? bold : plain;
 }
 
+/* Rows from the prompt down to the cursor in a window of so many columns. */
+static int rows_above(const LineInfoW *info, int columns) {
+    int rows = 0, cells = (int)sizeof "> " - 1;
+    for (const wchar_t *c = info->buffer; c < info->cursor; c++) {
+        int width = *c == L'\t' ? 8 - cells % 8 : *c < 0x20 ? 2 : wide_cells((uint32_t)*c);
+        if (*c == L'\n' || cells + width > columns) {
+            rows++;
+            cells = *c == L'\n' ? -width : 0;
+        }
+        cells += width;
+    }
+    return rows + (cells >= columns);
+}
+
+/* The terminal has wrapped what stood there anew: from the prompt down it is drawn again. */
+static void redraw_resized(struct editor *editor) {
+    struct winsize size = {0};
+    el_resize(editor->line);
+    ioctl(fileno(editor->screen), TIOCGWINSZ, &size);
+    int rows = size.ws_col ? rows_above(el_wline(editor->line), size.ws_col) : 0;
+    if (rows >= size.ws_row) rows = size.ws_row ? size.ws_row - 1 : 0;
+    if (rows) fprintf(editor->screen, "\033[%dA", rows);
+    fputs("\r\033[J", editor->screen);
+    el_wset(editor->line, EL_REFRESH);
+}
+
+static void queue_cancel(struct editor *editor) {
+    editor->queue[0] = DO_ACCEPT; // read back to front
+    editor->queue[1] = DO_CANCEL;
+    editor->n_queue = 2;
+}
+
 static void after_signal(struct editor *editor) {
-    if (signals_take_interrupt()) {
-        editor->queue[0] = DO_ACCEPT; // read back to front
-        editor->queue[1] = DO_CANCEL;
-        editor->n_queue = 2;
-    }
-    if (signals_take_resize()) {
-        el_resize(editor->line);
-        el_wset(editor->line, EL_REFRESH);
-    }
+    if (signals_take_interrupt()) queue_cancel(editor);
+    if (signals_take_resize()) redraw_resized(editor);
     if (signals_take_continue()) el_wset(editor->line, EL_REFRESH);
 }
 
@@ -120,7 +149,9 @@ static wchar_t translate(struct editor *editor, const struct key *key) {
     default: break;
     }
     if (key->code == '\r' || key->code == '\n') return continues(info) ? DO_CONTINUE : DO_ACCEPT;
-    bool ours = key->code == DO_CANCEL || key->code == DO_CONTINUE ||
+    if (key->code == CTRL_C) queue_cancel(editor);
+    if (key->code == CTRL_Z) raise(SIGTSTP);
+    bool ours = key->code == CTRL_C || key->code == CTRL_Z || key->code == DO_CONTINUE ||
                 (key->code >= DO_DELETE && key->code <= DO_DOWN);
     return ours ? 0 : (wchar_t)key->code; // typed, these would do what only named keys may
 }
@@ -294,6 +325,9 @@ static enum jl_status open_full(struct editor *editor, struct jl_error *err) {
     el_wset(editor->line, EL_PROMPT_ESC, prompt, L'\1');
     el_wset(editor->line, EL_HIST, history_w, editor->history);
     el_wset(editor->line, EL_GETCFN, next_character);
+    // While a line is edited all bytes are data: a pasted block may hold Ctrl-C, and \r\n is one
+    // end.
+    el_wset(editor->line, EL_SETTY, L"-d", L"-isig", L"-icrnl", L"-inlcr", L"-ixon", NULL);
     bind_all(editor->line);
     editor->past = past_path();
     if (editor->past && past_load(editor->past, add_past, editor, &inner) != JL_OK)

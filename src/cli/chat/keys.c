@@ -10,7 +10,8 @@
 
 #define ESC 0x1b
 #define REPLACEMENT 0xFFFDu
-#define ESCAPE_WAIT_MS 50 // a sequence's bytes come together; the ESC key comes alone
+#define ESCAPE_WAIT_MS 50  // a sequence's bytes come together; the ESC key comes alone
+#define PASTE_WAIT_MS 3000 // a block whose end was lost ends by itself
 #define MAX_PARAMETERS 32
 
 enum { BYTE_NONE = -1, BYTE_SIGNAL = -2, BYTE_CLOSED = -3 };
@@ -105,8 +106,9 @@ static struct key paste(struct keys *keys) {
     bool fits = true;
     keys->paste_len = 0;
     while (matched < n_end) {
-        int byte = next_byte(keys, -1);
-        if (byte < 0) return no_byte(byte); // Ctrl-C drops a block that does not end
+        int byte = next_byte(keys, PASTE_WAIT_MS);
+        if (byte == BYTE_SIGNAL) continue;
+        if (byte < 0) break;
         if (byte == end[matched]) {
             matched++;
             continue;

@@ -104,6 +104,7 @@ void signals_quiet_terminal(void) {
     if (!have_terminal) return;
     quiet = found;
     quiet.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    quiet.c_lflag |= NOFLSH; // Ctrl-C stops the answer and leaves what was typed
     quiet.c_iflag &= ~(tcflag_t)(ICRNL | INLCR);
     quiet.c_cc[VMIN] = 1;
     quiet.c_cc[VTIME] = 0;
