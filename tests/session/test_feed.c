@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "session/sample.h"
 #include "support/golden.h"
 
 #define MODEL "tests/golden/llama"
@@ -199,12 +198,6 @@ static void test_environment_comes_back(void **state) {
     assert_memory_equal(&before, &after, sizeof before);
 }
 
-static void test_greedy_takes_the_first_of_equals(void **state) {
-    (void)state;
-    float logits[5] = {1, 3, 2, 3, 0};
-    assert_int_equal(sample_greedy(logits, 5), 1);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rewind_gives_the_same_bits, set_up, tear_down),
@@ -214,7 +207,6 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_cancel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nonfinite_names_the_layer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_environment_comes_back, set_up, tear_down),
-        cmocka_unit_test(test_greedy_takes_the_first_of_equals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

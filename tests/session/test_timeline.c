@@ -1,0 +1,152 @@
+/* A timeline: what it reuses, what it feeds, and that the logits never tell the difference. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "session/timeline.h"
+#include "support/golden.h"
+
+#define MODEL "tests/golden/llama"
+#define ROWS 16
+#define N 100
+
+struct rig {
+    struct model *model;
+    struct backend *backend;
+    struct exec *exec;
+    struct timeline *timeline;
+    int32_t ids[N];
+};
+
+static int set_up(void **out) {
+    struct rig *rig = calloc(1, sizeof *rig);
+    struct jl_error err = {0};
+    struct backend_options cpu = {NULL, 2};
+    assert_int_equal(backend_cpu_create(&cpu, &rig->backend, &err), JL_OK);
+    if (model_load(MODEL, NULL, &rig->model, &err) != JL_OK) fail_msg("%s", err.message);
+    assert_int_equal(exec_create(rig->model, rig->backend, ROWS, &rig->exec, &err), JL_OK);
+    assert_int_equal(timeline_create(rig->exec, &rig->timeline, &err), JL_OK);
+    for (int i = 0; i < N; i++)
+        rig->ids[i] = (i * 37 + 11) % rig->model->hp.n_vocab;
+    *out = rig;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct rig *rig = *state;
+    timeline_free(rig->timeline);
+    exec_free(rig->exec);
+    model_free(rig->model);
+    backend_free(rig->backend);
+    free(rig);
+    return 0;
+}
+
+static void sync(struct rig *rig, const int32_t *ids, int n, int wanted_reused) {
+    struct jl_error err = {0};
+    int reused = -1;
+    if (timeline_sync(rig->timeline, ids, n, NULL, NULL, &reused, &err) != JL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(reused, wanted_reused);
+    assert_int_equal(timeline_n_token(rig->timeline), n);
+}
+
+/* The logits are those of a timeline that was fed `ids` and nothing else. */
+static void check_logits(struct rig *rig, const int32_t *ids, int n) {
+    struct jl_error err = {0};
+    struct timeline *fresh;
+    int reused;
+    assert_int_equal(timeline_create(rig->exec, &fresh, &err), JL_OK);
+    assert_int_equal(timeline_sync(fresh, ids, n, NULL, NULL, &reused, &err), JL_OK);
+    assert_int_equal(reused, 0);
+    assert_memory_equal(timeline_logits(fresh), timeline_logits(rig->timeline),
+                        (size_t)rig->model->hp.n_vocab * sizeof(float));
+    timeline_free(fresh);
+}
+
+static void test_only_what_is_new_is_fed(void **state) {
+    struct rig *rig = *state;
+    struct jl_error err = {0};
+    sync(rig, rig->ids, 40, 0);
+    check_logits(rig, rig->ids, 40);
+    sync(rig, rig->ids, 40, 40); // nothing to do
+    for (int i = 40; i < 50; i++)
+        assert_int_equal(timeline_push(rig->timeline, rig->ids[i], &err), JL_OK);
+    check_logits(rig, rig->ids, 50);
+    sync(rig, rig->ids, 90, 50); // generated tokens count like any other
+    check_logits(rig, rig->ids, 90);
+    sync(rig, rig->ids, 60, 59); // shorter: its last token once more, for the logits
+    check_logits(rig, rig->ids, 60);
+    int32_t other[N];
+    memcpy(other, rig->ids, sizeof other);
+    other[30]++;
+    sync(rig, other, 60, 30);
+    check_logits(rig, other, 60);
+    other[0]++;
+    sync(rig, other, 10, 0);
+    check_logits(rig, other, 10);
+}
+
+static void test_refusals(void **state) {
+    struct rig *rig = *state;
+    struct jl_error err = {0};
+    int capacity = timeline_capacity(rig->timeline), reused;
+    int32_t *many = calloc((size_t)capacity + 1, sizeof *many);
+    sync(rig, rig->ids, 20, 0);
+    assert_int_equal(timeline_sync(rig->timeline, many, capacity + 1, NULL, NULL, &reused, &err),
+                     JL_ERR_LIMIT);
+    assert_non_null(strstr(err.message, "4097"));
+    assert_int_equal(timeline_sync(rig->timeline, many, 0, NULL, NULL, &reused, &err),
+                     JL_ERR_USAGE);
+    sync(rig, rig->ids, 20, 20); // as before
+    many[7] = rig->model->hp.n_vocab;
+    assert_int_equal(timeline_sync(rig->timeline, many, 12, NULL, NULL, &reused, &err),
+                     JL_ERR_USAGE);
+    sync(rig, rig->ids, 20, 0);
+    check_logits(rig, rig->ids, 20);
+    assert_int_equal(timeline_push(rig->timeline, -1, &err), JL_ERR_USAGE);
+    sync(rig, rig->ids, 20, 19);
+    check_logits(rig, rig->ids, 20);
+    free(many);
+}
+
+struct watch {
+    atomic_bool *cancel;
+    int done, total, calls;
+};
+
+static void stop_after_two(void *ctx, int done, int total) {
+    struct watch *watch = ctx;
+    watch->done = done;
+    watch->total = total;
+    if (++watch->calls == 2) atomic_store(watch->cancel, true);
+}
+
+static void test_cancel_keeps_what_was_read(void **state) {
+    struct rig *rig = *state;
+    struct jl_error err = {0};
+    atomic_bool cancel = false;
+    struct watch watch = {&cancel, 0, 0, 0};
+    struct timeline_progress progress = {stop_after_two, &watch};
+    int reused;
+    assert_int_equal(timeline_sync(rig->timeline, rig->ids, N, &cancel, &progress, &reused, &err),
+                     JL_ERR_CANCELLED);
+    assert_int_equal(watch.done, 2 * ROWS);
+    assert_int_equal(watch.total, N);
+    assert_int_equal(timeline_n_token(rig->timeline), 2 * ROWS);
+    sync(rig, rig->ids, N, 2 * ROWS);
+    check_logits(rig, rig->ids, N);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_only_what_is_new_is_fed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cancel_keeps_what_was_read, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
