@@ -38,9 +38,9 @@ def weights(n_vocab, successors):
     """Tensors of a Llama with one layer that adds zero."""
     width = (n_vocab + 15) // 16 * 16
     table = [[0.0] * width for _ in range(n_vocab)]
-    for now, following in successors.items():
+    for current, following in successors.items():
         for then in following:
-            table[then][now] = 2.0
+            table[then][current] = 2.0
     tensors = {"model.embed_tokens.weight": ([n_vocab, width],
                                              [float(i == j) for i in range(n_vocab) for j in range(width)]),
                "model.norm.weight": ([width], [1.0] * width),
@@ -88,8 +88,8 @@ def make(folder, script, start, special=(), template=None, context=2048, eos="<e
         return vocab[text] if text in vocab else FIRST_BYTE + ord(text)
 
     successors = {i: [vocab[start]] for i in range(len(vocab))}
-    for now, following in script.items():
-        successors[token(now)] = [token(then) for then in following]
+    for current, following in script.items():
+        successors[token(current)] = [token(then) for then in following]
     width, tensors = weights(len(vocab), successors)
     write_safetensors(os.path.join(folder, "model.safetensors"), tensors)
     dump(folder, "config.json", {

@@ -263,6 +263,22 @@ class Editing(Base):
         terminal.expect(PROMPT)
         self.assertEqual(self.questions(terminal), ["one\ntwo\nthree"])
 
+    def test_another_editor(self):
+        script = self.path("editor.sh")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write('#!/bin/sh\n[ "$1" = fail ] && exit 1\nsed -i "s/two/2 \u4e8c/" "$1"\necho added >>"$1"\n')
+        os.chmod(script, 0o755)
+        for editor, wanted in ((script, "one\n2 \u4e8c\nadded"), (script + " fail", "one\ntwo")):
+            terminal = self.chat(EDITOR=editor, TMPDIR=self.folder)
+            terminal.send("one\\\rtwo" + UP + "\x07")
+            terminal.expect("added" if "fail" not in editor else "failed: set VISUAL")
+            terminal.settle()
+            terminal.send("\r")
+            terminal.expect("Hello you!")
+            terminal.expect(PROMPT)
+            self.assertEqual(self.questions(terminal), [wanted])
+            self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("jinlin-")], [])
+
     def test_unknown_keys_are_not_text(self):
         terminal = self.chat()
         terminal.send("a\x1b[15~b\x1b[1;9Pc\x1bOPd\x1b[<0;1;1Me\x1d\x1ef\r")

@@ -32,7 +32,8 @@ static enum jl_status run_help(struct chat *chat, const char *argument, struct j
         "  %-16s a text that begins with a slash: the first one goes\n"
         "Enter sends. Alt-Enter, or a backslash at the end of a line, begins a new line; a pasted\n"
         "block is one message. Up and Down move in it and recall earlier questions, Ctrl-R finds\n"
-        "them. Ctrl-C stops an answer and keeps what came; at the prompt it clears the line, on "
+        "them, Ctrl-G opens the text in $EDITOR. Ctrl-C stops an answer and keeps what came; at "
+        "the prompt it clears the line, on "
         "an\n"
         "empty line twice it leaves. Ctrl-D leaves.\n",
         "//TEXT");

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/chat/keys.h"
+#include "cli/chat/outside.h"
 #include "cli/chat/past.h"
 #include "cli/chat/signals.h"
 #include "cli/chat/wide.h"
@@ -206,6 +207,40 @@ static unsigned char do_paste(EditLine *line, int c) {
     return result;
 }
 
+static unsigned char move_to(EditLine *line, const wchar_t *to) {
+    el_cursor(line, (int)(to - el_wline(line)->cursor));
+    return CC_CURSOR;
+}
+
+/* The whole text goes through another program. It comes back as if it were pasted. */
+static unsigned char do_outside(EditLine *line, int c) {
+    (void)c;
+    struct editor *editor = of(line);
+    const LineInfoW *info = el_wline(line);
+    struct jl_error err;
+    size_t len = 0, back_len = 0;
+    wchar_t *wide = wide_copy(info->buffer, (size_t)(info->lastchar - info->buffer));
+    char *text = wide ? wide_to_utf8(wide, &len) : NULL, *back = NULL;
+    free(wide);
+    if (!text) return CC_REFRESH_BEEP;
+    el_wset(line, EL_PREP_TERM, 0);
+    enum jl_status status = outside_edit(text, len, EDITOR_MESSAGE_LIMIT, &back, &back_len, &err);
+    el_wset(line, EL_PREP_TERM, 1);
+    wide = status == JL_OK ? wide_from_utf8(back, back_len) : NULL;
+    if (status != JL_OK) fprintf(editor->screen, "\n(%s)", err.message);
+    if (wide) {
+        move_to(line, info->lastchar);
+        el_wdeletestr(line, (int)(info->lastchar - info->buffer));
+        insert(line, wide);
+    }
+    free(wide);
+    free(back);
+    free(text);
+    fputc('\n', editor->screen);
+    el_wset(line, EL_REFRESH);
+    return CC_NORM;
+}
+
 static const wchar_t *line_start(const LineInfoW *info, const wchar_t *at) {
     while (at > info->buffer && at[-1] != L'\n')
         at--;
@@ -216,11 +251,6 @@ static const wchar_t *line_end(const LineInfoW *info, const wchar_t *at) {
     while (at < info->lastchar && *at != L'\n')
         at++;
     return at;
-}
-
-static unsigned char move_to(EditLine *line, const wchar_t *to) {
-    el_cursor(line, (int)(to - el_wline(line)->cursor));
-    return CC_CURSOR;
 }
 
 /* The same column of the line that begins at `start`, or its end. */
@@ -266,6 +296,7 @@ static void bind_all(EditLine *line) {
         {L"^O", L"jl-line", do_line},
         {L"^S", L"jl-continue", do_continue},
         {L"^]", L"jl-paste", do_paste},
+        {L"^G", L"jl-outside", do_outside},
         {L"^^", L"jl-up", do_up},
         {L"^_", L"jl-down", do_down},
         {L"^A", L"jl-home", do_home},
