@@ -57,8 +57,6 @@ static const struct pre_special kimi_k2[] = {
     {"<|tool_call_argument_begin|>", 163598},
     {"<|tool_call_end|>", 163599},
     {"<|im_middle|>", 163601},
-    {"[UNK]", 163838},
-    {"[PAD]", 163839},
     {0},
 };
 
