@@ -1,6 +1,5 @@
 #include "cli/chat/editor.h"
 
-#include <errno.h>
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -342,7 +341,6 @@ static void drop_past(struct editor *editor, const struct jl_error *err) {
 static enum jl_status open_full(struct editor *editor, struct jl_error *err) {
     struct jl_error inner;
     HistEventW event;
-    keys_open(&editor->keys, STDIN_FILENO);
     editor->screen = isatty(STDOUT_FILENO) ? stdout : stderr;
     editor->line = el_init("jinlin", stdin, editor->screen, stderr);
     editor->history = history_winit();
@@ -370,7 +368,8 @@ enum jl_status editor_open(enum editor_kind kind, bool color, struct editor **ou
                            struct jl_error *err) {
     *out = calloc(1, sizeof **out);
     if (!*out) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the line editor");
-    **out = (struct editor){.kind = kind, .color = color, .keys.fd = -1, .screen = stdout};
+    **out = (struct editor){.kind = kind, .color = color, .screen = stdout};
+    keys_open(&(*out)->keys, STDIN_FILENO);
     if (kind != EDITOR_FULL) return JL_OK;
     enum jl_status status = open_full(*out, err);
     if (status == JL_OK) return JL_OK;
@@ -448,17 +447,13 @@ static enum jl_status read_full(struct editor *editor, enum editor_event *event,
 enum line_end { LINE_WHOLE, LINE_CONTINUES, LINE_CLOSED, LINE_SIGNAL, LINE_FAILED };
 
 /* Adds one line without its end to *text. */
-static enum line_end read_line(char **text, size_t *len, size_t *cap) {
+static enum line_end read_line(struct keys *keys, char **text, size_t *len, size_t *cap) {
     size_t start = *len;
     for (;;) {
-        errno = 0;
-        int c = getc(stdin);
-        if (c == EOF && ferror(stdin) && errno == EINTR) {
-            clearerr(stdin);
-            if (signals_take_interrupt()) return LINE_SIGNAL;
-            continue;
-        }
-        if (c == EOF) return LINE_CLOSED;
+        int c = keys_byte(keys, -1);
+        if (c == KEYS_SIGNAL && signals_take_interrupt()) return LINE_SIGNAL;
+        if (c == KEYS_SIGNAL) continue;
+        if (c < 0) return LINE_CLOSED;
         if (c == '\n') break;
         if (*len + 2 > *cap) {
             size_t more = *cap ? 2 * *cap : 256;
@@ -487,7 +482,7 @@ static enum jl_status read_plain(struct editor *editor, enum editor_event *event
     for (*len = 0;;) {
         if (terminal) fputs(*len ? ". " : "> ", stdout);
         fflush(stdout);
-        enum line_end end = read_line(text, len, &cap);
+        enum line_end end = read_line(&editor->keys, text, len, &cap);
         if (end == LINE_FAILED) return too_long(err);
         if (end == LINE_SIGNAL) {
             if (!terminal) return jl_fail(err, JL_ERR_CANCELLED, "stopped by Ctrl-C");

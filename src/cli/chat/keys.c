@@ -1,11 +1,11 @@
 #include "cli/chat/keys.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/chat/signals.h"
 #include "text/utf8.h"
 
 #define ESC 0x1b
@@ -14,8 +14,6 @@
 #define PASTE_WAIT_MS 3000 // a block whose end was lost ends by itself
 #define MAX_PARAMETERS 32
 
-enum { BYTE_NONE = -1, BYTE_SIGNAL = -2, BYTE_CLOSED = -3 };
-
 void keys_open(struct keys *keys, int fd) { *keys = (struct keys){.fd = fd}; }
 
 void keys_close(struct keys *keys) {
@@ -23,18 +21,13 @@ void keys_close(struct keys *keys) {
     *keys = (struct keys){.fd = -1};
 }
 
-/* The next byte, or one of the constants above; wait_ms < 0 waits for ever. */
-static int next_byte(struct keys *keys, int wait_ms) {
+int keys_byte(struct keys *keys, int wait_ms) {
     if (keys->at < keys->len) return keys->bytes[keys->at++];
-    if (wait_ms >= 0) {
-        struct pollfd ready = {keys->fd, POLLIN, 0};
-        int n = poll(&ready, 1, wait_ms);
-        if (n == 0) return BYTE_NONE;
-        if (n < 0) return errno == EINTR ? BYTE_SIGNAL : BYTE_CLOSED;
-    }
+    enum signals_event event = signals_wait(keys->fd, wait_ms);
+    if (event != SIGNALS_READABLE) return event == SIGNALS_TIME ? KEYS_NONE : KEYS_SIGNAL;
     ssize_t got = read(keys->fd, keys->bytes, sizeof keys->bytes);
-    if (got < 0) return errno == EINTR ? BYTE_SIGNAL : BYTE_CLOSED;
-    if (got == 0) return BYTE_CLOSED;
+    if (got < 0 && errno == EINTR) return KEYS_SIGNAL;
+    if (got <= 0) return KEYS_CLOSED;
     keys->at = 1;
     keys->len = (size_t)got;
     return keys->bytes[0];
@@ -45,7 +38,7 @@ static void put_back(struct keys *keys) {
 }
 
 static struct key no_byte(int byte) {
-    return (struct key){byte == BYTE_SIGNAL ? KEY_SIGNAL : KEY_CLOSED, 0};
+    return (struct key){byte == KEYS_SIGNAL ? KEY_SIGNAL : KEY_CLOSED, 0};
 }
 
 /* The character that begins with `first`. */
@@ -56,8 +49,8 @@ static struct key character(struct keys *keys, int first) {
     bool more;
     while (utf8_length(text, len) == 0) {
         utf8_bad_length(text, len, &more);
-        int byte = more && len < UTF8_MAX ? next_byte(keys, -1) : BYTE_NONE;
-        if (byte == BYTE_SIGNAL) continue;
+        int byte = more && len < UTF8_MAX ? keys_byte(keys, -1) : KEYS_NONE;
+        if (byte == KEYS_SIGNAL) continue;
         if (byte < 0) return (struct key){KEY_CHAR, REPLACEMENT};
         text[len] = (char)byte;
         utf8_bad_length(text, len + 1, &more);
@@ -106,8 +99,8 @@ static struct key paste(struct keys *keys) {
     bool fits = true;
     keys->paste_len = 0;
     while (matched < n_end) {
-        int byte = next_byte(keys, PASTE_WAIT_MS);
-        if (byte == BYTE_SIGNAL) continue;
+        int byte = keys_byte(keys, PASTE_WAIT_MS);
+        if (byte == KEYS_SIGNAL) continue;
         if (byte < 0) break;
         if (byte == end[matched]) {
             matched++;
@@ -159,8 +152,8 @@ static bool sequence(struct keys *keys, bool csi, struct key *out) {
     int byte;
     bool known;
     for (;;) {
-        byte = next_byte(keys, ESCAPE_WAIT_MS);
-        if (byte == BYTE_SIGNAL) continue;
+        byte = keys_byte(keys, ESCAPE_WAIT_MS);
+        if (byte == KEYS_SIGNAL) continue;
         if (byte < 0) return false;
         if (!csi || byte >= 0x40) break;
         if (byte < 0x20) { // not a sequence after all
@@ -176,15 +169,15 @@ static bool sequence(struct keys *keys, bool csi, struct key *out) {
 
 struct key keys_next(struct keys *keys) {
     for (;;) {
-        int byte = next_byte(keys, -1);
+        int byte = keys_byte(keys, -1);
         struct key key;
         if (byte < 0) return no_byte(byte);
         if (byte != ESC) return character(keys, byte);
         do {
-            byte = next_byte(keys, ESCAPE_WAIT_MS);
+            byte = keys_byte(keys, ESCAPE_WAIT_MS);
         } while (byte == ESC); // Alt held with an arrow: ESC ESC [ A
-        if (byte == BYTE_SIGNAL || byte == BYTE_CLOSED) return no_byte(byte);
-        if (byte == BYTE_NONE) continue; // the ESC key alone means nothing here
+        if (byte == KEYS_SIGNAL || byte == KEYS_CLOSED) return no_byte(byte);
+        if (byte == KEYS_NONE) continue; // the ESC key alone means nothing here
         if (byte == '[' || byte == 'O') {
             if (sequence(keys, byte == '[', &key)) return key;
             continue;

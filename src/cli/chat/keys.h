@@ -46,4 +46,8 @@ void keys_open(struct keys *keys, int fd);
 void keys_close(struct keys *keys);
 struct key keys_next(struct keys *keys); // waits
 
+/* The next byte as it comes, or one of these; wait_ms < 0 waits for ever. */
+enum { KEYS_NONE = -1, KEYS_SIGNAL = -2, KEYS_CLOSED = -3 };
+int keys_byte(struct keys *keys, int wait_ms);
+
 #endif

@@ -1,6 +1,8 @@
 #include "cli/chat/signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 static atomic_bool interrupted, resized, continued;
 static struct termios found; // the terminal's modes before us
 static bool have_terminal;
+static int caught[2] = {-1, -1}; // a pipe: a signal is a byte, which no wait can miss
 
 static void write_all(const char *text) {
     ssize_t done = write(STDOUT_FILENO, text, strlen(text));
@@ -26,14 +29,23 @@ static void give_back(void) {
     tcsetattr(STDIN_FILENO, TCSANOW, &found);
 }
 
+static void leave_byte(void) {
+    int saved = errno;
+    ssize_t done = write(caught[1], "", 1);
+    (void)done; // full: then a wait ends anyway
+    errno = saved;
+}
+
 static void on_interrupt(int number) {
     (void)number;
     atomic_store(&interrupted, true);
+    leave_byte();
 }
 
 static void on_resize(int number) {
     (void)number;
     atomic_store(&resized, true);
+    leave_byte();
 }
 
 /* SIGTERM, SIGHUP, SIGQUIT: default action, on a terminal that works. */
@@ -66,6 +78,7 @@ static void on_stop(int number) {
         write_all(PASTE_ON);
     }
     atomic_store(&continued, true);
+    leave_byte();
     errno = saved;
 }
 
@@ -73,7 +86,8 @@ enum jl_status signals_install(bool terminal, struct jl_error *err) {
     have_terminal = terminal && tcgetattr(STDIN_FILENO, &found) == 0;
     if (terminal && !have_terminal)
         return jl_fail(err, JL_ERR_IO, "cannot read the terminal's modes: %s", strerror(errno));
-    // No SA_RESTART: whoever waits for a key or a line must notice.
+    if (caught[0] < 0 && pipe2(caught, O_NONBLOCK | O_CLOEXEC))
+        return jl_fail(err, JL_ERR_IO, "cannot make a pipe: %s", strerror(errno));
     set_handler(SIGINT, on_interrupt, 0);
     set_handler(SIGPIPE, SIG_IGN, 0);
     if (!have_terminal) return JL_OK;
@@ -92,6 +106,18 @@ void signals_remove(void) {
     have_terminal = false;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         set_handler(numbers[i], SIG_DFL, 0);
+}
+
+enum signals_event signals_wait(int fd, int wait_ms) {
+    struct pollfd ready[2] = {{fd, POLLIN, 0}, {caught[0], POLLIN, 0}};
+    int n = poll(ready, 2, wait_ms);
+    char bytes[64];
+    if (n < 0 || ready[1].revents) {
+        while (caught[0] >= 0 && read(caught[0], bytes, sizeof bytes) > 0) {
+        }
+        return SIGNALS_CAUGHT;
+    }
+    return n ? SIGNALS_READABLE : SIGNALS_TIME;
 }
 
 atomic_bool *signals_interrupt(void) { return &interrupted; }

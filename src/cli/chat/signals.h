@@ -8,10 +8,15 @@
 
 #include "base/status.h"
 
-/* Ctrl-C and a changed window size set flags (and make a waiting read return); Ctrl-Z and whatever
- * ends the program first give the terminal back as it was found. */
+/* Ctrl-C and a changed window size set flags and end a signals_wait; Ctrl-Z and whatever ends the
+ * program first give the terminal back as it was found. */
 enum jl_status signals_install(bool terminal, struct jl_error *err);
 void signals_remove(void); // the terminal as it was found, default actions
+
+/* Waits until `fd` can be read, a signal came (also one since the last wait) or wait_ms, if not
+ * negative, are over. */
+enum signals_event { SIGNALS_READABLE, SIGNALS_CAUGHT, SIGNALS_TIME };
+enum signals_event signals_wait(int fd, int wait_ms);
 
 atomic_bool *signals_interrupt(void); // set by Ctrl-C until somebody clears it
 bool signals_take_interrupt(void);    // was it set? and clears it

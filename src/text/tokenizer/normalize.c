@@ -2,6 +2,14 @@
 
 #include <string.h>
 
+#include "text/utf8.h"
+
+void normalize_free(struct normalizer *normalizer) {
+    for (int i = 0; i < normalizer->n_step; i++)
+        regex_free(normalizer->steps[i].regex);
+    normalizer->n_step = 0;
+}
+
 bool normalize_replace(const struct normalize_step *step, const char *text, size_t len,
                        struct byte_buffer *out) {
     const char *at = text, *end = text + len;
@@ -18,24 +26,72 @@ bool normalize_replace(const struct normalize_step *step, const char *text, size
     return buffer_append(out, at, (size_t)(end - at));
 }
 
-static bool run_step(const struct normalize_step *step, const char *text, size_t len,
-                     struct byte_buffer *out) {
-    out->len = 0;
-    if (step->kind == NORMALIZE_REPLACE) return normalize_replace(step, text, len, out);
-    if (len && !buffer_append(out, step->content, step->content_len)) return false;
-    return buffer_append(out, text, len);
+static enum jl_status no_memory(size_t len, struct jl_error *err) {
+    return jl_fail(err, JL_ERR_MEMORY, "out of memory while normalising a text of %zu bytes", len);
 }
 
-bool normalize_text(const struct normalizer *normalizer, const char *text, size_t len,
-                    struct byte_buffer out[2]) {
+/* Well-formed text only. */
+static enum jl_status replace_matches(const struct normalize_step *step,
+                                      struct regex_scratch *scratch, const char *text, size_t len,
+                                      struct byte_buffer *out, struct jl_error *err) {
+    size_t at = 0;
+    scratch->last_empty = 0;
+    for (;;) {
+        struct text_span match;
+        bool found;
+        JL_TRY(regex_find(step->regex, scratch, &(struct text_span){at, len}, text, &match, &found,
+                          err));
+        if (!found) break;
+        if (!buffer_append(out, text + at, match.start - at) ||
+            !buffer_append(out, step->content, step->content_len))
+            return no_memory(len, err);
+        at = match.stop;
+    }
+    return buffer_append(out, text + at, len - at) ? JL_OK : no_memory(len, err);
+}
+
+static enum jl_status replace_regex(const struct normalize_step *step, const char *text, size_t len,
+                                    struct byte_buffer *out, struct jl_error *err) {
+    struct regex_scratch scratch = {0};
+    enum jl_status status = JL_OK;
+    for (size_t at = 0, bad; at < len && status == JL_OK; at = bad) {
+        size_t good = utf8_valid_length(text + at, len - at);
+        if (good) status = replace_matches(step, &scratch, text + at, good, out, err);
+        for (bad = at + good; bad < len && utf8_length(text + bad, len - bad) == 0;)
+            bad++;
+        if (status == JL_OK && !buffer_append(out, text + at + good, bad - at - good))
+            status = no_memory(len, err);
+    }
+    regex_scratch_free(&scratch);
+    return status;
+}
+
+static enum jl_status run_step(const struct normalize_step *step, const char *text, size_t len,
+                               struct byte_buffer *out, struct jl_error *err) {
+    bool ok = true;
+    out->len = 0;
+    if (!buffer_reserve(out, 1)) return no_memory(len, err); // an empty text is not NULL
+    switch (step->kind) {
+    case NORMALIZE_REPLACE: ok = normalize_replace(step, text, len, out); break;
+    case NORMALIZE_REPLACE_REGEX: return replace_regex(step, text, len, out, err);
+    case NORMALIZE_PREPEND:
+        ok = (len == 0 || buffer_append(out, step->content, step->content_len)) &&
+             buffer_append(out, text, len);
+        break;
+    }
+    return ok ? JL_OK : no_memory(len, err);
+}
+
+enum jl_status normalize_text(const struct normalizer *normalizer, const char *text, size_t len,
+                              struct byte_buffer out[2], struct jl_error *err) {
     int into = normalizer->n_step & 1; // so that the last step writes out[0]
     for (int i = 0; i < normalizer->n_step; i++) {
         into ^= 1;
-        if (!run_step(&normalizer->steps[i], text, len, &out[into])) return false;
+        JL_TRY(run_step(&normalizer->steps[i], text, len, &out[into], err));
         text = out[into].data;
         len = out[into].len;
     }
-    if (normalizer->n_step) return true;
+    if (normalizer->n_step) return JL_OK;
     out[0].len = 0;
-    return buffer_append(&out[0], text, len);
+    return buffer_append(&out[0], text, len) ? JL_OK : no_memory(len, err);
 }
