@@ -43,20 +43,23 @@ static enum jl_status converse(struct chat *chat, struct jl_error *err) {
         else // a second slash: the first was there to say that it is text
             status = chat_ask(chat, text + (text[0] == '/'), len - (text[0] == '/'), err);
         free(text);
+        if (status == JL_OK && chat->stopped && chat->kind == EDITOR_PIPE)
+            status =
+                jl_fail(err, JL_ERR_CANCELLED, "stopped by Ctrl-C"); // nobody is there to go on
     }
     return status;
 }
 
 static enum jl_status chat_open(struct chat *chat, const struct engine_options *engine,
                                 const struct talk_options *options, struct jl_error *err) {
-    enum editor_kind kind = editor_find_kind(editor_set_locale());
+    chat->kind = editor_find_kind(editor_set_locale());
     screen_open(&chat->screen);
     JL_TRY(conversation_init(&chat->said, err));
     JL_TRY(talk_open(chat->path, engine, &chat->talk, err));
     JL_TRY(talk_choose(&chat->talk, options, &chat->sampling, err));
-    JL_TRY(signals_install(kind == EDITOR_FULL, err));
+    JL_TRY(signals_install(chat->kind == EDITOR_FULL, err));
     greet(chat);
-    return editor_open(kind, chat->screen.styled, &chat->editor, err);
+    return editor_open(chat->kind, chat->screen.styled, &chat->editor, err);
 }
 
 static void chat_close(struct chat *chat) {

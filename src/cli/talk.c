@@ -173,9 +173,24 @@ struct decoding {
     size_t len, cap;
 };
 
-static enum jl_status one_token(struct talk *talk, struct decoding *decoding, int32_t id,
-                                const struct talk_sink *sink, bool *go_on, struct jl_error *err) {
-    (void)talk;
+/* Whether the text of a control token is wanted. */
+static enum jl_status shows(struct decoding *decoding, int32_t id, const struct talk_sink *sink,
+                            bool *out, struct jl_error *err) {
+    struct token_stream alone;
+    token_stream_init(&alone, decoding->stream.tokenizer, false);
+    alone.show_control = true;
+    decoding->len = 0;
+    JL_TRY(token_stream_push(&alone, id, &decoding->text, &decoding->len, &decoding->cap, err));
+    *out = decoding->len && sink->show(sink->ctx, decoding->text, decoding->len);
+    return JL_OK;
+}
+
+static enum jl_status one_token(struct decoding *decoding, int32_t id, const struct talk_sink *sink,
+                                bool *go_on, struct jl_error *err) {
+    bool show = false;
+    if (sink->show && tokenizer_is_control(decoding->stream.tokenizer, id))
+        JL_TRY(shows(decoding, id, sink, &show, err));
+    decoding->stream.show_control = show;
     decoding->len = 0;
     JL_TRY(token_stream_push(&decoding->stream, id, &decoding->text, &decoding->len, &decoding->cap,
                              err));
@@ -199,7 +214,7 @@ static enum jl_status generate(struct talk *talk, const struct talk_sampling *sa
             return JL_OK;
         }
         result->n_token++;
-        JL_TRY(one_token(talk, decoding, id, sink, &go_on, err));
+        JL_TRY(one_token(decoding, id, sink, &go_on, err));
         if (!go_on) {
             result->why = TALK_STOP_SINK;
             return JL_OK;

@@ -73,7 +73,8 @@ struct talk_sink {
     enum jl_status (*token)(void *ctx, int32_t id, const char *text, size_t len, bool *go_on,
                             struct jl_error *err);
     void *ctx;
-    bool (*show)(void *ctx, int32_t id); // NULL: no control token gives its text
+    // Shall a control token of this text give it? NULL: none does.
+    bool (*show)(void *ctx, const char *text, size_t len);
 };
 
 struct talk_result {

@@ -571,6 +571,18 @@ class Pipes(Base):
         self.assertEqual((code, out), (0, "Hello you!\n"))
         self.assertIn("not UTF-8", err)
 
+    def test_interrupt_without_a_terminal_ends_the_program(self):
+        process = subprocess.Popen([PROGRAM, "chat", self.plain, "-n", "90000"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env())
+        process.stdin.write(b"L\nx\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.read(3), b"la ")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 9)
+        self.assertNotIn(b"Hello", out)
+        self.assertIn(b"stopped by Ctrl-C", err)
+
     def test_run_takes_a_text_a_file_or_a_pipe(self):
         text = "say \u4f60"
         wanted = text + "Hello you!\n"

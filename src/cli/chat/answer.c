@@ -123,10 +123,9 @@ static enum jl_status on_token(void *ctx, int32_t id, const char *text, size_t l
     return JL_OK;
 }
 
-static bool shows(void *ctx, int32_t id) {
-    (void)ctx;
-    (void)id;
-    return true;
+static bool shows(void *ctx, const char *text, size_t len) {
+    const struct listener *listener = ctx;
+    return dialect_is_mark(listener->request->dialect, text, len);
 }
 
 static enum jl_status generate(struct listener *listener, struct jl_error *err) {

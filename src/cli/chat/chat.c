@@ -87,6 +87,7 @@ static enum jl_status reply(struct chat *chat, bool *kept, struct jl_error *err)
     if (status == JL_OK && answer.why == TALK_STOP_CANCEL && answer.n_token == 0)
         status = jl_fail(err, JL_ERR_CANCELLED, "stopped");
     bool whole = status == JL_OK;
+    chat->stopped = status == JL_ERR_CANCELLED || (whole && answer.why == TALK_STOP_CANCEL);
     // An answer without a token is one too, if nothing went wrong: the model had nothing to say.
     *kept = whole || answer.n_token > 0;
     enum jl_status keeping = *kept ? keep(chat, &answer, &inner) : JL_OK;

@@ -23,6 +23,8 @@ struct chat {
     struct talk_sampling sampling;
     int n; // at most so many tokens an answer
     struct chat_sums sums;
+    enum editor_kind kind;
+    bool stopped; // the last answer, by Ctrl-C
     bool leave;
 };
 
