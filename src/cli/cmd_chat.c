@@ -21,7 +21,9 @@ static void greet(struct chat *chat) {
     class_name(&chat->talk.engine.model->cls, cls);
     screen_note(&chat->screen, "%s: %s, %s", chat->path, chat->talk.engine.model->family->name,
                 cls);
-    screen_note(&chat->screen, "the model has no chat template: it continues what you write");
+    if (!chat->form.tmpl)
+        screen_note(&chat->screen, "%s: the model continues what you write",
+                    chat->plain ? "--plain" : "no chat template");
     if (chat->sampling.temperature > 0)
         screen_note(&chat->screen, "temperature %g, seed %llu%s%s%s",
                     (double)chat->sampling.temperature, (unsigned long long)chat->sampling.seed,
@@ -56,16 +58,25 @@ static enum jl_status chat_open(struct chat *chat, const struct engine_options *
     screen_open(&chat->screen);
     JL_TRY(conversation_init(&chat->said, err));
     JL_TRY(talk_open(chat->path, engine, &chat->talk, err));
+    JL_TRY(prompt_form_open(&chat->talk, chat->path, chat->plain, &chat->form, err));
     JL_TRY(talk_choose(&chat->talk, options, &chat->sampling, err));
     JL_TRY(signals_install(chat->kind == EDITOR_FULL, err));
     greet(chat);
     return editor_open(chat->kind, chat->screen.styled, &chat->editor, err);
 }
 
+static enum jl_status set_system(struct chat *chat, const char *text, struct jl_error *err) {
+    if (!chat->form.tmpl)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "--system needs a chat template, and this model is spoken to without one");
+    return conversation_set_system(&chat->said, text, strlen(text), err);
+}
+
 static void chat_close(struct chat *chat) {
     editor_close(chat->editor);
     signals_remove();
     conversation_free(&chat->said);
+    prompt_form_close(&chat->form);
     talk_close(&chat->talk);
     screen_close(&chat->screen);
 }
@@ -74,10 +85,14 @@ int cmd_chat(int argc, char **argv) {
     struct engine_options engine = {0};
     struct talk_options sampling = {0};
     struct chat chat = {.n = 4096};
+    const char *system = NULL;
     bool done;
     const struct cli_option options[] = {
         {"--n", "-n", CLI_INT, &chat.n, "N", "at most N tokens an answer (default 4096)", 1,
          1 << 24},
+        {"--system", NULL, CLI_TEXT, &system, "TEXT", "the system message", 0, 0},
+        {"--plain", NULL, CLI_FLAG, &chat.plain, NULL,
+         "without the chat template: the model continues the text", 0, 0},
         TALK_OPTIONS(sampling),
         ENGINE_OPTIONS(engine),
     };
@@ -98,6 +113,7 @@ int cmd_chat(int argc, char **argv) {
     }
     if (status == JL_OK) status = talk_check_options(&sampling, &err);
     if (status == JL_OK) status = chat_open(&chat, &engine, &sampling, &err);
+    if (status == JL_OK && system) status = set_system(&chat, system, &err);
     if (status == JL_OK) status = converse(&chat, &err);
     chat_close(&chat);
     return cli_finish(&spec, status, &err);

@@ -8,14 +8,15 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "cli/chat/screen.h"
+#include "cli/chat/answer.h"
 #include "cli/talk.h"
 
 #define PROMPT_LIMIT ((size_t)1 << 30)
 
 struct run {
-    const char *model, *prompt, *file;
+    const char *model, *prompt, *file, *system;
     int n;
+    bool chat;
     struct engine_options engine;
     struct talk_options sampling;
     struct talk talk;
@@ -59,6 +60,11 @@ static enum jl_status on_token(void *ctx, int32_t id, const char *text, size_t l
     return JL_OK;
 }
 
+static void note_full(const struct run *run) {
+    fprintf(stderr, "jinlin run: stopped: the model's context of %d tokens is full\n",
+            timeline_capacity(run->talk.timeline));
+}
+
 static enum jl_status continue_text(struct run *run, struct jl_error *err) {
     struct talk_sampling sampling;
     struct talk_sink sink = {on_token, run, NULL};
@@ -66,7 +72,6 @@ static enum jl_status continue_text(struct run *run, struct jl_error *err) {
     int32_t *ids;
     size_t n;
     int reused;
-    if (run->len == 0) return jl_fail(err, JL_ERR_USAGE, "the prompt is empty: give some text");
     JL_TRY(talk_choose(&run->talk, &run->sampling, &sampling, err));
     JL_TRY(
         tokenizer_encode(run->talk.tokenizer, run->text, run->len, ENCODE_ADD_BOS, &ids, &n, err));
@@ -87,8 +92,44 @@ static enum jl_status continue_text(struct run *run, struct jl_error *err) {
     screen_text(&run->screen, "\n", 1);
     // Without -n the full context is what was asked for: no word of it into a pipe.
     if (status == JL_OK && result.why == TALK_STOP_CONTEXT && (run->n || run->screen.notes))
-        fprintf(stderr, "jinlin run: stopped: the model's context of %d tokens is full\n",
-                timeline_capacity(run->talk.timeline));
+        note_full(run);
+    return status;
+}
+
+static enum jl_status ask(struct run *run, struct conversation *said, struct jl_error *err) {
+    json_t *message;
+    if (run->system) JL_TRY(conversation_set_system(said, run->system, strlen(run->system), err));
+    JL_TRY(conversation_message("user", run->text, run->len, &message, err));
+    return conversation_add(said, message, NULL, err);
+}
+
+/* One turn through the chat template; only the answer is printed. */
+static enum jl_status answer(struct run *run, struct jl_error *err) {
+    struct prompt_form form = {0};
+    struct conversation said = {0};
+    struct prompt prompt = {0};
+    struct answer given = {0};
+    struct answer_request request = {.talk = &run->talk,
+                                     .screen = &run->screen,
+                                     .prompt = &prompt,
+                                     .n = run->n ? run->n : INT_MAX};
+    run->screen.quiet = true;
+    enum jl_status status = prompt_form_open(&run->talk, run->model, false, &form, err);
+    if (status == JL_OK && !form.tmpl)
+        status =
+            jl_fail(err, JL_ERR_UNSUPPORTED,
+                    "%s has no chat template: without --chat it continues the text", run->model);
+    request.dialect = form.dialect;
+    if (status == JL_OK) status = talk_choose(&run->talk, &run->sampling, &request.sampling, err);
+    if (status == JL_OK) status = conversation_init(&said, err);
+    if (status == JL_OK) status = ask(run, &said, err);
+    if (status == JL_OK) status = prompt_build(&run->talk, &form, &said, &prompt, err);
+    if (status == JL_OK) status = answer_give(&request, &given, err);
+    if (status == JL_OK && given.why == TALK_STOP_CONTEXT) note_full(run);
+    answer_free(&given);
+    prompt_free(&prompt);
+    conversation_free(&said);
+    prompt_form_close(&form);
     return status;
 }
 
@@ -108,11 +149,14 @@ int cmd_run(int argc, char **argv) {
          "a file with the text, `-` is standard input; its last newline is dropped", 0, 0},
         {"--n", "-n", CLI_INT, &run.n, "N",
          "at most N tokens (default: to the end token or full context)", 1, 1 << 24},
+        {"--chat", NULL, CLI_FLAG, &run.chat, NULL,
+         "a question through the chat template; only the answer is printed", 0, 0},
+        {"--system", NULL, CLI_TEXT, &run.system, "TEXT", "with --chat: the system message", 0, 0},
         TALK_OPTIONS(run.sampling),
         ENGINE_OPTIONS(run.engine),
     };
     const struct cli_spec spec = {"run",
-                                  "MODEL [-p TEXT | -f FILE] [-n N] [options]",
+                                  "MODEL [-p TEXT | -f FILE] [-n N] [--chat] [options]",
                                   "continue a text (or standard input) and print both",
                                   "jinlin run model.gguf -p 'Once upon a time' -n 64 --greedy",
                                   options,
@@ -126,8 +170,12 @@ int cmd_run(int argc, char **argv) {
     screen_open(&run.screen);
     if (status == JL_OK) status = talk_check_options(&run.sampling, &err);
     if (status == JL_OK) status = read_prompt(&run, &err);
+    if (status == JL_OK && run.len == 0)
+        status = jl_fail(&err, JL_ERR_USAGE, "the prompt is empty: give some text");
+    if (status == JL_OK && run.system && !run.chat)
+        status = jl_fail(&err, JL_ERR_USAGE, "--system goes with --chat");
     if (status == JL_OK) status = talk_open(run.model, &run.engine, &run.talk, &err);
-    if (status == JL_OK) status = continue_text(&run, &err);
+    if (status == JL_OK) status = run.chat ? answer(&run, &err) : continue_text(&run, &err);
     if (status == JL_OK) status = check_output(&run, &quiet, &err);
     talk_close(&run.talk);
     screen_close(&run.screen);

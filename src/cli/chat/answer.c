@@ -181,6 +181,7 @@ enum jl_status answer_give(const struct answer_request *request, struct answer *
     if (status == JL_OK && request->dialect) {
         struct dialect_options options = dialect_options_default();
         options.whole_calls = true;
+        options.start = request->prompt->start;
         status = dialect_stream_new(request->dialect, &options, &listener.stream, err);
     }
     if (status == JL_OK) status = generate(&listener, err);

@@ -74,6 +74,7 @@ static enum jl_status reply(struct chat *chat, bool *kept, struct jl_error *err)
         .talk = &chat->talk,
         .screen = &chat->screen,
         .prompt = &prompt,
+        .dialect = chat->form.dialect,
         .sampling = chat->sampling,
         .n = chat->n,
         .cancel = signals_interrupt(),
@@ -81,7 +82,7 @@ static enum jl_status reply(struct chat *chat, bool *kept, struct jl_error *err)
     };
     struct jl_error inner;
     signals_take_interrupt();
-    enum jl_status status = prompt_plain(&chat->talk, &chat->said, &prompt, err);
+    enum jl_status status = prompt_build(&chat->talk, &chat->form, &chat->said, &prompt, err);
     if (status == JL_OK) status = answer_give(&request, &answer, err);
     signals_take_interrupt();
     if (status == JL_OK && answer.why == TALK_STOP_CANCEL && answer.n_token == 0)

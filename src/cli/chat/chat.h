@@ -17,11 +17,13 @@ struct chat_sums {
 struct chat {
     const char *path; // of the model
     struct talk talk;
+    struct prompt_form form;
     struct screen screen;
     struct editor *editor;
     struct conversation said;
     struct talk_sampling sampling;
-    int n; // at most so many tokens an answer
+    bool plain; // no chat template, even if there is one
+    int n;      // at most so many tokens an answer
     struct chat_sums sums;
     enum editor_kind kind;
     bool stopped; // the last answer, by Ctrl-C

@@ -12,6 +12,107 @@ void prompt_free(struct prompt *prompt) {
     *prompt = (struct prompt){0};
 }
 
+/* ---- the form ---- */
+
+void prompt_form_close(struct prompt_form *form) {
+    chat_template_free(form->tmpl);
+    model_template_free(&form->source);
+    *form = (struct prompt_form){0};
+}
+
+static bool has_token(void *ctx, const char *text) {
+    const struct talk *talk = ctx;
+    return tokenizer_find_added(talk->tokenizer, text, strlen(text)) != TOKEN_NONE;
+}
+
+static enum jl_status read_form(struct talk *talk, struct prompt_form *form, struct jl_error *err) {
+    struct jl_error inner;
+    enum jl_status status =
+        chat_template_parse(form->source.source, form->source.len, &form->tmpl, &inner);
+    if (status != JL_OK)
+        return jl_fail(err, status, "%s: the chat template: %s (--plain goes without it)",
+                       form->source.name, inner.message);
+    form->dialect = dialect_detect(form->source.source, form->source.len, has_token, talk);
+    for (size_t i = 0; i < DIALECT_STOPS && form->dialect->stops[i]; i++) {
+        const char *text = form->dialect->stops[i];
+        talk_add_stop(talk, tokenizer_find_added(talk->tokenizer, text, strlen(text)));
+    }
+    return JL_OK;
+}
+
+enum jl_status prompt_form_open(struct talk *talk, const char *path, bool plain,
+                                struct prompt_form *out, struct jl_error *err) {
+    *out = (struct prompt_form){0};
+    if (plain) return JL_OK;
+    enum jl_status status = open_template(path, NULL, false, &out->source, err);
+    if (status == JL_ERR_UNSUPPORTED) { // the model has none
+        prompt_form_close(out);
+        return JL_OK;
+    }
+    if (status == JL_OK) status = read_form(talk, out, err);
+    if (status != JL_OK) prompt_form_close(out);
+    return status;
+}
+
+/* ---- by the template ---- */
+
+/* A message as templates know it: thoughts are called reasoning_content there. */
+static json_t *for_template(json_t *message) {
+    json_t *reasoning = json_object_get(message, "reasoning");
+    json_t *copy = json_copy(message);
+    if (!copy || !reasoning) return copy;
+    if (json_object_set(copy, "reasoning_content", reasoning) ||
+        json_object_del(copy, "reasoning")) {
+        json_decref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+static json_t *variables_of(const struct conversation *conversation) {
+    json_t *messages = json_array(), *message;
+    size_t i;
+    bool fits = messages != NULL;
+    if (fits && conversation->system)
+        fits = !json_array_append_new(
+            messages, json_pack("{s:s, s:O}", "role", "system", "content", conversation->system));
+    json_array_foreach(conversation->messages, i, message) {
+        fits = fits && !json_array_append_new(messages, for_template(message));
+    }
+    if (fits) return json_pack("{s:o, s:b}", "messages", messages, "add_generation_prompt", 1);
+    json_decref(messages);
+    return NULL;
+}
+
+static enum jl_status encode(const struct talk *talk, const struct prompt_form *form,
+                             const struct chat_rendered *rendered, struct prompt *out,
+                             struct jl_error *err) {
+    struct tokenizer_text text = {rendered->text, rendered->len, rendered->user, rendered->n_user};
+    struct token_ids ids;
+    JL_TRY(tokenizer_encode_marked(talk->tokenizer, &text, ENCODE_SPECIAL, &ids, err));
+    *out = (struct prompt){ids.data, ids.len,
+                           dialect_prompt_end(form->dialect, rendered->text, rendered->len)};
+    if (ids.len) return JL_OK;
+    prompt_free(out);
+    return jl_fail(err, JL_ERR_UNSUPPORTED, "the chat template gives an empty prompt");
+}
+
+static enum jl_status build_templated(const struct talk *talk, const struct prompt_form *form,
+                                      const struct conversation *conversation, struct prompt *out,
+                                      struct jl_error *err) {
+    struct chat_rendered rendered = {0};
+    json_t *variables = variables_of(conversation);
+    enum jl_status status = variables ? JL_OK : no_memory(err);
+    if (status == JL_OK) status = model_template_variables(&form->source, variables, err);
+    if (status == JL_OK) status = chat_template_render(form->tmpl, variables, NULL, &rendered, err);
+    if (status == JL_OK) status = encode(talk, form, &rendered, out, err);
+    chat_rendered_free(&rendered);
+    json_decref(variables);
+    return status;
+}
+
+/* ---- without one ---- */
+
 static bool append(struct id_buffer *all, const int32_t *ids, size_t n) {
     if (!buffer_reserve_ids(all, n)) return false;
     memcpy(all->data + all->len, ids, n * sizeof *ids);
@@ -51,8 +152,8 @@ static enum jl_status join(const struct talk *talk, const struct conversation *c
     return append_text(talk, text, all, err);
 }
 
-enum jl_status prompt_plain(const struct talk *talk, const struct conversation *conversation,
-                            struct prompt *out, struct jl_error *err) {
+static enum jl_status build_plain(const struct talk *talk, const struct conversation *conversation,
+                                  struct prompt *out, struct jl_error *err) {
     struct byte_buffer text = {0};
     struct id_buffer all = {0};
     *out = (struct prompt){0};
@@ -61,8 +162,15 @@ enum jl_status prompt_plain(const struct talk *talk, const struct conversation *
         status = jl_fail(err, JL_ERR_USAGE, "the prompt is empty: give at least one token of text");
     buffer_free(&text);
     if (status == JL_OK)
-        *out = (struct prompt){all.data, all.len};
+        *out = (struct prompt){.ids = all.data, .n = all.len};
     else
         free(all.data);
     return status;
+}
+
+enum jl_status prompt_build(const struct talk *talk, const struct prompt_form *form,
+                            const struct conversation *conversation, struct prompt *out,
+                            struct jl_error *err) {
+    return form->tmpl ? build_templated(talk, form, conversation, out, err)
+                      : build_plain(talk, conversation, out, err);
 }

@@ -4,16 +4,35 @@
 
 #include "cli/chat/conversation.h"
 #include "cli/talk.h"
+#include "session/open_template.h"
+#include "text/chat_template.h"
+#include "text/dialect.h"
+
+/* How a model is spoken to: by its chat template, or not at all (`tmpl` NULL). */
+struct prompt_form {
+    struct model_template source;
+    struct chat_template *tmpl;
+    const struct dialect *dialect;
+};
+
+/* The form of the model at `path`; its end-of-turn tokens are added to the talk's. `plain`: as if
+ * it had no template. A template that cannot be read is an error, not a plain form. */
+enum jl_status prompt_form_open(struct talk *talk, const char *path, bool plain,
+                                struct prompt_form *out, struct jl_error *err);
+void prompt_form_close(struct prompt_form *form); // zeroed is fine
 
 struct prompt {
     int32_t *ids;
     size_t n;
+    struct dialect_start start; // where the answer begins, for the dialect's stream
 };
 
-/* Without a chat template: all texts one after another. Tokens that are known are not encoded
- * again. At least one token, or an error. */
-enum jl_status prompt_plain(const struct talk *talk, const struct conversation *conversation,
-                            struct prompt *out, struct jl_error *err);
+/* The template's text of the conversation; special tokens are found where the template wrote them
+ * and never in anybody's words. Without a template all texts one after another: tokens that are
+ * known are not encoded again. At least one token, or an error. */
+enum jl_status prompt_build(const struct talk *talk, const struct prompt_form *form,
+                            const struct conversation *conversation, struct prompt *out,
+                            struct jl_error *err);
 void prompt_free(struct prompt *prompt);
 
 #endif

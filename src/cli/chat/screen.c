@@ -173,7 +173,7 @@ static void open_thought(struct screen *screen) {
 
 void screen_thought(struct screen *screen, const char *text, size_t len, long n_token) {
     struct live *live = &screen->live;
-    if (!screen->terminal) return;
+    if (!screen->terminal || screen->quiet) return;
     if (!live->open) open_thought(screen);
     live->tokens = n_token;
     if (!screen->styled) {

@@ -14,6 +14,7 @@
 struct screen {
     bool terminal; // stdout is one
     bool styled;   // escape sequences may be written
+    bool quiet;    // thoughts are not shown
     bool notes;    // somebody reads stderr: it is a terminal
     bool at_start; // of a line
     bool failed;   // stdout takes no more
