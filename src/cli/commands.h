@@ -10,6 +10,7 @@
     X(inspect, "what a model file holds and how it will run")                                      \
     X(logits, "logits of every position of a prompt, as float32")                                  \
     X(generate, "continue token ids")                                                              \
+    X(render, "the prompt that a chat template makes of a conversation")                           \
     X(synth, "a GGUF of random weights at a real model's shape")                                   \
     X(bench, "prefill and decode speed of a model, or of the kernels")                             \
     X(help, "this list; also: help COMMAND, help env, help exit")

@@ -16,7 +16,7 @@ void prompt_free(struct prompt *prompt) {
 
 void prompt_form_close(struct prompt_form *form) {
     chat_template_free(form->tmpl);
-    model_template_free(&form->source);
+    open_template_free(&form->source);
     *form = (struct prompt_form){0};
 }
 
@@ -103,7 +103,7 @@ static enum jl_status build_templated(const struct talk *talk, const struct prom
     struct chat_rendered rendered = {0};
     json_t *variables = variables_of(conversation);
     enum jl_status status = variables ? JL_OK : no_memory(err);
-    if (status == JL_OK) status = model_template_variables(&form->source, variables, err);
+    if (status == JL_OK) status = open_template_variables(&form->source, variables, err);
     if (status == JL_OK) status = chat_template_render(form->tmpl, variables, NULL, &rendered, err);
     if (status == JL_OK) status = encode(talk, form, &rendered, out, err);
     chat_rendered_free(&rendered);
