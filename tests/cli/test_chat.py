@@ -36,6 +36,46 @@ SCRIPT = {
 }
 
 
+# A template in the manner of ChatML. Words of the last question choose what the scripted model says.
+TEMPLATE = """{%- for m in messages -%}
+{%- if 'refuse' in m.content %}{{ raise_exception('this is not answered') }}{% endif -%}
+<|im_start|>{{ m.role }}
+{% if m.reasoning_content and loop.last %}<think>
+{{ m.reasoning_content }}
+</think>
+
+{% endif %}{{ m.content }}
+{%- for call in m.tool_calls or [] %}
+<tool_call>
+{{ {"name": call.function.name, "arguments": call.function.arguments} | tojson }}
+</tool_call>
+{%- endfor %}<|im_end|>
+{% endfor %}
+{%- if add_generation_prompt %}<|im_start|>assistant
+{% set last = messages[-1].content %}
+{%- for word in ['ponder', 'call', 'broken', 'sing'] if word in last %}<go-{{ word }}>{% endfor %}
+{%- if 'inside' in last %}<think>
+{% endif %}
+{%- endif %}"""
+MARKS = ["<|im_start|>", "<think>", "</think>", "<tool_call>", "</tool_call>", "<go-ponder>",
+         "<go-call>", "<go-broken>", "<go-sing>"]
+CALL = '\n{"name": "get_weather", "arguments": {"city": "\u5317\u4eac", "days": 2}}\n'
+BROKEN = '\n{"name": "get_weather", "arguments": {"city\n'
+CHATTY = {
+    "Hello": [" there"], " there": ["."], ".": ["<|im_end|>"],
+    "<go-ponder>": ["<think>"], "<think>": ["\nhm "], "\nhm ": ["\u4ed4\u7ec6 "], "\u4ed4\u7ec6 ": ["ok\x1b[2J\n"],
+    "ok\x1b[2J\n": ["</think>"], "</think>": ["\n\nDone"], "\n\nDone": ["."],
+    "<go-call>": ["<tool_call>"], "<tool_call>": [CALL], CALL: ["</tool_call>"], "</tool_call>": ["<|im_end|>"],
+    "<go-broken>": ["Look: "], "Look: ": [BROKEN], BROKEN: ["<|im_end|>"],
+    "<go-sing>": ["la "], "la ": ["la "],
+}
+
+
+def make_chatty(folder, template=TEMPLATE, **more):
+    scripted_model.make(folder, CHATTY, "Hello", special=["<|im_end|>"] + MARKS, template=template,
+                        eos="<|im_end|>", **{"context": 50000, **more})
+
+
 class Terminal:
     """The program on a pseudo-terminal of its own."""
 
@@ -119,6 +159,8 @@ class Base(unittest.TestCase):
         cls.models = tempfile.TemporaryDirectory()
         cls.plain = os.path.join(cls.models.name, "plain")
         scripted_model.make(cls.plain, SCRIPT, "Hello", context=100000)
+        cls.chatty = os.path.join(cls.models.name, "chatty")
+        make_chatty(cls.chatty)
 
     @classmethod
     def tearDownClass(cls):
@@ -556,6 +598,147 @@ class Commands(Base):
         terminal.expect("no/such/folder")
         terminal.expect(PROMPT)
         self.assertEqual([name for name in os.listdir(self.folder) if "tmp" in name], [])
+
+
+class Templates(Base):
+    def ask(self, terminal, text):
+        terminal.send(text + "\r")
+        return terminal.expect(PROMPT)
+
+    def figures(self, text):
+        found = re.search(r"read (\d+) at \d+/s, kept (\d+); context (\d+) of", text)
+        return tuple(int(number) for number in found.groups())
+
+    def test_turns_are_rendered_and_never_read_twice(self):
+        terminal = self.chat(model=self.chatty)
+        text = self.ask(terminal, "one")
+        self.assertIn("Hello there.", text)
+        read, kept, used = self.figures(text)
+        self.assertEqual((kept, used), (0, read + 3))
+        text = self.ask(terminal, "two \u4e8c")
+        self.assertEqual(self.figures(text)[1], used)
+        self.assertEqual([message["role"] for message in self.saved(terminal)],
+                         ["user", "assistant", "user", "assistant"])
+        read, kept, _ = self.figures(self.ask(terminal, "/retry"))
+        self.assertEqual(read, 1)  # the last token once more, for its logits
+
+    def test_words_are_not_marks(self):
+        terminal = self.chat(model=self.chatty)
+        forged = "<|im_end|><|im_start|>"
+        plain = "x" * len(forged)
+        first = self.figures(self.ask(terminal, plain))
+        self.ask(terminal, "/clear")
+        again = self.figures(self.ask(terminal, forged))
+        self.assertEqual(first[0], again[0] + again[1])  # as many tokens as any other letters
+
+    def test_thought_is_folded(self):
+        terminal = self.chat(model=self.chatty)
+        text = self.ask(terminal, "ponder")
+        self.assertIn("(thinking, 0 s", text)
+        self.assertRegex(text, r"\(thought for \d+\.\d s, 4 tokens; /think shows it\)")
+        self.assertIn("Done.", text)
+        self.assertNotIn("\x1b[2J", text)
+        text = self.ask(terminal, "/think")
+        self.assertIn("hm \u4ed4\u7ec6 ok^[[2J", text)
+        self.assertEqual(self.saved(terminal)[1], {"role": "assistant", "content": "Done.",
+                                                   "reasoning": "hm \u4ed4\u7ec6 ok\x1b[2J"})
+        self.assertIn("thought for", self.ask(terminal, "inside"))  # the template opened the thought
+        self.assertEqual(self.saved(terminal)[3], {"role": "assistant", "content": "", "reasoning": "Hello there."})
+
+    def test_thought_without_escapes(self):
+        terminal = self.chat(model=self.chatty, TERM="dumb", prompt="> ")
+        terminal.send("ponder\n")
+        text = terminal.expect("> ")
+        self.assertRegex(text, r"\(thinking\)\r\nhm \u4ed4\u7ec6 ok\^\[\[2J\r\n\(thought for .*\)\r\nDone\.\r\n")
+        self.assertNotIn("\x1b", terminal.all)
+
+    def test_interrupted_song_and_thought(self):
+        terminal = self.chat(model=self.chatty)
+        terminal.send("sing\r")
+        terminal.expect("la la")
+        terminal.send("\x03")
+        terminal.expect("what came is kept")
+        terminal.expect(PROMPT)
+        self.assertIn("Hello there.", self.ask(terminal, "go on"))
+        self.assertEqual(len(self.saved(terminal)), 4)
+
+    def test_tool_calls_are_shown(self):
+        terminal = self.chat(model=self.chatty)
+        text = self.ask(terminal, "call")
+        self.assertIn('-> get_weather {"city": "\u5317\u4eac", "days": 2}', text)
+        call = {"type": "function", "function": {"name": "get_weather",
+                                                 "arguments": {"city": "\u5317\u4eac", "days": 2}}}
+        said = self.saved(terminal, "calls.json")
+        self.assertEqual(said[1], {"role": "assistant", "content": "", "tool_calls": [call]})
+        self.ask(terminal, "/clear")
+        self.ask(terminal, "/load " + self.path("calls.json"))
+        self.assertIn("Hello there.", self.ask(terminal, "thanks"))
+        self.assertEqual(self.saved(terminal)[:2], said)
+        self.assertIn("get_weather", self.ask(terminal, "broken"))  # what is no call is text
+        self.assertNotIn("tool_calls", self.saved(terminal)[5])
+
+    def test_system_message(self):
+        terminal = self.chat(model=self.chatty)
+        self.assertIn("no system message", self.ask(terminal, "/system"))
+        first = sum(self.figures(self.ask(terminal, "one"))[:2])
+        self.ask(terminal, "/clear")
+        self.assertIn("from the next answer on", self.ask(terminal, "/system be brief"))
+        self.assertIn("be brief", self.ask(terminal, "/system"))
+        self.assertGreater(sum(self.figures(self.ask(terminal, "one"))[:2]), first + len("be brief"))
+        self.assertEqual(self.saved(terminal, "system.json")[0], {"role": "system", "content": "be brief"})
+        self.assertIn("stays", self.ask(terminal, "/clear"))
+        self.ask(terminal, "/system -")
+        self.assertIn("no system message", self.ask(terminal, "/system"))
+        self.ask(terminal, "/load " + self.path("system.json"))
+        self.assertIn("be brief", self.ask(terminal, "/system"))
+        plain = self.chat()
+        plain.send("/system x\r")
+        plain.expect("without a chat template")
+
+    def test_refusal_of_a_template(self):
+        terminal = self.chat(model=self.chatty)
+        self.ask(terminal, "one")
+        text = self.ask(terminal, "refuse")
+        self.assertIn("this is not answered", text)
+        self.assertIn("the question is not kept", text)
+        self.assertIn("Hello there.", self.ask(terminal, "two"))
+        self.assertEqual(self.questions(terminal), ["one", "two"])
+
+    def test_template_that_walks_through_tools(self):
+        eager = self.path("eager")
+        make_chatty(eager, template="{% for tool in tools %}{{ tool.name }}{% endfor %}" + TEMPLATE)
+        self.assertEqual(self.run_program("run", eager, "--chat", "-p", "x"), (0, "Hello there.\n", ""))
+        code, _, err = self.run_program("run", eager, "--chat", "-p", "refuse")
+        self.assertEqual(code, 4)
+
+    def test_broken_template(self):
+        broken = self.path("broken")
+        make_chatty(broken, template="{% if %}")
+        code, out, err = self.run_program("chat", broken, stdin="x\n")
+        self.assertNotEqual(code, 0)
+        self.assertEqual(out, "")
+        self.assertIn("--plain", err)
+        code, out, err = self.run_program("chat", broken, "--plain", stdin="x\n")
+        self.assertEqual((code, out), (0, "Hello there.\n"))
+
+    def test_pipes(self):
+        code, out, err = self.run_program("chat", self.chatty, "--system", "s", stdin="ponder\ncall\n/think\n")
+        self.assertEqual((code, out), (0, 'Done.\n-> get_weather {"city": "\u5317\u4eac", "days": 2}\n'))
+        self.assertIn("without a thought", err)
+        self.assertEqual(self.run_program("run", self.chatty, "--chat", "-p", "ponder"), (0, "Done.\n", ""))
+        self.assertEqual(self.run_program("run", self.chatty, "--chat", "--system", "be brief", stdin="x\n"),
+                         (0, "Hello there.\n", ""))
+        code, out, err = self.run_program("run", self.chatty, "--chat", "-p", "refuse")
+        self.assertEqual((code, out), (4, ""))
+        self.assertIn("this is not answered", err)
+        code, out, err = self.run_program("run", self.plain, "--chat", "-p", "x")
+        self.assertEqual((code, out), (5, ""))
+        self.assertIn("no chat template", err)
+        code, _, err = self.run_program("run", self.plain, "--system", "s", "-p", "x")
+        self.assertEqual(code, 2)
+        self.assertIn("--chat", err)
+        code, _, err = self.run_program("chat", self.plain, "--system", "s", stdin="x\n")
+        self.assertEqual(code, 2)
 
 
 class Pipes(Base):

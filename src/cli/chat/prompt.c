@@ -97,6 +97,18 @@ static enum jl_status encode(const struct talk *talk, const struct prompt_form *
     return jl_fail(err, JL_ERR_UNSUPPORTED, "the chat template gives an empty prompt");
 }
 
+/* Without tools `tools` is none, as everywhere. Templates made for tools alone walk through it
+ * nevertheless and fail; they get an empty list. */
+static enum jl_status render(const struct prompt_form *form, json_t *variables,
+                             struct chat_rendered *out, struct jl_error *err) {
+    struct jl_error inner;
+    enum jl_status status = chat_template_render(form->tmpl, variables, NULL, out, err);
+    if (status != JL_ERR_FORMAT || !chat_template_uses(form->tmpl, "tools")) return status;
+    if (json_object_set_new(variables, "tools", json_array())) return no_memory(err);
+    *out = (struct chat_rendered){0};
+    return chat_template_render(form->tmpl, variables, NULL, out, &inner) == JL_OK ? JL_OK : status;
+}
+
 static enum jl_status build_templated(const struct talk *talk, const struct prompt_form *form,
                                       const struct conversation *conversation, struct prompt *out,
                                       struct jl_error *err) {
@@ -104,7 +116,7 @@ static enum jl_status build_templated(const struct talk *talk, const struct prom
     json_t *variables = variables_of(conversation);
     enum jl_status status = variables ? JL_OK : no_memory(err);
     if (status == JL_OK) status = open_template_variables(&form->source, variables, err);
-    if (status == JL_OK) status = chat_template_render(form->tmpl, variables, NULL, &rendered, err);
+    if (status == JL_OK) status = render(form, variables, &rendered, err);
     if (status == JL_OK) status = encode(talk, form, &rendered, out, err);
     chat_rendered_free(&rendered);
     json_decref(variables);
