@@ -1,4 +1,5 @@
 /* chat: a conversation in the terminal. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,8 @@
 #include "cli/chat/chat.h"
 #include "cli/chat/signals.h"
 #include "model/class.h"
+
+#define PLAIN_TOKENS 256 // of a turn when nothing ends it
 
 static void no_model(void) {
     printf(
@@ -59,8 +62,9 @@ static enum jl_status chat_open(struct chat *chat, const struct engine_options *
     JL_TRY(conversation_init(&chat->said, err));
     JL_TRY(talk_open(chat->path, engine, &chat->talk, err));
     JL_TRY(prompt_form_open(&chat->talk, chat->path, chat->plain, &chat->form, err));
+    if (!chat->n) chat->n = chat->form.tmpl ? INT_MAX : PLAIN_TOKENS;
     JL_TRY(talk_choose(&chat->talk, options, &chat->sampling, err));
-    JL_TRY(signals_install(chat->kind == EDITOR_FULL, err));
+    JL_TRY(signals_install(chat->kind == EDITOR_FULL ? editor_screen() : -1, err));
     greet(chat);
     return editor_open(chat->kind, chat->screen.styled, &chat->editor, err);
 }
@@ -84,12 +88,12 @@ static void chat_close(struct chat *chat) {
 int cmd_chat(int argc, char **argv) {
     struct engine_options engine = {0};
     struct talk_options sampling = {0};
-    struct chat chat = {.n = 4096};
+    struct chat chat = {0};
     const char *system = NULL;
     bool done;
     const struct cli_option options[] = {
-        {"--n", "-n", CLI_INT, &chat.n, "N", "at most N tokens an answer (default 4096)", 1,
-         1 << 24},
+        {"--n", "-n", CLI_INT, &chat.n, "N",
+         "at most N tokens an answer (default: no bound; without a template 256)", 1, 1 << 24},
         {"--system", NULL, CLI_TEXT, &system, "TEXT", "the system message", 0, 0},
         {"--plain", NULL, CLI_FLAG, &chat.plain, NULL,
          "without the chat template: the model continues the text", 0, 0},

@@ -754,6 +754,26 @@ class Pipes(Base):
         self.assertEqual((code, out), (0, "Hello you!\n"))
         self.assertIn("not UTF-8", err)
 
+    def test_answers_into_a_file_while_the_terminal_is_there(self):
+        path = self.path("log")
+        with open(path, "wb") as log:
+            parent, child = pty.openpty()
+            process = subprocess.Popen([PROGRAM, "chat", self.plain], stdin=child, stdout=log, stderr=child,
+                                       env=self.env())
+            os.close(child)
+            os.write(parent, b"C\r\x04")
+            end = time.monotonic() + 20
+            while process.poll() is None and time.monotonic() < end:
+                if select.select([parent], [], [], 0.05)[0]:
+                    try:
+                        os.read(parent, 4096)
+                    except OSError:
+                        break
+            self.assertEqual(process.wait(timeout=20), 0)
+            os.close(parent)
+        with open(path, "rb") as log:
+            self.assertEqual(log.read().decode(), "\u6c49\u5b57\n")
+
     def test_interrupt_without_a_terminal_ends_the_program(self):
         process = subprocess.Popen([PROGRAM, "chat", self.plain, "-n", "90000"], stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env())

@@ -70,7 +70,11 @@ static void test_other_forms(void **state) {
 
 static void test_bad_files_change_nothing(void **state) {
     (void)state;
+    static const char text_arguments[] =
+        "[{\"role\": \"assistant\", \"content\": \"x\", \"tool_calls\": [{\"function\": {\"name\": "
+        "\"f\", \"arguments\": \"{}\"}}]}]";
     static const char *const files[] = {
+        text_arguments,
         "",
         "1",
         "\"x\"",
@@ -86,8 +90,6 @@ static void test_bad_files_change_nothing(void **state) {
         "[{\"role\": \"user\", \"content\": \"x\", \"reasoning\": \"y\"}]",
         "[{\"role\": \"assistant\", \"content\": \"x\", \"reasoning\": 1}]",
         "[{\"role\": \"assistant\", \"content\": \"x\", \"tool_calls\": {}}]",
-        "[{\"role\": \"assistant\", \"content\": \"x\", \"tool_calls\": [{\"function\": {\"name\": "
-        "\"f\", \"arguments\": \"{}\"}}]}]",
         "[{\"role\": \"user\", \"role\": \"user\", \"content\": \"x\"}]",
         "{\"messages\": [], \"version\": 2}",
         "{\"messages\": [], \"format\": \"other\"}",

@@ -61,6 +61,29 @@ static void test_extremes(void **state) {
     assert_true(seen[0] && seen[1] && seen[2]);
 }
 
+/* More entries than a block, the drawn one anywhere. */
+static void test_large_vocabularies(void **state) {
+    (void)state;
+    enum { N = 1000 };
+    static float logits[N];
+    int seen[10] = {0};
+    for (int n = 1; n < N; n = n * 3 / 2 + 1) {
+        for (int i = 0; i < N; i++)
+            logits[i] = i < n ? -1e3f : 1e9f; // what lies behind must not be looked at
+        logits[n - 1] = 0;
+        const struct rng_key key = {3, 0, (uint32_t)n, RNG_SAMPLE};
+        assert_int_equal(sample_draw(logits, n, 1, &key), n - 1);
+    }
+    for (int i = 0; i < N; i++)
+        logits[i] = 1;
+    for (uint32_t i = 0; i < 1000; i++) {
+        const struct rng_key key = {3, 1, i, RNG_SAMPLE};
+        seen[sample_draw(logits, N, 1, &key) / (N / 10)]++;
+    }
+    for (int i = 0; i < 10; i++)
+        assert_in_range(seen[i], 60, 140);
+}
+
 static void test_a_draw_depends_on_its_key_only(void **state) {
     (void)state;
     float logits[64];
@@ -98,6 +121,7 @@ int main(void) {
         cmocka_unit_test(test_greedy_takes_the_first_of_equals),
         cmocka_unit_test(test_draws_follow_softmax),
         cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_large_vocabularies),
         cmocka_unit_test(test_a_draw_depends_on_its_key_only),
         cmocka_unit_test(test_known_draws),
     };

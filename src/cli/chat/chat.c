@@ -4,11 +4,9 @@
 
 #include "cli/chat/signals.h"
 
-/* Failures after which the conversation can go on as it was. */
-static bool can_mend(enum jl_status status) {
-    return status == JL_ERR_CANCELLED || status == JL_ERR_LIMIT || status == JL_ERR_USAGE ||
-           status == JL_ERR_UNSUPPORTED || status == JL_ERR_FORMAT;
-}
+/* Failures after which the conversation can go on as it was, if only to be saved: all but those of
+ * the output, of which nobody could be told. */
+static bool can_mend(enum jl_status status) { return status != JL_OK && status != JL_ERR_IO; }
 
 static void note_stop(struct chat *chat, const struct answer *answer) {
     switch (answer->why) {

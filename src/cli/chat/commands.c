@@ -240,7 +240,7 @@ enum jl_status commands_run(struct chat *chat, const char *line, struct jl_error
     else
         status = found->run(chat, trimmed, err);
     free(trimmed);
-    if (status == JL_OK || status == JL_ERR_MEMORY || status == JL_ERR_NONFINITE) return status;
+    if (status == JL_OK) return status;
     screen_note(&chat->screen, "%s", err->message); // the conversation goes on
     return JL_OK;
 }

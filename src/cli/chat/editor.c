@@ -51,6 +51,8 @@ enum editor_kind editor_find_kind(bool utf8) {
     return screen && utf8 && term && *term && strcmp(term, "dumb") ? EDITOR_FULL : EDITOR_PLAIN;
 }
 
+int editor_screen(void) { return isatty(STDOUT_FILENO) ? STDOUT_FILENO : STDERR_FILENO; }
+
 /* ---- what libedit asks us ---- */
 
 static struct editor *of(EditLine *line) {
@@ -341,7 +343,7 @@ static void drop_past(struct editor *editor, const struct jl_error *err) {
 static enum jl_status open_full(struct editor *editor, struct jl_error *err) {
     struct jl_error inner;
     HistEventW event;
-    editor->screen = isatty(STDOUT_FILENO) ? stdout : stderr;
+    editor->screen = editor_screen() == STDOUT_FILENO ? stdout : stderr;
     editor->line = el_init("jinlin", stdin, editor->screen, stderr);
     editor->history = history_winit();
     if (!editor->line || !editor->history)

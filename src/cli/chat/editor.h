@@ -24,6 +24,9 @@ bool editor_set_locale(void);
 
 enum editor_kind editor_find_kind(bool utf8);
 
+/* The descriptor on which EDITOR_FULL draws. */
+int editor_screen(void);
+
 /* `color`: the prompt may be bold. signals_install comes first, with the same idea of a terminal.
  */
 enum jl_status editor_open(enum editor_kind kind, bool color, struct editor **out,

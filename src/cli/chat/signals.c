@@ -16,10 +16,11 @@
 static atomic_bool interrupted, resized, continued;
 static struct termios found; // the terminal's modes before us
 static bool have_terminal;
+static int screen_fd;
 static int caught[2] = {-1, -1}; // a pipe: a signal is a byte, which no wait can miss
 
 static void write_all(const char *text) {
-    ssize_t done = write(STDOUT_FILENO, text, strlen(text));
+    ssize_t done = write(screen_fd, text, strlen(text));
     (void)done; // nothing can be done about it here
 }
 
@@ -82,9 +83,10 @@ static void on_stop(int number) {
     errno = saved;
 }
 
-enum jl_status signals_install(bool terminal, struct jl_error *err) {
-    have_terminal = terminal && tcgetattr(STDIN_FILENO, &found) == 0;
-    if (terminal && !have_terminal)
+enum jl_status signals_install(int screen, struct jl_error *err) {
+    screen_fd = screen;
+    have_terminal = screen >= 0 && tcgetattr(STDIN_FILENO, &found) == 0;
+    if (screen >= 0 && !have_terminal)
         return jl_fail(err, JL_ERR_IO, "cannot read the terminal's modes: %s", strerror(errno));
     if (caught[0] < 0 && pipe2(caught, O_NONBLOCK | O_CLOEXEC))
         return jl_fail(err, JL_ERR_IO, "cannot make a pipe: %s", strerror(errno));

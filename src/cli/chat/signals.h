@@ -9,8 +9,9 @@
 #include "base/status.h"
 
 /* Ctrl-C and a changed window size set flags and end a signals_wait; Ctrl-Z and whatever ends the
- * program first give the terminal back as it was found. */
-enum jl_status signals_install(bool terminal, struct jl_error *err);
+ * program first give the terminal back as it was found. `screen`: the descriptor on which standard
+ * input's terminal shows things; negative: there is none. */
+enum jl_status signals_install(int screen, struct jl_error *err);
 void signals_remove(void); // the terminal as it was found, default actions
 
 /* Waits until `fd` can be read, a signal came (also one since the last wait) or wait_ms, if not
@@ -24,7 +25,7 @@ bool signals_take_resize(void);
 bool signals_take_continue(void); // the program was stopped and goes on
 
 /* While the model answers: keys wait unseen in the terminal's queue, pasted blocks keep their
- * brackets, Ctrl-C still signals. Without effect when `terminal` was false. */
+ * brackets, Ctrl-C still signals. Without effect when there is no terminal. */
 void signals_quiet_terminal(void);
 
 #endif
