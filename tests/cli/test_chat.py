@@ -79,7 +79,7 @@ def make_chatty(folder, template=TEMPLATE, **more):
 class Terminal:
     """The program on a pseudo-terminal of its own."""
 
-    def __init__(self, args, env, rows=24, columns=80):
+    def __init__(self, args, env, rows=24, columns=80, stdout=None):
         self.parent, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
@@ -87,8 +87,8 @@ class Terminal:
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-        self.process = subprocess.Popen([PROGRAM, *args], stdin=child, stdout=child, stderr=child,
-                                        env=env, preexec_fn=take_terminal)
+        self.process = subprocess.Popen([PROGRAM, *args], stdin=child, stdout=stdout or child,
+                                        stderr=child, env=env, preexec_fn=take_terminal)
         os.close(child)
         self.text = ""    # everything since the last expect
         self.all = ""
@@ -757,20 +757,13 @@ class Pipes(Base):
     def test_answers_into_a_file_while_the_terminal_is_there(self):
         path = self.path("log")
         with open(path, "wb") as log:
-            parent, child = pty.openpty()
-            process = subprocess.Popen([PROGRAM, "chat", self.plain], stdin=child, stdout=log, stderr=child,
-                                       env=self.env())
-            os.close(child)
-            os.write(parent, b"C\r\x04")
-            end = time.monotonic() + 20
-            while process.poll() is None and time.monotonic() < end:
-                if select.select([parent], [], [], 0.05)[0]:
-                    try:
-                        os.read(parent, 4096)
-                    except OSError:
-                        break
-            self.assertEqual(process.wait(timeout=20), 0)
-            os.close(parent)
+            terminal = Terminal(["chat", self.plain], self.env(), stdout=log)
+        self.terminals.append(terminal)
+        terminal.expect("> ")
+        terminal.send("C\r")
+        terminal.expect("> ")
+        terminal.send("\x04")
+        self.assertEqual(terminal.wait(), 0)
         with open(path, "rb") as log:
             self.assertEqual(log.read().decode(), "\u6c49\u5b57\n")
 
