@@ -67,7 +67,7 @@ static void note_full(const struct run *run) {
 
 static enum jl_status continue_text(struct run *run, struct jl_error *err) {
     struct talk_sampling sampling;
-    struct talk_sink sink = {on_token, run, NULL};
+    struct talk_sink sink = {.token = on_token, .ctx = run};
     struct talk_result result = {0};
     int32_t *ids;
     size_t n;

@@ -47,22 +47,17 @@ static bool number(const struct meta *value, double *out) {
 
 /* generation_config.json as Hugging Face reads it: without do_sample the likeliest token; with it
  * the temperature, 1 if there is none. */
-static enum jl_status read_wishes(struct talk *talk, struct jl_error *err) {
+static void read_wishes(struct talk *talk) {
     static const struct {
         const char *key;
         double neutral;
     } others[] = {{"top_p", 1}, {"top_k", 0}, {"min_p", 0}, {"repetition_penalty", 1}};
     struct model_file *file = talk->engine.model->file;
     const struct meta *sample = file->generation ? meta_find(file->generation, "do_sample") : NULL;
-    if (!sample || sample->kind != META_BOOL || !sample->as.b) return JL_OK;
-    double temperature = 1, value;
-    number(meta_find(file->generation, "temperature"), &temperature);
-    if (!(temperature >= 0 && temperature <= SAMPLE_MAX_TEMPERATURE))
-        return jl_fail(err, JL_ERR_FORMAT,
-                       "%s: generation_config.json: temperature %g is not from 0 to %d; give "
-                       "another one with --temp",
-                       file->path, temperature, SAMPLE_MAX_TEMPERATURE);
-    talk->model_temperature = (float)temperature;
+    double value;
+    if (!sample || sample->kind != META_BOOL || !sample->as.b) return;
+    talk->model_temperature = 1;
+    number(meta_find(file->generation, "temperature"), &talk->model_temperature);
     size_t used = 0;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (!number(meta_find(file->generation, others[i].key), &value) ||
@@ -73,7 +68,6 @@ static enum jl_status read_wishes(struct talk *talk, struct jl_error *err) {
         if (n < 0 || (size_t)n >= sizeof talk->unmet - used) break;
         used += (size_t)n;
     }
-    return JL_OK;
 }
 
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
@@ -89,12 +83,13 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
                          tokenizer_vocab_size(out->tokenizer), model->hp.n_vocab);
     if (status == JL_OK) status = engine_start(&out->engine, rows, err);
     if (status == JL_OK) status = timeline_create(out->engine.exec, &out->timeline, err);
-    if (status == JL_OK) status = read_wishes(out, err);
-    if (status == JL_OK)
-        find_stops(out);
-    else
+    if (status != JL_OK) {
         talk_close(out);
-    return status;
+        return status;
+    }
+    read_wishes(out);
+    find_stops(out);
+    return JL_OK;
 }
 
 void talk_close(struct talk *talk) {
@@ -141,9 +136,17 @@ enum jl_status talk_check_options(const struct talk_options *options, struct jl_
 
 enum jl_status talk_choose(const struct talk *talk, const struct talk_options *options,
                            struct talk_sampling *out, struct jl_error *err) {
-    *out = (struct talk_sampling){.temperature = options->greedy ? 0 : talk->model_temperature};
+    double wish = options->greedy ? 0 : talk->model_temperature;
+    *out = (struct talk_sampling){0};
     if (options->temperature)
         JL_TRY(talk_read_temperature(options->temperature, &out->temperature, err));
+    else if (!(wish >= 0 && wish <= SAMPLE_MAX_TEMPERATURE))
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s: generation_config.json: temperature %g is not from 0 to %d; --temp T "
+                       "gives another",
+                       talk->engine.model->file->path, wish, SAMPLE_MAX_TEMPERATURE);
+    else
+        out->temperature = (float)wish;
     if (options->seed) return read_seed(options->seed, &out->seed, err);
     uint32_t drawn; // short, so that a person can type it again
     if (getrandom(&drawn, sizeof drawn, 0) != sizeof drawn)
@@ -234,7 +237,7 @@ enum jl_status talk_generate(struct talk *talk, const struct talk_sampling *samp
     struct decoding decoding = {0};
     bool go_on = true;
     *result = (struct talk_result){.why = TALK_STOP_COUNT};
-    token_stream_init(&decoding.stream, talk->tokenizer, false);
+    token_stream_init(&decoding.stream, talk->tokenizer, sink->at_start);
     enum jl_status status = generate(talk, sampling, n, cancel, sink, &decoding, result, err);
     // What waits for the rest of a character comes out even after a failure.
     struct jl_error inner;

@@ -16,8 +16,8 @@ struct talk {
     struct timeline *timeline;
     int32_t stop[TALK_MAX_STOP]; // tokens that end an answer
     int n_stop;
-    float model_temperature; // what generation_config.json asks for; 0: greedy
-    char unmet[128];         // its other sampling settings, "" if none: not offered yet
+    double model_temperature; // what generation_config.json asks for, unchecked; 0: greedy
+    char unmet[128];          // its other sampling settings, "" if none: not offered yet
 };
 
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
@@ -75,6 +75,7 @@ struct talk_sink {
     void *ctx;
     // Shall a control token of this text give it? NULL: none does.
     bool (*show)(void *ctx, const char *text, size_t len);
+    bool at_start; // a text of its own: without the space that some tokenizers put in front
 };
 
 struct talk_result {

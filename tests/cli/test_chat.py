@@ -475,6 +475,16 @@ class Answers(Base):
         self.assertIn("top_p 0.95, top_k 20", terminal.all)
         terminal.send("/temp\r")
         terminal.expect("temperature 0.6, seed 9")
+        hot = self.path("hot")
+        scripted_model.make(hot, SCRIPT, "Hello", generation={"do_sample": True, "temperature": -1})
+        code, _, err = self.run_program("run", hot, "-p", "x")
+        self.assertEqual(code, 4)
+        self.assertIn("temperature -1", err)
+        for args in (["--temp", "0"], ["--greedy"]):
+            self.assertEqual(self.run_program("run", hot, "-p", "x", *args), (0, "xHello you!\n", ""))
+        cold = self.path("cold")  # a temperature without do_sample is not used
+        scripted_model.make(cold, SCRIPT, "Hello", generation={"temperature": 0.5})
+        self.assertIn("temperature 0:", self.run_program("chat", cold, stdin="/temp\n")[1])
 
 
 class Commands(Base):

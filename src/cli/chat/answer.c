@@ -131,7 +131,8 @@ static bool shows(void *ctx, const char *text, size_t len) {
 static enum jl_status generate(struct listener *listener, struct jl_error *err) {
     const struct answer_request *request = listener->request;
     struct answer *answer = listener->answer;
-    struct talk_sink sink = {on_token, listener, listener->stream ? shows : NULL};
+    struct talk_sink sink = {on_token, listener, listener->stream ? shows : NULL,
+                             .at_start = listener->stream != NULL};
     struct talk_result result;
     listener->started = cli_seconds();
     enum jl_status status = talk_generate(request->talk, &request->sampling, request->n,

@@ -189,8 +189,10 @@ static enum jl_status run_stats(struct chat *chat, const char *argument, struct 
     screen_print(&chat->screen, "threads  %d, kernels %s\n", backend_threads(engine->backend),
                  backend_level(engine->backend));
     screen_print(&chat->screen, "said     %zu messages\n", conversation_count(&chat->said));
-    screen_print(&chat->screen, "context  %d of %d tokens, %.1f MiB\n", timeline_n_token(timeline),
-                 timeline_capacity(timeline), (double)timeline_bytes(timeline) / (1 << 20));
+    bool begun = conversation_count(&chat->said) > 0;
+    screen_print(&chat->screen, "context  %d of %d tokens, cache %.1f MiB\n",
+                 begun ? timeline_n_token(timeline) : 0, timeline_capacity(timeline),
+                 (double)timeline_bytes(timeline) / (1 << 20));
     screen_print(&chat->screen, "prompts  %ld tokens read in %.2f s (%.1f/s), %ld reused\n",
                  sums->n_read, sums->read_seconds, rate(sums->n_read, sums->read_seconds),
                  sums->n_reused);

@@ -418,6 +418,8 @@ static enum jl_status read_full(struct editor *editor, enum editor_event *event,
         int n = 0;
         fflush(stdout);
         editor->cancelled = false;
+        signals_take_resize(); // of the answer's time: the line begins with the size as it is
+        signals_take_continue();
         el_wset(editor->line, EL_PREP_TERM, 1);
         const wchar_t *line = el_wgets(editor->line, &n);
         el_wset(editor->line, EL_PREP_TERM, 0);
