@@ -81,6 +81,7 @@ static enum jl_status build(struct tokenizer *t, const json_t *root, const json_
     JL_TRY(tokenizer_json_decoder(t, root, decoder, err));
     JL_TRY(tokenizer_json_vocab(t, root, decoder, err));
     JL_TRY(tokenizer_json_merges(t, model, err));
+    if (!bpe_finish(&t->bpe)) return tokenizer_json_no_memory(err);
     JL_TRY(tokenizer_json_post(t, root, err));
     return tokenizer_json_config(t, config, err);
 }

@@ -52,7 +52,7 @@ static void test_random(void **state) {
         for (size_t i = 0; i < n; i++)
             a[i] = b[i] = (int32_t)(fixture_random(&random) % (unsigned)n_symbol);
         want = merge_plainly(&pairs, a, n);
-        assert_true(bpe_merge(&pairs, b, &got, &scratch));
+        assert_true(bpe_merge(&pairs, b, &got, NULL, &scratch));
         if (got != want || memcmp(a, b, want * sizeof *a) != 0)
             fail_msg("seed %llu differs", (unsigned long long)seed);
         u64map_free(&pairs);
