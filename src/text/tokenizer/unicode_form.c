@@ -50,28 +50,61 @@ static bool is_mark(uint32_t code) {
            category == UTF8PROC_CATEGORY_ME;
 }
 
-/* What can compose with a character before it is a mark or a vowel or final of Hangul. */
+struct range {
+    uint32_t first, last;
+};
+
+static bool in_ranges(const struct range *ranges, size_t n, uint32_t code) {
+    for (size_t i = 0; i < n && ranges[i].first <= code; i++) {
+        if (code <= ranges[i].last) return true;
+    }
+    return false;
+}
+
+/* Characters of class 0 that compose with the one before: NFC_Quick_Check=Maybe of Unicode 14, and
+ * all marks of the higher planes, where later versions add some. */
+static bool may_compose(uint32_t code) {
+    static const struct range maybe[] = {
+        {0x9BE, 0x9BE}, {0x9D7, 0x9D7}, {0xB3E, 0xB3E},   {0xB56, 0xB57},   {0xBBE, 0xBBE},
+        {0xBD7, 0xBD7}, {0xCC2, 0xCC2}, {0xCD5, 0xCD6},   {0xD3E, 0xD3E},   {0xD57, 0xD57},
+        {0xDCF, 0xDCF}, {0xDDF, 0xDDF}, {0x102E, 0x102E}, {0x1160, 0x11FF}, {0x1B35, 0x1B35}};
+    if (code >= 0x10000) return is_mark(code) || (code >= 0x16D63 && code <= 0x16D6A);
+    return in_ranges(maybe, sizeof maybe / sizeof maybe[0], code);
+}
+
 static bool safe_slow(enum unicode_form form, uint32_t code) {
     if (code >= UTF8_CODE_END) return true; // a stray byte
-    if (combining_class(code) != 0) return false;
-    if (composes(form) && (is_mark(code) || (code >= 0x1160 && code <= 0x11FF))) return false;
+    if (combining_class(code) != 0 || (composes(form) && may_compose(code))) return false;
     utf8proc_int32_t parts[MAX_EXPANSION];
     int n = decompose(form, code, parts);
     if (n == 1 && parts[0] == (utf8proc_int32_t)code) return true;
     return composes(form) && recomposes(code, parts, n);
 }
 
-/* Ranges of everyday text without decompositions and marks: Latin, Greek and Cyrillic letters come
- * composed, Han and kana are themselves. */
+/* Everyday text first. The ranges are NFC_Quick_Check=Yes and class 0 throughout. */
 static bool safe(enum unicode_form form, uint32_t code) {
-    if (code < 0x80) return true;
-    if (form == UNICODE_NFC && code < 0x300) return true;
-    if (code >= 0x3400 && code <= 0x9FFF) return true;                   // Han
-    if (code >= 0x3041 && code <= 0x3096 && composes(form)) return true; // Hiragana
-    if (code >= 0x30A1 && code <= 0x30FA && composes(form)) return true; // Katakana
-    if (code >= 0xAC00 && code <= 0xD7A3 && composes(form)) return true; // Hangul
-    if (code == 0x3001 || code == 0x3002) return true;
+    static const struct range nfc[] = {
+        {0x80, 0x2FF},     {0x391, 0x3CE},   {0x3D7, 0x482},   {0x48A, 0x52F},   {0x5D0, 0x5EA},
+        {0x620, 0x64A},    {0x904, 0x939},   {0x93E, 0x94C},   {0xE01, 0xE37},   {0xE40, 0xE46},
+        {0x1E00, 0x1EFF},  {0x2010, 0x203F}, {0x2190, 0x2328}, {0x2500, 0x27FF}, {0x3001, 0x3029},
+        {0x3041, 0x3096},  {0x30A0, 0x30FF}, {0xAC00, 0xD7A3}, {0xFF01, 0xFFEF}, {0x1F300, 0x1FAFF},
+        {0x20000, 0x2F7FF}};
+    static const struct range nfkc[] = {{0x410, 0x482}, {0x3041, 0x3096}, {0xAC00, 0xD7A3}};
+    if (code < 0x80 || (code >= 0x3400 && code <= 0x9FFF)) return true; // Han
+    if (form == UNICODE_NFC && in_ranges(nfc, sizeof nfc / sizeof nfc[0], code)) return true;
+    if (form == UNICODE_NFKC && in_ranges(nfkc, sizeof nfkc / sizeof nfkc[0], code)) return true;
     return safe_slow(form, code);
+}
+
+/* Bytes of the Han characters U+4000 to U+9FFF that `text` begins with. */
+static size_t han_prefix(const char *text, size_t len) {
+    size_t at = 0;
+    for (; len - at >= 3; at += 3) {
+        const unsigned char *byte = (const unsigned char *)text + at;
+        if (byte[0] < 0xE4 || byte[0] > 0xE9) break;
+        if ((byte[1] & 0xC0) != 0x80 || (byte[2] & 0xC0) != 0x80) break;
+    }
+    return at;
 }
 
 /* Length of the longest prefix of safe characters; *last is where the last of them begins. */
@@ -87,6 +120,9 @@ static size_t safe_prefix(enum unicode_form form, const char *text, size_t len, 
             at += 8;
         }
         if (at > ascii) *last = at - 1;
+        size_t han = han_prefix(text + at, len - at);
+        if (han) *last = at + han - 3;
+        at += han;
         if (at == len) break;
         uint32_t code;
         size_t step = (size_t)utf8_step(text + at, len - at, &code);
