@@ -1,4 +1,5 @@
-/* Where a model file and its tokenizer meet: GGUF metadata or the folder's tokenizer.json. */
+/* Where a model file and its tokenizer meet: GGUF metadata, the files of a folder, or a tokenizer's
+ * file by itself. */
 #ifndef JL_SESSION_OPEN_TOKENIZER_H
 #define JL_SESSION_OPEN_TOKENIZER_H
 
@@ -6,7 +7,23 @@
 #include "format/model_file.h"
 #include "text/tokenizer.h"
 
+/* Of an opened model. */
 enum jl_status open_tokenizer(struct model_file *file, struct tokenizer **out,
                               struct jl_error *err);
+
+/* Of a path, with or without weights: a GGUF file, a folder, or a tokenizer.json, a rank file or a
+ * tokenizer.model. `pre` names the pre-tokenizer where the file does not (rank files); NULL when
+ * nobody said. */
+enum jl_status open_tokenizer_path(const char *path, const char *pre, struct tokenizer **out,
+                                   struct jl_error *err);
+
+/* The parts of the two. */
+enum jl_status open_tokenizer_gguf(struct model_file *file, const char *pre, struct tokenizer **out,
+                                   struct jl_error *err);
+enum jl_status open_tokenizer_folder(const char *folder, const char *pre, struct tokenizer **out,
+                                     struct jl_error *err);
+/* A tokenizer.json, rank file or tokenizer.model, told apart by their bytes. */
+enum jl_status open_tokenizer_file(const char *path, const char *pre, struct tokenizer **out,
+                                   struct jl_error *err);
 
 #endif

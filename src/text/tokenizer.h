@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "text/span.h"
 
 struct tokenizer;
 
@@ -46,12 +47,89 @@ enum jl_status tokenizer_from_spm(const struct spm_spec *spec, struct tokenizer 
 /* Hugging Face tokenizer.json; `config` is tokenizer_config.json or NULL. Both are whole texts. */
 enum jl_status tokenizer_from_json(const char *json, size_t json_len, const char *config,
                                    size_t config_len, struct tokenizer **out, struct jl_error *err);
+
+/* Byte-level BPE as GGUF's tokenizer model "gpt2" stores it: token texts in the byte alphabet, a
+ * list of merges ("a b", first is best), and the name of the pre-tokenizer. */
+struct bpe_merge_text {
+    const char *text;
+    size_t len;
+};
+struct bpe_spec {
+    const struct token_entry *tokens; // scores are not looked at
+    int n_token;
+    const struct bpe_merge_text *merges;
+    size_t n_merge;
+    const char *pre; // tokenizer.ggml.pre
+    size_t pre_len;
+    int32_t bos, eos, unk; // TOKEN_NONE when absent
+    bool add_bos, add_eos;
+    bool add_space_prefix;
+};
+enum jl_status tokenizer_from_bpe(const struct bpe_spec *spec, struct tokenizer **out,
+                                  struct jl_error *err);
+
+/* A tiktoken rank file: lines of a token's bytes in base64 and its rank, which is its id. `pre`
+ * names the pre-tokenizer and, with it, the special tokens (docs/text.md). */
+enum jl_status tokenizer_from_ranks(const char *text, size_t len, const char *pre,
+                                    struct tokenizer **out, struct jl_error *err);
+
+/* The pre-tokenizer names that are known, for help texts: those of one pattern together, separated
+ * by spaces, the usual one first. NULL behind the last row. */
+const char *tokenizer_pre_names(int row);
+/* Whether BPE of this pre-tokenizer adds BOS when its file does not say; false for unknown names.
+ */
+bool tokenizer_pre_adds_bos(const char *pre, size_t len);
+
+/* SentencePiece's tokenizer.model, all of the file; `config` is tokenizer_config.json or NULL. */
+enum jl_status tokenizer_from_sentencepiece(const void *bytes, size_t len, const char *config,
+                                            size_t config_len, struct tokenizer **out,
+                                            struct jl_error *err);
+
+/* Unigram as GGUF's tokenizer model "t5" stores it: SentencePiece's settings as keys. */
+struct unigram_spec {
+    const struct token_entry *tokens;
+    int n_token;
+    const void *charsmap; // precompiled_charsmap, NULL without
+    size_t charsmap_len;
+    int32_t bos, eos; // TOKEN_NONE when absent
+    bool add_bos, add_eos;
+    bool add_space_prefix, remove_extra_whitespaces, escape_whitespaces;
+    bool treat_whitespace_as_suffix;
+};
+enum jl_status tokenizer_from_unigram(const struct unigram_spec *spec, struct tokenizer **out,
+                                      struct jl_error *err);
+
+/* WordPiece as GGUF's tokenizer model "bert" stores it: U+2581 before what begins a word. */
+struct wordpiece_spec {
+    const struct token_entry *tokens;
+    int n_token;
+    int32_t bos, eos, unk; // [CLS], [SEP], [UNK]; TOKEN_NONE when absent
+    bool add_bos, add_eos;
+};
+enum jl_status tokenizer_from_wordpiece(const struct wordpiece_spec *spec, struct tokenizer **out,
+                                        struct jl_error *err);
+
+/* vocab.json, merges.txt and what stands beside them, as whole texts; absent ones are NULL. */
+struct tokenizer_files {
+    const char *vocab, *merges;
+    const char *config;         // tokenizer_config.json
+    const char *added;          // added_tokens.json
+    const char *special_tokens; // special_tokens_map.json
+    const char *model_type;     // of config.json; for folders whose tokenizer_config.json lacks
+                                // the class of the tokenizer
+    size_t vocab_len, merges_len, config_len, added_len, special_tokens_len;
+};
+enum jl_status tokenizer_from_files(const struct tokenizer_files *files, struct tokenizer **out,
+                                    struct jl_error *err);
+
 void tokenizer_free(struct tokenizer *tokenizer); // NULL is fine
 
 int tokenizer_vocab_size(const struct tokenizer *tokenizer);
 int32_t tokenizer_bos(const struct tokenizer *tokenizer); // TOKEN_NONE when absent
 int32_t tokenizer_eos(const struct tokenizer *tokenizer);
 bool tokenizer_is_control(const struct tokenizer *tokenizer, int32_t id);
+/* The text of a token that is found as it stands (special or added), as the id; TOKEN_NONE. */
+int32_t tokenizer_find_added(const struct tokenizer *tokenizer, const char *text, size_t len);
 
 enum encode_flags {
     ENCODE_SPECIAL =
@@ -63,11 +141,33 @@ enum encode_flags {
 enum jl_status tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t len,
                                 int flags, int32_t **ids, size_t *n_ids, struct jl_error *err);
 
+/* A text in which some parts are a user's words: spans ascend and do not overlap. */
+struct tokenizer_text {
+    const char *text;
+    size_t len;
+    const struct text_span *user;
+    size_t n_user;
+};
+struct token_ids {
+    int32_t *data; // heap, the caller frees; not NULL on success
+    size_t len;
+};
+/* As tokenizer_encode, the text as one; but a special token is found only where none of its bytes
+ * lies in a user's span. Added tokens that are not special are found everywhere. */
+enum jl_status tokenizer_encode_marked(const struct tokenizer *tokenizer,
+                                       const struct tokenizer_text *text, int flags,
+                                       struct token_ids *ids, struct jl_error *err);
+
 /* Streaming decode: feed ids one at a time; only whole UTF-8 characters come out, the rest waits.
- * Control and unknown tokens give no text. */
+ * Control and unknown tokens give no text unless `show_control` is set. With `raw` bytes come out
+ * as they are, whether or not they make characters. */
 struct token_stream {
     const struct tokenizer *tokenizer;
-    bool started; // the first token's leading space may be dropped
+    bool show_control, raw;   // false after token_stream_init; set them before the first id
+    bool started;             // the first token's leading space may be dropped
+    bool space_waits;         // between two tokens, if another one comes
+    int n_dropped, n_waiting; // marks of the decoder's Strip
+    int32_t last;           // the token before, plus 1
     unsigned char held[8];
     int n_held;
 };

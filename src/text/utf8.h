@@ -20,6 +20,9 @@ int utf8_decode(const char *text, size_t len, uint32_t *code);
 /* A character, or one byte that belongs to none; never 0 for len > 0. Codes as utf8_decode. */
 int utf8_step(const char *text, size_t len, uint32_t *code);
 
+/* Length of the longest prefix that is well-formed. */
+size_t utf8_valid_length(const char *text, size_t len);
+
 /* Length of the longest prefix that some character begins with, 1 for a byte that begins none:
  * what one U+FFFD stands for (Unicode 14, section 3.9). *whole: more bytes could complete it. */
 int utf8_bad_length(const char *text, size_t len, bool *could_complete);
@@ -28,6 +31,7 @@ int utf8_bad_length(const char *text, size_t len, bool *could_complete);
 int utf8_encode(uint32_t code, char out[UTF8_MAX]);
 
 bool utf8_is_space(uint32_t code); // White_Space of Unicode 14
+bool utf8_is_digit(uint32_t code); // Nd of Unicode 14
 bool utf8_is_word(uint32_t code);  // \w of UTS #18: letters, marks, digits, connectors, joiners
 
 #endif

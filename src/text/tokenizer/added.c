@@ -72,27 +72,41 @@ static bool word_beside(const char *text, size_t len, size_t start, size_t stop)
     return utf8_is_word(code);
 }
 
-/* The longest token that begins at text[0], NULL when none does. */
+bool added_is_trusted(const struct added_trust *trust, size_t start, size_t stop) {
+    size_t lo = 0, hi = trust->n_user; // the first span that ends behind `start`
+    if (!trust->special) return false;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (trust->user[mid].stop > start)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    while (lo < trust->n_user && trust->user[lo].start == trust->user[lo].stop)
+        lo++; // empty ones hold no byte
+    return lo == trust->n_user || trust->user[lo].start >= stop;
+}
+
+/* The longest token that begins at text[at], NULL when none does. */
 static const struct added_token *longest(const struct added_set *set, const char *text, size_t len,
-                                         bool with_special) {
+                                         size_t at, const struct added_trust *trust) {
     const struct added_token *found = NULL;
     uint64_t node = 0;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = at; i < len; i++) {
         if (!u64map_get(&set->edges, node << 8 | (unsigned char)text[i], &node)) break;
         if (set->ends[node] < 0) continue;
         const struct added_token *token = &set->tokens[set->ends[node]];
-        if (with_special || !token->special) found = token;
+        if (!token->special || added_is_trusted(trust, at, i + 1)) found = token;
     }
     return found;
 }
 
 bool added_find(const struct added_set *set, const char *text, size_t len, size_t from,
-                bool with_special, struct added_match *match) {
+                const struct added_trust *trust, struct added_match *match) {
     if (set->n == 0) return false;
     for (size_t at = from; at < len;) {
-        const struct added_token *token = set->first[(unsigned char)text[at]]
-                                              ? longest(set, text + at, len - at, with_special)
-                                              : NULL;
+        const struct added_token *token =
+            set->first[(unsigned char)text[at]] ? longest(set, text, len, at, trust) : NULL;
         if (!token) {
             at++;
             continue;

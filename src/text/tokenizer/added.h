@@ -5,6 +5,7 @@
 #ifndef JL_TEXT_ADDED_H
 #define JL_TEXT_ADDED_H
 
+#include "text/span.h"
 #include "text/tokenizer/vocab.h"
 #include "text/u64map.h"
 
@@ -12,7 +13,7 @@ struct added_token {
     int32_t id;
     const char *text; // what is looked for
     size_t len;
-    bool special;        // found with ENCODE_SPECIAL only
+    bool special;        // found only where the text is trusted
     bool lstrip, rstrip; // takes the white space before / behind it too
     bool single_word;    // not beside a word character
 };
@@ -37,8 +38,17 @@ bool added_init(struct added_set *set, struct arena *arena, int cap); // false: 
 bool added_put(struct added_set *set, const struct added_token *token, int32_t *same);
 void added_free(struct added_set *set);
 
+/* Which special tokens count: all, none, or those of which no byte is a user's. Spans are places in
+ * the text that is searched. */
+struct added_trust {
+    bool special;
+    const struct text_span *user;
+    size_t n_user;
+};
+bool added_is_trusted(const struct added_trust *trust, size_t start, size_t stop);
+
 /* The next match in text[from, len); nothing before `from` is taken. */
 bool added_find(const struct added_set *set, const char *text, size_t len, size_t from,
-                bool with_special, struct added_match *match);
+                const struct added_trust *trust, struct added_match *match);
 
 #endif

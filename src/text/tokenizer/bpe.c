@@ -5,17 +5,87 @@
 
 #include "text/utf8.h"
 
-#define CACHE_FROM_BYTES 2048 // shorter texts repeat too little to pay for clearing the cache
-#define CACHED_MAX_BYTES 64   // longer pieces do not come again
+#define CACHE_FROM_BYTES 512 // shorter texts repeat too little to pay for a cache
+#define CACHE_MAX_PLACES 16384
+
+/* ---- where text may be cut ---- */
+
+/* The bytes of a character or of a part of one, as a number. */
+static uint32_t pack(const char *bytes, size_t len) {
+    uint32_t packed = 0;
+    for (size_t i = 0; i < len; i++)
+        packed = packed << 8 | (unsigned char)bytes[i];
+    return packed;
+}
 
 static uint32_t join_bit(uint32_t left, uint32_t right) {
     uint32_t hash = left * 0x9E3779B1u + right * 0x85EBCA77u;
     return (hash ^ hash >> 15) * 0xC2B2AE3Du >> (32 - BPE_JOIN_BITS);
 }
 
-static bool may_join(const struct bpe *bpe, uint32_t left, uint32_t right) {
+static bool has_join(const struct bpe *bpe, uint32_t left, uint32_t right) {
     uint32_t bit = join_bit(left, right);
     return bpe->joins[bit / 64] >> bit % 64 & 1;
+}
+
+/* Whether some token that merging makes spans the place between two characters. `left` ends and
+ * `right` begins there. */
+static bool may_join(const struct bpe *bpe, const char *at, int n_left, int n_right) {
+    uint32_t left = pack(at - n_left, (size_t)n_left), right = pack(at, (size_t)n_right);
+    if (has_join(bpe, left, right)) return true;
+    uint32_t edge = (left & 0xFF) << 8 | (unsigned char)at[0];
+    if (!(bpe->edges[edge / 64] >> edge % 64 & 1)) return false;
+    for (int i = 1; i <= n_left; i++) {
+        for (int j = 1; j <= n_right; j++) {
+            if (has_join(bpe, pack(at - i, (size_t)i), pack(at, (size_t)j))) return true;
+        }
+    }
+    return false;
+}
+
+static void allow_join(struct bpe *bpe, uint32_t left, uint32_t right) {
+    uint32_t bit = join_bit(left, right);
+    bpe->joins[bit / 64] |= (uint64_t)1 << bit % 64;
+}
+
+static bool continues(char byte) { return ((unsigned char)byte & 0xC0) == 0x80; }
+
+/* The place between text[at - 1] and text[at] of a token of bytes. Text is only cut between two
+ * whole characters, so what cannot stand there is passed over. */
+static void allow_join_of_bytes(struct bpe *bpe, const char *text, size_t len, size_t at) {
+    size_t start = at - 1;
+    bool unfinished = false;
+    if (continues(text[at])) return;
+    while (start > 0 && at - start < UTF8_MAX && continues(text[start]))
+        start--;
+    bool left_whole = (size_t)utf8_length(text + start, at - start) == at - start;
+    if (!left_whole && !(start == 0 && continues(text[0]))) return;
+    size_t right = (size_t)utf8_length(text + at, len - at);
+    bool right_whole = right > 0;
+    if (!right_whole) {
+        right = (size_t)utf8_bad_length(text + at, len - at, &unfinished);
+        if (!unfinished) return;
+    }
+    uint32_t left = pack(text + start, at - start);
+    allow_join(bpe, left, pack(text + at, right));
+    if (left_whole && right_whole) return;
+    uint32_t edge = (left & 0xFF) << 8 | (unsigned char)text[at];
+    bpe->edges[edge / 64] |= (uint64_t)1 << edge % 64;
+}
+
+void bpe_allow_joins(struct bpe *bpe, const char *text, size_t len) {
+    if (bpe->bytes) {
+        for (size_t at = 1; at < len; at++)
+            allow_join_of_bytes(bpe, text, len, at);
+        return;
+    }
+    uint32_t left = 0, right, code;
+    for (size_t at = 0; at < len; left = right) {
+        size_t start = at;
+        at += (size_t)utf8_step(text + at, len - at, &code);
+        right = pack(text + start, at - start);
+        if (start > 0) allow_join(bpe, left, right);
+    }
 }
 
 /* ---- building ---- */
@@ -23,6 +93,13 @@ static bool may_join(const struct bpe *bpe, uint32_t left, uint32_t right) {
 void bpe_free(struct bpe *bpe) {
     u64map_free(&bpe->pairs);
     u64map_free(&bpe->chars);
+}
+
+/* The next symbol of a text: a character, or a byte. */
+static size_t symbol_step(const struct bpe *bpe, const char *text, size_t len, uint32_t *code) {
+    if (!bpe->bytes) return (size_t)utf8_step(text, len, code);
+    *code = UTF8_CODE_END + (unsigned char)text[0];
+    return 1;
 }
 
 int32_t bpe_symbol(const struct bpe *bpe, uint32_t code) {
@@ -33,33 +110,47 @@ int32_t bpe_symbol(const struct bpe *bpe, uint32_t code) {
 bool bpe_add_char(struct bpe *bpe, int32_t token) {
     const struct vocab_token *entry = &bpe->vocab->tokens[token];
     uint32_t code;
-    if (entry->len == 0 || (uint32_t)utf8_step(entry->text, entry->len, &code) != entry->len)
+    if (entry->len == 0 || symbol_step(bpe, entry->text, entry->len, &code) != entry->len)
         return true;
     return u64map_put(&bpe->chars, code, (uint64_t)token);
 }
 
-void bpe_allow_joins(struct bpe *bpe, const char *text, size_t len) {
-    uint32_t left = 0, right;
-    for (size_t at = 0; at < len; left = right) {
-        size_t start = at;
-        at += (size_t)utf8_step(text + at, len - at, &right);
-        if (start == 0) continue;
-        uint32_t bit = join_bit(left, right);
-        bpe->joins[bit / 64] |= (uint64_t)1 << bit % 64;
+void bpe_set_byte_fallback(struct bpe *bpe) {
+    bpe->byte_fallback = true;
+    for (uint32_t i = 0; i < 256; i++) {
+        bool known = bpe->bytes ? bpe_symbol(bpe, UTF8_CODE_END + i) < BPE_BARE
+                                : bpe->byte_token[i] != TOKEN_NONE;
+        bpe->byte_fallback = bpe->byte_fallback && known;
     }
 }
 
-void bpe_set_byte_fallback(struct bpe *bpe) {
-    bpe->byte_fallback = true;
-    for (int i = 0; i < 256; i++)
-        bpe->byte_fallback = bpe->byte_fallback && bpe->byte_token[i] != TOKEN_NONE;
+/* A part of a token: a token itself, or a bare symbol; TOKEN_NONE when merging cannot make it. */
+static int32_t part_symbol(const struct bpe *bpe, const char *text, size_t len) {
+    uint32_t code;
+    if (symbol_step(bpe, text, len, &code) == len) return bpe_symbol(bpe, code);
+    return vocab_find(bpe->vocab, text, len);
+}
+
+bool bpe_add_cuts(struct bpe *bpe, int32_t id, uint32_t rank) {
+    const struct vocab_token *token = &bpe->vocab->tokens[id];
+    uint32_t code;
+    size_t at = symbol_step(bpe, token->text, token->len, &code);
+    while (at < token->len) {
+        int32_t left = part_symbol(bpe, token->text, at);
+        int32_t right = part_symbol(bpe, token->text + at, token->len - at);
+        if (left != TOKEN_NONE && right != TOKEN_NONE &&
+            !u64map_put(&bpe->pairs, bpe_merge_key(left, right), bpe_merge_value(rank, id)))
+            return false;
+        at += symbol_step(bpe, token->text + at, token->len - at, &code);
+    }
+    bpe_allow_joins(bpe, token->text, token->len);
+    return true;
 }
 
 /* ---- symbols to ids ---- */
 
-static enum jl_status no_memory(const struct bpe_run *run, struct jl_error *err) {
-    return jl_fail(err, JL_ERR_MEMORY, "out of memory while encoding a text of %zu bytes",
-                   run->len);
+static enum jl_status no_memory(struct jl_error *err) {
+    return jl_fail(err, JL_ERR_MEMORY, "out of memory while encoding a text");
 }
 
 /* Bytes of a bare character when all of them are tokens, else the unknown token. */
@@ -74,7 +165,7 @@ static enum jl_status emit_bare(struct bpe_run *run, uint32_t code, bool *after_
     if (known) {
         for (int i = 0; i < n; i++) {
             if (!buffer_append_id(run->ids, bpe->byte_token[(unsigned char)bytes[i]]))
-                return no_memory(run, err);
+                return no_memory(err);
         }
         *after_unknown = false;
         return JL_OK;
@@ -83,13 +174,13 @@ static enum jl_status emit_bare(struct bpe_run *run, uint32_t code, bool *after_
         return jl_fail(err, JL_ERR_UNSUPPORTED,
                        "the text holds %s 0x%X, for which the vocabulary has neither a token, nor "
                        "byte tokens, nor an unknown token",
-                       code < UTF8_CODE_END ? "the character" : "the stray byte",
+                       code < UTF8_CODE_END ? "the character" : "the byte",
                        (unsigned)(code < UTF8_CODE_END ? code : code - UTF8_CODE_END));
     }
     bool fused = *after_unknown && bpe->fuse_unknown;
     *after_unknown = true;
     if (fused || buffer_append_id(run->ids, bpe->unknown)) return JL_OK;
-    return no_memory(run, err);
+    return no_memory(err);
 }
 
 static enum jl_status emit(struct bpe_run *run, const int32_t *symbols, size_t n,
@@ -100,7 +191,7 @@ static enum jl_status emit(struct bpe_run *run, const int32_t *symbols, size_t n
             JL_TRY(emit_bare(run, (uint32_t)(symbols[i] - BPE_BARE), &after_unknown, err));
         } else {
             after_unknown = false;
-            if (!buffer_append_id(run->ids, symbols[i])) return no_memory(run, err);
+            if (!buffer_append_id(run->ids, symbols[i])) return no_memory(err);
         }
     }
     return JL_OK;
@@ -108,91 +199,158 @@ static enum jl_status emit(struct bpe_run *run, const int32_t *symbols, size_t n
 
 /* ---- pieces ---- */
 
+/* The symbol of a character that carries a prefix (inside a word) or a suffix (at its end). */
+static bool affixed_symbol(struct bpe_run *run, const char *text, size_t len, bool first, bool last,
+                           int32_t *symbol) {
+    const struct bpe *bpe = run->bpe;
+    struct byte_buffer *out = &run->affixed;
+    uint32_t code;
+    out->len = 0;
+    if (!first && bpe->prefix && !buffer_append(out, bpe->prefix, bpe->prefix_len)) return false;
+    if (!buffer_append(out, text, len)) return false;
+    if (last && bpe->suffix && !buffer_append(out, bpe->suffix, bpe->suffix_len)) return false;
+    *symbol = vocab_find(bpe->vocab, out->data, out->len);
+    symbol_step(bpe, text, len, &code);
+    if (*symbol == TOKEN_NONE) *symbol = BPE_BARE + (int32_t)code;
+    return true;
+}
+
 static enum jl_status merge_piece(struct bpe_run *run, const char *text, size_t len,
                                   struct jl_error *err) {
+    const struct bpe *bpe = run->bpe;
     struct id_buffer *symbols = &run->symbols;
+    bool affixed = bpe->prefix || bpe->suffix;
     symbols->len = 0;
-    if (!buffer_reserve_ids(symbols, len)) return no_memory(run, err); // a character a symbol
-    for (size_t at = 0; at < len;) {
+    if (!buffer_reserve_ids(symbols, len)) return no_memory(err); // at most a symbol a byte
+    for (size_t at = 0, step; at < len; at += step) {
         uint32_t code;
-        at += (size_t)utf8_step(text + at, len - at, &code);
-        symbols->data[symbols->len++] = bpe_symbol(run->bpe, code);
+        int32_t *symbol = &symbols->data[symbols->len++];
+        step = symbol_step(bpe, text + at, len - at, &code);
+        if (!affixed)
+            *symbol = bpe_symbol(bpe, code);
+        else if (!affixed_symbol(run, text + at, step, at == 0, at + step == len, symbol))
+            return no_memory(err);
     }
     if (symbols->len > BPE_MERGE_MAX) {
         return jl_fail(err, JL_ERR_LIMIT,
                        "the text has a piece of %zu characters, more than %zu: cut it into parts",
                        symbols->len, BPE_MERGE_MAX);
     }
-    if (!bpe_merge(&run->bpe->pairs, symbols->data, &symbols->len, &run->merge))
-        return no_memory(run, err);
+    if (!bpe_merge(&bpe->pairs, symbols->data, &symbols->len, &run->merge)) return no_memory(err);
     return emit(run, symbols->data, symbols->len, err);
 }
 
-/* The same bytes give the same ids wherever they stand, so a piece seen before is copied. */
-static enum jl_status encode_piece(struct bpe_run *run, size_t from, size_t len, uint64_t hash,
-                                   struct jl_error *err) {
-    if (!run->cache || len > CACHED_MAX_BYTES) return merge_piece(run, run->text + from, len, err);
-    struct bpe_seen *seen = &run->cache[u64map_mix(hash) % BPE_CACHE_SIZE];
+/* ---- the cache: ids depend on the bytes only, and on whether these are a whole word ---- */
+
+#define PIECE_SALT 0x5851F42D4C957F2Du // a word may be used whole where the same piece is merged
+
+static uint64_t hash_bytes(const char *text, size_t len) {
+    uint64_t hash = len * 0x9E3779B97F4A7C15u;
+    for (; len >= 8; text += 8, len -= 8) {
+        uint64_t word;
+        memcpy(&word, text, 8);
+        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
+        hash ^= hash >> 32;
+    }
+    uint64_t word = 0;
+    if (len) memcpy(&word, text, len);
+    hash = (hash ^ word) * 0xC4CEB9FE1A85EC53u;
+    return hash ^ hash >> 29;
+}
+
+static struct bpe_seen *seen_place(const struct bpe_run *run, uint64_t hash) {
+    return &run->cache[hash & run->cache_mask];
+}
+
+static bool copy_seen(struct bpe_run *run, const struct bpe_seen *seen) {
     struct id_buffer *ids = run->ids;
-    if (seen->n_id && seen->len == len &&
-        memcmp(run->text + seen->at, run->text + from, len) == 0) {
-        if (!buffer_reserve_ids(ids, seen->n_id)) return no_memory(run, err);
-        memcpy(ids->data + ids->len, ids->data + seen->ids_at, seen->n_id * sizeof *ids->data);
-        ids->len += seen->n_id;
-        return JL_OK;
-    }
-    size_t ids_at = ids->len;
-    JL_TRY(merge_piece(run, run->text + from, len, err));
-    if (ids->len <= UINT32_MAX) {
-        *seen = (struct bpe_seen){.at = (uint32_t)from,
-                                  .len = (uint32_t)len,
-                                  .ids_at = (uint32_t)ids_at,
-                                  .n_id = (uint32_t)(ids->len - ids_at)};
-    }
+    if (ids->cap - ids->len < BPE_SEEN_IDS && !buffer_reserve_ids(ids, BPE_SEEN_IDS)) return false;
+    memcpy(ids->data + ids->len, seen->ids, sizeof seen->ids);
+    ids->len += seen->n_id;
+    return true;
+}
+
+static void remember(struct bpe_run *run, const char *text, size_t len, uint64_t hash,
+                     size_t ids_at) {
+    size_t n = run->ids->len - ids_at;
+    if (!run->cache || len > BPE_SEEN_BYTES || n > BPE_SEEN_IDS) return;
+    struct bpe_seen *seen = seen_place(run, hash);
+    seen->hash = hash;
+    seen->len = (uint8_t)len;
+    seen->n_id = (uint8_t)n;
+    memcpy(seen->bytes, text, len);
+    memcpy(seen->ids, run->ids->data + ids_at, n * sizeof *seen->ids);
+}
+
+typedef enum jl_status (*encode_bytes)(struct bpe_run *run, const char *text, size_t len,
+                                       struct jl_error *err);
+
+static enum jl_status through_cache(struct bpe_run *run, const char *text, size_t len,
+                                    encode_bytes encode, struct jl_error *err) {
+    if (!run->cache || len > BPE_SEEN_BYTES) return encode(run, text, len, err);
+    uint64_t hash = hash_bytes(text, len) ^ (encode == merge_piece ? PIECE_SALT : 0);
+    const struct bpe_seen *seen = seen_place(run, hash);
+    if (seen->hash == hash && seen->len == len && memcmp(seen->bytes, text, len) == 0)
+        return copy_seen(run, seen) ? JL_OK : no_memory(err);
+    size_t ids_at = run->ids->len;
+    JL_TRY(encode(run, text, len, err));
+    remember(run, text, len, hash, ids_at);
     return JL_OK;
 }
 
-void bpe_run_text(struct bpe_run *run, const char *text, size_t len) {
-    run->text = text;
-    run->len = len;
-    if (len < CACHE_FROM_BYTES || len > UINT32_MAX) {
-        free(run->cache);
-        run->cache = NULL;
-    } else if (run->cache) {
-        memset(run->cache, 0, BPE_CACHE_SIZE * sizeof *run->cache);
-    } else {
-        run->cache = calloc(BPE_CACHE_SIZE, sizeof *run->cache);
-    }
+void bpe_run_start(struct bpe_run *run, size_t len) {
+    size_t places = 64;
+    if (len < CACHE_FROM_BYTES) return;
+    while (places < CACHE_MAX_PLACES && places < len / 16)
+        places *= 2;
+    run->cache = calloc(places, sizeof *run->cache);
+    run->cache_mask = places - 1;
 }
 
-enum jl_status bpe_run_word(struct bpe_run *run, size_t from, size_t to, struct jl_error *err) {
+/* ---- words ---- */
+
+/* Cuts where no merge can cross; each part is a piece of its own. */
+static enum jl_status encode_pieces(struct bpe_run *run, const char *text, size_t len,
+                                    struct jl_error *err) {
     const struct bpe *bpe = run->bpe;
-    const char *text = run->text;
-    if (from >= to) return JL_OK;
-    if (bpe->ignore_merges) {
-        int32_t whole = vocab_find(bpe->vocab, text + from, to - from);
-        if (whole != TOKEN_NONE)
-            return buffer_append_id(run->ids, whole) ? JL_OK : no_memory(run, err);
-    }
-    // Unknown characters fuse across places where no merge does: without bytes nothing is cut.
-    if (!bpe->byte_fallback) return merge_piece(run, text + from, to - from, err);
-    size_t start = from, at = from;
-    uint64_t hash = 0;
-    for (uint32_t left = 0, right; at < to; left = right) {
-        int step = utf8_step(text + at, to - at, &right);
-        if (at > start && !may_join(bpe, left, right)) {
-            JL_TRY(encode_piece(run, start, at - start, hash, err));
+    size_t start = 0;
+    int n_left = 0;
+    for (size_t at = 0; at < len;) {
+        int n = utf8_length(text + at, len - at), step = n ? n : 1;
+        // In a vocabulary of bytes tokens may end anywhere in ill-formed bytes: no cut beside them.
+        bool sound = !bpe->bytes || (n && n_left > 0);
+        if (at > start && sound && !may_join(bpe, text + at, n_left < 0 ? 1 : n_left, step)) {
+            JL_TRY(through_cache(run, text + start, at - start, merge_piece, err));
             start = at;
-            hash = 0;
         }
-        hash = (hash ^ right) * 0x9E3779B97F4A7C15u;
+        n_left = n ? n : -1;
         at += (size_t)step;
     }
-    return encode_piece(run, start, to - start, hash, err);
+    if (start == 0) return merge_piece(run, text, len, err);
+    return through_cache(run, text + start, len - start, merge_piece, err);
+}
+
+static enum jl_status encode_word(struct bpe_run *run, const char *text, size_t len,
+                                  struct jl_error *err) {
+    const struct bpe *bpe = run->bpe;
+    if (bpe->ignore_merges) {
+        int32_t whole = vocab_find(bpe->vocab, text, len);
+        if (whole != TOKEN_NONE && bpe->vocab->tokens[whole].type != TOKEN_CONTROL)
+            return buffer_append_id(run->ids, whole) ? JL_OK : no_memory(err);
+    }
+    // Unknown characters fuse across places where no merge does: without bytes nothing is cut.
+    if (bpe->prefix || bpe->suffix || !bpe->byte_fallback) return merge_piece(run, text, len, err);
+    return encode_pieces(run, text, len, err);
+}
+
+enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len,
+                            struct jl_error *err) {
+    return len ? through_cache(run, word, len, encode_word, err) : JL_OK;
 }
 
 void bpe_run_free(struct bpe_run *run) {
     bpe_merge_scratch_free(&run->merge);
     free(run->symbols.data);
+    buffer_free(&run->affixed);
     free(run->cache);
 }

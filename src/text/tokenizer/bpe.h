@@ -1,8 +1,10 @@
-/* Byte-pair encoding over characters, with byte fallback: normalised text -> ids.
+/* Byte-pair encoding: normalised text, cut into words -> ids. Over characters with byte fallback,
+ * or over bytes.
  *
- * Built by spm.c (scores) or tokenizer_json_bpe.c (merge list), const afterwards. Symbols are token
- * ids, or BPE_BARE + code for a character (or stray byte) that is no token of its own. Byte and
- * unknown tokens never take part in merges: bare characters become such tokens at the very end. */
+ * Built by spm.c (scores), tokenizer_json_vocab.c and bpe_build.c (merge lists) and bpe_ranks.c
+ * (ranks), const afterwards. Symbols are token ids, or BPE_BARE + code for a character (or stray
+ * byte) that is no token of its own. Byte and unknown tokens never take part in merges: bare
+ * characters become such tokens at the very end. */
 #ifndef JL_TEXT_BPE_H
 #define JL_TEXT_BPE_H
 
@@ -12,52 +14,63 @@
 #include "text/tokenizer/vocab.h"
 
 #define BPE_BARE 0x40000000
-#define BPE_JOIN_BITS 18 // of the hash of two adjacent characters
+#define BPE_JOIN_BITS 20 // of the hash of two neighbours
 
 struct bpe {
     const struct vocab *vocab;
-    struct u64map pairs;     // bpe_merge.h
-    struct u64map chars;     // code (utf8_step) -> token
-    int32_t byte_token[256]; // TOKEN_NONE where absent
-    bool byte_fallback;      // all 256 are there
-    bool fuse_unknown;       // a run of unknown characters is one token
-    bool ignore_merges;      // a word that is a token stays whole
-    int32_t unknown;         // TOKEN_NONE when absent
+    struct u64map pairs; // bpe_merge.h
+    struct u64map chars; // code (utf8_step) -> token; over bytes: of bytes, UTF8_CODE_END + byte
+    int32_t byte_token[256];     // byte fallback; TOKEN_NONE where absent
+    bool bytes;                  // symbols are bytes, not characters
+    bool byte_fallback;          // all 256 bytes have a token
+    bool fuse_unknown;           // a run of unknown characters is one token
+    bool ignore_merges;          // a word that is a token stays whole
+    int32_t unknown;             // TOKEN_NONE when absent
+    const char *prefix, *suffix; // of a symbol inside / at the end of a word; NULL without
+    size_t prefix_len, suffix_len;
 
-    /* Two adjacent characters whose bit is clear stand side by side in no token that merging
+    /* Two neighbouring characters whose bit is clear stand side by side in no token that merging
      * makes, so no merge ever crosses that place and the text may be cut there. A false 1 (it is
-     * a hash) only makes a piece longer. */
+     * a hash) only makes a piece longer. Tokens of bytes can begin or end inside a character:
+     * `edges` says for which last and first byte that must be looked at. */
     uint64_t joins[(1 << BPE_JOIN_BITS) / 64];
+    uint64_t edges[(1 << 16) / 64];
 };
 
 void bpe_free(struct bpe *bpe);
 
 /* For builders; false is out of memory. */
 int32_t bpe_symbol(const struct bpe *bpe, uint32_t code);
-bool bpe_add_char(struct bpe *bpe, int32_t token);                   // ignored unless one character
+bool bpe_add_char(struct bpe *bpe, int32_t token);                   // ignored unless one symbol
 void bpe_allow_joins(struct bpe *bpe, const char *text, size_t len); // text of a merged token
 void bpe_set_byte_fallback(struct bpe *bpe);                         // after byte_token is filled
+/* Adds every way to cut the token in two symbols as a pair of this rank. */
+bool bpe_add_cuts(struct bpe *bpe, int32_t token, uint32_t rank);
 
-/* One encoding: scratch memory and a cache of pieces seen before in the same text. */
-#define BPE_CACHE_SIZE 4096 // pieces, direct mapped
-struct bpe_seen {
-    uint32_t at, len;      // the piece, in text
-    uint32_t ids_at, n_id; // its ids, in ids; n_id 0 is a free place
+/* One encoding: scratch memory and the pieces seen lately. */
+#define BPE_SEEN_BYTES 32
+#define BPE_SEEN_IDS 5
+struct bpe_seen { // one cache line
+    uint64_t hash;
+    uint8_t len, n_id; // len 0 is a free place
+    int32_t ids[BPE_SEEN_IDS];
+    char bytes[BPE_SEEN_BYTES];
 };
 struct bpe_run {
     const struct bpe *bpe;
     struct id_buffer *ids; // output; only grows
-    const char *text;
-    size_t len;
     struct bpe_merge_scratch merge;
     struct id_buffer symbols;
+    struct byte_buffer affixed;
     struct bpe_seen *cache; // NULL for short texts
+    size_t cache_mask;
 };
 
-/* Sets the text the following words lie in. Without memory for a cache there is none. */
-void bpe_run_text(struct bpe_run *run, const char *text, size_t len);
-/* Appends the ids of run->text[from, to). Words do not see each other. */
-enum jl_status bpe_run_word(struct bpe_run *run, size_t from, size_t to, struct jl_error *err);
+/* Makes a cache that suits a text of `len` bytes; without memory for it there is none. */
+void bpe_run_start(struct bpe_run *run, size_t len);
+/* Appends the ids of a word. Words do not see each other. */
+enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len,
+                            struct jl_error *err);
 void bpe_run_free(struct bpe_run *run); // not run->ids
 
 #endif

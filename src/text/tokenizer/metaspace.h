@@ -9,7 +9,6 @@
 #define METASPACE_MARK "\xE2\x96\x81" // U+2581
 
 struct metaspace {
-    bool present;
     char mark[UTF8_MAX];
     size_t mark_len;
     enum metaspace_prepend {

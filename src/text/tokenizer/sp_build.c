@@ -209,7 +209,7 @@ static int by_score_descending(const void *a, const void *b) {
 /* The higher the score, the earlier the merge; equal scores are equal ranks. */
 static enum jl_status add_merges(struct build *b) {
     const struct sp_model *model = b->model;
-    struct scored *order = calloc((size_t)model->n_piece, sizeof *order);
+    struct scored *order = calloc((size_t)(unsigned)model->n_piece, sizeof *order);
     bool ok = order != NULL;
     int n = 0;
     for (int32_t id = 0; ok && id < model->n_piece; id++) {
@@ -255,7 +255,7 @@ static enum jl_status build_unigram(struct build *b) {
     struct unigram *unigram = &b->t->unigram;
     float least = FLT_MAX, most = FLT_MIN; // the latter as in SentencePiece: above all real scores
     size_t n = 0;
-    struct unigram_piece *pieces = calloc((size_t)model->n_piece, sizeof *pieces);
+    struct unigram_piece *pieces = calloc((size_t)(unsigned)model->n_piece, sizeof *pieces);
     if (!pieces) return no_memory(b);
     for (int i = 0; i < model->n_piece; i++) {
         if (model->pieces[i].type != TOKEN_NORMAL) continue;
@@ -298,7 +298,7 @@ static enum jl_status set_normalizer(struct build *b) {
     struct tokenizer *t = b->t;
     struct normalize_step *step = &t->normalizer.steps[t->normalizer.n_step++];
     struct sp_normalizer *sp = arena_calloc(&t->arena, 1, sizeof *sp);
-    struct trie_key *keys = calloc((size_t)model->n_piece, sizeof *keys);
+    struct trie_key *keys = calloc((size_t)(unsigned)model->n_piece, sizeof *keys);
     step->kind = NORMALIZE_SENTENCEPIECE;
     step->sp = sp;
     size_t n = 0;
@@ -350,9 +350,9 @@ static enum jl_status set_ends(struct build *b) {
     if (config->add_bos && t->bos != TOKEN_NONE) t->before[t->n_before++] = t->bos;
     if (config->add_eos && t->eos != TOKEN_NONE) t->after[t->n_after++] = t->eos;
     if (b->model->remove_extra_whitespaces)
-        t->first = PIPELINE_FIRST_STRIP_MARKS;
+        t->first = PIPELINE_FIRST_EACH_MARK;
     else if (b->model->add_dummy_prefix && config->prefix)
-        t->first = PIPELINE_FIRST_STRIP_MARK;
+        t->first = PIPELINE_FIRST_ONE_MARK;
     memcpy(t->first_mark, MARK, MARK_LEN);
     t->first_mark_len = MARK_LEN;
     t->unknown_has_text = true;

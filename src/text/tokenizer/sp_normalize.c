@@ -50,10 +50,10 @@ static void drop_trailing(const struct sp_normalizer *normalizer, size_t from,
         out->len -= n;
 }
 
-bool sp_normalize_text(const struct sp_normalizer *normalizer, bool prefix, const char *text,
+bool sp_normalize_text(const struct sp_normalizer *normalizer, bool at_start, const char *text,
                        size_t len, struct byte_buffer *out) {
     bool remove = normalizer->remove_extra_whitespaces;
-    bool dummy = normalizer->add_dummy_prefix && prefix;
+    bool dummy = normalizer->add_dummy_prefix && (at_start || !normalizer->prefix_once);
     size_t at = 0, from = out->len;
     while (remove && at < len) {
         struct charsmap_match part = next_part(normalizer, text + at, len - at);

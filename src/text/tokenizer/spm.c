@@ -163,30 +163,6 @@ static int by_score_descending(const void *a, const void *b) {
     return x->score < y->score ? 1 : x->score > y->score ? -1 : 0;
 }
 
-/* A part of a token: a token itself, or a bare character; TOKEN_NONE when merging cannot make it.
- */
-static int32_t part_symbol(const struct bpe *bpe, const char *text, size_t len) {
-    uint32_t code;
-    if ((size_t)utf8_step(text, len, &code) == len) return bpe_symbol(bpe, code);
-    return vocab_find(bpe->vocab, text, len);
-}
-
-static bool add_pairs(struct bpe *bpe, int32_t id, uint32_t rank) {
-    const struct vocab_token *token = &bpe->vocab->tokens[id];
-    uint32_t code;
-    size_t at = (size_t)utf8_step(token->text, token->len, &code);
-    while (at < token->len) {
-        int32_t left = part_symbol(bpe, token->text, at);
-        int32_t right = part_symbol(bpe, token->text + at, token->len - at);
-        if (left != TOKEN_NONE && right != TOKEN_NONE &&
-            !u64map_put(&bpe->pairs, bpe_merge_key(left, right), bpe_merge_value(rank, id)))
-            return false;
-        at += (size_t)utf8_step(token->text + at, token->len - at, &code);
-    }
-    bpe_allow_joins(bpe, token->text, token->len);
-    return true;
-}
-
 static enum jl_status add_merges(struct tokenizer *t, const struct spm_spec *spec,
                                  struct jl_error *err) {
     enum jl_status status = JL_OK;
@@ -201,7 +177,7 @@ static enum jl_status add_merges(struct tokenizer *t, const struct spm_spec *spe
     uint32_t rank = 0;
     for (int i = 0; i < n && status == JL_OK; i++) {
         if (i > 0 && order[i].score < order[i - 1].score) rank++;
-        if (!add_pairs(&t->bpe, order[i].id, rank)) status = no_memory(err);
+        if (!bpe_add_cuts(&t->bpe, order[i].id, rank)) status = no_memory(err);
     }
     free(order);
     return status;
@@ -232,6 +208,7 @@ static enum jl_status build(struct tokenizer *t, const struct spm_spec *spec,
                             struct byte_buffer *scratch, struct jl_error *err) {
     JL_TRY(check_spec(spec, err));
     if (!vocab_init(&t->vocab, &t->arena, spec->n_token)) return no_memory(err);
+    t->model = PIPELINE_BPE;
     t->bpe.vocab = &t->vocab;
     t->bpe.unknown = spec->unk;
     t->bpe.fuse_unknown = true;

@@ -5,33 +5,83 @@
 #include "text/tokenizer/pipeline.h"
 #include "text/utf8.h"
 
+#define STRIPPED_MAX ((size_t)PIPELINE_MAX_STRIP * UTF8_MAX) // bytes of marks that wait
+
 void token_stream_init(struct token_stream *stream, const struct tokenizer *tokenizer,
                        bool at_start) {
     *stream = (struct token_stream){.tokenizer = tokenizer, .started = !at_start};
+}
+
+static void put(struct byte_buffer *out, const char *bytes, size_t len) {
+    memcpy(out->data + out->len, bytes, len);
+    out->len += len;
+}
+
+static bool begins_with(const char *bytes, size_t len, const struct pipeline_strip *strip) {
+    return len >= strip->mark_len && memcmp(bytes, strip->mark, strip->mark_len) == 0;
+}
+
+/* Up to strip.start marks at the start are lost, and as many as strip.stop at the end: those wait
+ * until more text shows that the end is not there. */
+static void write_stripped(struct token_stream *stream, struct byte_buffer *out, const char *bytes,
+                           size_t len) {
+    const struct pipeline_strip *strip = &stream->tokenizer->strip;
+    size_t n = strip->mark_len, end = len, marks = 0;
+    while (!stream->started && stream->n_dropped < strip->start && begins_with(bytes, end, strip)) {
+        bytes += n;
+        end -= n;
+        stream->n_dropped++;
+    }
+    if (end == 0) return;
+    stream->started = true;
+    while (end >= n && begins_with(bytes + end - n, n, strip)) {
+        end -= n;
+        marks++;
+    }
+    if (end) {
+        for (; stream->n_waiting; stream->n_waiting--)
+            put(out, strip->mark, n);
+        put(out, bytes, end);
+    }
+    for (marks += (size_t)stream->n_waiting; marks > (size_t)strip->stop; marks--)
+        put(out, strip->mark, n);
+    stream->n_waiting = (int)marks;
 }
 
 /* Room is there: the caller reserved three bytes for each byte that can come out. */
 static void write_out(struct token_stream *stream, struct byte_buffer *out, const char *bytes,
                       size_t len) {
     if (len == 0) return;
+    if (stream->tokenizer->first == PIPELINE_FIRST_STRIP) {
+        write_stripped(stream, out, bytes, len);
+        return;
+    }
     if (!stream->started && stream->tokenizer->first == PIPELINE_FIRST_DROP_SPACE &&
         bytes[0] == ' ') {
         bytes++;
         len--;
     }
     stream->started = true;
-    memcpy(out->data + out->len, bytes, len);
-    out->len += len;
+    put(out, bytes, len);
+}
+
+/* In the place of `n` bytes that begin a character and do not end it. */
+static void write_bad(struct token_stream *stream, struct byte_buffer *out, size_t n) {
+    if (!stream->tokenizer->bad_bytes_alone) n = 1;
+    for (; n; n--)
+        write_out(stream, out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
 }
 
 /* Writes whole characters; an unfinished one at the end stays in stream->held. */
 static void write_chars(struct token_stream *stream, struct byte_buffer *out, const char *bytes,
                         size_t len) {
     size_t at = 0;
+    if (stream->raw) {
+        write_out(stream, out, bytes, len);
+        return;
+    }
     while (at < len) {
-        size_t good = at;
-        for (int n; (n = utf8_length(bytes + good, len - good)) > 0;)
-            good += (size_t)n;
+        size_t good = at + utf8_valid_length(bytes + at, len - at);
         write_out(stream, out, bytes + at, good - at);
         at = good;
         if (at == len) break;
@@ -42,7 +92,7 @@ static void write_chars(struct token_stream *stream, struct byte_buffer *out, co
             stream->n_held = (int)(len - at);
             return;
         }
-        write_out(stream, out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+        write_bad(stream, out, (size_t)bad);
         at += (size_t)bad;
     }
 }
@@ -65,7 +115,7 @@ static size_t finish_held(struct token_stream *stream, struct byte_buffer *out, 
             used++;
         } else { // the new byte begins something else
             stream->n_held = 0;
-            write_out(stream, out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+            write_bad(stream, out, n);
         }
     }
     return used;
@@ -85,6 +135,47 @@ static void write_without_marks(struct token_stream *stream, struct byte_buffer 
     }
 }
 
+static void write_text(struct token_stream *stream, struct byte_buffer *out, const char *bytes,
+                       size_t len) {
+    size_t used = finish_held(stream, out, bytes, len);
+    write_chars(stream, out, bytes + used, len - used);
+}
+
+/* SentencePiece: at the start, the mark that a token begins with is not written. */
+static void write_marked(struct token_stream *stream, struct byte_buffer *out,
+                         const struct vocab_token *token) {
+    const struct tokenizer *t = stream->tokenizer;
+    bool mark = token->type != TOKEN_UNKNOWN && token->len >= t->first_mark_len &&
+                memcmp(token->text, t->first_mark, t->first_mark_len) == 0;
+    write_text(stream, out, token->out + mark, token->out_len - mark); // `out` has a space there
+    if (mark && t->first == PIPELINE_FIRST_ONE_MARK) stream->started = true;
+}
+
+/* The token's text with what stands between it and the token before. */
+static void write_token(struct token_stream *stream, struct byte_buffer *out,
+                        const struct vocab_token *token) {
+    enum pipeline_glue glue = stream->tokenizer->glue;
+    enum pipeline_first first = stream->started ? PIPELINE_FIRST_KEEP : stream->tokenizer->first;
+    if (stream->space_waits) write_text(stream, out, " ", 1);
+    stream->space_waits = glue == PIPELINE_GLUE_SPACE;
+    size_t len = token->out_len;
+    if (glue == PIPELINE_GLUE_SUFFIX && len && token->out[len - 1] == ' ' &&
+        token->type == TOKEN_NORMAL) {
+        stream->space_waits = true;
+        len--;
+    }
+    if (first == PIPELINE_FIRST_DROP_MARKS || first == PIPELINE_FIRST_TEXT) stream->started = true;
+    if (first == PIPELINE_FIRST_DROP_MARKS && token->type != TOKEN_BYTE)
+        write_without_marks(stream, out, token);
+    else if (first == PIPELINE_FIRST_TEXT)
+        write_text(stream, out, token->text, token->len);
+    else if ((first == PIPELINE_FIRST_ONE_MARK || first == PIPELINE_FIRST_EACH_MARK) &&
+             token->type != TOKEN_BYTE && !(stream->n_held && !stream->raw))
+        write_marked(stream, out, token);
+    else
+        write_text(stream, out, token->out, len);
+}
+
 static enum jl_status no_memory(struct jl_error *err) {
     return jl_fail(err, JL_ERR_MEMORY, "out of memory for decoded text");
 }
@@ -97,21 +188,20 @@ enum jl_status token_stream_push(struct token_stream *stream, int32_t id, char *
                        tokenizer->vocab.n);
     }
     const struct vocab_token *token = &tokenizer->vocab.tokens[id];
-    if (token->type == TOKEN_CONTROL || token->type == TOKEN_UNKNOWN) return JL_OK;
+    bool hidden = token->type == TOKEN_CONTROL ||
+                  (token->type == TOKEN_UNKNOWN && !tokenizer->unknown_has_text);
+    if (hidden && !stream->show_control)
+        return tokenizer->bad_bytes_alone ? token_stream_end(stream, text, len, cap, err) : JL_OK;
+    if (tokenizer->drop_repeats && stream->last == id + 1) return JL_OK;
     struct byte_buffer out = {*text, *len, *cap};
-    size_t most = (size_t)stream->n_held + token->out_len + token->len, room;
+    size_t most = (size_t)stream->n_held + 1 + token->out_len + token->len, room;
     // Each byte becomes at most one U+FFFD; one more byte ends the text with a NUL.
-    if (!size_mul(most, 3, &room) || !buffer_reserve(&out, room + 1)) return no_memory(err);
+    if (!size_mul(most, 3, &room) || !buffer_reserve(&out, room + STRIPPED_MAX + 1))
+        return no_memory(err);
     *text = out.data;
     *cap = out.cap;
-    bool drop_marks = !stream->started && tokenizer->first == PIPELINE_FIRST_DROP_MARKS;
-    if (drop_marks) stream->started = true;
-    if (drop_marks && token->type != TOKEN_BYTE) {
-        write_without_marks(stream, &out, token);
-    } else {
-        size_t used = finish_held(stream, &out, token->out, token->out_len);
-        write_chars(stream, &out, token->out + used, token->out_len - used);
-    }
+    stream->last = id + 1;
+    write_token(stream, &out, token);
     out.data[out.len] = '\0';
     *len = out.len;
     return JL_OK;
@@ -121,10 +211,11 @@ enum jl_status token_stream_end(struct token_stream *stream, char **text, size_t
                                 struct jl_error *err) {
     if (stream->n_held == 0) return JL_OK;
     struct byte_buffer out = {*text, *len, *cap};
-    if (!buffer_reserve(&out, sizeof UTF8_REPLACEMENT)) return no_memory(err);
+    if (!buffer_reserve(&out, UTF8_MAX * sizeof UTF8_REPLACEMENT + STRIPPED_MAX))
+        return no_memory(err);
     *text = out.data;
     *cap = out.cap;
-    write_out(stream, &out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+    write_bad(stream, &out, (size_t)stream->n_held);
     stream->n_held = 0;
     out.data[out.len] = '\0';
     *len = out.len;

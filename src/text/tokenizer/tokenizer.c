@@ -2,14 +2,20 @@
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "text/tokenizer/pipeline.h"
 
 void tokenizer_free(struct tokenizer *tokenizer) {
     if (!tokenizer) return;
     bpe_free(&tokenizer->bpe);
+    unigram_free(&tokenizer->unigram);
+    wordpiece_free(&tokenizer->wordpiece);
+    pretok_free(&tokenizer->pretok);
+    normalize_free(&tokenizer->normalizer);
     added_free(&tokenizer->added_raw);
     added_free(&tokenizer->added_normalized);
+    added_free(&tokenizer->added_guarded);
     arena_free(&tokenizer->arena);
     free(tokenizer);
 }
@@ -24,14 +30,29 @@ bool tokenizer_is_control(const struct tokenizer *tokenizer, int32_t id) {
     return vocab_has(&tokenizer->vocab, id) && tokenizer->vocab.tokens[id].type == TOKEN_CONTROL;
 }
 
+int32_t tokenizer_find_added(const struct tokenizer *tokenizer, const char *text, size_t len) {
+    const struct added_set *sets[] = {&tokenizer->added_raw, &tokenizer->added_normalized,
+                                      &tokenizer->added_guarded};
+    for (int s = 0; s < 3; s++) {
+        for (int i = 0; i < sets[s]->n; i++) {
+            const struct added_token *token = &sets[s]->tokens[i];
+            if (token->len == len && memcmp(token->text, text, len) == 0) return token->id;
+        }
+    }
+    return TOKEN_NONE;
+}
+
 /* ---- encoding ---- */
 
 struct encoding {
     const struct tokenizer *tokenizer;
-    bool with_special;
+    const char *text; // all of it
+    struct added_trust trust;
     struct id_buffer ids;
-    struct byte_buffer normal[2], marked;
+    struct byte_buffer normal[2];
     struct bpe_run run;
+    struct unigram_run unigram;
+    struct pretok_run pretok;
     struct jl_error *err;
 };
 
@@ -39,47 +60,81 @@ static enum jl_status no_memory(struct encoding *e) {
     return jl_fail(e->err, JL_ERR_MEMORY, "out of memory while encoding a text");
 }
 
-/* Splits a stretch without added tokens into words and merges each. */
-static enum jl_status encode_words(struct encoding *e, const char *text, size_t len,
-                                   bool at_text_start) {
-    const struct metaspace *metaspace = &e->tokenizer->metaspace;
-    if (len == 0) return JL_OK;
-    if (!metaspace->present) {
-        bpe_run_text(&e->run, text, len);
-        return bpe_run_word(&e->run, 0, len, e->err);
-    }
-    if (!metaspace_mark(metaspace, text, len, at_text_start, &e->marked)) return no_memory(e);
-    bpe_run_text(&e->run, e->marked.data, e->marked.len);
-    for (size_t at = 0, end; at < e->marked.len; at = end) {
-        end = metaspace_word_end(metaspace, e->marked.data, e->marked.len, at);
-        JL_TRY(bpe_run_word(&e->run, at, end, e->err));
+static enum jl_status encode_word(void *ctx, const char *text, size_t len, struct jl_error *err) {
+    struct encoding *e = ctx;
+    const struct tokenizer *t = e->tokenizer;
+    switch (t->model) {
+    case PIPELINE_BPE: return bpe_run_word(&e->run, text, len, err);
+    case PIPELINE_UNIGRAM: return unigram_encode(&t->unigram, &e->unigram, text, len, &e->ids, err);
+    case PIPELINE_WORDPIECE: return wordpiece_encode(&t->wordpiece, text, len, &e->ids, err);
+    case PIPELINE_WORDS: return words_encode(&t->words, text, len, &e->ids, err);
     }
     return JL_OK;
+}
+
+/* Splits a stretch without added tokens into words and encodes each. */
+static enum jl_status encode_words(struct encoding *e, const char *text, size_t len,
+                                   bool at_text_start) {
+    if (len == 0) return JL_OK;
+    return pretok_text(&e->pretok, text, len, at_text_start, e->err);
 }
 
 typedef enum jl_status (*encode_stretch)(struct encoding *e, const char *text, size_t len,
                                          bool at_text_start);
 
+/* A search for added tokens, and what is done with the text between them. */
+struct around {
+    const struct added_set *set;
+    const struct added_trust *trust;
+    encode_stretch between;
+};
+
 /* The ids of the set's tokens where they occur; what lies between goes to the next stage. */
-static enum jl_status encode_around(struct encoding *e, const struct added_set *set,
-                                    const char *text, size_t len, bool at_text_start,
-                                    encode_stretch between) {
+static enum jl_status encode_around(struct encoding *e, const struct around *around,
+                                    const char *text, size_t len, bool at_text_start) {
     size_t at = 0;
     struct added_match match;
-    while (added_find(set, text, len, at, e->with_special, &match)) {
-        JL_TRY(between(e, text + at, match.start - at, at_text_start && at == 0));
+    while (added_find(around->set, text, len, at, around->trust, &match)) {
+        JL_TRY(around->between(e, text + at, match.start - at, at_text_start && at == 0));
         if (!buffer_append_id(&e->ids, match.id)) return no_memory(e);
         at = match.stop;
     }
-    return between(e, text + at, len - at, at_text_start && at == 0);
+    return around->between(e, text + at, len - at, at_text_start && at == 0);
 }
 
 static enum jl_status encode_normal(struct encoding *e, const char *text, size_t len,
-                                    bool at_text_start) {
+                                    const struct added_trust *trust, bool at_text_start) {
+    const struct around around = {&e->tokenizer->added_normalized, trust, encode_words};
     if (len == 0) return JL_OK;
-    if (!normalize_text(&e->tokenizer->normalizer, text, len, e->normal)) return no_memory(e);
-    return encode_around(e, &e->tokenizer->added_normalized, e->normal[0].data, e->normal[0].len,
-                         at_text_start, encode_words);
+    JL_TRY(
+        normalize_view(&e->tokenizer->normalizer, &text, &len, at_text_start, e->normal, e->err));
+    return encode_around(e, &around, text, len, at_text_start);
+}
+
+static enum jl_status encode_untrusted(struct encoding *e, const char *text, size_t len,
+                                       bool at_text_start) {
+    return encode_normal(e, text, len, &(struct added_trust){0}, at_text_start);
+}
+
+/* Normalising moves bytes about, so that behind it nobody can say whose they are. A stretch that
+ * holds a user's words therefore has its special tokens looked for before. */
+static enum jl_status encode_raw(struct encoding *e, const char *text, size_t len,
+                                 bool at_text_start) {
+    const struct tokenizer *t = e->tokenizer;
+    bool moves = t->normalizer.n_step > 0;
+    const struct added_set *set = moves ? &t->added_guarded : &t->added_normalized;
+    encode_stretch between = moves ? encode_untrusted : encode_words;
+    size_t start = (size_t)(text - e->text), at = start, stop = start + len;
+    struct added_match match;
+    if (added_is_trusted(&e->trust, start, stop))
+        return encode_normal(e, text, len, &(struct added_trust){.special = true}, at_text_start);
+    // From here on places are those of the whole text, as the spans' are.
+    while (added_find(set, e->text, stop, at, &e->trust, &match)) {
+        JL_TRY(between(e, e->text + at, match.start - at, at_text_start && at == start));
+        if (!buffer_append_id(&e->ids, match.id)) return no_memory(e);
+        at = match.stop;
+    }
+    return between(e, e->text + at, stop - at, at_text_start && at == start);
 }
 
 static bool append_all(struct id_buffer *ids, const int32_t *extra, int n) {
@@ -89,34 +144,67 @@ static bool append_all(struct id_buffer *ids, const int32_t *extra, int n) {
     return true;
 }
 
-static enum jl_status encode_all(struct encoding *e, const char *text, size_t len, int flags) {
+static enum jl_status encode_all(struct encoding *e, size_t len, bool extra) {
     const struct tokenizer *tokenizer = e->tokenizer;
-    bool extra = flags & ENCODE_ADD_BOS;
-    if (!buffer_reserve_ids(&e->ids, 1)) return no_memory(e); // an empty result is not NULL
+    const struct around around = {&tokenizer->added_raw, &e->trust, encode_raw};
+    if (!buffer_reserve_ids(&e->ids, len / 4 + 1)) return no_memory(e); // an empty result too
     if (extra && !append_all(&e->ids, tokenizer->before, tokenizer->n_before)) return no_memory(e);
-    JL_TRY(encode_around(e, &tokenizer->added_raw, text, len, true, encode_normal));
+    JL_TRY(encode_around(e, &around, e->text, len, true));
     if (extra && !append_all(&e->ids, tokenizer->after, tokenizer->n_after)) return no_memory(e);
     return JL_OK;
 }
 
-enum jl_status tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t len,
-                                int flags, int32_t **ids, size_t *n_ids, struct jl_error *err) {
+static enum jl_status check_spans(const struct tokenizer_text *text, struct jl_error *err) {
+    size_t at = 0;
+    for (size_t i = 0; i < text->n_user; i++) {
+        const struct text_span *span = &text->user[i];
+        if (span->start < at || span->stop < span->start || span->stop > text->len) {
+            return jl_fail(err, JL_ERR_USAGE,
+                           "span %zu of the user's words, bytes %zu to %zu, is out of order or "
+                           "ends behind the text of %zu bytes",
+                           i, span->start, span->stop, text->len);
+        }
+        at = span->stop;
+    }
+    return JL_OK;
+}
+
+enum jl_status tokenizer_encode_marked(const struct tokenizer *tokenizer,
+                                       const struct tokenizer_text *text, int flags,
+                                       struct token_ids *ids, struct jl_error *err) {
+    *ids = (struct token_ids){0};
+    JL_TRY(check_spans(text, err));
     struct encoding e = {
-        .tokenizer = tokenizer, .with_special = flags & ENCODE_SPECIAL, .err = err};
+        .tokenizer = tokenizer,
+        .text = text->len ? text->text : "",
+        .trust = {flags & ENCODE_SPECIAL, text->user, text->n_user},
+        .err = err,
+    };
     e.run.bpe = &tokenizer->bpe;
     e.run.ids = &e.ids;
-    *ids = NULL;
-    *n_ids = 0;
-    enum jl_status status = encode_all(&e, len ? text : "", len, flags);
-    if (status == JL_OK) {
-        *ids = e.ids.data;
-        *n_ids = e.ids.len;
-    } else {
+    bpe_run_start(&e.run, text->len);
+    e.pretok.pretok = &tokenizer->pretok;
+    e.pretok.word = encode_word;
+    e.pretok.ctx = &e;
+    enum jl_status status = encode_all(&e, text->len, flags & ENCODE_ADD_BOS);
+    if (status == JL_OK)
+        *ids = (struct token_ids){e.ids.data, e.ids.len};
+    else
         free(e.ids.data);
-    }
     buffer_free(&e.normal[0]);
     buffer_free(&e.normal[1]);
-    buffer_free(&e.marked);
+    pretok_run_free(&e.pretok);
     bpe_run_free(&e.run);
+    unigram_run_free(&e.unigram);
+    return status;
+}
+
+enum jl_status tokenizer_encode(const struct tokenizer *tokenizer, const char *text, size_t len,
+                                int flags, int32_t **ids, size_t *n_ids, struct jl_error *err) {
+    const struct tokenizer_text plain = {.text = text, .len = len};
+    struct token_ids out;
+    enum jl_status status = tokenizer_encode_marked(tokenizer, &plain, flags, &out, err);
+    *ids = out.data;
+    *n_ids = out.len;
     return status;
 }

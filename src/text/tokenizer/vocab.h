@@ -16,7 +16,7 @@
 #define VOCAB_HOLE 0               // enum token_type has no 0
 
 struct vocab_token {
-    const char *text; // as the file has it
+    const char *text; // as the file has it; the bytes, if the file writes them in an alphabet
     const char *out;  // what decoding writes
     uint32_t len, out_len;
     int type; // enum token_type or VOCAB_HOLE

@@ -403,6 +403,8 @@ def hf_file(oracle, name, base, variants, sample, seed):
         cases = []
         rng = random.Random(seed + number)
         for text in sample:
+            if texts.names_a_byte(tokenizer, text):
+                continue
             answer = oracle.ask({"text": text, "add": add})
             cases.append({"text": text, "ids": answer["ids"], **decoded_of(answer)})
         size = max(item["id"] for item in base["added_tokens"]) if base["added_tokens"] else 0

@@ -50,6 +50,12 @@ def random_texts(seed, count):
     return [random_text(rng) for _ in range(count)]
 
 
+def names_a_byte(tokenizer, text):
+    """Hugging Face's Unigram makes a byte token of its written name; we do not."""
+    model = tokenizer["model"]
+    return model["type"] == "Unigram" and model.get("byte_fallback") and "<0x" in text
+
+
 def broken(seed, text):
     """The text's bytes with a few that make it ill-formed."""
     rng = random.Random(seed)

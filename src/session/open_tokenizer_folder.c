@@ -1,0 +1,195 @@
+/* Tokenizers of a model folder. Of several files the first of this order is taken: tokenizer.json;
+ * vocab.json with merges.txt; a rank file; tokenizer.model. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format/config.h"
+#include "format/report.h"
+#include "session/open_tokenizer.h"
+
+#define MAX_JSON_BYTES ((size_t)256 << 20)
+#define MAX_CONFIG_BYTES ((size_t)16 << 20)
+
+static char *path_in(const char *folder, const char *name) {
+    char *path;
+    size_t len = strlen(folder);
+    const char *slash = len && folder[len - 1] == '/' ? "" : "/";
+    return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
+}
+
+static bool has(const char *folder, const char *name) {
+    char *path = path_in(folder, name);
+    bool found = path && file_exists(path);
+    free(path);
+    return found;
+}
+
+/* A file of the folder; *text stays NULL when there is none of this name. */
+static enum jl_status read_file(const char *folder, const char *name, size_t limit, char **text,
+                                size_t *len, struct jl_error *err) {
+    char *path = path_in(folder, name);
+    *text = NULL;
+    *len = 0;
+    if (!path) return report_no_memory(err, folder, "a path");
+    enum jl_status status = file_exists(path) ? file_read(path, limit, text, len, err) : JL_OK;
+    free(path);
+    return status;
+}
+
+static enum jl_status name_folder(const char *folder, enum jl_status status,
+                                  const struct jl_error *inner, struct jl_error *err) {
+    return status == JL_OK ? JL_OK : report_fail(err, status, folder, "%s", inner->message);
+}
+
+/* ---- what the configurations say ---- */
+
+/* model_type of config.json and tokenizer_class of tokenizer_config.json, NULL when absent; in the
+ * arena. */
+struct kinds {
+    const char *model_type, *tokenizer_class;
+};
+
+static enum jl_status read_key(const char *folder, const char *name, const char *key,
+                               struct arena *arena, const char **out, struct jl_error *err) {
+    char *path = path_in(folder, name);
+    struct meta *root = NULL;
+    *out = NULL;
+    if (!path) return report_no_memory(err, folder, "a path");
+    enum jl_status status = file_exists(path) ? config_read(path, arena, &root, err) : JL_OK;
+    free(path);
+    const struct meta *value = root ? meta_find(root, key) : NULL;
+    if (value && value->kind == META_STRING) *out = value->as.s.text;
+    return status;
+}
+
+static enum jl_status read_kinds(const char *folder, struct arena *arena, struct kinds *out,
+                                 struct jl_error *err) {
+    JL_TRY(read_key(folder, "config.json", "model_type", arena, &out->model_type, err));
+    return read_key(folder, "tokenizer_config.json", "tokenizer_class", arena,
+                    &out->tokenizer_class, err);
+}
+
+/* Folders whose rank file can only be split in one way. NULL: not certain. */
+static const char *certain_pre(const struct kinds *kinds) {
+    static const struct {
+        const char *model_type, *tokenizer_class; // NULL: any
+        const char *pre;
+    } rows[] = {
+        {"kimi_k2", "TikTokenTokenizer", "kimi-k2"},
+        {"kimi_linear", "TikTokenTokenizer", "kimi-k2"},
+        {"kimi_vl", "TikTokenTokenizer", "kimi-k2"},
+        {NULL, "QWenTokenizer", "qwen2"},
+        {NULL, "ChatGLM4Tokenizer", "glm4"},
+    };
+    if (!kinds->tokenizer_class) return NULL;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].tokenizer_class, kinds->tokenizer_class) != 0) continue;
+        if (!rows[i].model_type ||
+            (kinds->model_type && strcmp(rows[i].model_type, kinds->model_type) == 0))
+            return rows[i].pre;
+    }
+    return NULL;
+}
+
+/* ---- kinds of folders ---- */
+
+static enum jl_status open_parts(const char *folder, struct tokenizer **out, struct jl_error *err) {
+    char *vocab = NULL, *merges = NULL, *config = NULL, *added = NULL, *special = NULL;
+    struct tokenizer_files files = {0};
+    struct kinds kinds = {0};
+    struct arena arena = {0};
+    struct jl_error inner;
+    enum jl_status status =
+        read_file(folder, "vocab.json", MAX_JSON_BYTES, &vocab, &files.vocab_len, err);
+    if (status == JL_OK)
+        status = read_file(folder, "merges.txt", MAX_JSON_BYTES, &merges, &files.merges_len, err);
+    if (status == JL_OK)
+        status = read_file(folder, "tokenizer_config.json", MAX_CONFIG_BYTES, &config,
+                           &files.config_len, err);
+    if (status == JL_OK)
+        status =
+            read_file(folder, "added_tokens.json", MAX_CONFIG_BYTES, &added, &files.added_len, err);
+    if (status == JL_OK)
+        status = read_file(folder, "special_tokens_map.json", MAX_CONFIG_BYTES, &special,
+                           &files.special_tokens_len, err);
+    if (status == JL_OK) status = read_kinds(folder, &arena, &kinds, err);
+    if (status == JL_OK) {
+        files.vocab = vocab;
+        files.merges = merges;
+        files.config = config;
+        files.added = added;
+        files.special_tokens = special;
+        files.model_type = kinds.model_type;
+        status = name_folder(folder, tokenizer_from_files(&files, out, &inner), &inner, err);
+    }
+    free(vocab);
+    free(merges);
+    free(config);
+    free(added);
+    free(special);
+    arena_free(&arena);
+    return status;
+}
+
+/* The name of the folder's rank file: "tiktoken.model", or the first *.tiktoken in byte order.
+ * Heap, NULL when there is none. */
+static char *find_rank_file(const char *folder) {
+    static const char suffix[] = ".tiktoken";
+    char *first = NULL;
+    if (has(folder, "tiktoken.model")) return strdup("tiktoken.model");
+    DIR *dir = opendir(folder);
+    if (!dir) return NULL;
+    for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+        size_t len = strlen(entry->d_name);
+        if (len < sizeof suffix || strcmp(entry->d_name + len - sizeof suffix + 1, suffix) != 0)
+            continue;
+        if (first && strcmp(entry->d_name, first) >= 0) continue;
+        char *copy = strdup(entry->d_name);
+        if (!copy) continue;
+        free(first);
+        first = copy;
+    }
+    closedir(dir);
+    return first;
+}
+
+static enum jl_status open_named(const char *folder, const char *name, const char *pre,
+                                 struct tokenizer **out, struct jl_error *err) {
+    struct kinds kinds = {0};
+    struct arena arena = {0};
+    char *path = path_in(folder, name);
+    if (!path) return report_no_memory(err, folder, "a path");
+    enum jl_status status = pre ? JL_OK : read_kinds(folder, &arena, &kinds, err);
+    if (status == JL_OK)
+        status = open_tokenizer_file(path, pre ? pre : certain_pre(&kinds), out, err);
+    arena_free(&arena);
+    free(path);
+    return status;
+}
+
+enum jl_status open_tokenizer_folder(const char *folder, const char *pre, struct tokenizer **out,
+                                     struct jl_error *err) {
+    *out = NULL;
+    if (has(folder, "tokenizer.json")) {
+        char *path = path_in(folder, "tokenizer.json");
+        if (!path) return report_no_memory(err, folder, "a path");
+        enum jl_status status = open_tokenizer_file(path, pre, out, err);
+        free(path);
+        return status;
+    }
+    if (!pre && has(folder, "vocab.json") && has(folder, "merges.txt"))
+        return open_parts(folder, out, err);
+    char *ranks = find_rank_file(folder);
+    if (ranks) {
+        enum jl_status status = open_named(folder, ranks, pre, out, err);
+        free(ranks);
+        return status;
+    }
+    if (has(folder, "tokenizer.model")) return open_named(folder, "tokenizer.model", pre, out, err);
+    return report_fail(err, JL_ERR_UNSUPPORTED, folder,
+                       "the folder has no tokenizer: neither tokenizer.json, nor vocab.json with "
+                       "merges.txt, nor a rank file, nor tokenizer.model; token ids still work "
+                       "(--tokens)");
+}

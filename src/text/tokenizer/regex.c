@@ -1,0 +1,154 @@
+#include "text/tokenizer/regex.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#define STACK_START ((size_t)64 << 10)
+#define STACK_MAX ((size_t)128 << 20) // grown only while a match needs it
+#define MATCH_LIMIT 500000000u        // steps of one match; PCRE2's own default refuses long texts
+
+struct regex {
+    pcre2_code *code;
+    bool jit;
+};
+
+static enum jl_status no_memory(struct jl_error *err) {
+    return jl_fail(err, JL_ERR_MEMORY, "out of memory for a pattern");
+}
+
+/* Patterns whose plain form takes quadratic time, and an equal one that does not. `\s+$` starts
+ * anew at each space of a run that does not end the text: only a run's start can match. */
+static const struct {
+    enum regex_flavour flavour;
+    const char *pattern, *same;
+} rewrites[] = {
+    {REGEX_RUST, "\\s+$", "(?<!\\s)\\s++$"},
+    {REGEX_ONIG, "\\s+$", "(?<!\\s)\\s++\\z|(?<!\\s)\\s+(?=\\n)"},
+};
+
+static enum jl_status compile(const char *pattern, size_t len, uint32_t options, struct regex **out,
+                              struct jl_error *err) {
+    int code;
+    PCRE2_SIZE at;
+    struct regex *regex = calloc(1, sizeof *regex);
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    if (!regex || !context) {
+        free(regex);
+        pcre2_compile_context_free(context);
+        return no_memory(err);
+    }
+    pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+    regex->code = pcre2_compile((PCRE2_SPTR)pattern, len, options, &code, &at, context);
+    pcre2_compile_context_free(context);
+    if (!regex->code) {
+        PCRE2_UCHAR message[128] = "";
+        free(regex);
+        pcre2_get_error_message(code, message, sizeof message);
+        return jl_fail(err, code == PCRE2_ERROR_NOMEMORY ? JL_ERR_MEMORY : JL_ERR_UNSUPPORTED,
+                       "the pattern '%.*s' is not supported: %s", (int)(len < 200 ? len : 200),
+                       pattern, (const char *)message);
+    }
+    regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
+    *out = regex;
+    return JL_OK;
+}
+
+enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour flavour,
+                             struct regex **out, struct jl_error *err) {
+    struct byte_buffer text = {0};
+    uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+    options |= flavour == REGEX_ONIG ? PCRE2_MULTILINE : PCRE2_DOLLAR_ENDONLY;
+    *out = NULL;
+    for (size_t i = 0; i < sizeof rewrites / sizeof rewrites[0]; i++) {
+        if (rewrites[i].flavour != flavour || strlen(rewrites[i].pattern) != len ||
+            memcmp(rewrites[i].pattern, pattern, len) != 0)
+            continue;
+        pattern = rewrites[i].same;
+        len = strlen(pattern);
+        break;
+    }
+    enum jl_status status = regex_translate(pattern, len, flavour, &text, err);
+    if (status == JL_OK) status = compile(text.data, text.len, options, out, err);
+    buffer_free(&text);
+    return status;
+}
+
+enum jl_status regex_compile_text(const char *text, size_t len, struct regex **out,
+                                  struct jl_error *err) {
+    *out = NULL;
+    if (len == 0 || len > REGEX_MAX_BYTES)
+        return jl_fail(err, JL_ERR_LIMIT, "a text to split at has %zu bytes", len);
+    return compile(text, len, PCRE2_UTF | PCRE2_LITERAL, out, err);
+}
+
+void regex_free(struct regex *regex) {
+    if (!regex) return;
+    pcre2_code_free(regex->code);
+    free(regex);
+}
+
+/* ---- matching ---- */
+
+void regex_scratch_free(struct regex_scratch *scratch) {
+    pcre2_match_data_free(scratch->match);
+    pcre2_match_context_free(scratch->context);
+    pcre2_jit_stack_free(scratch->stack);
+    *scratch = (struct regex_scratch){0};
+}
+
+static bool reserve(struct regex_scratch *scratch) {
+    if (scratch->match) return true;
+    scratch->match = pcre2_match_data_create(1, NULL);
+    scratch->context = pcre2_match_context_create(NULL);
+    if (!scratch->match || !scratch->context) return false;
+    pcre2_set_match_limit(scratch->context, MATCH_LIMIT);
+    pcre2_set_depth_limit(scratch->context, MATCH_LIMIT);
+    return true;
+}
+
+static int match_once(const struct regex *regex, struct regex_scratch *scratch, const char *text,
+                      size_t len, size_t from) {
+    PCRE2_SPTR subject = (PCRE2_SPTR)text;
+    if (!regex->jit)
+        return pcre2_match(regex->code, subject, len, from, PCRE2_NO_UTF_CHECK, scratch->match,
+                           scratch->context);
+    int rc = pcre2_jit_match(regex->code, subject, len, from, 0, scratch->match, scratch->context);
+    if (rc != PCRE2_ERROR_JIT_STACKLIMIT || scratch->stack) return rc;
+    // The machine stack's share is enough for nearly all texts; the rest gets a large one.
+    scratch->stack = pcre2_jit_stack_create(STACK_START, STACK_MAX, NULL);
+    if (!scratch->stack) return PCRE2_ERROR_NOMEMORY;
+    pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
+    return pcre2_jit_match(regex->code, subject, len, from, 0, scratch->match, scratch->context);
+}
+
+enum jl_status regex_find(const struct regex *regex, struct regex_scratch *scratch,
+                          const struct text_span *from_to, const char *text,
+                          struct text_span *match, bool *found, struct jl_error *err) {
+    size_t from = from_to->start, len = from_to->stop;
+    *found = false;
+    if (!reserve(scratch)) return no_memory(err);
+    while (from <= len) {
+        int rc = match_once(regex, scratch, text, len, from);
+        if (rc == PCRE2_ERROR_NOMATCH) return JL_OK;
+        if (rc == PCRE2_ERROR_NOMEMORY) return no_memory(err);
+        if (rc < 0)
+            return jl_fail(err, JL_ERR_LIMIT,
+                           "a pattern of the tokenizer gives up on a text of %zu bytes (PCRE2 "
+                           "error %d): cut it into parts",
+                           len, rc);
+        const PCRE2_SIZE *at = pcre2_get_ovector_pointer(scratch->match);
+        *match = (struct text_span){at[0], at[1]};
+        if (match->start < match->stop || match->stop + 1 != scratch->last_empty) {
+            *found = true;
+            scratch->last_empty = match->stop + 1;
+            return JL_OK;
+        }
+        from = match->stop + 1; // an empty match just behind the last one: on to the next character
+        while (from < len && ((unsigned char)text[from] & 0xC0) == 0x80)
+            from++;
+    }
+    return JL_OK;
+}

@@ -1,0 +1,53 @@
+/* Regular expressions of tokenizer files, run by PCRE2 with its JIT.
+ *
+ * A pattern is first translated from the flavour its file was written for (regex_translate.c),
+ * then compiled. A compiled pattern is const and shared by all threads; each thread brings a
+ * scratch. Subjects must be well-formed UTF-8: nothing checks them again. */
+#ifndef JL_TEXT_REGEX_H
+#define JL_TEXT_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+#include "text/buffer.h"
+#include "text/span.h"
+
+#define REGEX_MAX_BYTES ((size_t)1 << 16) // of a pattern
+#define REGEX_MAX_DEPTH 64                // groups inside each other
+
+enum regex_flavour {
+    REGEX_RUST, // tiktoken and llama.cpp: `$` is the end of the text, `{n}+` is possessive
+    REGEX_ONIG, // tokenizer.json (Oniguruma): `$` ends a line, `{n}+` repeats the interval
+};
+
+struct regex;
+
+/* A feature that has no exact counterpart is JL_ERR_UNSUPPORTED and named. */
+enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour flavour,
+                             struct regex **out, struct jl_error *err);
+/* Finds `text` itself, which is not empty. */
+enum jl_status regex_compile_text(const char *text, size_t len, struct regex **out,
+                                  struct jl_error *err);
+void regex_free(struct regex *regex); // NULL is fine
+
+/* The pattern in PCRE2's language. */
+enum jl_status regex_translate(const char *pattern, size_t len, enum regex_flavour flavour,
+                               struct byte_buffer *out, struct jl_error *err);
+
+/* Memory of one thread's matching; zero is the empty one. For one pattern only. */
+struct regex_scratch {
+    void *match, *context, *stack;
+    size_t last_empty; // end of the match before, plus 1: an empty match there does not count
+};
+void regex_scratch_free(struct regex_scratch *scratch);
+
+/* The leftmost match in text[0, from_to->stop) at or after from_to->start; *found is false when
+ * there is none. Matches of one text are asked for in order, with last_empty 0 before the first:
+ * an empty match just behind the match before is passed over, as the iterators of Oniguruma and
+ * Rust do. Running out of stack or of patience is JL_ERR_LIMIT, never "no match". */
+enum jl_status regex_find(const struct regex *regex, struct regex_scratch *scratch,
+                          const struct text_span *from_to, const char *text,
+                          struct text_span *match, bool *found, struct jl_error *err);
+
+#endif
