@@ -103,8 +103,9 @@ static void test_bad_gguf(void **state) {
         enum jl_status status;
         const char *says;
     } rows[] = {
-        {{.model = "gpt2"}, JL_ERR_UNSUPPORTED, "'gpt2'"},
-        {{.model = "bert"}, JL_ERR_UNSUPPORTED, "--tokens"},
+        {{.model = "gpt2"}, JL_ERR_FORMAT, "tokenizer.ggml.merges"},
+        {{.model = "rwkv"}, JL_ERR_UNSUPPORTED, "'rwkv'"},
+        {{.model = "plamo2"}, JL_ERR_UNSUPPORTED, "--tokens"},
         {{.model = ""}, JL_ERR_UNSUPPORTED, "''"},
         {{.leave = "model"}, JL_ERR_UNSUPPORTED, "tokenizer.ggml.model"},
         {{.leave = "tokens"}, JL_ERR_FORMAT, "tokenizer.ggml.tokens"},
@@ -162,11 +163,11 @@ static void test_folder(void **state) {
     assert_int_equal(open_folder("empty", &t, &err), JL_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "tokenizer.json"));
     scratch_text("empty/tokenizer.model", "x");
-    assert_int_equal(open_folder("empty", &t, &err), JL_ERR_UNSUPPORTED);
+    assert_int_equal(open_folder("empty", &t, &err), JL_ERR_FORMAT);
     assert_non_null(strstr(err.message, "tokenizer.model"));
     scratch_text("bad/tokenizer.json", "{");
     assert_int_equal(open_folder("bad", &t, &err), JL_ERR_FORMAT);
-    assert_non_null(strstr(err.message, "bad: tokenizer.json, line 1"));
+    assert_non_null(strstr(err.message, "bad/tokenizer.json: tokenizer.json, line 1"));
     free(json);
 }
 

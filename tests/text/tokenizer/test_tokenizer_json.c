@@ -268,8 +268,8 @@ static const struct {
     const char *says;
 } refused[] = {
     {"version", "\"2.0\"", JL_ERR_UNSUPPORTED, "version"},
-    {"truncation", "{}", JL_ERR_UNSUPPORTED, "truncation"},
-    {"padding", "{}", JL_ERR_UNSUPPORTED, "padding"},
+    {"truncation", "512", JL_ERR_FORMAT, "truncation"},
+    {"padding", "true", JL_ERR_FORMAT, "padding"},
     {"surprise", "1", JL_ERR_UNSUPPORTED, "surprise"},
     {"model", NULL, JL_ERR_FORMAT, "model"},
     {"model", "[]", JL_ERR_FORMAT, "model"},
