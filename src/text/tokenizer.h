@@ -80,6 +80,35 @@ const char *tokenizer_pre_names(int row);
  */
 bool tokenizer_pre_adds_bos(const char *pre, size_t len);
 
+/* SentencePiece's tokenizer.model, all of the file; `config` is tokenizer_config.json or NULL. */
+enum jl_status tokenizer_from_sentencepiece(const void *bytes, size_t len, const char *config,
+                                            size_t config_len, struct tokenizer **out,
+                                            struct jl_error *err);
+
+/* Unigram as GGUF's tokenizer model "t5" stores it: SentencePiece's settings as keys. */
+struct unigram_spec {
+    const struct token_entry *tokens;
+    int n_token;
+    const void *charsmap; // precompiled_charsmap, NULL without
+    size_t charsmap_len;
+    int32_t bos, eos; // TOKEN_NONE when absent
+    bool add_bos, add_eos;
+    bool add_space_prefix, remove_extra_whitespaces, escape_whitespaces;
+    bool treat_whitespace_as_suffix;
+};
+enum jl_status tokenizer_from_unigram(const struct unigram_spec *spec, struct tokenizer **out,
+                                      struct jl_error *err);
+
+/* WordPiece as GGUF's tokenizer model "bert" stores it: U+2581 before what begins a word. */
+struct wordpiece_spec {
+    const struct token_entry *tokens;
+    int n_token;
+    int32_t bos, eos, unk; // [CLS], [SEP], [UNK]; TOKEN_NONE when absent
+    bool add_bos, add_eos;
+};
+enum jl_status tokenizer_from_wordpiece(const struct wordpiece_spec *spec, struct tokenizer **out,
+                                        struct jl_error *err);
+
 /* vocab.json, merges.txt and what stands beside them, as whole texts; absent ones are NULL. */
 struct tokenizer_files {
     const char *vocab, *merges;
@@ -138,6 +167,7 @@ struct token_stream {
     bool started;             // the first token's leading space may be dropped
     bool space_waits;         // between two tokens, if another one comes
     int n_dropped, n_waiting; // marks of the decoder's Strip
+    int32_t last;           // the token before, plus 1
     unsigned char held[8];
     int n_held;
 };

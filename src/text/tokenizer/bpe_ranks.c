@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/tokenizer/base64.h"
 #include "text/tokenizer/bpe_build.h"
 #include "text/tokenizer/pre_names.h"
 
@@ -42,37 +43,6 @@ static enum jl_status next_line(const char **at, const char *end, size_t number,
     return JL_OK;
 }
 
-static int base64_value(char c) {
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* False for text that is not base64 with its padding. */
-static bool decode_base64(const char *text, size_t len, char *out, size_t *n) {
-    size_t padding = len >= 2 && text[len - 1] == '=' ? (text[len - 2] == '=' ? 2 : 1) : 0;
-    *n = 0;
-    if (len == 0 || len % 4 != 0) return false;
-    for (size_t i = 0; i < len; i += 4) {
-        uint32_t bits = 0;
-        for (size_t k = i; k < i + 4; k++) {
-            int value = k < len - padding ? base64_value(text[k]) : 0;
-            if (value < 0) return false;
-            bits = bits << 6 | (uint32_t)value;
-        }
-        size_t keep = i + 4 == len ? 3 - padding : 3;
-        for (size_t k = 0; k < 3; k++) {
-            char byte = (char)(bits >> (16 - 8 * k) & 0xFF);
-            if (k < keep)
-                out[(*n)++] = byte;
-            else if (byte)
-                return false; // bits that no byte takes
-        }
-    }
-    return true;
-}
-
 /* ---- tokens ---- */
 
 static enum jl_status count_ids(const char *text, size_t len, const char *pre, int *n,
@@ -109,7 +79,7 @@ static enum jl_status add_line(struct tokenizer *t, const struct line *line, siz
     size_t n;
     struct vocab_token *token = &t->vocab.tokens[line->rank];
     if (line->len > MAX_TOKEN_BYTES) return bad_line(number, "the token is too long", err);
-    if (!decode_base64(line->text, line->len, bytes, &n))
+    if (!base64_decode(line->text, line->len, bytes, &n))
         return bad_line(number, "the token is not base64", err);
     if (token->type == TOKEN_CONTROL && token->len == n && memcmp(token->text, bytes, n) == 0)
         return JL_OK;
@@ -152,6 +122,7 @@ static enum jl_status build(struct tokenizer *t, const char *text, size_t len, c
         if (t->vocab.tokens[id].type == TOKEN_NORMAL && !bpe_add_cuts(&t->bpe, id, (uint32_t)id))
             return bpe_build_no_memory(err);
     }
+    if (!bpe_finish(&t->bpe)) return bpe_build_no_memory(err);
     t->bpe.ignore_merges = true;
     t->bos = t->eos = TOKEN_NONE;
     return JL_OK;

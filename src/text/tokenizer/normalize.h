@@ -5,7 +5,10 @@
 
 #include "base/status.h"
 #include "text/buffer.h"
+#include "text/tokenizer/charsmap.h"
 #include "text/tokenizer/regex.h"
+#include "text/tokenizer/sp_normalize.h"
+#include "text/tokenizer/unicode_form.h"
 
 #define NORMALIZE_MAX_STEPS 16
 
@@ -14,10 +17,23 @@ struct normalize_step {
         NORMALIZE_PREPEND,       // `content` in front of a text that is not empty
         NORMALIZE_REPLACE,       // each `pattern`, left to right, by `content`
         NORMALIZE_REPLACE_REGEX, // each match of `regex` by `content`
+        NORMALIZE_FORM,          // Unicode's normalisation form `form`
+        NORMALIZE_LOWERCASE,
+        NORMALIZE_STRIP_ACCENTS,
+        NORMALIZE_STRIP, // white space at the `left` and `right` end
+        NORMALIZE_NMT,
+        NORMALIZE_BERT,          // `bert`
+        NORMALIZE_CHARSMAP,      // `map`, by grapheme clusters
+        NORMALIZE_SENTENCEPIECE, // `sp`
     } kind;
     const char *pattern, *content; // in the tokenizer's arena; pattern is not empty
     size_t pattern_len, content_len;
     struct regex *regex; // owned
+    enum unicode_form form;
+    bool left, right;
+    struct unicode_form_bert bert;
+    struct charsmap map;      // its bytes are in the tokenizer's arena
+    struct sp_normalizer *sp; // in the tokenizer's arena, but what it owns is freed
 };
 
 struct normalizer {
@@ -30,7 +46,12 @@ void normalize_free(struct normalizer *normalizer);
 bool normalize_replace(const struct normalize_step *step, const char *text, size_t len,
                        struct byte_buffer *out);
 
-/* The normalised text in out[0]; out[1] is scratch. The old contents of both are gone. */
+/* Replaces *text and *len by the normalised text, which is the old one where nothing had to change,
+ * else in one of `out`, whose old contents are gone. at_start: the stretch begins a whole text. */
+enum jl_status normalize_view(const struct normalizer *normalizer, const char **text, size_t *len,
+                              bool at_start, struct byte_buffer out[2], struct jl_error *err);
+
+/* The same of a whole text, always in out[0]; out[1] is scratch. */
 enum jl_status normalize_text(const struct normalizer *normalizer, const char *text, size_t len,
                               struct byte_buffer out[2], struct jl_error *err);
 

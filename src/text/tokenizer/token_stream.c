@@ -65,6 +65,13 @@ static void write_out(struct token_stream *stream, struct byte_buffer *out, cons
     put(out, bytes, len);
 }
 
+/* In the place of `n` bytes that begin a character and do not end it. */
+static void write_bad(struct token_stream *stream, struct byte_buffer *out, size_t n) {
+    if (!stream->tokenizer->bad_bytes_alone) n = 1;
+    for (; n; n--)
+        write_out(stream, out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+}
+
 /* Writes whole characters; an unfinished one at the end stays in stream->held. */
 static void write_chars(struct token_stream *stream, struct byte_buffer *out, const char *bytes,
                         size_t len) {
@@ -85,7 +92,7 @@ static void write_chars(struct token_stream *stream, struct byte_buffer *out, co
             stream->n_held = (int)(len - at);
             return;
         }
-        write_out(stream, out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+        write_bad(stream, out, (size_t)bad);
         at += (size_t)bad;
     }
 }
@@ -108,7 +115,7 @@ static size_t finish_held(struct token_stream *stream, struct byte_buffer *out, 
             used++;
         } else { // the new byte begins something else
             stream->n_held = 0;
-            write_out(stream, out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+            write_bad(stream, out, n);
         }
     }
     return used;
@@ -134,11 +141,21 @@ static void write_text(struct token_stream *stream, struct byte_buffer *out, con
     write_chars(stream, out, bytes + used, len - used);
 }
 
+/* SentencePiece: at the start, the mark that a token begins with is not written. */
+static void write_marked(struct token_stream *stream, struct byte_buffer *out,
+                         const struct vocab_token *token) {
+    const struct tokenizer *t = stream->tokenizer;
+    bool mark = token->type != TOKEN_UNKNOWN && token->len >= t->first_mark_len &&
+                memcmp(token->text, t->first_mark, t->first_mark_len) == 0;
+    write_text(stream, out, token->out + mark, token->out_len - mark); // `out` has a space there
+    if (mark && t->first == PIPELINE_FIRST_ONE_MARK) stream->started = true;
+}
+
 /* The token's text with what stands between it and the token before. */
 static void write_token(struct token_stream *stream, struct byte_buffer *out,
                         const struct vocab_token *token) {
     enum pipeline_glue glue = stream->tokenizer->glue;
-    bool drop_marks = !stream->started && stream->tokenizer->first == PIPELINE_FIRST_DROP_MARKS;
+    enum pipeline_first first = stream->started ? PIPELINE_FIRST_KEEP : stream->tokenizer->first;
     if (stream->space_waits) write_text(stream, out, " ", 1);
     stream->space_waits = glue == PIPELINE_GLUE_SPACE;
     size_t len = token->out_len;
@@ -147,9 +164,14 @@ static void write_token(struct token_stream *stream, struct byte_buffer *out,
         stream->space_waits = true;
         len--;
     }
-    if (drop_marks) stream->started = true;
-    if (drop_marks && token->type != TOKEN_BYTE)
+    if (first == PIPELINE_FIRST_DROP_MARKS || first == PIPELINE_FIRST_TEXT) stream->started = true;
+    if (first == PIPELINE_FIRST_DROP_MARKS && token->type != TOKEN_BYTE)
         write_without_marks(stream, out, token);
+    else if (first == PIPELINE_FIRST_TEXT)
+        write_text(stream, out, token->text, token->len);
+    else if ((first == PIPELINE_FIRST_ONE_MARK || first == PIPELINE_FIRST_EACH_MARK) &&
+             token->type != TOKEN_BYTE && !(stream->n_held && !stream->raw))
+        write_marked(stream, out, token);
     else
         write_text(stream, out, token->out, len);
 }
@@ -166,8 +188,11 @@ enum jl_status token_stream_push(struct token_stream *stream, int32_t id, char *
                        tokenizer->vocab.n);
     }
     const struct vocab_token *token = &tokenizer->vocab.tokens[id];
-    bool control = token->type == TOKEN_CONTROL || token->type == TOKEN_UNKNOWN;
-    if (control && !stream->show_control) return JL_OK;
+    bool hidden = token->type == TOKEN_CONTROL ||
+                  (token->type == TOKEN_UNKNOWN && !tokenizer->unknown_has_text);
+    if (hidden && !stream->show_control)
+        return tokenizer->bad_bytes_alone ? token_stream_end(stream, text, len, cap, err) : JL_OK;
+    if (tokenizer->drop_repeats && stream->last == id + 1) return JL_OK;
     struct byte_buffer out = {*text, *len, *cap};
     size_t most = (size_t)stream->n_held + 1 + token->out_len + token->len, room;
     // Each byte becomes at most one U+FFFD; one more byte ends the text with a NUL.
@@ -175,6 +200,7 @@ enum jl_status token_stream_push(struct token_stream *stream, int32_t id, char *
         return no_memory(err);
     *text = out.data;
     *cap = out.cap;
+    stream->last = id + 1;
     write_token(stream, &out, token);
     out.data[out.len] = '\0';
     *len = out.len;
@@ -185,10 +211,11 @@ enum jl_status token_stream_end(struct token_stream *stream, char **text, size_t
                                 struct jl_error *err) {
     if (stream->n_held == 0) return JL_OK;
     struct byte_buffer out = {*text, *len, *cap};
-    if (!buffer_reserve(&out, sizeof UTF8_REPLACEMENT + STRIPPED_MAX)) return no_memory(err);
+    if (!buffer_reserve(&out, UTF8_MAX * sizeof UTF8_REPLACEMENT + STRIPPED_MAX))
+        return no_memory(err);
     *text = out.data;
     *cap = out.cap;
-    write_out(stream, &out, UTF8_REPLACEMENT, sizeof UTF8_REPLACEMENT - 1);
+    write_bad(stream, &out, (size_t)stream->n_held);
     stream->n_held = 0;
     out.data[out.len] = '\0';
     *len = out.len;

@@ -9,6 +9,8 @@
 void tokenizer_free(struct tokenizer *tokenizer) {
     if (!tokenizer) return;
     bpe_free(&tokenizer->bpe);
+    unigram_free(&tokenizer->unigram);
+    wordpiece_free(&tokenizer->wordpiece);
     pretok_free(&tokenizer->pretok);
     normalize_free(&tokenizer->normalizer);
     added_free(&tokenizer->added_raw);
@@ -49,6 +51,7 @@ struct encoding {
     struct id_buffer ids;
     struct byte_buffer normal[2];
     struct bpe_run run;
+    struct unigram_run unigram;
     struct pretok_run pretok;
     struct jl_error *err;
 };
@@ -59,8 +62,12 @@ static enum jl_status no_memory(struct encoding *e) {
 
 static enum jl_status encode_word(void *ctx, const char *text, size_t len, struct jl_error *err) {
     struct encoding *e = ctx;
-    switch (e->tokenizer->model) {
+    const struct tokenizer *t = e->tokenizer;
+    switch (t->model) {
     case PIPELINE_BPE: return bpe_run_word(&e->run, text, len, err);
+    case PIPELINE_UNIGRAM: return unigram_encode(&t->unigram, &e->unigram, text, len, &e->ids, err);
+    case PIPELINE_WORDPIECE: return wordpiece_encode(&t->wordpiece, text, len, &e->ids, err);
+    case PIPELINE_WORDS: return words_encode(&t->words, text, len, &e->ids, err);
     }
     return JL_OK;
 }
@@ -99,10 +106,9 @@ static enum jl_status encode_normal(struct encoding *e, const char *text, size_t
                                     const struct added_trust *trust, bool at_text_start) {
     const struct around around = {&e->tokenizer->added_normalized, trust, encode_words};
     if (len == 0) return JL_OK;
-    if (e->tokenizer->normalizer.n_step == 0)
-        return encode_around(e, &around, text, len, at_text_start);
-    JL_TRY(normalize_text(&e->tokenizer->normalizer, text, len, e->normal, e->err));
-    return encode_around(e, &around, e->normal[0].data, e->normal[0].len, at_text_start);
+    JL_TRY(
+        normalize_view(&e->tokenizer->normalizer, &text, &len, at_text_start, e->normal, e->err));
+    return encode_around(e, &around, text, len, at_text_start);
 }
 
 static enum jl_status encode_untrusted(struct encoding *e, const char *text, size_t len,
@@ -189,6 +195,7 @@ enum jl_status tokenizer_encode_marked(const struct tokenizer *tokenizer,
     buffer_free(&e.normal[1]);
     pretok_run_free(&e.pretok);
     bpe_run_free(&e.run);
+    unigram_run_free(&e.unigram);
     return status;
 }
 

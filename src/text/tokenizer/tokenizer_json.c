@@ -1,5 +1,4 @@
-/* tokenizer.json: the file as a whole and its BPE model. Anything not understood is refused by
- * name. */
+/* tokenizer.json: the file as a whole. Anything not understood is refused by name. */
 #include "text/tokenizer/tokenizer_json.h"
 
 #include <stdlib.h>
@@ -39,48 +38,22 @@ static enum jl_status check_file(const json_t *root, struct jl_error *err) {
     return check_unused(root, "padding", err);
 }
 
-static enum jl_status check_model(const json_t *model, struct jl_error *err) {
-    static const char *const known[] = {"type",
-                                        "dropout",
-                                        "unk_token",
-                                        "continuing_subword_prefix",
-                                        "end_of_word_suffix",
-                                        "fuse_unk",
-                                        "byte_fallback",
-                                        "ignore_merges",
-                                        "vocab",
-                                        "merges",
-                                        NULL};
-    const char *type;
-    bool untagged = !json_object_get(model, "type") && json_object_get(model, "merges");
-    if (untagged) // files of the first versions
-        type = "BPE";
-    else
-        JL_TRY(json_reader_type(model, "model", &type, err));
-    if (strcmp(type, "BPE") != 0) return json_reader_unknown("model", type, err);
-    JL_TRY(json_reader_keys(model, "model", known, err));
-    const json_t *dropout = json_object_get(model, "dropout");
-    if (!json_reader_absent(dropout) &&
-        !(json_is_number(dropout) && !(json_number_value(dropout) != 0))) {
-        return jl_fail(err, JL_ERR_UNSUPPORTED,
-                       JSON_READER_FILE ": model.dropout is set; merges are never dropped here: "
-                                        "make it null");
-    }
-    return JL_OK;
-}
-
 /* ---- all of it ---- */
 
 static enum jl_status build(struct tokenizer *t, const json_t *root, const json_t *config,
                             struct tokenizer_json_decoder *decoder, struct jl_error *err) {
     const json_t *model = json_object_get(root, "model");
     JL_TRY(check_file(root, err));
-    JL_TRY(check_model(model, err));
+    JL_TRY(tokenizer_json_model(t, model, err));
     JL_TRY(tokenizer_json_normalizer(t, root, err));
     JL_TRY(tokenizer_json_pretok(t, root, err));
     JL_TRY(tokenizer_json_decoder(t, root, decoder, err));
     JL_TRY(tokenizer_json_vocab(t, root, decoder, err));
-    JL_TRY(tokenizer_json_merges(t, model, err));
+    switch (t->model) {
+    case PIPELINE_UNIGRAM: JL_TRY(tokenizer_json_unigram(t, model, err)); break;
+    case PIPELINE_WORDPIECE: JL_TRY(tokenizer_json_wordpiece(t, model, err)); break;
+    default: JL_TRY(tokenizer_json_merges(t, model, err)); break;
+    }
     JL_TRY(tokenizer_json_post(t, root, err));
     return tokenizer_json_config(t, config, err);
 }

@@ -13,6 +13,11 @@ struct tokenizer_json_decoder {
     bool byte_level;             // characters of the byte alphabet are bytes
     const char *suffix;          // of a word; becomes a space
     size_t suffix_len;
+    const char *prefix; // of what continues a word: lost; other tokens have a space in front
+    size_t prefix_len;
+    const char *pad, *delimiter; // CTC: lost; a space, with `cleanup`
+    size_t pad_len, delimiter_len;
+    bool cleanup; // no space before punctuation and English endings
 };
 
 /* `root` is the whole file. The normaliser and the pre-tokenizer come before the vocabulary (they
@@ -25,8 +30,15 @@ enum jl_status tokenizer_json_decoder(struct tokenizer *t, const json_t *root,
 enum jl_status tokenizer_json_vocab(struct tokenizer *t, const json_t *root,
                                     const struct tokenizer_json_decoder *decoder,
                                     struct jl_error *err);
+/* The model's kind into t->model, its keys checked; before everything else. */
+enum jl_status tokenizer_json_model(struct tokenizer *t, const json_t *model, struct jl_error *err);
+/* What each model builds of the vocabulary, behind it. */
 enum jl_status tokenizer_json_merges(struct tokenizer *t, const json_t *model,
                                      struct jl_error *err);
+enum jl_status tokenizer_json_unigram(struct tokenizer *t, const json_t *model,
+                                      struct jl_error *err);
+enum jl_status tokenizer_json_wordpiece(struct tokenizer *t, const json_t *model,
+                                        struct jl_error *err);
 enum jl_status tokenizer_json_post(struct tokenizer *t, const json_t *root, struct jl_error *err);
 
 /* tokenizer_config.json, after all of these. */
@@ -40,6 +52,11 @@ enum jl_status tokenizer_json_parse(const char *text, size_t len, const char *fi
                                     struct jl_error *err);
 
 /* ---- shared by the parts ---- */
+
+/* Sets token->out to what the decoder makes of its text. */
+enum jl_status tokenizer_json_out(struct tokenizer *t, struct vocab_token *token,
+                                  const struct tokenizer_json_decoder *decoder,
+                                  struct byte_buffer scratch[2], struct jl_error *err);
 
 enum jl_status tokenizer_json_no_memory(struct jl_error *err);
 enum jl_status tokenizer_json_keep(struct tokenizer *t, const char *text, size_t len,

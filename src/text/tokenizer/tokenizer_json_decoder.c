@@ -14,6 +14,8 @@ struct order {
         PART_REWRITE,
         PART_METASPACE,
         PART_SUFFIX,
+        PART_WORDPIECE,
+        PART_CTC,
         PART_STRIP_TOKEN,
         PART_BYTES,
         PART_BYTE_LEVEL,
@@ -91,13 +93,45 @@ static enum jl_status read_byte_level(const json_t *part, struct tokenizer_json_
     return json_reader_keys(part, WHERE, known, err);
 }
 
+static enum jl_status keep_text(struct tokenizer *t, const json_t *part, const char *key,
+                                const char **text, size_t *len, struct jl_error *err) {
+    JL_TRY(json_reader_string(part, WHERE, key, text, len, err));
+    return tokenizer_json_keep(t, *text, *len, text, err);
+}
+
+static enum jl_status read_wordpiece(struct tokenizer *t, const json_t *part,
+                                     struct tokenizer_json_decoder *decoder, struct jl_error *err) {
+    static const char *const known[] = {"type", "prefix", "cleanup", NULL};
+    JL_TRY(json_reader_keys(part, WHERE, known, err));
+    JL_TRY(json_reader_bool(part, WHERE, "cleanup", true, &decoder->cleanup, err));
+    t->first = PIPELINE_FIRST_TEXT;
+    return keep_text(t, part, "prefix", &decoder->prefix, &decoder->prefix_len, err);
+}
+
+static enum jl_status read_ctc(struct tokenizer *t, const json_t *part,
+                               struct tokenizer_json_decoder *decoder, struct jl_error *err) {
+    static const char *const known[] = {"type", "pad_token", "word_delimiter_token", "cleanup",
+                                        NULL};
+    JL_TRY(json_reader_keys(part, WHERE, known, err));
+    JL_TRY(json_reader_bool(part, WHERE, "cleanup", true, &decoder->cleanup, err));
+    JL_TRY(keep_text(t, part, "pad_token", &decoder->pad, &decoder->pad_len, err));
+    JL_TRY(keep_text(t, part, "word_delimiter_token", &decoder->delimiter, &decoder->delimiter_len,
+                     err));
+    if (decoder->pad_len == 0 || decoder->delimiter_len == 0)
+        return json_reader_unknown(WHERE, "CTC with an empty token", err);
+    t->drop_repeats = true;
+    return JL_OK;
+}
+
 static enum part part_of(const char *type, enum part last) {
     static const struct {
         const char *type;
         enum part part;
     } kinds[] = {
-        {"Replace", PART_REWRITE},    {"Metaspace", PART_METASPACE},  {"BPEDecoder", PART_SUFFIX},
-        {"ByteFallback", PART_BYTES}, {"ByteLevel", PART_BYTE_LEVEL}, {"Fuse", PART_FUSE},
+        {"Replace", PART_REWRITE},      {"Metaspace", PART_METASPACE},
+        {"BPEDecoder", PART_SUFFIX},    {"ByteFallback", PART_BYTES},
+        {"ByteLevel", PART_BYTE_LEVEL}, {"Fuse", PART_FUSE},
+        {"WordPiece", PART_WORDPIECE},  {"CTC", PART_CTC},
     };
     bool whole = last == PART_FUSE || last == PART_BYTE_LEVEL || last == PART_STRIP;
     if (strcmp(type, "Strip") == 0) return whole ? PART_STRIP : PART_STRIP_TOKEN;
@@ -114,6 +148,9 @@ static enum jl_status read_decoder(struct tokenizer *t, const json_t *part, cons
     struct tokenizer_json_decoder *decoder = order->decoder;
     enum part now = part_of(type, order->last);
     if (now == PART_NONE) return json_reader_unknown(WHERE, type, err);
+    bool alone = now == PART_WORDPIECE || now == PART_CTC;
+    if (alone && order->last != PART_NONE)
+        return json_reader_unknown(WHERE, "WordPiece or CTC behind another one", err);
     if (now <= order->last && !(now == PART_REWRITE && order->last == PART_REWRITE)) {
         return jl_fail(err, JL_ERR_UNSUPPORTED,
                        JSON_READER_FILE ": the decoder's %s is not supported at its place; the "
@@ -126,6 +163,8 @@ static enum jl_status read_decoder(struct tokenizer *t, const json_t *part, cons
     case PART_REWRITE: return tokenizer_json_replace(t, part, WHERE, &decoder->rewrite, err);
     case PART_METASPACE: return read_metaspace(t, part, decoder, err);
     case PART_SUFFIX: return read_suffix(t, part, decoder, err);
+    case PART_WORDPIECE: return read_wordpiece(t, part, decoder, err);
+    case PART_CTC: return read_ctc(t, part, decoder, err);
     case PART_STRIP_TOKEN: return read_strip(t, part, &decoder->strip, err);
     case PART_STRIP: return read_text_strip(t, part, err);
     case PART_BYTE_LEVEL: return read_byte_level(part, decoder, err);

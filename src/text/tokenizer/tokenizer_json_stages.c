@@ -1,5 +1,5 @@
-/* Normaliser of a tokenizer.json, and what the readers of all stages share. Components are those
- * of Hugging Face tokenizers; what is not in these tables is refused by name. */
+/* What the readers of all stages of a tokenizer.json share. Components are those of Hugging Face
+ * tokenizers; what is not in their tables is refused by name. */
 #include <string.h>
 
 #include "text/tokenizer/tokenizer_json.h"
@@ -121,34 +121,4 @@ static enum jl_status each(struct tokenizer *t, const json_t *part,
 enum jl_status tokenizer_json_each(struct tokenizer *t, const json_t *part,
                                    const struct tokenizer_json_walk *walk, struct jl_error *err) {
     return json_reader_absent(part) ? JL_OK : each(t, part, walk, 0, err);
-}
-
-/* ---- the normaliser ---- */
-
-/* {"type": "Prepend", "prepend": "_"} */
-static enum jl_status read_prepend(struct tokenizer *t, const json_t *part, const char *where,
-                                   struct normalizer *normalizer, struct jl_error *err) {
-    static const char *const known[] = {"type", "prepend", NULL};
-    const char *text;
-    JL_TRY(json_reader_keys(part, where, known, err));
-    struct normalize_step *step = tokenizer_json_step(normalizer, where, err);
-    if (!step) return JL_ERR_LIMIT;
-    JL_TRY(json_reader_string(part, where, "prepend", &text, &step->content_len, err));
-    return tokenizer_json_keep(t, text, step->content_len, &step->content, err);
-}
-
-static enum jl_status read_normalizer(struct tokenizer *t, const json_t *part, const char *type,
-                                      void *ctx, struct jl_error *err) {
-    (void)ctx;
-    if (strcmp(type, "Prepend") == 0)
-        return read_prepend(t, part, "normalizer", &t->normalizer, err);
-    if (strcmp(type, "Replace") == 0)
-        return tokenizer_json_replace(t, part, "normalizer", &t->normalizer, err);
-    return json_reader_unknown("normalizer", type, err);
-}
-
-enum jl_status tokenizer_json_normalizer(struct tokenizer *t, const json_t *root,
-                                         struct jl_error *err) {
-    const struct tokenizer_json_walk walk = {"normalizer", "normalizers", read_normalizer, NULL};
-    return tokenizer_json_each(t, json_object_get(root, "normalizer"), &walk, err);
 }

@@ -37,7 +37,7 @@ static enum jl_status count_ids(const json_t *vocab, const json_t *added, int *n
     const json_t *item;
     size_t i;
     int id;
-    *n = 0;
+    *n = (int)json_array_size(vocab); // of a Unigram model
     json_object_foreach((json_t *)vocab, text, value) {
         JL_TRY(json_reader_id(value, "model.vocab", text, VOCAB_MAX_TOKENS, &id, err));
         if (id >= *n) *n = id + 1;
@@ -73,8 +73,25 @@ static enum jl_status add_vocab(struct tokenizer *t, const json_t *vocab, struct
     return JL_OK;
 }
 
+/* Unigram: a list of a text and a score each. */
+static enum jl_status add_pieces(struct tokenizer *t, const json_t *vocab, struct jl_error *err) {
+    for (size_t i = 0; i < json_array_size(vocab); i++) {
+        const json_t *text = json_array_get(json_array_get(vocab, i), 0);
+        if (!json_is_string(text)) {
+            return jl_fail(err, JL_ERR_FORMAT,
+                           JSON_READER_FILE ": model.vocab[%zu] must be a text and a number", i);
+        }
+        JL_TRY(set_token(t, (int32_t)i, json_string_value(text), json_string_length(text),
+                         TOKEN_NORMAL, err));
+        vocab_index(&t->vocab, (int32_t)i);
+    }
+    return JL_OK;
+}
+
 /* The id of a text as the file writes it. */
-static int32_t literal_id(const json_t *vocab, const char *text, size_t len) {
+static int32_t literal_id(const struct tokenizer *t, const json_t *vocab, const char *text,
+                          size_t len) {
+    if (json_is_array(vocab)) return vocab_find(&t->vocab, text, len);
     const json_t *id = strlen(text) == len ? json_object_get(vocab, text) : NULL;
     return id ? (int32_t)json_integer_value(id) : TOKEN_NONE;
 }
@@ -82,10 +99,15 @@ static int32_t literal_id(const json_t *vocab, const char *text, size_t len) {
 static enum jl_status read_unknown(struct tokenizer *t, const json_t *model, struct jl_error *err) {
     const char *text;
     size_t len;
-    t->bpe.unknown = TOKEN_NONE;
+    t->bpe.unknown = TOKEN_NONE; // of the other models too
+    if (t->model == PIPELINE_UNIGRAM) {
+        const json_t *id = json_object_get(model, "unk_id");
+        if (json_reader_absent(id)) return JL_OK;
+        return json_reader_id(id, "model", "unk_id", t->vocab.n, &t->bpe.unknown, err);
+    }
     if (json_reader_absent(json_object_get(model, "unk_token"))) return JL_OK;
     JL_TRY(json_reader_string(model, "model", "unk_token", &text, &len, err));
-    t->bpe.unknown = literal_id(json_object_get(model, "vocab"), text, len);
+    t->bpe.unknown = literal_id(t, json_object_get(model, "vocab"), text, len);
     if (t->bpe.unknown != TOKEN_NONE) return JL_OK;
     return jl_fail(err, JL_ERR_FORMAT,
                    JSON_READER_FILE ": model.unk_token '%.80s' is not in the vocabulary", text);
@@ -109,6 +131,7 @@ static enum jl_status read_flags(struct tokenizer *t, const json_t *model, bool 
     JL_TRY(json_reader_bool(model, "model", "fuse_unk", false, &t->bpe.fuse_unknown, err));
     JL_TRY(json_reader_bool(model, "model", "ignore_merges", false, &t->bpe.ignore_merges, err));
     JL_TRY(json_reader_bool(model, "model", "byte_fallback", false, byte_fallback, err));
+    if (t->model != PIPELINE_BPE) return JL_OK;
     JL_TRY(
         read_affix(t, model, "continuing_subword_prefix", &t->bpe.prefix, &t->bpe.prefix_len, err));
     JL_TRY(read_affix(t, model, "end_of_word_suffix", &t->bpe.suffix, &t->bpe.suffix_len, err));
@@ -167,7 +190,7 @@ static enum jl_status add_added(struct tokenizer *t, const json_t *vocab, const 
     JL_TRY(json_reader_bool(item, "added_tokens", "rstrip", false, &added.rstrip, err));
     JL_TRY(json_reader_bool(item, "added_tokens", "single_word", false, &added.single_word, err));
     JL_TRY(json_reader_bool(item, "added_tokens", "normalized", !added.special, &normalized, err));
-    int32_t in_model = literal_id(vocab, content, len);
+    int32_t in_model = literal_id(t, vocab, content, len);
     if (in_model == TOKEN_NONE) {
         JL_TRY(set_token(t, added.id, content, len, TOKEN_USER_DEFINED, err));
     } else if (in_model != added.id) {
@@ -184,64 +207,6 @@ static enum jl_status add_added(struct tokenizer *t, const json_t *vocab, const 
     return put_added(t, &added, normalized, scratch, err);
 }
 
-/* ---- what tokens decode to ---- */
-
-/* The word's suffix becomes a space, and the strip of single tokens cuts. */
-static enum jl_status trim_out(const struct tokenizer_json_decoder *decoder,
-                               struct byte_buffer scratch[2], struct jl_error *err) {
-    const struct pipeline_strip *strip = &decoder->strip;
-    if (decoder->suffix) {
-        const struct normalize_step spaces = {.kind = NORMALIZE_REPLACE,
-                                              .pattern = decoder->suffix,
-                                              .pattern_len = decoder->suffix_len,
-                                              .content = " ",
-                                              .content_len = 1};
-        struct byte_buffer old = scratch[0];
-        scratch[0] = scratch[1];
-        scratch[1] = old;
-        scratch[0].len = 0;
-        if (!normalize_replace(&spaces, old.data, old.len, &scratch[0])) return no_memory(err);
-    }
-    struct byte_buffer *text = &scratch[0];
-    size_t start = 0, n = strip->mark_len;
-    for (int i = 0; i < strip->start && text->len - start >= n; i++, start += n) {
-        if (memcmp(text->data + start, strip->mark, n) != 0) break;
-    }
-    memmove(text->data, text->data + start, text->len - start);
-    text->len -= start;
-    for (int i = 0; i < strip->stop && text->len >= n; i++, text->len -= n) {
-        if (memcmp(text->data + text->len - n, strip->mark, n) != 0) break;
-    }
-    return JL_OK;
-}
-
-static enum jl_status set_out(struct tokenizer *t, struct vocab_token *token,
-                              const struct tokenizer_json_decoder *decoder,
-                              struct byte_buffer scratch[2], struct jl_error *err) {
-    token->out = token->text;
-    token->out_len = token->len;
-    if (decoder->byte_level) return JL_OK;
-    JL_TRY(normalize_text(&decoder->rewrite, token->text, token->len, scratch, err));
-    JL_TRY(trim_out(decoder, scratch, err));
-    struct byte_buffer *text = &scratch[0];
-    int byte = decoder->byte_fallback ? vocab_byte_value(text->data, text->len) : -1;
-    if (byte >= 0) {
-        text->data[0] = (char)byte;
-        text->len = 1;
-        if (token->type == TOKEN_NORMAL) token->type = TOKEN_BYTE;
-    } else if (text->len == token->len && memcmp(text->data, token->text, text->len) == 0) {
-        return JL_OK;
-    }
-    if (text->len > UINT32_MAX / 4) {
-        return jl_fail(err, JL_ERR_LIMIT,
-                       JSON_READER_FILE ": the decoder makes %zu bytes of '%.40s'", text->len,
-                       token->text);
-    }
-    token->out = vocab_keep(&t->vocab, text->data, text->len);
-    token->out_len = (uint32_t)text->len;
-    return token->out ? JL_OK : no_memory(err);
-}
-
 static enum jl_status read_vocab(struct tokenizer *t, const json_t *root,
                                  const struct tokenizer_json_decoder *decoder,
                                  struct byte_buffer scratch[2], struct jl_error *err) {
@@ -251,9 +216,15 @@ static enum jl_status read_vocab(struct tokenizer *t, const json_t *root,
     size_t i;
     int n;
     bool byte_fallback;
-    if (!json_is_object(vocab)) {
-        return jl_fail(err, JL_ERR_FORMAT,
-                       JSON_READER_FILE ": model.vocab must be an object of token ids");
+    bool unigram = t->model == PIPELINE_UNIGRAM;
+    if (unigram ? !json_is_array(vocab) : !json_is_object(vocab)) {
+        return jl_fail(err, JL_ERR_FORMAT, JSON_READER_FILE ": model.vocab must be %s",
+                       unigram ? "a list of texts and scores" : "an object of token ids");
+    }
+    if (json_array_size(vocab) > VOCAB_MAX_TOKENS) {
+        return jl_fail(err, JL_ERR_LIMIT,
+                       JSON_READER_FILE ": model.vocab has %zu tokens; %d are possible",
+                       json_array_size(vocab), VOCAB_MAX_TOKENS);
     }
     if (!json_reader_absent(added))
         JL_TRY(json_reader_array(root, "the file", "added_tokens", &added, err));
@@ -261,7 +232,7 @@ static enum jl_status read_vocab(struct tokenizer *t, const json_t *root,
     if (n == 0) return jl_fail(err, JL_ERR_FORMAT, JSON_READER_FILE ": model.vocab is empty");
     if (!vocab_init(&t->vocab, &t->arena, n)) return no_memory(err);
     t->bpe.vocab = &t->vocab;
-    JL_TRY(add_vocab(t, vocab, &scratch[0], err));
+    JL_TRY(unigram ? add_pieces(t, vocab, err) : add_vocab(t, vocab, &scratch[0], err));
     JL_TRY(read_unknown(t, model, err));
     JL_TRY(read_flags(t, model, &byte_fallback, err));
     memset(t->bpe.byte_token, 0xFF, sizeof t->bpe.byte_token); // all TOKEN_NONE
@@ -274,7 +245,7 @@ static enum jl_status read_vocab(struct tokenizer *t, const json_t *root,
     json_array_foreach(added, i, item) JL_TRY(add_added(t, vocab, item, scratch, err));
     for (int32_t id = 0; id < n; id++) {
         struct vocab_token *token = &t->vocab.tokens[id];
-        if (token->type != VOCAB_HOLE) JL_TRY(set_out(t, token, decoder, scratch, err));
+        if (token->type != VOCAB_HOLE) JL_TRY(tokenizer_json_out(t, token, decoder, scratch, err));
     }
     return JL_OK;
 }
