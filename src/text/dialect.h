@@ -98,9 +98,9 @@ struct dialect_options dialect_options_default(void);
 enum dialect_event_kind {
     DIALECT_REASONING,   // text
     DIALECT_CONTENT,     // text
-    DIALECT_CALL_START,  // index, name, id
+    DIALECT_CALL_START,  // index, name; id, where the model writes it before the arguments
     DIALECT_CALL_ARGS,   // index; text: a piece of the arguments' JSON text
-    DIALECT_CALL_END,    // index: the pieces together are one JSON object
+    DIALECT_CALL_END,    // index, name, id: the pieces together are one JSON object
     DIALECT_CALL_BROKEN, // index; text: why. What was given of the call is all there is of it;
                          // what follows the broken place comes as content
 };

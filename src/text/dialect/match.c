@@ -51,17 +51,17 @@ char match_shift(struct match *match) {
     return first;
 }
 
-void expect_start(struct expect *expect, bool spaces) {
+void match_expect_start(struct match_expect *expect, bool spaces) {
     expect->n = 0;
     expect->n_got = 0;
     expect->spaces = spaces;
 }
 
-void expect_add(struct expect *expect, const char *text) {
+void match_expect_add(struct match_expect *expect, const char *text) {
     if (*text && expect->n < EXPECT_TEXTS) expect->texts[expect->n++] = text;
 }
 
-int expect_byte(struct expect *expect, char byte) {
+int match_expect_byte(struct match_expect *expect, char byte) {
     if (expect->spaces && expect->n_got == 0 && match_is_space(byte)) return MATCH_HOLD;
     if (expect->n_got == MATCH_BYTES) return MATCH_NONE;
     expect->got[expect->n_got++] = byte;
