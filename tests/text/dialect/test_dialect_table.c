@@ -34,6 +34,8 @@ static void test_templates(void **state) {
     assert_string_equal(detect("'[TOOL_CALLS]' + n + '[ARGS]'"), "mistral-v13");
     assert_string_equal(detect("'[TOOL_CALLS]' + n + '[CALL_ID]' + '[ARGS]'"), "mistral-v11");
     assert_string_equal(detect("<|start_header_id|>"), "llama3");
+    assert_string_equal(detect("<|start_header_id|>{{c.split('</think>')}}"), "llama3-thinking");
+    assert_string_equal(detect("{{c.split('</think>')}}"), "plain-thinking");
     assert_string_equal(detect("<start_of_turn>"), "gemma");
     assert_string_equal(detect("<|im_start|>"), "chatml");
     assert_string_equal(detect("{{ messages }}"), "plain");
