@@ -166,6 +166,7 @@ void stream_call_close(struct dialect_stream *s) {
     s->state = STREAM_CLOSE;
     match_expect_start(&s->expect, true);
     match_expect_add(&s->expect, s->calls->close);
+    match_expect_add(&s->expect, s->calls->close_alt);
 }
 
 /* raw[from...] is to be read once more, before what waits already. */

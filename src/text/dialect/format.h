@@ -29,7 +29,7 @@ struct call_format {
     const char *before;  // white space between text and the first call
     const char *between; // between two calls
     const char *section_open, *section_alt, *section_close;
-    const char *open, *close;
+    const char *open, *close, *close_alt;
     const char *name_end, *id_open;
     const char *key_open, *key_end, *value_open, *value_end;
     const char *value_pad; // white space on either side of a value that is no part of it

@@ -35,9 +35,8 @@ int match_test(const struct match *match, unsigned where) {
         if (!(mark->where & where)) continue;
         size_t n_text, n_pad = strlen(mark->pad);
         const char *text = match_trim(mark->text, &n_text);
-        for (int padded = n_pad ? 1 : 0; padded >= 0; padded--) {
-            int found =
-                compare(mark->pad, padded ? n_pad : 0, text, n_text, match->held, match->n_held);
+        for (size_t k = 0; k <= n_pad; k++) { // as much of the white space as there is
+            int found = compare(mark->pad + k, n_pad - k, text, n_text, match->held, match->n_held);
             if (found == 1) return mark->action;
             if (found == 0) begins = true;
         }
