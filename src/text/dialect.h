@@ -20,9 +20,10 @@
 
 /* Which thoughts of past assistant turns belong into the next prompt. */
 enum dialect_thoughts {
-    DIALECT_THOUGHTS_DROP, // none
-    DIALECT_THOUGHTS_LOOP, // those since the last user message: across tool calls
-    DIALECT_THOUGHTS_ALL,  // all
+    DIALECT_THOUGHTS_DROP,  // none
+    DIALECT_THOUGHTS_LOOP,  // those since the last user message: across tool calls
+    DIALECT_THOUGHTS_TOOLS, // all in a conversation that offers tools, else as LOOP
+    DIALECT_THOUGHTS_ALL,   // all
 };
 
 /* White space that belongs to a mark is written by rendering and dropped, if it is there, by
@@ -62,8 +63,9 @@ const struct dialect *dialect_at(size_t index);          // NULL: past the last 
  * as text, though control tokens usually give none. Tokens that end a turn are no marks. */
 bool dialect_is_mark(const struct dialect *dialect, const char *text, size_t len);
 
-/* Are the thoughts of a past assistant turn kept? `since_user`: no user message came after it. */
-bool dialect_keeps_thought(const struct dialect *dialect, bool since_user);
+/* Are the thoughts of a past assistant turn kept? `since_user`: no user message came after it;
+ * `tools`: the conversation offers tools. */
+bool dialect_keeps_thought(const struct dialect *dialect, bool since_user, bool tools);
 
 /* ---- parsing ---- */
 

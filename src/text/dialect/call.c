@@ -348,6 +348,10 @@ static void section_byte(struct dialect_stream *s, char byte) {
     if (found >= 0 && s->expect.texts[found] == s->calls->open) {
         open_call(s);
         s->call.in_section = true;
+    } else if (byte == '{' && s->expect.n_got == 1 && s->calls->json_too) {
+        open_call(s);
+        s->call.in_section = s->call.marked = true;
+        stream_object_open(s);
     } else if (s->call.any_in_section) {
         stream_to_text(s);
         if (found == MATCH_NONE) again(s, 0);

@@ -20,6 +20,7 @@ enum call_body {
 struct call_format {
     enum call_body body;
     bool section_each;   // rendering gives each call a section of its own
+    bool json_too;       // a section may hold an object instead: models mix the two up
     bool lone;           // `open` means a call without its section too
     bool ends_thought;   // a call inside a thought ends it
     bool id_is_name;     // the name's place holds an id: functions.NAME:INDEX

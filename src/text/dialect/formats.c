@@ -63,6 +63,7 @@ const struct call_format format_qwen_xml = {
     NOTHING,
     .body = CALL_PARAMS,
     .section_each = true,
+    .json_too = true,
     .lone = true,
     .before = "\n\n",
     .between = "\n",

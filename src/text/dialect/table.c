@@ -29,7 +29,7 @@ static const struct dialect table[] = {
         THINK_TIGHT,
         NO_ANSWER,
         DEEPSEEK_STOPS,
-        .thoughts = DIALECT_THOUGHTS_LOOP,
+        .thoughts = DIALECT_THOUGHTS_TOOLS,
         .calls = &format_dsml4,
         .template_has = {"｜DSML｜", "tool_calls>"},
         .template_lacks = {"function_calls>"},
@@ -297,9 +297,14 @@ bool dialect_is_mark(const struct dialect *dialect, const char *text, size_t len
     return false;
 }
 
-bool dialect_keeps_thought(const struct dialect *dialect, bool since_user) {
-    if (dialect->thoughts == DIALECT_THOUGHTS_LOOP) return since_user;
-    return dialect->thoughts == DIALECT_THOUGHTS_ALL;
+bool dialect_keeps_thought(const struct dialect *dialect, bool since_user, bool tools) {
+    switch (dialect->thoughts) {
+    case DIALECT_THOUGHTS_DROP: return false;
+    case DIALECT_THOUGHTS_LOOP: return since_user;
+    case DIALECT_THOUGHTS_TOOLS: return since_user || tools;
+    case DIALECT_THOUGHTS_ALL: break;
+    }
+    return true;
 }
 
 struct dialect_start dialect_prompt_end(const struct dialect *dialect, const char *prompt,

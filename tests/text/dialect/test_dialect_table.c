@@ -190,15 +190,23 @@ static void test_history(void **state) {
     (void)state;
     static const struct {
         const char *dialect;
-        bool old, loop;
-    } rows[] = {{"deepseek-r1", false, false},    {"hermes", false, true},
-                {"deepseek-v3.2", false, true},   {"deepseek-v4", false, true},
-                {"glm-4.7", true, true},          {"minimax-m2", false, true},
-                {"kimi-k2-thinking", false, true}};
+        bool old, old_with_tools, loop;
+    } rows[] = {
+        {"deepseek-r1", false, false, false},
+        {"hermes", false, false, true},
+        {"deepseek-v3.2", false, false, true},
+        {"deepseek-v4", false, true, true},
+        {"glm-4.7", true, true, true},
+        {"minimax-m2", false, false, true},
+        {"kimi-k2-thinking", false, false, true},
+        {"glm-4.5", false, false, true},
+    };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct dialect *d = dialect_by_name(rows[i].dialect);
-        assert_int_equal(dialect_keeps_thought(d, false), rows[i].old);
-        assert_int_equal(dialect_keeps_thought(d, true), rows[i].loop);
+        assert_int_equal(dialect_keeps_thought(d, false, false), rows[i].old);
+        assert_int_equal(dialect_keeps_thought(d, false, true), rows[i].old_with_tools);
+        assert_int_equal(dialect_keeps_thought(d, true, false), rows[i].loop);
+        assert_int_equal(dialect_keeps_thought(d, true, true), rows[i].loop);
     }
 }
 
