@@ -20,9 +20,10 @@
 
 /* Which thoughts of past assistant turns belong into the next prompt. */
 enum dialect_thoughts {
-    DIALECT_THOUGHTS_DROP, // none
-    DIALECT_THOUGHTS_LOOP, // those since the last user message: across tool calls
-    DIALECT_THOUGHTS_ALL,  // all
+    DIALECT_THOUGHTS_DROP,  // none
+    DIALECT_THOUGHTS_LOOP,  // those since the last user message: across tool calls
+    DIALECT_THOUGHTS_TOOLS, // all in a conversation that offers tools, else as LOOP
+    DIALECT_THOUGHTS_ALL,   // all
 };
 
 /* White space that belongs to a mark is written by rendering and dropped, if it is there, by
@@ -62,8 +63,9 @@ const struct dialect *dialect_at(size_t index);          // NULL: past the last 
  * as text, though control tokens usually give none. Tokens that end a turn are no marks. */
 bool dialect_is_mark(const struct dialect *dialect, const char *text, size_t len);
 
-/* Are the thoughts of a past assistant turn kept? `since_user`: no user message came after it. */
-bool dialect_keeps_thought(const struct dialect *dialect, bool since_user);
+/* Are the thoughts of a past assistant turn kept? `since_user`: no user message came after it;
+ * `tools`: the conversation offers tools. */
+bool dialect_keeps_thought(const struct dialect *dialect, bool since_user, bool tools);
 
 /* ---- parsing ---- */
 
@@ -98,9 +100,9 @@ struct dialect_options dialect_options_default(void);
 enum dialect_event_kind {
     DIALECT_REASONING,   // text
     DIALECT_CONTENT,     // text
-    DIALECT_CALL_START,  // index, name, id
+    DIALECT_CALL_START,  // index, name; id, where the model writes it before the arguments
     DIALECT_CALL_ARGS,   // index; text: a piece of the arguments' JSON text
-    DIALECT_CALL_END,    // index: the pieces together are one JSON object
+    DIALECT_CALL_END,    // index, name, id: the pieces together are one JSON object
     DIALECT_CALL_BROKEN, // index; text: why. What was given of the call is all there is of it;
                          // what follows the broken place comes as content
 };

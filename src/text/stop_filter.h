@@ -1,9 +1,9 @@
 /* Stop strings over streamed text: gives out what can no longer be part of one.
  *
  * Held back is exactly the longest end of the text that some stop string begins with, so never more
- * than the longest string less one byte. The first string to be complete stops the stream; of
- * several complete at the same byte the longest counts. Linear in the text (Knuth, Morris and Pratt
- * 1977, one automaton a string). */
+ * than the longest string less one byte (and what is left of a character that was cut). The first
+ * string to be complete stops the stream; of several complete at the same byte the longest counts.
+ * Linear in the text (Knuth, Morris and Pratt 1977, one automaton a string). */
 #ifndef JL_TEXT_STOP_FILTER_H
 #define JL_TEXT_STOP_FILTER_H
 

@@ -31,9 +31,9 @@ static void reset(struct dialect_stream *s) {
 static void open_section(struct dialect_stream *s) {
     s->state = STREAM_SECTION;
     s->call.in_section = true;
-    expect_start(&s->expect, true);
-    expect_add(&s->expect, s->calls->open);
-    expect_add(&s->expect, s->calls->section_close);
+    match_expect_start(&s->expect, true);
+    match_expect_add(&s->expect, s->calls->open);
+    match_expect_add(&s->expect, s->calls->section_close);
 }
 
 static void open_call(struct dialect_stream *s) {
@@ -164,8 +164,9 @@ void stream_call_close(struct dialect_stream *s) {
         return;
     }
     s->state = STREAM_CLOSE;
-    expect_start(&s->expect, true);
-    expect_add(&s->expect, s->calls->close);
+    match_expect_start(&s->expect, true);
+    match_expect_add(&s->expect, s->calls->close);
+    match_expect_add(&s->expect, s->calls->close_alt);
 }
 
 /* raw[from...] is to be read once more, before what waits already. */
@@ -278,7 +279,7 @@ static void name_end_byte(struct dialect_stream *s, char byte) {
         }
         return;
     }
-    int found = expect_byte(&s->expect, byte);
+    int found = match_expect_byte(&s->expect, byte);
     if (found == MATCH_NONE) {
         stream_call_break(s, "no arguments follow the name");
     } else if (found >= 0 && s->expect.texts[found] == s->calls->id_open) {
@@ -312,9 +313,9 @@ static void name_byte(struct dialect_stream *s, char byte) {
     }
     bool with_id = s->state == STREAM_NAME;
     s->state = STREAM_NAME_END;
-    expect_start(&s->expect, true);
-    expect_add(&s->expect, s->calls->name_end);
-    if (with_id) expect_add(&s->expect, s->calls->id_open);
+    match_expect_start(&s->expect, true);
+    match_expect_add(&s->expect, s->calls->name_end);
+    if (with_id) match_expect_add(&s->expect, s->calls->id_open);
     name_end_byte(s, byte);
 }
 
@@ -342,11 +343,15 @@ static void args_byte(struct dialect_stream *s, char byte) {
 }
 
 static void section_byte(struct dialect_stream *s, char byte) {
-    int found = expect_byte(&s->expect, byte);
+    int found = match_expect_byte(&s->expect, byte);
     if (found == MATCH_HOLD) return;
     if (found >= 0 && s->expect.texts[found] == s->calls->open) {
         open_call(s);
         s->call.in_section = true;
+    } else if (byte == '{' && s->expect.n_got == 1 && s->calls->json_too) {
+        open_call(s);
+        s->call.in_section = s->call.marked = true;
+        stream_object_open(s);
     } else if (s->call.any_in_section) {
         stream_to_text(s);
         if (found == MATCH_NONE) again(s, 0);
@@ -357,7 +362,7 @@ static void section_byte(struct dialect_stream *s, char byte) {
 }
 
 static void close_byte(struct dialect_stream *s, char byte) {
-    int found = expect_byte(&s->expect, byte);
+    int found = match_expect_byte(&s->expect, byte);
     if (found == MATCH_HOLD) return;
     struct byte_buffer raw = s->raw;
     s->raw = (struct byte_buffer){0};

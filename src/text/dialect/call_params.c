@@ -5,14 +5,14 @@
 
 void stream_params_open(struct dialect_stream *s) {
     s->state = STREAM_PARAM;
-    expect_start(&s->expect, true);
-    expect_add(&s->expect, s->calls->key_open);
-    expect_add(&s->expect, s->calls->close);
-    expect_add(&s->expect, s->calls->section_close); // some models leave the inner end out
+    match_expect_start(&s->expect, true);
+    match_expect_add(&s->expect, s->calls->key_open);
+    match_expect_add(&s->expect, s->calls->close);
+    match_expect_add(&s->expect, s->calls->section_close); // some models leave the inner end out
 }
 
 static void param_byte(struct dialect_stream *s, char byte) {
-    int found = expect_byte(&s->expect, byte);
+    int found = match_expect_byte(&s->expect, byte);
     if (found == MATCH_HOLD) return;
     if (found == MATCH_NONE) {
         stream_call_break(s, "neither an argument nor the call's end");
@@ -37,13 +37,13 @@ static void key_byte(struct dialect_stream *s, char byte) {
     const char *end = s->calls->key_end;
     if (byte == *end) {
         s->state = STREAM_KEY_END;
-        expect_start(&s->expect, false);
+        match_expect_start(&s->expect, false);
         if (s->calls->typed) {
-            expect_add(&s->expect, "\" string=\"true\">");
-            expect_add(&s->expect, "\" string=\"false\">");
-            expect_add(&s->expect, "\">");
+            match_expect_add(&s->expect, "\" string=\"true\">");
+            match_expect_add(&s->expect, "\" string=\"false\">");
+            match_expect_add(&s->expect, "\">");
         } else {
-            expect_add(&s->expect, end);
+            match_expect_add(&s->expect, end);
         }
         return;
     }
@@ -77,7 +77,7 @@ static void open_value(struct dialect_stream *s) {
 }
 
 static void key_end_byte(struct dialect_stream *s, char byte) {
-    int found = expect_byte(&s->expect, byte);
+    int found = match_expect_byte(&s->expect, byte);
     if (found == MATCH_HOLD) return;
     if (found == MATCH_NONE) {
         stream_call_break(s, "an argument's name does not end");
@@ -89,12 +89,12 @@ static void key_end_byte(struct dialect_stream *s, char byte) {
         return;
     }
     s->state = STREAM_VALUE_OPEN;
-    expect_start(&s->expect, true);
-    expect_add(&s->expect, s->calls->value_open);
+    match_expect_start(&s->expect, true);
+    match_expect_add(&s->expect, s->calls->value_open);
 }
 
 static void value_open_byte(struct dialect_stream *s, char byte) {
-    int found = expect_byte(&s->expect, byte);
+    int found = match_expect_byte(&s->expect, byte);
     if (found == MATCH_NONE)
         stream_call_break(s, "no value follows an argument's name");
     else if (found >= 0)

@@ -61,13 +61,17 @@ static bool joins(const struct events *events, enum dialect_event_kind kind, int
 
 bool events_add(struct events *events, enum dialect_event_kind kind, int index, const char *text,
                 size_t len) {
-    if (!joins(events, kind, index)) {
+    bool fresh = !joins(events, kind, index);
+    if (fresh) {
         struct event_record *record = add(events);
         if (!record) return false;
         record->kind = kind;
         record->index = index;
     }
-    if (!buffer_append(&events->text, text, len)) return false;
+    if (!buffer_append(&events->text, text, len)) {
+        events->n -= fresh;
+        return false;
+    }
     events->records[events->n - 1].len += len;
     return true;
 }
@@ -79,9 +83,12 @@ bool events_add_call(struct events *events, enum dialect_event_kind kind, int in
     record->kind = kind;
     record->index = index;
     record->name_at = events->text.len;
-    if (!buffer_append(&events->text, name, strlen(name) + 1)) return false;
-    record->id_at = events->text.len;
-    return buffer_append(&events->text, id, strlen(id) + 1);
+    record->id_at = record->name_at + strlen(name) + 1;
+    if (buffer_append(&events->text, name, strlen(name) + 1) &&
+        buffer_append(&events->text, id, strlen(id) + 1))
+        return true;
+    events->n--;
+    return false;
 }
 
 size_t events_waiting(const struct events *events) {

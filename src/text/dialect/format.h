@@ -20,6 +20,7 @@ enum call_body {
 struct call_format {
     enum call_body body;
     bool section_each;   // rendering gives each call a section of its own
+    bool json_too;       // a section may hold an object instead: models mix the two up
     bool lone;           // `open` means a call without its section too
     bool ends_thought;   // a call inside a thought ends it
     bool id_is_name;     // the name's place holds an id: functions.NAME:INDEX
@@ -29,7 +30,7 @@ struct call_format {
     const char *before;  // white space between text and the first call
     const char *between; // between two calls
     const char *section_open, *section_alt, *section_close;
-    const char *open, *close;
+    const char *open, *close, *close_alt;
     const char *name_end, *id_open;
     const char *key_open, *key_end, *value_open, *value_end;
     const char *value_pad; // white space on either side of a value that is no part of it

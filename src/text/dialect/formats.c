@@ -4,8 +4,8 @@
 // What a format leaves empty.
 #define NOTHING                                                                                    \
     .before = "", .between = "", .section_open = "", .section_alt = "", .section_close = "",       \
-    .open = "", .close = "", .name_end = "", .id_open = "", .key_open = "", .key_end = "",         \
-    .value_open = "", .value_end = "", .value_pad = "", .arguments = "arguments"
+    .open = "", .close = "", .close_alt = "", .name_end = "", .id_open = "", .key_open = "",       \
+    .key_end = "", .value_open = "", .value_end = "", .value_pad = "", .arguments = "arguments"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init" // the fields behind NOTHING
@@ -20,6 +20,7 @@ const struct call_format format_deepseek_r1 = {
     .open = "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
     .name_end = "\n```json\n",
     .close = "\n```<｜tool▁call▁end｜>",
+    .close_alt = "```\n<｜tool▁call▁end｜>",
 };
 
 const struct call_format format_deepseek_v31 = {
@@ -62,8 +63,9 @@ const struct call_format format_qwen_xml = {
     NOTHING,
     .body = CALL_PARAMS,
     .section_each = true,
+    .json_too = true,
     .lone = true,
-    .before = "\n",
+    .before = "\n\n",
     .between = "\n",
     .section_open = "<tool_call>\n",
     .section_close = "\n</tool_call>",

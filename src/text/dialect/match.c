@@ -35,9 +35,8 @@ int match_test(const struct match *match, unsigned where) {
         if (!(mark->where & where)) continue;
         size_t n_text, n_pad = strlen(mark->pad);
         const char *text = match_trim(mark->text, &n_text);
-        for (int padded = n_pad ? 1 : 0; padded >= 0; padded--) {
-            int found =
-                compare(mark->pad, padded ? n_pad : 0, text, n_text, match->held, match->n_held);
+        for (size_t k = 0; k <= n_pad; k++) { // as much of the white space as there is
+            int found = compare(mark->pad + k, n_pad - k, text, n_text, match->held, match->n_held);
             if (found == 1) return mark->action;
             if (found == 0) begins = true;
         }
@@ -51,17 +50,17 @@ char match_shift(struct match *match) {
     return first;
 }
 
-void expect_start(struct expect *expect, bool spaces) {
+void match_expect_start(struct match_expect *expect, bool spaces) {
     expect->n = 0;
     expect->n_got = 0;
     expect->spaces = spaces;
 }
 
-void expect_add(struct expect *expect, const char *text) {
+void match_expect_add(struct match_expect *expect, const char *text) {
     if (*text && expect->n < EXPECT_TEXTS) expect->texts[expect->n++] = text;
 }
 
-int expect_byte(struct expect *expect, char byte) {
+int match_expect_byte(struct match_expect *expect, char byte) {
     if (expect->spaces && expect->n_got == 0 && match_is_space(byte)) return MATCH_HOLD;
     if (expect->n_got == MATCH_BYTES) return MATCH_NONE;
     expect->got[expect->n_got++] = byte;

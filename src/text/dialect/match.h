@@ -1,6 +1,6 @@
 /* Finding marks byte by byte. A matcher looks for several texts in running text and holds back
- * exactly what may still become one; `expect` wants one of several texts right here. No text may be
- * the beginning of another one that is looked for at the same time. */
+ * exactly what may still become one; `match_expect` wants one of several texts right here. No text
+ * may be the beginning of another one that is looked for at the same time. */
 #ifndef JL_TEXT_MATCH_H
 #define JL_TEXT_MATCH_H
 
@@ -34,17 +34,17 @@ char match_shift(struct match *match);
 
 #define EXPECT_TEXTS 5
 
-struct expect {
+struct match_expect {
     const char *texts[EXPECT_TEXTS]; // white space at their ends does not count
     int n;
     bool spaces; // white space may come first
     char got[MATCH_BYTES];
     size_t n_got;
 };
-void expect_start(struct expect *expect, bool spaces);
-void expect_add(struct expect *expect, const char *text); // "" adds nothing
+void match_expect_start(struct match_expect *expect, bool spaces);
+void match_expect_add(struct match_expect *expect, const char *text); // "" adds nothing
 /* Index of the text that this byte completes, MATCH_HOLD, or MATCH_NONE. */
-int expect_byte(struct expect *expect, char byte);
+int match_expect_byte(struct match_expect *expect, char byte);
 
 bool match_is_space(char byte); // space, tab, newline, carriage return
 /* `text` without white space at its ends. */

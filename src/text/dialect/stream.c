@@ -204,7 +204,8 @@ static void give_up(struct dialect_stream *s) {
         stream_text(s, s->state == STREAM_THOUGHT ? DIALECT_REASONING : DIALECT_CONTENT,
                     s->match.held, s->match.n_held);
     }
-    stream_text(s, DIALECT_CONTENT, s->again.data + s->again_at, s->again.len - s->again_at);
+    if (s->again.len)
+        stream_text(s, DIALECT_CONTENT, s->again.data + s->again_at, s->again.len - s->again_at);
     s->again.len = s->again_at = s->raw.len = s->spaces.len = s->value.len = s->match.n_held = 0;
     s->call.early.len = 0;
     s->state = STREAM_TEXT;

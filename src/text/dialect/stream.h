@@ -86,7 +86,7 @@ struct dialect_stream {
     const char *skip;
     struct match match; // text and thoughts
     struct match value_end;
-    struct expect expect;
+    struct match_expect expect;
     struct json_scan scan;
     struct byte_buffer spaces, raw, again, value;
     size_t again_at;

@@ -10,6 +10,17 @@
 #define THINK_LINES .think = {"<think>", "</think>", "\n", "\n", "\n\n"}
 #define THINK_TIGHT .think = {"<think>", "</think>", "", "", ""}
 #define DEEPSEEK_STOPS .stops = {"<｜end▁of▁sentence｜>", "<|EOT|>"}
+#define LLAMA_STOPS .stops = {"<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"}
+// For unknown templates: every token that is known to end turns somewhere.
+#define ALL_STOPS                                                                                  \
+    .stops = {"<|im_end|>",                                                                        \
+              "<|eot_id|>",                                                                        \
+              "<|eom_id|>",                                                                        \
+              "<end_of_turn>",                                                                     \
+              "<|end|>",                                                                           \
+              "<｜end▁of▁sentence｜>",                                                             \
+              "<|END_OF_TURN_TOKEN|>",                                                             \
+              "<|endoftext|>"}
 #define CHATML_STOPS .stops = {"<|im_end|>", "<|endoftext|>"}
 
 static const struct dialect table[] = {
@@ -18,7 +29,7 @@ static const struct dialect table[] = {
         THINK_TIGHT,
         NO_ANSWER,
         DEEPSEEK_STOPS,
-        .thoughts = DIALECT_THOUGHTS_LOOP,
+        .thoughts = DIALECT_THOUGHTS_TOOLS,
         .calls = &format_dsml4,
         .template_has = {"｜DSML｜", "tool_calls>"},
         .template_lacks = {"function_calls>"},
@@ -160,10 +171,19 @@ static const struct dialect table[] = {
         .token = "[TOOL_CALLS]",
     },
     {
+        .name = "llama3-thinking", // models tuned from Llama 3 to think
+        THINK_LINES,
+        NO_ANSWER,
+        LLAMA_STOPS,
+        .thoughts = DIALECT_THOUGHTS_DROP,
+        .calls = &format_llama,
+        .template_has = {"<|start_header_id|>", "</think>"},
+    },
+    {
         .name = "llama3",
         NO_THOUGHT,
         NO_ANSWER,
-        .stops = {"<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"},
+        LLAMA_STOPS,
         .thoughts = DIALECT_THOUGHTS_DROP,
         .calls = &format_llama,
         .template_has = {"<|start_header_id|>"},
@@ -205,12 +225,18 @@ static const struct dialect table[] = {
         .token = "<|END_OF_TURN_TOKEN|>",
     },
     {
-        // Unknown: nothing is a mark. Every token that is known to end turns somewhere ends them.
-        .name = "plain",
+        .name = "plain-thinking", // an unknown template that speaks of thoughts
+        THINK_LINES,
+        NO_ANSWER,
+        ALL_STOPS,
+        .thoughts = DIALECT_THOUGHTS_DROP,
+        .template_has = {"</think>"},
+    },
+    {
+        .name = "plain", // unknown: nothing is a mark
         NO_THOUGHT,
         NO_ANSWER,
-        .stops = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>",
-                  "<｜end▁of▁sentence｜>", "<|END_OF_TURN_TOKEN|>", "<|endoftext|>"},
+        ALL_STOPS,
         .thoughts = DIALECT_THOUGHTS_DROP,
     },
 };
@@ -271,9 +297,14 @@ bool dialect_is_mark(const struct dialect *dialect, const char *text, size_t len
     return false;
 }
 
-bool dialect_keeps_thought(const struct dialect *dialect, bool since_user) {
-    if (dialect->thoughts == DIALECT_THOUGHTS_LOOP) return since_user;
-    return dialect->thoughts == DIALECT_THOUGHTS_ALL;
+bool dialect_keeps_thought(const struct dialect *dialect, bool since_user, bool tools) {
+    switch (dialect->thoughts) {
+    case DIALECT_THOUGHTS_DROP: return false;
+    case DIALECT_THOUGHTS_LOOP: return since_user;
+    case DIALECT_THOUGHTS_TOOLS: return since_user || tools;
+    case DIALECT_THOUGHTS_ALL: break;
+    }
+    return true;
 }
 
 struct dialect_start dialect_prompt_end(const struct dialect *dialect, const char *prompt,

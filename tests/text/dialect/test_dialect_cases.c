@@ -55,6 +55,21 @@ static void run_all_cuts(const json_t *item, const struct dialect *dialect,
     }
 }
 
+/* The text ends early, at every character, as when a request's token limit is reached. */
+static void run_prefixes(const json_t *item, const struct dialect *dialect,
+                         const struct dialect_options *options) {
+    const char *text = json_string_value(json_object_get(item, "text"));
+    size_t len = json_string_length(json_object_get(item, "text"));
+    for (size_t n = 0; n < len; n++) {
+        if (((unsigned char)text[n] & 0xC0) == 0x80) continue; // inside a character
+        char how[64];
+        snprintf(how, sizeof how, "ended at %zu", n);
+        json_t *wanted = run_stream(dialect, options, text, n, cut_whole, NULL);
+        compare(item, how, run_stream(dialect, options, text, n, cut_bytes, NULL), wanted);
+        json_decref(wanted);
+    }
+}
+
 static void run_case(const json_t *item) {
     const struct dialect *dialect =
         dialect_by_name(json_string_value(json_object_get(item, "dialect")));
@@ -81,7 +96,9 @@ static void run_case(const json_t *item) {
     const json_t *whole = json_object_get(item, "whole");
     assert_non_null(events);
     run_all_cuts(item, dialect, &options, events);
+    run_prefixes(item, dialect, &options);
     options.whole_calls = true;
+    run_prefixes(item, dialect, &options);
     run_all_cuts(item, dialect, &options, whole ? whole : events);
     for (size_t i = 0; i < options.n_tool; i++)
         free(schemas[i]);

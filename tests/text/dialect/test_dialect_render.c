@@ -371,7 +371,8 @@ static void test_known(void **state) {
                    "\"arguments\": {\"city\": \"北京\"}}\n</tool_call>\n<tool_call>\n{\"name\": "
                    "\"now\", \"arguments\": {}}\n</tool_call>"},
         {"qwen-xml",
-         "<think>\n想\n</think>\n\n好\n<tool_call>\n<function=get_weather>\n<parameter=city>\n北京"
+         "<think>\n想\n</"
+         "think>\n\n好\n\n<tool_call>\n<function=get_weather>\n<parameter=city>\n北京"
          "\n</parameter>\n</function>\n</tool_call>\n<tool_call>\n<function=now>\n</function>\n"
          "</tool_call>"},
         {"glm-4.5", "<think>想</think>\n好\n<tool_call>get_weather\n<arg_key>city</arg_key>\n"

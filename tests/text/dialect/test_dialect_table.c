@@ -34,6 +34,8 @@ static void test_templates(void **state) {
     assert_string_equal(detect("'[TOOL_CALLS]' + n + '[ARGS]'"), "mistral-v13");
     assert_string_equal(detect("'[TOOL_CALLS]' + n + '[CALL_ID]' + '[ARGS]'"), "mistral-v11");
     assert_string_equal(detect("<|start_header_id|>"), "llama3");
+    assert_string_equal(detect("<|start_header_id|>{{c.split('</think>')}}"), "llama3-thinking");
+    assert_string_equal(detect("{{c.split('</think>')}}"), "plain-thinking");
     assert_string_equal(detect("<start_of_turn>"), "gemma");
     assert_string_equal(detect("<|im_start|>"), "chatml");
     assert_string_equal(detect("{{ messages }}"), "plain");
@@ -188,15 +190,23 @@ static void test_history(void **state) {
     (void)state;
     static const struct {
         const char *dialect;
-        bool old, loop;
-    } rows[] = {{"deepseek-r1", false, false},    {"hermes", false, true},
-                {"deepseek-v3.2", false, true},   {"deepseek-v4", false, true},
-                {"glm-4.7", true, true},          {"minimax-m2", false, true},
-                {"kimi-k2-thinking", false, true}};
+        bool old, old_with_tools, loop;
+    } rows[] = {
+        {"deepseek-r1", false, false, false},
+        {"hermes", false, false, true},
+        {"deepseek-v3.2", false, false, true},
+        {"deepseek-v4", false, true, true},
+        {"glm-4.7", true, true, true},
+        {"minimax-m2", false, false, true},
+        {"kimi-k2-thinking", false, false, true},
+        {"glm-4.5", false, false, true},
+    };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct dialect *d = dialect_by_name(rows[i].dialect);
-        assert_int_equal(dialect_keeps_thought(d, false), rows[i].old);
-        assert_int_equal(dialect_keeps_thought(d, true), rows[i].loop);
+        assert_int_equal(dialect_keeps_thought(d, false, false), rows[i].old);
+        assert_int_equal(dialect_keeps_thought(d, false, true), rows[i].old_with_tools);
+        assert_int_equal(dialect_keeps_thought(d, true, false), rows[i].loop);
+        assert_int_equal(dialect_keeps_thought(d, true, true), rows[i].loop);
     }
 }
 

@@ -91,7 +91,10 @@ static void test_random(void **state) {
         size_t n = 1 + next_random(&random) % 8;
         for (size_t i = 0; i < n; i++)
             strcat(text, parts[next_random(&random) % (sizeof parts / sizeof parts[0])]);
-        json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+        json_error_t where;
+        json_t *value = json_loads(text, JSON_DECODE_ANY, &where);
+        if (!value && (strstr(where.text, "overflow") || strstr(where.text, "too big")))
+            continue; // JSON, but no number that jansson can hold
         bool ok = json_scan_text(text, strlen(text), &kind);
         if (ok != (value != NULL)) fail_msg("%s: jansson says %d", text, value != NULL);
         n_json += ok;
