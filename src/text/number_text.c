@@ -21,7 +21,8 @@ static void times(struct whole *w, uint32_t factor) {
         w->limbs[i] = (uint32_t)(carry % LIMB);
         carry /= LIMB;
     }
-    if (carry && w->count < MAX_LIMBS) w->limbs[w->count++] = (uint32_t)carry;
+    for (; carry && w->count < MAX_LIMBS; carry /= LIMB) // a factor may be above LIMB
+        w->limbs[w->count++] = (uint32_t)(carry % LIMB);
 }
 
 /* mantissa * 2^exponent; mantissa below 2^55, exponent of a double or one less. */

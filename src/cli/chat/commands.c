@@ -30,12 +30,11 @@ static enum jl_status run_help(struct chat *chat, const char *argument, struct j
     screen_print(
         &chat->screen,
         "  %-16s a text that begins with a slash: the first one goes\n"
-        "Enter sends. Alt-Enter, or a backslash at the end of a line, begins a new line; a pasted\n"
-        "block is one message. Up and Down move in it and recall earlier questions, Ctrl-R finds\n"
-        "them, Ctrl-G opens the text in $EDITOR. Ctrl-C stops an answer and keeps what came; at "
-        "the prompt it clears the line, on "
-        "an\n"
-        "empty line twice it leaves. Ctrl-D leaves.\n",
+        "Enter sends. Alt-Enter, or a backslash at the end of a line, begins a\n"
+        "new line; a pasted block is one message. Up and Down move in it and\n"
+        "recall earlier questions, Ctrl-R finds them, Ctrl-G opens the text in\n"
+        "$EDITOR. Ctrl-C stops an answer and keeps what came; at the prompt it\n"
+        "clears the line, on an empty line twice it leaves. Ctrl-D leaves.\n",
         "//TEXT");
     return JL_OK;
 }
@@ -190,7 +189,7 @@ static enum jl_status run_stats(struct chat *chat, const char *argument, struct 
                  backend_level(engine->backend));
     screen_print(&chat->screen, "said     %zu messages\n", conversation_count(&chat->said));
     bool begun = conversation_count(&chat->said) > 0;
-    screen_print(&chat->screen, "context  %d of %d tokens, cache %.1f MiB\n",
+    screen_print(&chat->screen, "context  %d of %d tokens, cache %.2f MiB\n",
                  begun ? timeline_n_token(timeline) : 0, timeline_capacity(timeline),
                  (double)timeline_bytes(timeline) / (1 << 20));
     screen_print(&chat->screen, "prompts  %ld tokens read in %.2f s (%.1f/s), %ld reused\n",
@@ -207,7 +206,7 @@ static const struct row *rows(size_t *n) {
     static const struct row all[] = {
         {"help", NULL, "this list", run_help},
         {"system", "[TEXT]", "show or set the system message; `-` removes it", run_system},
-        {"temp", "[T]", "show or set the temperature; 0: always the likeliest token", run_temp},
+        {"temp", "[T]", "show or set the temperature; 0: the likeliest token", run_temp},
         {"retry", NULL, "another answer to the last question", run_retry},
         {"think", NULL, "show the last answer's thought", run_think},
         {"stats", NULL, "tokens, times, context, numeric class, threads", run_stats},

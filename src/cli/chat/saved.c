@@ -136,15 +136,12 @@ static enum jl_status find_list(const char *path, const json_t *root, const json
     return JL_OK;
 }
 
-enum jl_status saved_read(const char *path, struct conversation *out, struct jl_error *err) {
-    char *text;
-    size_t size;
+enum jl_status saved_parse(const char *path, const char *text, size_t size,
+                           struct conversation *out, struct jl_error *err) {
     json_error_t where;
     const json_t *list;
-    struct conversation read;
-    JL_TRY(file_read(path, FILE_LIMIT, &text, &size, err));
+    struct conversation read = {0};
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
-    free(text);
     if (!root) return jl_fail(err, JL_ERR_FORMAT, "%s: line %d: %s", path, where.line, where.text);
     enum jl_status status = conversation_init(&read, err);
     if (status == JL_OK) status = find_list(path, root, &list, err);
@@ -156,5 +153,14 @@ enum jl_status saved_read(const char *path, struct conversation *out, struct jl_
     } else {
         conversation_free(&read);
     }
+    return status;
+}
+
+enum jl_status saved_read(const char *path, struct conversation *out, struct jl_error *err) {
+    char *text;
+    size_t size;
+    JL_TRY(file_read(path, FILE_LIMIT, &text, &size, err));
+    enum jl_status status = saved_parse(path, text, size, out, err);
+    free(text);
     return status;
 }

@@ -13,4 +13,8 @@ enum jl_status saved_write(const char *path, const struct conversation *conversa
  * not have is JL_ERR_FORMAT, and *out is then not touched; else its old content is replaced. */
 enum jl_status saved_read(const char *path, struct conversation *out, struct jl_error *err);
 
+/* The same from bytes; `path` is for messages. */
+enum jl_status saved_parse(const char *path, const char *text, size_t size,
+                           struct conversation *out, struct jl_error *err);
+
 #endif

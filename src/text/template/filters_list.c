@@ -302,7 +302,7 @@ static struct value *filter_first(struct render *r, struct value **args) {
 
 static struct value *filter_last(struct render *r, struct value **args) {
     struct list items;
-    if (args[0]->kind == VALUE_ITER || args[0]->kind == VALUE_UNDEFINED)
+    if (args[0]->kind == VALUE_ITER)
         return render_fail(r, "a %s cannot be reversed", value_type(args[0]));
     if (!ops_items(r, args[0], &items)) return NULL;
     if (items.count) return items.items[items.count - 1];

@@ -194,9 +194,6 @@ static struct value *filter_truncate(struct render *r, struct value **args) {
     struct strbuf out = {.r = r};
     struct str s, end = str_of("...");
     int64_t length = 255, leeway = 5;
-    if (args[0]->kind != VALUE_STR)
-        return render_fail(r, "truncate needs a string, not a %s", value_type(args[0]));
-    s = args[0]->as.s;
     if (args[1] && !ops_need_int(r, args[1], "the length", &length)) return NULL;
     if (args[3] && !methods_args_str(r, args[3], "the end", &end)) return NULL;
     if (args[4] && args[4]->kind != VALUE_NONE && !ops_need_int(r, args[4], "the leeway", &leeway))
@@ -204,9 +201,12 @@ static struct value *filter_truncate(struct render *r, struct value **args) {
     int64_t end_len = (int64_t)str_chars(end);
     if (length < end_len || leeway < 0)
         return render_fail(r, "truncate: the length is below that of the end, or leeway below 0");
+    int64_t chars = ops_length(args[0]);
+    if (chars >= 0 && (length > INT64_MAX - leeway || chars <= length + leeway)) return args[0];
+    if (args[0]->kind != VALUE_STR)
+        return render_fail(r, "truncate needs a string, not a %s", value_type(args[0]));
+    s = args[0]->as.s;
     if (!render_work(r, s.len / 64)) return NULL;
-    int64_t chars = (int64_t)str_chars(s);
-    if (length > INT64_MAX - leeway || chars <= length + leeway) return args[0];
     struct str head = str_part(s, 0, str_offset(s, (size_t)(length - end_len)));
     if (!filters_is_true(args[2], false)) {
         for (size_t i = head.len; i-- > 0;) {

@@ -5,6 +5,7 @@
 #include "text/template/filters.h"
 #include "text/template/format.h"
 #include "text/template/methods.h"
+#include "text/utf8.h"
 
 static struct value *filter_abs(struct render *r, struct value **args) {
     int64_t i;
@@ -40,6 +41,22 @@ static struct value *filter_length(struct render *r, struct value **args) {
 }
 
 /* ---- numbers from text ---- */
+
+/* int() and float() read the decimal digits of every script. */
+static struct str ascii_digits(struct render *r, struct str s) {
+    struct strbuf out = {.r = r};
+    uint32_t code;
+    for (size_t at = 0; at < s.len;) {
+        size_t n = (size_t)utf8_step(s.data + at, s.len - at, &code);
+        int digit = code < 0x80 ? -1 : methods_digit(code);
+        if (digit >= 0)
+            strbuf_put(&out, &"0123456789"[digit], 1, 0);
+        else
+            strbuf_str(&out, str_part(s, at, at + n));
+        at += n;
+    }
+    return strbuf_view(&out);
+}
 
 static int digit_value(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -92,7 +109,7 @@ static enum int_result parse_int(struct str s, int base, int64_t *out) {
 }
 
 static bool parse_float(struct render *r, struct str s, double *out) {
-    s = methods_strip(s, NULL, 3);
+    s = ascii_digits(r, methods_strip(s, NULL, 3));
     return render_work(r, 500 + s.len) && number_text_parse(s.data, s.len, out);
 }
 
@@ -112,7 +129,7 @@ static struct value *filter_int(struct render *r, struct value **args) {
     if (v->kind == VALUE_UNDEFINED) return render_fail(r, "%s", v->as.why);
     if (v->kind != VALUE_STR) return fallback;
     if (base == 0 || (base >= 2 && base <= 36)) {
-        enum int_result result = parse_int(v->as.s, (int)base, &i);
+        enum int_result result = parse_int(ascii_digits(r, v->as.s), (int)base, &i);
         if (result == INT_OK) return value_int(r, i);
         if (result == INT_BIG)
             return render_unsupported(r, "integers beyond 64 bits are not supported");

@@ -21,14 +21,28 @@ void format_escape(struct strbuf *out, struct str s) {
     }
 }
 
-/* str() or repr() of a value, cut to a precision and padded. */
-static bool put_text(struct render *r, struct strbuf *out, struct value *v, char how,
-                     struct format_spec *spec) {
+/* Inside a text that counts as HTML, what is filled in is escaped, unless it counts as HTML too. */
+static bool put_escaped(struct render *r, struct strbuf *out, struct value *v, char how) {
     struct strbuf text = {.r = r};
+    if (how == 's' && v->kind == VALUE_STR && v->as.s.markup) {
+        strbuf_str(out, v->as.s);
+        return !out->failed;
+    }
     if (how == 's')
         ops_write(r, &text, v);
     else
         ops_repr(r, &text, v);
+    format_escape(out, strbuf_view(&text));
+    return !r->failed && !text.failed && !out->failed;
+}
+
+/* str() or repr() of a value, cut to a precision and padded. */
+static bool put_text(struct render *r, struct strbuf *out, struct value *v, char how,
+                     struct format_spec *spec, bool markup) {
+    struct strbuf text = {.r = r};
+    if (markup && !put_escaped(r, &text, v, how)) return false;
+    if (!markup && how == 's') ops_write(r, &text, v);
+    if (!markup && how != 's') ops_repr(r, &text, v);
     struct str s = strbuf_view(&text);
     if (r->failed || text.failed) return false;
     size_t chars = str_chars(s);
@@ -154,12 +168,12 @@ static bool put_char(struct percent *p, struct value *v, struct format_spec *spe
     int64_t i;
     spec->precision = -1;
     if (v->kind == VALUE_STR && str_chars(v->as.s) == 1)
-        return put_text(p->r, &p->out, v, 's', spec);
+        return put_text(p->r, &p->out, v, 's', spec, false);
     if (!ops_as_int(v, &i) || i < 0 || i >= UTF8_CODE_END || (i >= 0xD800 && i < 0xE000))
         return RENDER_NO(render_fail(p->r, "%%c needs a character"));
     strbuf_code(&text, (uint32_t)i, 0);
     struct value *c = strbuf_value(&text);
-    return c && put_text(p->r, &p->out, c, 's', spec);
+    return c && put_text(p->r, &p->out, c, 's', spec, false);
 }
 
 static bool put_percent(struct percent *p) {
@@ -183,7 +197,7 @@ static bool put_percent(struct percent *p) {
     case 'r':
     case 'a':
         spec.align = spec.align ? spec.align : '>';
-        return put_text(p->r, &p->out, v, type, &spec);
+        return put_text(p->r, &p->out, v, type, &spec, p->format.markup);
     case 'c': spec.align = spec.align ? spec.align : '>'; return put_char(p, v, &spec);
     case 'd':
     case 'o':
@@ -200,8 +214,6 @@ static bool put_percent(struct percent *p) {
 
 struct value *format_percent(struct render *r, struct str format, struct value *args) {
     struct percent p = {.r = r, .out = {.r = r}, .format = format, .all = args};
-    if (format.markup)
-        return render_unsupported(r, "'%%' on a text that counts as HTML is not supported");
     p.args = args->kind == VALUE_TUPLE ? args->as.list : (struct list){&args, 1};
     while (!at_end(&p)) {
         size_t from = p.at;
@@ -215,7 +227,9 @@ struct value *format_percent(struct render *r, struct str format, struct value *
     bool mapping = args->kind == VALUE_DICT || args->kind == VALUE_LIST;
     if (p.next < p.args.count && !mapping && !p.by_name)
         return render_fail(r, "not all values were used by the format");
-    return strbuf_value(&p.out);
+    struct value *result = strbuf_value(&p.out);
+    if (result) result->as.s.markup = format.markup;
+    return result;
 }
 
 /* ---- str.format ---- */
@@ -223,8 +237,9 @@ struct value *format_percent(struct render *r, struct str format, struct value *
 struct braces {
     struct render *r;
     const struct call *call;
-    int64_t next; // automatic number; negative: numbers were written out
-    bool numbered;
+    int64_t next;  // automatic number
+    bool numbered; // numbers were written out
+    bool markup;   // the text counts as HTML: fields are escaped
 };
 
 static int64_t read_number(struct str s) {
@@ -340,7 +355,15 @@ static bool put_field(struct braces *b, struct strbuf *out, struct value *v, cha
         if (spec.zero && !spec.fill) spec.fill = '0';
         if (spec.zero && !spec.align)
             return RENDER_NO(render_unsupported(r, "format: '0' on a string"));
-        return put_text(r, out, v, 's', &spec);
+        return put_text(r, out, v, 's', &spec, false);
+    }
+    if (ops_as_int(v, &i) && spec.type == 'c' && i >= 0 && i < UTF8_CODE_END &&
+        !(i >= 0xD800 && i < 0xE000) && !spec.sign && !spec.alternate && !spec.grouping) {
+        struct strbuf c = {.r = r};
+        strbuf_code(&c, (uint32_t)i, 0);
+        v = strbuf_value(&c);
+        spec.align = spec.align ? spec.align : '<';
+        return v && put_text(r, out, v, 's', &spec, false);
     }
     if (ops_as_int(v, &i) && memchr("\0dxXobn", spec.type, 7) && spec.precision < 0)
         return format_int(r, out, i, &spec);
@@ -377,7 +400,13 @@ static bool put_replacement(struct braces *b, struct strbuf *out, struct str s, 
     struct value *v = field_value(b, str_part(s, 0, name));
     if (!v) return false;
     if (at < s.len && !put_braces(b, &spec, str_part(s, at + 1, s.len), depth + 1)) return false;
-    return put_field(b, out, v, conversion, strbuf_view(&spec));
+    bool is_html = v->kind == VALUE_STR && v->as.s.markup && !conversion && !spec.len;
+    if (!b->markup || is_html || depth > 0)
+        return put_field(b, out, v, conversion, strbuf_view(&spec));
+    struct strbuf field = {.r = b->r};
+    if (!put_field(b, &field, v, conversion, strbuf_view(&spec))) return false;
+    format_escape(out, strbuf_view(&field));
+    return !out->failed;
 }
 
 static bool put_braces(struct braces *b, struct strbuf *out, struct str s, int depth) {
@@ -410,7 +439,8 @@ static bool put_braces(struct braces *b, struct strbuf *out, struct str s, int d
 struct value *format_braces(struct render *r, struct str format, const struct call *call) {
     struct braces b = {.r = r, .call = call};
     struct strbuf out = {.r = r};
-    if (format.markup)
-        return render_unsupported(r, "format on a text that counts as HTML is not supported");
-    return put_braces(&b, &out, format, 0) ? strbuf_value(&out) : NULL;
+    b.markup = format.markup;
+    struct value *result = put_braces(&b, &out, format, 0) ? strbuf_value(&out) : NULL;
+    if (result) result->as.s.markup = format.markup;
+    return result;
 }

@@ -34,5 +34,6 @@ struct value *methods_join(struct render *r, struct str separator, struct list i
 bool methods_split_lines(struct render *r, struct str s, bool keep_ends, struct list *out);
 bool methods_find_text(struct str s, struct str what, size_t from, size_t *at);
 bool methods_test(struct str s, const char *name); // "isupper"...
+int methods_digit(uint32_t code);                  // 0 to 9 of any script; else -1
 
 #endif

@@ -105,6 +105,15 @@ static bool is_printable(uint32_t code) {
     return code == ' ' || !(c == UTF8PROC_CATEGORY_CN || c >= UTF8PROC_CATEGORY_ZS);
 }
 
+/* Decimal digits come in runs of ten, zero first. */
+int methods_digit(uint32_t code) {
+    uint32_t zero = code;
+    if (!is_decimal(code)) return -1;
+    while (is_decimal(zero - 1))
+        zero--;
+    return (int)((code - zero) % 10);
+}
+
 /* ---- questions ---- */
 
 static bool all(struct str s, bool (*is)(uint32_t), bool empty) {
@@ -177,8 +186,9 @@ bool methods_test(struct str s, const char *name) {
     }
 #define QUESTIONS(X)                                                                               \
     X(isupper)                                                                                     \
-    X(islower) X(istitle) X(isidentifier) X(isalpha) X(isdigit) X(isdecimal) X(isnumeric)          \
-        X(isalnum) X(isspace) X(isascii) X(isprintable)
+    X(islower)                                                                                     \
+    X(istitle) X(isidentifier) X(isalpha) X(isdigit) X(isdecimal) X(isnumeric) X(isalnum)          \
+        X(isspace) X(isascii) X(isprintable)
 QUESTIONS(QUESTION)
 
 /* ---- changes ---- */

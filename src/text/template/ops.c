@@ -249,6 +249,7 @@ struct value *ops_iter_next(struct render *r, struct ops_iter *it) {
         if (it->at >= s.len) return NULL;
         size_t stop = it->at + str_offset(str_part(s, it->at, s.len), 1);
         struct str c = str_part(s, it->at, stop);
+        c.markup = false;
         it->at = stop;
         return value_str(r, c);
     }

@@ -146,6 +146,8 @@ struct value *ops_getitem(struct render *r, struct value *obj, struct value *key
 
 struct value *ops_getattr(struct render *r, struct value *obj, struct str name) {
     struct value *v, *key;
+    if (obj->kind == VALUE_UNDEFINED && name.len > 2 && !memcmp(name.data, "__", 2))
+        return value_undefined(r, "Python's inner attributes are not accessible");
     if (!ops_attribute(r, obj, name, &v)) return NULL;
     if (v) return v;
     if (obj->kind == VALUE_DICT) { // the common case, without a value for the key
