@@ -66,13 +66,13 @@ static void note_full(const struct run *run) {
 }
 
 static enum jl_status continue_text(struct run *run, struct jl_error *err) {
-    struct talk_sampling sampling;
+    struct talk_request request = {.n = run->n ? run->n : INT_MAX};
     struct talk_sink sink = {.token = on_token, .ctx = run};
     struct talk_result result = {0};
     int32_t *ids;
     size_t n;
     int reused;
-    JL_TRY(talk_choose(&run->talk, &run->sampling, &sampling, err));
+    JL_TRY(talk_choose(&run->talk, &run->sampling, &request.sampling, err));
     JL_TRY(
         tokenizer_encode(run->talk.tokenizer, run->text, run->len, ENCODE_ADD_BOS, &ids, &n, err));
     enum jl_status status = JL_OK;
@@ -83,12 +83,11 @@ static enum jl_status continue_text(struct run *run, struct jl_error *err) {
             jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens; the model's context holds %d", n,
                     timeline_capacity(run->talk.timeline));
     if (status == JL_OK)
-        status = timeline_sync(run->talk.timeline, ids, (int)n, NULL, NULL, &reused, err);
+        status = timeline_sync(run->talk.timeline, ids, (int)n, NULL, &reused, err);
     free(ids);
     if (status != JL_OK) return status;
     screen_text(&run->screen, run->text, run->len);
-    status =
-        talk_generate(&run->talk, &sampling, run->n ? run->n : INT_MAX, NULL, &sink, &result, err);
+    status = talk_generate(&run->talk, &request, &sink, &result, err);
     screen_text(&run->screen, "\n", 1);
     // Without -n the full context is what was asked for: no word of it into a pipe.
     if (status == JL_OK && result.why == TALK_STOP_CONTEXT && (run->n || run->screen.notes))

@@ -171,54 +171,59 @@ static int32_t choose(const struct talk *talk, const struct talk_sampling *sampl
 }
 
 struct decoding {
+    const struct talk_sink *sink;
     struct token_stream stream;
     char *text;
     size_t len, cap;
+    bool go_on;
 };
 
 /* Whether the text of a control token is wanted. */
-static enum jl_status shows(struct decoding *decoding, int32_t id, const struct talk_sink *sink,
-                            bool *out, struct jl_error *err) {
+static enum jl_status shows(struct decoding *decoding, int32_t id, bool *out,
+                            struct jl_error *err) {
     struct token_stream alone;
     token_stream_init(&alone, decoding->stream.tokenizer, false);
     alone.show_control = true;
     decoding->len = 0;
     JL_TRY(token_stream_push(&alone, id, &decoding->text, &decoding->len, &decoding->cap, err));
-    *out = decoding->len && sink->show(sink->ctx, decoding->text, decoding->len);
+    *out =
+        decoding->len && decoding->sink->show(decoding->sink->ctx, decoding->text, decoding->len);
     return JL_OK;
 }
 
-static enum jl_status one_token(struct decoding *decoding, int32_t id, const struct talk_sink *sink,
-                                bool *go_on, struct jl_error *err) {
+static enum jl_status give(struct decoding *decoding, int32_t id, struct jl_error *err) {
+    const struct talk_sink *sink = decoding->sink;
+    return sink->token(sink->ctx, id, decoding->text ? decoding->text : "", decoding->len,
+                       &decoding->go_on, err);
+}
+
+static enum jl_status one_token(struct decoding *decoding, int32_t id, struct jl_error *err) {
     bool show = false;
-    if (sink->show && tokenizer_is_control(decoding->stream.tokenizer, id))
-        JL_TRY(shows(decoding, id, sink, &show, err));
+    if (decoding->sink->show && tokenizer_is_control(decoding->stream.tokenizer, id))
+        JL_TRY(shows(decoding, id, &show, err));
     decoding->stream.show_control = show;
     decoding->len = 0;
     JL_TRY(token_stream_push(&decoding->stream, id, &decoding->text, &decoding->len, &decoding->cap,
                              err));
-    return sink->token(sink->ctx, id, decoding->text ? decoding->text : "", decoding->len, go_on,
-                       err);
+    return give(decoding, id, err);
 }
 
-static enum jl_status generate(struct talk *talk, const struct talk_sampling *sampling, int n,
-                               const atomic_bool *cancel, const struct talk_sink *sink,
+static enum jl_status generate(struct talk *talk, const struct talk_request *request,
                                struct decoding *decoding, struct talk_result *result,
                                struct jl_error *err) {
-    bool go_on = true;
-    while (result->n_token < n) {
-        if (cancel && atomic_load(cancel)) {
+    while (result->n_token < request->n) {
+        if (request->cancel && atomic_load(request->cancel)) {
             result->why = TALK_STOP_CANCEL;
             return JL_OK;
         }
-        int32_t id = choose(talk, sampling);
+        int32_t id = choose(talk, &request->sampling);
         if (is_stop(talk, id)) {
             result->why = TALK_STOP_EOS;
             return JL_OK;
         }
         result->n_token++;
-        JL_TRY(one_token(decoding, id, sink, &go_on, err));
-        if (!go_on) {
+        JL_TRY(one_token(decoding, id, err));
+        if (!decoding->go_on) {
             result->why = TALK_STOP_SINK;
             return JL_OK;
         }
@@ -231,22 +236,20 @@ static enum jl_status generate(struct talk *talk, const struct talk_sampling *sa
     return JL_OK;
 }
 
-enum jl_status talk_generate(struct talk *talk, const struct talk_sampling *sampling, int n,
-                             const atomic_bool *cancel, const struct talk_sink *sink,
-                             struct talk_result *result, struct jl_error *err) {
-    struct decoding decoding = {0};
-    bool go_on = true;
+enum jl_status talk_generate(struct talk *talk, const struct talk_request *request,
+                             const struct talk_sink *sink, struct talk_result *result,
+                             struct jl_error *err) {
+    struct decoding decoding = {.sink = sink, .go_on = true};
+    struct jl_error inner;
     *result = (struct talk_result){.why = TALK_STOP_COUNT};
     token_stream_init(&decoding.stream, talk->tokenizer, sink->at_start);
-    enum jl_status status = generate(talk, sampling, n, cancel, sink, &decoding, result, err);
+    enum jl_status status = generate(talk, request, &decoding, result, err);
     // What waits for the rest of a character comes out even after a failure.
-    struct jl_error inner;
     decoding.len = 0;
     enum jl_status flushed =
         token_stream_end(&decoding.stream, &decoding.text, &decoding.len, &decoding.cap, &inner);
     if (flushed == JL_OK && result->why != TALK_STOP_SINK)
-        flushed = sink->token(sink->ctx, TOKEN_NONE, decoding.text ? decoding.text : "",
-                              decoding.len, &go_on, &inner);
+        flushed = give(&decoding, TOKEN_NONE, &inner);
     free(decoding.text);
     if (status == JL_OK && flushed != JL_OK) return jl_fail(err, flushed, "%s", inner.message);
     return status;

@@ -83,9 +83,15 @@ struct talk_result {
     int n_token; // chosen, the end token not counted
 };
 
-/* Up to n tokens after what the timeline holds. Each is fed, so that the next turn follows it. */
-enum jl_status talk_generate(struct talk *talk, const struct talk_sampling *sampling, int n,
-                             const atomic_bool *cancel, const struct talk_sink *sink,
-                             struct talk_result *result, struct jl_error *err);
+struct talk_request {
+    struct talk_sampling sampling;
+    int n;                     // at most so many tokens
+    const atomic_bool *cancel; // may be NULL
+};
+
+/* Tokens after what the timeline holds. Each is fed, so that the next turn follows it. */
+enum jl_status talk_generate(struct talk *talk, const struct talk_request *request,
+                             const struct talk_sink *sink, struct talk_result *result,
+                             struct jl_error *err);
 
 #endif

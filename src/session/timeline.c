@@ -67,8 +67,10 @@ static int common_prefix(const struct timeline *timeline, const int32_t *ids, in
 }
 
 enum jl_status timeline_sync(struct timeline *timeline, const int32_t *ids, int n,
-                             const atomic_bool *cancel, const struct timeline_progress *progress,
-                             int *reused, struct jl_error *err) {
+                             const struct timeline_watch *watch, int *reused,
+                             struct jl_error *err) {
+    static const struct timeline_watch nobody;
+    if (!watch) watch = &nobody;
     if (n < 1) return jl_fail(err, JL_ERR_USAGE, "a prompt needs at least one token");
     if (n > timeline_capacity(timeline))
         return jl_fail(err, JL_ERR_LIMIT, "the prompt has %d tokens; the model's context holds %d",
@@ -88,9 +90,9 @@ enum jl_status timeline_sync(struct timeline *timeline, const int32_t *ids, int 
         int count = n - at < rows ? n - at : rows;
         struct feed feed = {timeline->state, timeline->ids + at, count,
                             at + count == n ? FEED_LAST : FEED_NONE};
-        JL_TRY(feed_forward(timeline->exec, &feed, 1, cancel, timeline->logits, err));
+        JL_TRY(feed_forward(timeline->exec, &feed, 1, watch->cancel, timeline->logits, err));
         at += count;
-        if (progress && progress->step) progress->step(progress->ctx, at - same, n - same);
+        if (watch->step) watch->step(watch->ctx, at - same, n - same);
     }
     timeline->n_logits = n;
     return JL_OK;

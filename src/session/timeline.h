@@ -19,17 +19,19 @@ int timeline_capacity(const struct timeline *timeline);        // the model's co
 size_t timeline_bytes(const struct timeline *timeline);        // of the cached state
 const float *timeline_logits(const struct timeline *timeline); // (n_vocab), after the last token
 
-struct timeline_progress {
-    void (*step)(void *ctx, int done, int total); // after each pass; may be NULL
+/* How others take part in a long feed; NULL members are left out. */
+struct timeline_watch {
+    const atomic_bool *cancel;
+    void (*step)(void *ctx, int done, int total); // after each pass
     void *ctx;
 };
 
 /* The state holds exactly `ids` (n >= 1) and the logits after them are known. *reused: how many
  * were there already. A longer prompt than the context is JL_ERR_LIMIT and changes nothing. After
- * JL_ERR_CANCELLED or another failure the state holds a shorter part of `ids`. */
+ * JL_ERR_CANCELLED or another failure the state holds a shorter part of `ids`. watch may be NULL.
+ */
 enum jl_status timeline_sync(struct timeline *timeline, const int32_t *ids, int n,
-                             const atomic_bool *cancel, const struct timeline_progress *progress,
-                             int *reused, struct jl_error *err);
+                             const struct timeline_watch *watch, int *reused, struct jl_error *err);
 
 /* One token more, after a sync. JL_ERR_LIMIT when the context is full. */
 enum jl_status timeline_push(struct timeline *timeline, int32_t id, struct jl_error *err);

@@ -49,7 +49,7 @@ static int tear_down(void **state) {
 static void sync(struct rig *rig, const int32_t *ids, int n, int wanted_reused) {
     struct jl_error err = {0};
     int reused = -1;
-    if (timeline_sync(rig->timeline, ids, n, NULL, NULL, &reused, &err) != JL_OK)
+    if (timeline_sync(rig->timeline, ids, n, NULL, &reused, &err) != JL_OK)
         fail_msg("%s", err.message);
     assert_int_equal(reused, wanted_reused);
     assert_int_equal(timeline_n_token(rig->timeline), n);
@@ -61,7 +61,7 @@ static void check_logits(struct rig *rig, const int32_t *ids, int n) {
     struct timeline *fresh;
     int reused;
     assert_int_equal(timeline_create(rig->exec, &fresh, &err), JL_OK);
-    assert_int_equal(timeline_sync(fresh, ids, n, NULL, NULL, &reused, &err), JL_OK);
+    assert_int_equal(timeline_sync(fresh, ids, n, NULL, &reused, &err), JL_OK);
     assert_int_equal(reused, 0);
     assert_memory_equal(timeline_logits(fresh), timeline_logits(rig->timeline),
                         (size_t)rig->model->hp.n_vocab * sizeof(float));
@@ -97,15 +97,13 @@ static void test_refusals(void **state) {
     int capacity = timeline_capacity(rig->timeline), reused;
     int32_t *many = calloc((size_t)capacity + 1, sizeof *many);
     sync(rig, rig->ids, 20, 0);
-    assert_int_equal(timeline_sync(rig->timeline, many, capacity + 1, NULL, NULL, &reused, &err),
+    assert_int_equal(timeline_sync(rig->timeline, many, capacity + 1, NULL, &reused, &err),
                      JL_ERR_LIMIT);
     assert_non_null(strstr(err.message, "4097"));
-    assert_int_equal(timeline_sync(rig->timeline, many, 0, NULL, NULL, &reused, &err),
-                     JL_ERR_USAGE);
+    assert_int_equal(timeline_sync(rig->timeline, many, 0, NULL, &reused, &err), JL_ERR_USAGE);
     sync(rig, rig->ids, 20, 20); // as before
     many[7] = rig->model->hp.n_vocab;
-    assert_int_equal(timeline_sync(rig->timeline, many, 12, NULL, NULL, &reused, &err),
-                     JL_ERR_USAGE);
+    assert_int_equal(timeline_sync(rig->timeline, many, 12, NULL, &reused, &err), JL_ERR_USAGE);
     sync(rig, rig->ids, 20, 0);
     check_logits(rig, rig->ids, 20);
     assert_int_equal(timeline_push(rig->timeline, -1, &err), JL_ERR_USAGE);
@@ -114,29 +112,29 @@ static void test_refusals(void **state) {
     free(many);
 }
 
-struct watch {
+struct count {
     atomic_bool *cancel;
     int done, total, calls;
 };
 
 static void stop_after_two(void *ctx, int done, int total) {
-    struct watch *watch = ctx;
-    watch->done = done;
-    watch->total = total;
-    if (++watch->calls == 2) atomic_store(watch->cancel, true);
+    struct count *count = ctx;
+    count->done = done;
+    count->total = total;
+    if (++count->calls == 2) atomic_store(count->cancel, true);
 }
 
 static void test_cancel_keeps_what_was_read(void **state) {
     struct rig *rig = *state;
     struct jl_error err = {0};
     atomic_bool cancel = false;
-    struct watch watch = {&cancel, 0, 0, 0};
-    struct timeline_progress progress = {stop_after_two, &watch};
+    struct count count = {&cancel, 0, 0, 0};
+    struct timeline_watch watch = {&cancel, stop_after_two, &count};
     int reused;
-    assert_int_equal(timeline_sync(rig->timeline, rig->ids, N, &cancel, &progress, &reused, &err),
+    assert_int_equal(timeline_sync(rig->timeline, rig->ids, N, &watch, &reused, &err),
                      JL_ERR_CANCELLED);
-    assert_int_equal(watch.done, 2 * ROWS);
-    assert_int_equal(watch.total, N);
+    assert_int_equal(count.done, 2 * ROWS);
+    assert_int_equal(count.total, N);
     assert_int_equal(timeline_n_token(rig->timeline), 2 * ROWS);
     sync(rig, rig->ids, N, 2 * ROWS);
     check_logits(rig, rig->ids, N);

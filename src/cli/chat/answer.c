@@ -135,8 +135,8 @@ static enum jl_status generate(struct listener *listener, struct jl_error *err) 
                              .at_start = listener->stream != NULL};
     struct talk_result result;
     listener->started = cli_seconds();
-    enum jl_status status = talk_generate(request->talk, &request->sampling, request->n,
-                                          request->cancel, &sink, &result, err);
+    struct talk_request asked = {request->sampling, request->n, request->cancel};
+    enum jl_status status = talk_generate(request->talk, &asked, &sink, &result, err);
     answer->why = result.why;
     answer->n_token = result.n_token;
     if (listener->stream) {
@@ -160,15 +160,14 @@ static void on_progress(void *ctx, int done, int total) {
 static enum jl_status read_prompt(const struct answer_request *request, struct answer *answer,
                                   struct jl_error *err) {
     struct cli_progress line;
-    struct timeline_progress progress = {request->progress ? on_progress : NULL, &line};
+    struct timeline_watch watch = {request->cancel, request->progress ? on_progress : NULL, &line};
     double started = cli_seconds();
     if (request->prompt->n > INT32_MAX)
         return jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens", request->prompt->n);
     answer->n_prompt = (int)request->prompt->n;
     cli_progress_start(&line);
-    enum jl_status status =
-        timeline_sync(request->talk->timeline, request->prompt->ids, answer->n_prompt,
-                      request->cancel, &progress, &answer->n_reused, err);
+    enum jl_status status = timeline_sync(request->talk->timeline, request->prompt->ids,
+                                          answer->n_prompt, &watch, &answer->n_reused, err);
     cli_progress_end(&line);
     answer->prompt_seconds = cli_seconds() - started;
     return status;

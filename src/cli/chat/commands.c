@@ -27,15 +27,14 @@ static enum jl_status run_help(struct chat *chat, const char *argument, struct j
                  all[i].argument ? all[i].argument : "");
         screen_print(&chat->screen, "  %-16s %s\n", left, all[i].help);
     }
-    screen_print(
-        &chat->screen,
-        "  %-16s a text that begins with a slash: the first one goes\n"
-        "Enter sends. Alt-Enter, or a backslash at the end of a line, begins a\n"
-        "new line; a pasted block is one message. Up and Down move in it and\n"
-        "recall earlier questions, Ctrl-R finds them, Ctrl-G opens the text in\n"
-        "$EDITOR. Ctrl-C stops an answer and keeps what came; at the prompt it\n"
-        "clears the line, on an empty line twice it leaves. Ctrl-D leaves.\n",
-        "//TEXT");
+    screen_print(&chat->screen,
+                 "  %-16s a text that begins with a slash: the first one goes\n"
+                 "Enter sends. Alt-Enter, or a backslash at the end of a line, begins a\n"
+                 "new line; a pasted block is one message. Up and Down move in it and\n"
+                 "recall earlier questions, Ctrl-R finds them, Ctrl-G opens the text in\n"
+                 "$EDITOR. Ctrl-C stops an answer and keeps what came; at the prompt it\n"
+                 "clears the line, on an empty line twice it leaves. Ctrl-D leaves.\n",
+                 "//TEXT");
     return JL_OK;
 }
 
