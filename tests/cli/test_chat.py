@@ -252,6 +252,20 @@ class Editing(Base):
         terminal.expect(PROMPT)
         self.assertEqual(self.questions(terminal), ["first \u4e00 again"])
 
+    def test_history_is_searched(self):
+        terminal = self.chat()
+        for text in ("\u7b2c\u4e00 fish", "\u7b2c\u4e8c bird", "\u7b2c\u4e00 cat", "dog"):
+            terminal.send(text + "\r")
+            terminal.expect("Hello you!")
+            terminal.expect(PROMPT)
+        terminal.send("\u7b2c\u4e00\x12\x12 again\r")
+        terminal.expect("Hello you!")
+        terminal.expect(PROMPT)
+        terminal.send("ir\x12\r")
+        terminal.expect("Hello you!")
+        terminal.expect(PROMPT)
+        self.assertEqual(self.questions(terminal)[-2:], ["\u7b2c\u4e00 fish again", "\u7b2c\u4e8c bird"])
+
     def test_history_that_cannot_be_written_is_said_once(self):
         blocked = self.path("blocked")
         with open(blocked, "w", encoding="utf-8"):

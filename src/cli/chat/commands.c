@@ -31,9 +31,10 @@ static enum jl_status run_help(struct chat *chat, const char *argument, struct j
                  "  %-16s a text that begins with a slash: the first one goes\n"
                  "Enter sends. Alt-Enter, or a backslash at the end of a line, begins a\n"
                  "new line; a pasted block is one message. Up and Down move in it and\n"
-                 "recall earlier questions, Ctrl-R finds them, Ctrl-G opens the text in\n"
-                 "$EDITOR. Ctrl-C stops an answer and keeps what came; at the prompt it\n"
-                 "clears the line, on an empty line twice it leaves. Ctrl-D leaves.\n",
+                 "recall earlier questions, Ctrl-R those that contain what stands before\n"
+                 "the cursor; Ctrl-G opens the text in $EDITOR. Ctrl-C stops an answer\n"
+                 "and keeps what came; at the prompt it clears the line, on an empty\n"
+                 "line twice it leaves. Ctrl-D leaves.\n",
                  "//TEXT");
     return JL_OK;
 }

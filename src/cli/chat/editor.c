@@ -309,7 +309,7 @@ static void bind_all(EditLine *line) {
         {L"^F", L"ed-next-char", NULL},
         {L"^W", L"ed-delete-prev-word", NULL},
         {L"^U", L"vi-kill-line-prev", NULL},
-        {L"^R", L"em-inc-search-prev", NULL},
+        {L"^R", L"ed-search-prev-history", NULL},
         {L"^I", L"ed-insert", NULL},
         {L"^J", L"ed-newline", NULL},
         {L"^M", L"ed-newline", NULL},
