@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "cli/chat/saved.h"
 #include "support/scratch.h"
 
@@ -41,6 +42,10 @@ static void test_round_trip(void **state) {
         assert_int_equal(read.system != NULL, with_system);
         if (with_system) assert_true(json_equal(read.system, said.system));
     }
+    char *text = NULL;
+    assert_int_equal(file_read(path, 1 << 20, &text, NULL, &err), JL_OK);
+    assert_non_null(strstr(text, "\"a\": 0.1\n")); // as a person would write it
+    free(text);
     assert_int_equal(saved_write(path, &said, "m.gguf", false, &err), JL_ERR_USAGE);
     assert_non_null(strstr(err.message, "save!"));
     assert_int_equal(saved_write(path, &said, "not \xff utf-8", true, &err), JL_OK);

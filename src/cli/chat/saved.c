@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "text/json_print.h"
 
 #define FORMAT "jinlin-conversation"
 #define VERSION 1
@@ -33,15 +34,19 @@ enum jl_status saved_write(const char *path, const struct conversation *conversa
     if (!overwrite && file_exists(path))
         return jl_fail(err, JL_ERR_USAGE, "%s is there already: /save! %s overwrites it", path,
                        path);
+    const struct json_print_options pretty = {.indent = 2};
+    struct byte_buffer text = {0};
     json_t *root = document(conversation, model);
-    if (!root) return jl_fail(err, JL_ERR_MEMORY, "out of memory for %s", path);
-    enum jl_status status = file_writer_open(path, &writer, err);
-    if (status == JL_OK &&
-        (json_dumpf(root, writer.stream, JSON_INDENT(2)) || fputc('\n', writer.stream) == EOF)) {
+    enum jl_status status = root ? json_print(root, &pretty, &text, err)
+                                 : jl_fail(err, JL_ERR_MEMORY, "out of memory for %s", path);
+    json_decref(root);
+    if (status == JL_OK) status = file_writer_open(path, &writer, err);
+    if (status == JL_OK && (fwrite(text.data, 1, text.len, writer.stream) != text.len ||
+                            fputc('\n', writer.stream) == EOF)) {
         status = jl_fail(err, JL_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
         file_writer_abort(&writer);
     }
-    json_decref(root);
+    buffer_free(&text);
     return status == JL_OK ? file_writer_commit(&writer, err) : status;
 }
 
