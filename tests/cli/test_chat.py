@@ -669,6 +669,22 @@ class Templates(Base):
         self.assertIn("thought for", self.ask(terminal, "inside"))  # the template opened the thought
         self.assertEqual(self.saved(terminal)[3], {"role": "assistant", "content": "", "reasoning": "Hello there."})
 
+    def test_thoughts_are_switched(self):
+        model = self.path("switch")
+        make_chatty(model, template=TEMPLATE + "{% if enable_thinking is not defined or enable_thinking %}"
+                                               "<go-ponder>{% endif %}")
+        terminal = self.chat(model=model)
+        self.assertIn("thought for", self.ask(terminal, "x"))
+        self.assertIn("is asked not to think", self.ask(terminal, "/think off"))
+        text = self.ask(terminal, "x")
+        self.assertNotIn("thought for", text)
+        self.assertIn("Hello there.", text)
+        self.ask(terminal, "/think on")
+        self.assertIn("thought for", self.ask(terminal, "x"))
+        self.assertIn("/think on, /think off", self.ask(terminal, "/think of"))
+        plain = self.chat(model=self.chatty)
+        self.assertIn("has no switch", self.ask(plain, "/think off"))
+
     def test_thought_without_escapes(self):
         terminal = self.chat(model=self.chatty, TERM="dumb", prompt="> ")
         terminal.send("ponder\n")

@@ -70,9 +70,20 @@ static enum jl_status run_temp(struct chat *chat, const char *argument, struct j
     return JL_OK;
 }
 
+static enum jl_status set_thinking(struct chat *chat, const char *argument, struct jl_error *err) {
+    bool on = !strcmp(argument, "on");
+    if (!on && strcmp(argument, "off") != 0)
+        return jl_fail(err, JL_ERR_USAGE, "/think shows the last thought; /think on, /think off");
+    if (!prompt_has_switch(&chat->form))
+        return jl_fail(err, JL_ERR_USAGE, "this model's template has no switch for thinking");
+    chat->form.thinking = on ? PROMPT_THINK_ON : PROMPT_THINK_OFF;
+    screen_note(&chat->screen, "the model is asked %sto think from the next answer on",
+                on ? "" : "not ");
+    return JL_OK;
+}
+
 static enum jl_status run_think(struct chat *chat, const char *argument, struct jl_error *err) {
-    (void)argument;
-    (void)err;
+    if (*argument) return set_thinking(chat, argument, err);
     for (size_t i = conversation_count(&chat->said); i-- > 0;) {
         const json_t *message = json_array_get(chat->said.messages, i);
         const json_t *thought = json_object_get(message, "reasoning");
@@ -208,7 +219,7 @@ static const struct row *rows(size_t *n) {
         {"system", "[TEXT]", "show or set the system message; `-` removes it", run_system},
         {"temp", "[T]", "show or set the temperature; 0: the likeliest token", run_temp},
         {"retry", NULL, "another answer to the last question", run_retry},
-        {"think", NULL, "show the last answer's thought", run_think},
+        {"think", "[on|off]", "show the last thought; ask for thoughts or for none", run_think},
         {"stats", NULL, "tokens, times, context, numeric class, threads", run_stats},
         {"save", "FILE", "write the conversation as JSON; /save! overwrites", run_save},
         {"save!", "FILE", "the same, over a file that is there", run_save_over},

@@ -56,6 +56,25 @@ enum jl_status prompt_form_open(struct talk *talk, const char *path, bool plain,
 
 /* ---- by the template ---- */
 
+/* Names by which templates ask whether to think: Qwen3 and GLM, DeepSeek-V3.1. */
+static const char *const switches[] = {"enable_thinking", "thinking"};
+#define N_SWITCH (sizeof switches / sizeof switches[0])
+
+bool prompt_has_switch(const struct prompt_form *form) {
+    for (size_t i = 0; form->tmpl && i < N_SWITCH; i++)
+        if (chat_template_uses(form->tmpl, switches[i])) return true;
+    return false;
+}
+
+static bool set_switches(const struct prompt_form *form, json_t *variables) {
+    bool fits = true;
+    for (size_t i = 0; form->thinking != PROMPT_THINK_AS_MODEL && i < N_SWITCH; i++)
+        if (chat_template_uses(form->tmpl, switches[i]))
+            fits = fits && !json_object_set_new(variables, switches[i],
+                                                json_boolean(form->thinking == PROMPT_THINK_ON));
+    return fits;
+}
+
 /* A message as templates know it: thoughts are called reasoning_content there. */
 static json_t *for_template(json_t *message) {
     json_t *reasoning = json_object_get(message, "reasoning");
@@ -114,7 +133,7 @@ static enum jl_status build_templated(const struct talk *talk, const struct prom
                                       struct jl_error *err) {
     struct chat_rendered rendered = {0};
     json_t *variables = variables_of(conversation);
-    enum jl_status status = variables ? JL_OK : no_memory(err);
+    enum jl_status status = variables && set_switches(form, variables) ? JL_OK : no_memory(err);
     if (status == JL_OK) status = open_template_variables(&form->source, variables, err);
     if (status == JL_OK) status = render(form, variables, &rendered, err);
     if (status == JL_OK) status = encode(talk, form, &rendered, out, err);

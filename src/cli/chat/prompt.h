@@ -13,7 +13,11 @@ struct prompt_form {
     struct model_template source;
     struct chat_template *tmpl;
     const struct dialect *dialect;
+    enum prompt_thinking { PROMPT_THINK_AS_MODEL, PROMPT_THINK_ON, PROMPT_THINK_OFF } thinking;
 };
+
+/* Whether the template can be asked to think or not. */
+bool prompt_has_switch(const struct prompt_form *form);
 
 /* The form of the model at `path`; its end-of-turn tokens are added to the talk's. `plain`: as if
  * it had no template. A template that cannot be read is an error, not a plain form. */
