@@ -5,6 +5,8 @@
 #define COMMAND_LIST(X)                                                                            \
     X(run, "continue a text")                                                                      \
     X(chat, "talk with a model in the terminal")                                                   \
+    X(tokenize, "text to token ids")                                                               \
+    X(detokenize, "token ids to text")                                                             \
     X(inspect, "what a model file holds and how it will run")                                      \
     X(logits, "logits of every position of a prompt, as float32")                                  \
     X(generate, "continue token ids")                                                              \

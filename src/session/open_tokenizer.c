@@ -67,8 +67,20 @@ static enum jl_status open_ranks(const char *path, const char *text, size_t size
     return name_file(path, tokenizer_from_ranks(text, size, pre, out, &inner), &inner, err);
 }
 
-static enum jl_status open_json(const char *path, const char *text, size_t size,
-                                struct tokenizer **out, struct jl_error *err) {
+/* The builders of tokenizer.json and of tokenizer.model, which also take what stands beside. */
+typedef enum jl_status (*build_with_config)(const char *text, size_t size, const char *config,
+                                            size_t config_len, struct tokenizer **out,
+                                            struct jl_error *err);
+
+static enum jl_status from_sentencepiece(const char *text, size_t size, const char *config,
+                                         size_t config_len, struct tokenizer **out,
+                                         struct jl_error *err) {
+    return tokenizer_from_sentencepiece(text, size, config, config_len, out, err);
+}
+
+static enum jl_status open_with_config(const char *path, const char *text, size_t size,
+                                       build_with_config build, struct tokenizer **out,
+                                       struct jl_error *err) {
     struct jl_error inner;
     const char *slash = strrchr(path, '/');
     char *config_path = NULL, *config = NULL;
@@ -80,21 +92,31 @@ static enum jl_status open_json(const char *path, const char *text, size_t size,
     if (file_exists(config_path))
         status = file_read(config_path, MAX_FILE_BYTES, &config, &config_len, err);
     if (status == JL_OK)
-        status = name_file(path, tokenizer_from_json(text, size, config, config_len, out, &inner),
-                           &inner, err);
+        status = name_file(path, build(text, size, config, config_len, out, &inner), &inner, err);
     free(config_path);
     free(config);
     return status;
+}
+
+/* A tokenizer.model is a protobuf message: its first field, a piece, begins with this byte. */
+#define SENTENCEPIECE_START '\n'
+
+static bool has_suffix(const char *path, const char *suffix) {
+    size_t len = strlen(path), tail = strlen(suffix);
+    return len >= tail && strcmp(path + len - tail, suffix) == 0;
 }
 
 static enum jl_status open_text(const char *path, const char *text, size_t size, const char *pre,
                                 struct tokenizer **out, struct jl_error *err) {
     if (is_rank_file(text, size)) return open_ranks(path, text, size, pre, out, err);
     JL_TRY(no_pre(path, pre, err));
-    if (is_json(text, size)) return open_json(path, text, size, out, err);
+    if (is_json(text, size) || has_suffix(path, ".json"))
+        return open_with_config(path, text, size, tokenizer_from_json, out, err);
+    if ((size && text[0] == SENTENCEPIECE_START) || has_suffix(path, ".model"))
+        return open_with_config(path, text, size, from_sentencepiece, out, err);
     return report_fail(err, JL_ERR_UNSUPPORTED, path,
-                       "is neither a tokenizer.json nor a rank file; a SentencePiece model "
-                       "(tokenizer.model) must be converted to tokenizer.json");
+                       "is neither a GGUF file, nor a tokenizer.json, nor a tokenizer.model, nor a "
+                       "rank file (lines of a token in base64 and its rank)");
 }
 
 enum jl_status open_tokenizer_file(const char *path, const char *pre, struct tokenizer **out,

@@ -10,8 +10,8 @@
 
 #include "fixture.h"
 #include "format/gguf_write.h"
-#include "support/scratch.h"
 #include "session/open_tokenizer.h"
+#include "support/scratch.h"
 
 #define KEY(name) "tokenizer.ggml." name
 
@@ -103,8 +103,9 @@ static void test_bad_gguf(void **state) {
         enum jl_status status;
         const char *says;
     } rows[] = {
-        {{.model = "gpt2"}, JL_ERR_UNSUPPORTED, "'gpt2'"},
-        {{.model = "bert"}, JL_ERR_UNSUPPORTED, "--tokens"},
+        {{.model = "gpt2"}, JL_ERR_FORMAT, "tokenizer.ggml.merges"},
+        {{.model = "rwkv"}, JL_ERR_UNSUPPORTED, "'rwkv'"},
+        {{.model = "plamo2"}, JL_ERR_UNSUPPORTED, "--tokens"},
         {{.model = ""}, JL_ERR_UNSUPPORTED, "''"},
         {{.leave = "model"}, JL_ERR_UNSUPPORTED, "tokenizer.ggml.model"},
         {{.leave = "tokens"}, JL_ERR_FORMAT, "tokenizer.ggml.tokens"},
@@ -129,6 +130,131 @@ static void test_bad_gguf(void **state) {
             fail_msg("row %zu: status %d: %s", i, (int)status, err.message);
         assert_null(t);
     }
+}
+
+/* ---- byte-level BPE ---- */
+
+/* Bytes as tokens, "ab" and "<s>"; `pre` NULL leaves the key out. */
+static const char *write_gpt2(const char *pre, bool types) {
+    struct gguf_string texts[260], merges[] = {{"a b", 3}};
+    char letters[256][3];
+    int32_t type[260];
+    int n = 0;
+    const int64_t dim[1] = {8};
+    const float data[8] = {0};
+    struct jl_error err = {0};
+    struct gguf_writer *w;
+    const char *path = scratch_path("gpt2.gguf");
+    for (uint32_t byte = 0; byte < 256; byte++, n++) { // GPT-2's letters, in the order of the bytes
+        bool itself = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte != 0xAD);
+        uint32_t code = itself ? byte
+                               : 0x100 + (byte <= 0x20   ? byte
+                                          : byte <= 0xA0 ? byte - 94
+                                                         : 67);
+        int len = code < 0x80 ? 1 : 2;
+        letters[n][0] = (char)(len == 1 ? code : 0xC0 | code >> 6);
+        letters[n][1] = (char)(0x80 | (code & 0x3F));
+        texts[n] = (struct gguf_string){letters[n], (size_t)len};
+        type[n] = TOKEN_NORMAL;
+    }
+    texts[n] = (struct gguf_string){"ab", 2};
+    type[n++] = TOKEN_NORMAL;
+    texts[n] = (struct gguf_string){"<s>", 3};
+    type[n++] = TOKEN_CONTROL;
+    assert_int_equal(gguf_writer_create(path, 0, &w, &err), JL_OK);
+    gguf_put_text(w, "general.architecture", "gpt2");
+    gguf_put_text(w, KEY("model"), "gpt2");
+    if (pre) gguf_put_text(w, KEY("pre"), pre);
+    gguf_put_strings(w, KEY("tokens"), texts, (size_t)n);
+    gguf_put_strings(w, KEY("merges"), merges, 1);
+    if (types) gguf_put_array(w, KEY("token_type"), GGUF_INT32, type, (size_t)n);
+    gguf_put_u32(w, KEY("bos_token_id"), 257);
+    gguf_add_tensor(w, "x", DTYPE_F32, 1, dim);
+    assert_int_equal(gguf_write_data(w, data, sizeof data, &err), JL_OK);
+    if (gguf_writer_commit(w, &err) != JL_OK) fail_msg("%s", err.message);
+    gguf_writer_free(w);
+    return path;
+}
+
+static void test_gpt2(void **state) {
+    struct tokenizer *t;
+    struct jl_error err = {0};
+    (void)state;
+    if (open_path(write_gpt2("gpt-2", true), &t, &err) != JL_OK) fail_msg("%s", err.message);
+    fixture_check(t, "abc \xC3\xA9<s>", 0, "256 99 32 195 169 60 115 62");
+    fixture_check(t, "ab<s>", ENCODE_SPECIAL | ENCODE_ADD_BOS, "256 257");
+    tokenizer_free(t);
+    if (open_path(write_gpt2("llama-bpe", true), &t, &err) != JL_OK) fail_msg("%s", err.message);
+    fixture_check(t, "ab", ENCODE_ADD_BOS, "257 256"); // this name adds BOS
+    tokenizer_free(t);
+    if (open_path(write_gpt2("gpt-2", false), &t, &err) != JL_OK) fail_msg("%s", err.message);
+    tokenizer_free(t);
+    assert_int_equal(open_path(write_gpt2("gpt-99", true), &t, &err), JL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "gpt-99"));
+    const char *path = write_gpt2(NULL, true);
+    assert_int_equal(open_path(path, &t, &err), JL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "tokenizer.ggml.pre"));
+    if (open_tokenizer_path(path, "gpt-2", &t, &err) != JL_OK) fail_msg("%s", err.message);
+    tokenizer_free(t);
+    assert_int_equal(open_tokenizer_path(write_gpt2("gpt-2", true), "gpt-2", &t, &err),
+                     JL_ERR_USAGE);
+}
+
+static void write_ranks(const char *path) {
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char text[4000];
+    size_t len = 0;
+    for (int byte = 0; byte < 256; byte++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%c%c== %d\n", letters[byte >> 2],
+                                letters[(byte & 3) << 4], byte);
+    snprintf(text + len, sizeof text - len, "YWI= 256\n"); // "ab"
+    scratch_text(path, text);
+}
+
+/* A rank file is opened where the folder says whose it is, or the caller how it splits. */
+static void test_ranks(void **state) {
+    static const struct {
+        const char *folder, *file, *config, *tokenizer_config, *pre;
+        enum jl_status status;
+    } rows[] = {
+        {"r1", "tiktoken.model", "{\"model_type\":\"kimi_k2\"}",
+         "{\"tokenizer_class\":\"TikTokenTokenizer\"}", NULL, JL_OK},
+        {"r2", "tiktoken.model", "{\"model_type\":\"other\"}",
+         "{\"tokenizer_class\":\"TikTokenTokenizer\"}", NULL, JL_ERR_USAGE},
+        {"r3", "qwen.tiktoken", "{}", "{\"tokenizer_class\":\"QWenTokenizer\"}", NULL, JL_OK},
+        {"r4", "a.tiktoken", "{}", "{}", NULL, JL_ERR_USAGE},
+        {"r5", "a.tiktoken", "{}", "{}", "gpt-2", JL_OK},
+        {"r6", "tokenizer.model", "{}", "{\"tokenizer_class\":\"ChatGLM4Tokenizer\"}", NULL, JL_OK},
+        {"r7", "tokenizer.model", "{}", "{}", NULL, JL_ERR_USAGE},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char name[100], folder[4096];
+        struct tokenizer *t = NULL;
+        struct jl_error err = {0};
+        snprintf(name, sizeof name, "%s/%s", rows[i].folder, rows[i].file);
+        write_ranks(name);
+        snprintf(name, sizeof name, "%s/config.json", rows[i].folder);
+        scratch_text(name, rows[i].config);
+        snprintf(name, sizeof name, "%s/tokenizer_config.json", rows[i].folder);
+        scratch_text(name, rows[i].tokenizer_config);
+        snprintf(folder, sizeof folder, "%s", scratch_path(rows[i].folder));
+        enum jl_status status = open_tokenizer_path(folder, rows[i].pre, &t, &err);
+        if (status != rows[i].status)
+            fail_msg("row %zu: status %d: %s", i, (int)status, err.message);
+        if (status == JL_OK)
+            fixture_check(t, "abc", 0, "256 99");
+        else
+            assert_non_null(strstr(err.message, "kimi-k2")); // names what could be said
+        tokenizer_free(t);
+    }
+    struct tokenizer *t;
+    struct jl_error err = {0};
+    scratch_text("odd/file", "what is this");
+    assert_int_equal(open_tokenizer_path(scratch_path("odd/file"), NULL, &t, &err),
+                     JL_ERR_UNSUPPORTED);
+    assert_int_equal(open_tokenizer_path(scratch_path("odd/none"), NULL, &t, &err), JL_ERR_IO);
 }
 
 /* ---- folders ---- */
@@ -162,23 +288,24 @@ static void test_folder(void **state) {
     assert_int_equal(open_folder("empty", &t, &err), JL_ERR_UNSUPPORTED);
     assert_non_null(strstr(err.message, "tokenizer.json"));
     scratch_text("empty/tokenizer.model", "x");
-    assert_int_equal(open_folder("empty", &t, &err), JL_ERR_UNSUPPORTED);
+    assert_int_equal(open_folder("empty", &t, &err), JL_ERR_FORMAT);
     assert_non_null(strstr(err.message, "tokenizer.model"));
     scratch_text("bad/tokenizer.json", "{");
     assert_int_equal(open_folder("bad", &t, &err), JL_ERR_FORMAT);
-    assert_non_null(strstr(err.message, "bad: tokenizer.json, line 1"));
+    assert_non_null(strstr(err.message, "bad/tokenizer.json: tokenizer.json, line 1"));
     free(json);
 }
 
 /* ---- published vocabularies ---- */
 
-static void check_shared(const char *model, const char *cases) {
-    char *path = fixture_shared(model);
+static void check_shared(const char *model, const char *pre, const char *name) {
+    char *path = fixture_shared(model), cases[100];
     if (!path) skip();
     struct tokenizer *t;
     struct jl_error err = {0};
-    if (open_path(path, &t, &err) != JL_OK) fail_msg("%s", err.message);
+    if (open_tokenizer_path(path, pre, &t, &err) != JL_OK) fail_msg("%s", err.message);
     free(path);
+    snprintf(cases, sizeof cases, "vocab/cases/%s.jsonl", name);
     path = fixture_shared(cases);
     assert_non_null(path);
     printf("%s: %zu cases\n", cases, fixture_check_cases(t, path));
@@ -186,14 +313,31 @@ static void check_shared(const char *model, const char *cases) {
     tokenizer_free(t);
 }
 
-static void test_llama_spm(void **state) {
+/* Every vocabulary of vocab/index.json. */
+static void test_shared(void **state) {
+    static const struct {
+        const char *model, *pre, *name;
+    } rows[] = {
+        {"vocab/deepseek-v3/deepseek_v3.tiktoken", "deepseek-v3", "deepseek-v3"},
+        {"vocab/qwen2/qwen2.tiktoken", "qwen2", "qwen2"},
+        {"vocab/qwen2", NULL, "qwen2-hf"}, // vocab.json, merges.txt, tokenizer_config.json
+        {"vocab/llama-3/llama3.tiktoken", "llama-bpe", "llama-3"},
+        {"vocab/gpt2/tokenizer.json", NULL, "gpt2"},
+        {"vocab/llama-2/tokenizer.json", NULL, "llama-2"},
+        {"vocab/llama-2/tokenizer.model", NULL, "llama-2"},
+        {"vocab/modernbert", NULL, "modernbert"},
+        {"vocab/kimi-k2/kimi_k2.tiktoken", "kimi-k2", "kimi-k2"},
+        {"vocab/mistral-0.3/tokenizer.json", NULL, "mistral-0.3"},
+        {"vocab/gguf/ggml-vocab-deepseek-llm.gguf", NULL, "gguf-deepseek-llm"},
+        {"vocab/gguf/ggml-vocab-deepseek-coder.gguf", NULL, "gguf-deepseek-coder"},
+        {"vocab/gguf/ggml-vocab-llama-spm.gguf", NULL, "gguf-llama-spm"},
+        {"vocab/gguf/ggml-vocab-gpt-2.gguf", NULL, "gguf-gpt-2"},
+        {"vocab/gguf/ggml-vocab-phi-3.gguf", NULL, "gguf-phi-3"},
+        {"vocab/gguf/ggml-vocab-falcon.gguf", NULL, "gguf-falcon"},
+    };
     (void)state;
-    check_shared("vocab/gguf/ggml-vocab-llama-spm.gguf", "vocab/cases/gguf-llama-spm.jsonl");
-}
-
-static void test_phi_3(void **state) {
-    (void)state;
-    check_shared("vocab/gguf/ggml-vocab-phi-3.gguf", "vocab/cases/gguf-phi-3.jsonl");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        check_shared(rows[i].model, rows[i].pre, rows[i].name);
 }
 
 static void test_stories(void **state) {
@@ -216,9 +360,10 @@ static int clean_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gguf),   cmocka_unit_test(test_bad_gguf),
-        cmocka_unit_test(test_folder), cmocka_unit_test(test_llama_spm),
-        cmocka_unit_test(test_phi_3),  cmocka_unit_test(test_stories),
+        cmocka_unit_test(test_gguf),    cmocka_unit_test(test_bad_gguf),
+        cmocka_unit_test(test_folder),  cmocka_unit_test(test_gpt2),
+        cmocka_unit_test(test_ranks),   cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_stories),
     };
     return cmocka_run_group_tests(tests, NULL, clean_up);
 }

@@ -7,6 +7,7 @@
 
 #define CACHE_FROM_BYTES 512 // shorter texts repeat too little to pay for a cache
 #define CACHE_MAX_PLACES 16384
+#define SHORT_BYTES 32
 
 /* ---- where text may be cut ---- */
 
@@ -93,6 +94,8 @@ void bpe_allow_joins(struct bpe *bpe, const char *text, size_t len) {
 void bpe_free(struct bpe *bpe) {
     u64map_free(&bpe->pairs);
     u64map_free(&bpe->chars);
+    free(bpe->byte_pairs);
+    bpe->byte_pairs = NULL;
 }
 
 /* The next symbol of a text: a character, or a byte. */
@@ -122,6 +125,20 @@ void bpe_set_byte_fallback(struct bpe *bpe) {
                                 : bpe->byte_token[i] != TOKEN_NONE;
         bpe->byte_fallback = bpe->byte_fallback && known;
     }
+}
+
+/* Tables for the first look-ups of a piece, which are most of them. */
+bool bpe_finish(struct bpe *bpe) {
+    if (!bpe->bytes) return true;
+    bpe->byte_pairs = malloc(256 * 256 * sizeof *bpe->byte_pairs);
+    if (!bpe->byte_pairs) return false;
+    for (uint32_t i = 0; i < 256; i++)
+        bpe->byte_symbol[i] = bpe_symbol(bpe, UTF8_CODE_END + i);
+    for (size_t i = 0; i < 256 * 256; i++) {
+        uint64_t key = bpe_merge_key(bpe->byte_symbol[i / 256], bpe->byte_symbol[i % 256]);
+        if (!u64map_get(&bpe->pairs, key, &bpe->byte_pairs[i])) bpe->byte_pairs[i] = BPE_MERGE_NONE;
+    }
+    return true;
 }
 
 /* A part of a token: a token itself, or a bare symbol; TOKEN_NONE when merging cannot make it. */
@@ -215,10 +232,26 @@ static bool affixed_symbol(struct bpe_run *run, const char *text, size_t len, bo
     return true;
 }
 
+/* A short piece of bytes: no look-up of symbols, and none of the first pairs. */
+static enum jl_status merge_bytes(struct bpe_run *run, const unsigned char *text, size_t len,
+                                  struct jl_error *err) {
+    const struct bpe *bpe = run->bpe;
+    int32_t symbols[SHORT_BYTES];
+    uint64_t first[SHORT_BYTES];
+    for (size_t i = 0; i < len; i++) {
+        symbols[i] = bpe->byte_symbol[text[i]];
+        if (i > 0) first[i - 1] = bpe->byte_pairs[text[i - 1] * 256 + text[i]];
+    }
+    if (!bpe_merge(&bpe->pairs, symbols, &len, first, &run->merge)) return no_memory(err);
+    return emit(run, symbols, len, err);
+}
+
 static enum jl_status merge_piece(struct bpe_run *run, const char *text, size_t len,
                                   struct jl_error *err) {
     const struct bpe *bpe = run->bpe;
     struct id_buffer *symbols = &run->symbols;
+    if (bpe->bytes && len <= SHORT_BYTES)
+        return merge_bytes(run, (const unsigned char *)text, len, err);
     bool affixed = bpe->prefix || bpe->suffix;
     symbols->len = 0;
     if (!buffer_reserve_ids(symbols, len)) return no_memory(err); // at most a symbol a byte
@@ -236,7 +269,8 @@ static enum jl_status merge_piece(struct bpe_run *run, const char *text, size_t 
                        "the text has a piece of %zu characters, more than %zu: cut it into parts",
                        symbols->len, BPE_MERGE_MAX);
     }
-    if (!bpe_merge(&bpe->pairs, symbols->data, &symbols->len, &run->merge)) return no_memory(err);
+    if (!bpe_merge(&bpe->pairs, symbols->data, &symbols->len, NULL, &run->merge))
+        return no_memory(err);
     return emit(run, symbols->data, symbols->len, err);
 }
 
@@ -275,7 +309,7 @@ static void remember(struct bpe_run *run, const char *text, size_t len, uint64_t
     size_t n = run->ids->len - ids_at;
     if (!run->cache || len > BPE_SEEN_BYTES || n > BPE_SEEN_IDS) return;
     struct bpe_seen *seen = seen_place(run, hash);
-    seen->hash = hash;
+    seen->tag = (uint32_t)(hash >> 32);
     seen->len = (uint8_t)len;
     seen->n_id = (uint8_t)n;
     memcpy(seen->bytes, text, len);
@@ -290,7 +324,8 @@ static enum jl_status through_cache(struct bpe_run *run, const char *text, size_
     if (!run->cache || len > BPE_SEEN_BYTES) return encode(run, text, len, err);
     uint64_t hash = hash_bytes(text, len) ^ (encode == merge_piece ? PIECE_SALT : 0);
     const struct bpe_seen *seen = seen_place(run, hash);
-    if (seen->hash == hash && seen->len == len && memcmp(seen->bytes, text, len) == 0)
+    if (seen->tag == (uint32_t)(hash >> 32) && seen->len == len &&
+        memcmp(seen->bytes, text, len) == 0)
         return copy_seen(run, seen) ? JL_OK : no_memory(err);
     size_t ids_at = run->ids->len;
     JL_TRY(encode(run, text, len, err));
@@ -309,6 +344,16 @@ void bpe_run_start(struct bpe_run *run, size_t len) {
 
 /* ---- words ---- */
 
+/* As utf8_length; most characters that come here are of three bytes, and not at either end of
+ * their range. */
+static int char_length(const char *text, size_t len) {
+    const unsigned char *at = (const unsigned char *)text;
+    if (len >= 3 && at[0] > 0xE0 && at[0] < 0xED && (at[1] & 0xC0) == 0x80 &&
+        (at[2] & 0xC0) == 0x80)
+        return 3;
+    return utf8_length(text, len);
+}
+
 /* Cuts where no merge can cross; each part is a piece of its own. */
 static enum jl_status encode_pieces(struct bpe_run *run, const char *text, size_t len,
                                     struct jl_error *err) {
@@ -316,7 +361,7 @@ static enum jl_status encode_pieces(struct bpe_run *run, const char *text, size_
     size_t start = 0;
     int n_left = 0;
     for (size_t at = 0; at < len;) {
-        int n = utf8_length(text + at, len - at), step = n ? n : 1;
+        int n = char_length(text + at, len - at), step = n ? n : 1;
         // In a vocabulary of bytes tokens may end anywhere in ill-formed bytes: no cut beside them.
         bool sound = !bpe->bytes || (n && n_left > 0);
         if (at > start && sound && !may_join(bpe, text + at, n_left < 0 ? 1 : n_left, step)) {

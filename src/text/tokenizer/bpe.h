@@ -22,6 +22,8 @@ struct bpe {
     struct u64map chars; // code (utf8_step) -> token; over bytes: of bytes, UTF8_CODE_END + byte
     int32_t byte_token[256];     // byte fallback; TOKEN_NONE where absent
     bool bytes;                  // symbols are bytes, not characters
+    int32_t byte_symbol[256];    // of bytes: token or bare; after bpe_finish
+    uint64_t *byte_pairs;        // of bytes: what two bytes become, [left * 256 + right]
     bool byte_fallback;          // all 256 bytes have a token
     bool fuse_unknown;           // a run of unknown characters is one token
     bool ignore_merges;          // a word that is a token stays whole
@@ -44,17 +46,18 @@ int32_t bpe_symbol(const struct bpe *bpe, uint32_t code);
 bool bpe_add_char(struct bpe *bpe, int32_t token);                   // ignored unless one symbol
 void bpe_allow_joins(struct bpe *bpe, const char *text, size_t len); // text of a merged token
 void bpe_set_byte_fallback(struct bpe *bpe);                         // after byte_token is filled
+bool bpe_finish(struct bpe *bpe);                                    // after all pairs are there
 /* Adds every way to cut the token in two symbols as a pair of this rank. */
 bool bpe_add_cuts(struct bpe *bpe, int32_t token, uint32_t rank);
 
 /* One encoding: scratch memory and the pieces seen lately. */
-#define BPE_SEEN_BYTES 32
-#define BPE_SEEN_IDS 5
-struct bpe_seen { // one cache line
-    uint64_t hash;
+#define BPE_SEEN_BYTES 14
+#define BPE_SEEN_IDS 3
+struct bpe_seen {      // half a cache line
+    uint32_t tag;      // of the hash
     uint8_t len, n_id; // len 0 is a free place
-    int32_t ids[BPE_SEEN_IDS];
     char bytes[BPE_SEEN_BYTES];
+    int32_t ids[BPE_SEEN_IDS];
 };
 struct bpe_run {
     const struct bpe *bpe;

@@ -188,6 +188,7 @@ static enum jl_status build(struct tokenizer *t, const struct bpe_spec *spec,
     bpe_set_byte_fallback(&t->bpe);
     JL_TRY(bpe_build_specials(t, err));
     JL_TRY(add_merges(t, spec, bytes, err));
+    if (!bpe_finish(&t->bpe)) return bpe_build_no_memory(err);
     const struct bpe_build_ends ends = {spec->bos, spec->eos, spec->unk, spec->add_bos,
                                         spec->add_eos};
     return bpe_build_ends(t, &ends, err);

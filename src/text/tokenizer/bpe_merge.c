@@ -5,8 +5,8 @@
 
 #include "base/arena.h"
 
-#define NO_PAIR UINT64_MAX // as a pair's value: higher than every rank
-#define SCAN_MAX 32        // symbols; above, the heap is faster
+#define NO_PAIR BPE_MERGE_NONE // higher than every rank
+#define SCAN_MAX 32            // symbols; above, the heap is faster
 
 static uint64_t look_up(const struct u64map *pairs, int32_t left, int32_t right) {
     uint64_t value;
@@ -17,9 +17,10 @@ static uint32_t rank_of(uint64_t value) { return (uint32_t)(value >> 32); }
 
 /* ---- short pieces ---- */
 
-static size_t merge_by_scan(const struct u64map *pairs, int32_t *symbols, size_t n) {
-    uint64_t pair[SCAN_MAX]; // pair[i]: symbols i and i + 1
-    for (size_t i = 0; i + 1 < n; i++)
+static size_t merge_by_scan(const struct u64map *pairs, int32_t *symbols, size_t n,
+                            uint64_t *first) {
+    uint64_t own[SCAN_MAX], *pair = first ? first : own; // pair[i]: symbols i and i + 1
+    for (size_t i = 0; !first && i + 1 < n; i++)
         pair[i] = look_up(pairs, symbols[i], symbols[i + 1]);
     while (n > 1) {
         size_t best = 0;
@@ -132,11 +133,11 @@ static size_t merge_by_heap(const struct u64map *pairs, int32_t *symbols, size_t
     return out;
 }
 
-bool bpe_merge(const struct u64map *pairs, int32_t *symbols, size_t *n,
+bool bpe_merge(const struct u64map *pairs, int32_t *symbols, size_t *n, uint64_t *first,
                struct bpe_merge_scratch *scratch) {
     if (*n > BPE_MERGE_MAX) return false;
     if (*n <= SCAN_MAX) {
-        *n = merge_by_scan(pairs, symbols, *n);
+        *n = merge_by_scan(pairs, symbols, *n, first);
         return true;
     }
     if (!reserve(scratch, *n)) return false;

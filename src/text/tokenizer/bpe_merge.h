@@ -25,8 +25,12 @@ struct bpe_merge_scratch {
 };
 void bpe_merge_scratch_free(struct bpe_merge_scratch *scratch);
 
-/* Merges symbols[0..*n) in place and sets *n. False: out of memory, or n > BPE_MERGE_MAX. */
-bool bpe_merge(const struct u64map *pairs, int32_t *symbols, size_t *n,
+#define BPE_MERGE_NONE UINT64_MAX // as a value: the two do not merge
+
+/* Merges symbols[0..*n) in place and sets *n. `first`, unless NULL, holds the value of each symbol
+ * with the next one, so that these need no look-up; it is overwritten. False: out of memory, or
+ * n > BPE_MERGE_MAX. */
+bool bpe_merge(const struct u64map *pairs, int32_t *symbols, size_t *n, uint64_t *first,
                struct bpe_merge_scratch *scratch);
 
 #endif

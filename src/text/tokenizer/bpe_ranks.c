@@ -122,6 +122,7 @@ static enum jl_status build(struct tokenizer *t, const char *text, size_t len, c
         if (t->vocab.tokens[id].type == TOKEN_NORMAL && !bpe_add_cuts(&t->bpe, id, (uint32_t)id))
             return bpe_build_no_memory(err);
     }
+    if (!bpe_finish(&t->bpe)) return bpe_build_no_memory(err);
     t->bpe.ignore_merges = true;
     t->bos = t->eos = TOKEN_NONE;
     return JL_OK;

@@ -1,7 +1,7 @@
 /* From Oniguruma's and Rust's patterns to PCRE2's. What means something else there is rewritten:
  *
  *   \s \S        White_Space; PCRE2's also has U+180E
- *   \w \b        Alphabetic, M, Nd, Pc; PCRE2's are letters, numbers and "_"
+ *   \w \b        Alphabetic, M, Nd, Pc (Rust: and joiners); PCRE2's: letters, numbers, "_"
  *   \p{Han}      \p{sc:Han}: in PCRE2 a bare script name means Script_Extensions
  *   [A&&[^B]]    one negated class when A is made of general categories, else a look-ahead
  *   {,n} {n}+    PCRE2 10.42 takes the first literally; Oniguruma repeats in the second
@@ -23,6 +23,9 @@
     "\\x{3001}-\\x{10FFFF}"
 #define WORD_ONIG "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
 #define WORD_RUST WORD_ONIG "\\p{Join_Control}"
+/* Outside of brackets Oniguruma asks its table of Latin-1, where six numbers are word characters.
+ */
+#define WORD_ONIG_ALONE WORD_ONIG "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
 
 struct translator {
     const char *start, *at, *end;
@@ -299,9 +302,10 @@ static enum jl_status read_char_escape(struct translator *t, bool in_class, uint
 }
 
 /* An escape that stands for a set, as items for a class. */
-static enum jl_status read_set_escape(struct translator *t, struct byte_buffer *out, bool *negated,
-                                      uint32_t *bits) {
+static enum jl_status read_set_escape(struct translator *t, struct byte_buffer *out, bool alone,
+                                      bool *negated, uint32_t *bits) {
     bool onig = t->flavour == REGEX_ONIG;
+    const char *word = !onig ? WORD_RUST : alone ? WORD_ONIG_ALONE : WORD_ONIG;
     char c = *t->at++;
     *negated = false;
     *bits = 0;
@@ -310,8 +314,8 @@ static enum jl_status read_set_escape(struct translator *t, struct byte_buffer *
     case 'S': return put(t, out, NOT_SPACES);
     case 'd': *bits = category_bits("Nd", 2); return put(t, out, "\\p{Nd}");
     case 'D': return put(t, out, "\\P{Nd}");
-    case 'W': *negated = true; return put(t, out, onig ? WORD_ONIG : WORD_RUST);
-    case 'w': return put(t, out, onig ? WORD_ONIG : WORD_RUST);
+    case 'W': *negated = true; return put(t, out, word);
+    case 'w': return put(t, out, word);
     case 'h':
         if (onig) return put(t, out, "0-9A-Fa-f");
         break;
@@ -342,7 +346,7 @@ static enum jl_status read_class_item(struct translator *t, struct class_items *
     if (*one) return JL_OK;
     bool negated;
     uint32_t bits;
-    JL_TRY(read_set_escape(t, &out->text, &negated, &bits));
+    JL_TRY(read_set_escape(t, &out->text, false, &negated, &bits));
     if (negated) return refuse(t, "\\W inside brackets");
     out->categories |= bits;
     if (!bits) out->only_categories = false;
@@ -446,7 +450,7 @@ static enum jl_status put_class(struct translator *t) {
 /* ---- everything outside of classes ---- */
 
 static enum jl_status put_boundary(struct translator *t, bool negated) {
-    const char *word = t->flavour == REGEX_ONIG ? "[" WORD_ONIG "]" : "[" WORD_RUST "]";
+    const char *word = t->flavour == REGEX_ONIG ? "[" WORD_ONIG_ALONE "]" : "[" WORD_RUST "]";
     const char *const parts[] = {"(?:(?<=", word, ")(?", negated ? "=" : "!", word,
                                  ")|(?<!",  word, ")(?", negated ? "!" : "=", word,
                                  "))"};
@@ -476,7 +480,7 @@ static enum jl_status put_escape(struct translator *t) {
     }
     size_t open = t->out->len;
     JL_TRY(put(t, t->out, "[^"));
-    JL_TRY(read_set_escape(t, t->out, &negated, &bits));
+    JL_TRY(read_set_escape(t, t->out, true, &negated, &bits));
     if (!negated) { // "[^" becomes "["
         memmove(t->out->data + open + 1, t->out->data + open + 2, t->out->len - open - 2);
         t->out->len--;

@@ -114,5 +114,6 @@ enum jl_status tokenizer_json_merges(struct tokenizer *t, const json_t *model,
     }
     buffer_free(&bytes[0]);
     buffer_free(&bytes[1]);
+    if (status == JL_OK && !bpe_finish(&t->bpe)) return tokenizer_json_no_memory(err);
     return status;
 }

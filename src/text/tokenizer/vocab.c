@@ -47,24 +47,29 @@ static uint64_t hash_bytes(const char *text, size_t len) {
 }
 
 /* The bucket that holds these bytes, or the free one where they belong. */
-static int32_t *find_bucket(const struct vocab *vocab, const char *text, size_t len) {
-    for (size_t i = (size_t)hash_bytes(text, len) & vocab->mask;; i = (i + 1) & vocab->mask) {
-        int32_t id = vocab->buckets[i];
-        if (id == TOKEN_NONE) return &vocab->buckets[i];
-        const struct vocab_token *token = &vocab->tokens[id];
-        if (token->len == len && memcmp(token->text, text, len) == 0) return &vocab->buckets[i];
+static struct vocab_bucket *find_bucket(const struct vocab *vocab, const char *text, size_t len,
+                                        uint64_t hash) {
+    uint32_t tag = (uint32_t)(hash >> 32);
+    for (size_t i = (size_t)hash & vocab->mask;; i = (i + 1) & vocab->mask) {
+        struct vocab_bucket *bucket = &vocab->buckets[i];
+        if (bucket->id == TOKEN_NONE) return bucket;
+        if (bucket->tag != tag) continue;
+        const struct vocab_token *token = &vocab->tokens[bucket->id];
+        if (token->len == len && memcmp(token->text, text, len) == 0) return bucket;
     }
 }
 
 int32_t vocab_index(struct vocab *vocab, int32_t id) {
     const struct vocab_token *token = &vocab->tokens[id];
-    int32_t *bucket = find_bucket(vocab, token->text, token->len);
-    if (*bucket == TOKEN_NONE) *bucket = id;
-    return *bucket;
+    uint64_t hash = hash_bytes(token->text, token->len);
+    struct vocab_bucket *bucket = find_bucket(vocab, token->text, token->len, hash);
+    if (bucket->id == TOKEN_NONE) *bucket = (struct vocab_bucket){id, (uint32_t)(hash >> 32)};
+    return bucket->id;
 }
 
 int32_t vocab_find(const struct vocab *vocab, const char *text, size_t len) {
-    return len > UINT32_MAX ? TOKEN_NONE : *find_bucket(vocab, text, len);
+    if (len > UINT32_MAX) return TOKEN_NONE;
+    return find_bucket(vocab, text, len, hash_bytes(text, len))->id;
 }
 
 bool vocab_has(const struct vocab *vocab, int32_t id) {

@@ -22,10 +22,15 @@ struct vocab_token {
     int type; // enum token_type or VOCAB_HOLE
 };
 
+struct vocab_bucket {
+    int32_t id;   // TOKEN_NONE where free
+    uint32_t tag; // of the hash: most other texts are told apart without looking at theirs
+};
+
 struct vocab {
     struct vocab_token *tokens;
     int n;
-    int32_t *buckets; // ids, TOKEN_NONE where free
+    struct vocab_bucket *buckets;
     size_t mask;
     struct arena *arena;
     char *room; // where the next short text goes

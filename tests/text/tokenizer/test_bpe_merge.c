@@ -52,7 +52,7 @@ static void test_random(void **state) {
         for (size_t i = 0; i < n; i++)
             a[i] = b[i] = (int32_t)(fixture_random(&random) % (unsigned)n_symbol);
         want = merge_plainly(&pairs, a, n);
-        assert_true(bpe_merge(&pairs, b, &got, &scratch));
+        assert_true(bpe_merge(&pairs, b, &got, NULL, &scratch));
         if (got != want || memcmp(a, b, want * sizeof *a) != 0)
             fail_msg("seed %llu differs", (unsigned long long)seed);
         u64map_free(&pairs);
@@ -70,7 +70,7 @@ static void test_long_run(void **state) {
     size_t n = ((size_t)4 << 20) + 5, n_out = n;
     int32_t *symbols = calloc(n, sizeof *symbols);
     assert_non_null(symbols);
-    assert_true(bpe_merge(&pairs, symbols, &n_out, &scratch));
+    assert_true(bpe_merge(&pairs, symbols, &n_out, NULL, &scratch));
     assert_int_equal(n_out, (n - 5) / 1024 + 2);
     assert_int_equal(symbols[0], 10);
     assert_int_equal(symbols[n_out - 2], 2);
@@ -87,11 +87,11 @@ static void test_edges(void **state) {
     int32_t symbols[40] = {0};
     for (size_t n = 0; n <= 40; n += 1) {
         size_t got = n;
-        assert_true(bpe_merge(&none, symbols, &got, &scratch));
+        assert_true(bpe_merge(&none, symbols, &got, NULL, &scratch));
         assert_int_equal(got, n);
     }
     size_t many = BPE_MERGE_MAX + 1;
-    assert_false(bpe_merge(&none, symbols, &many, &scratch));
+    assert_false(bpe_merge(&none, symbols, &many, NULL, &scratch));
     bpe_merge_scratch_free(&scratch);
 }
 

@@ -172,6 +172,9 @@ int main(void) {
         VARIANTS("wordpiece"),
         VARIANTS("unigram"),
         VARIANTS("character_bpe"),
+        VARIANTS("patterns"),
+        VARIANTS("byte_steps"),
+        VARIANTS("affixes"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,91 @@
+#include "cli/lines.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_INPUT ((size_t)4 << 30)
+
+enum jl_status lines_read_all(char **text, size_t *len, struct jl_error *err) {
+    size_t cap = 1 << 16;
+    *len = 0;
+    *text = malloc(cap);
+    while (*text) {
+        *len += fread(*text + *len, 1, cap - *len, stdin);
+        if (*len < cap) break;
+        if (cap >= MAX_INPUT) {
+            free(*text);
+            *text = NULL;
+            return jl_fail(err, JL_ERR_LIMIT, "standard input holds more than %zu bytes",
+                           MAX_INPUT);
+        }
+        char *grown = realloc(*text, cap * 2);
+        if (!grown) free(*text);
+        *text = grown;
+        cap *= 2;
+    }
+    if (!*text) return jl_fail(err, JL_ERR_MEMORY, "out of memory for standard input");
+    if (!ferror(stdin)) return JL_OK;
+    free(*text);
+    *text = NULL;
+    return jl_fail(err, JL_ERR_IO, "standard input cannot be read: %s", strerror(errno));
+}
+
+enum jl_status lines_bad(size_t number, const char *what, struct jl_error *err) {
+    return jl_fail(err, JL_ERR_FORMAT, "standard input, line %zu: %s", number, what);
+}
+
+static enum jl_status one_line(const char *line, size_t len, size_t number, json_t **value,
+                               struct jl_error *err) {
+    json_error_t where;
+    *value =
+        json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &where);
+    if (*value) return JL_OK;
+    return jl_fail(err, JL_ERR_FORMAT, "standard input, line %zu: %s", number, where.text);
+}
+
+static bool is_blank(const char *line, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r' && line[i] != '\n') return false;
+    }
+    return true;
+}
+
+enum jl_status lines_for_each(enum jl_status (*each)(void *ctx, const json_t *value, size_t number,
+                                                     struct jl_error *err),
+                              void *ctx, struct jl_error *err) {
+    enum jl_status status = JL_OK;
+    char *line = NULL;
+    size_t cap = 0, number = 1;
+    for (; status == JL_OK; number++) {
+        ssize_t len = getline(&line, &cap, stdin);
+        if (len < 0) break;
+        if (is_blank(line, (size_t)len)) continue;
+        json_t *value = NULL;
+        status = one_line(line, (size_t)len, number, &value, err);
+        if (status == JL_OK) status = each(ctx, value, number, err);
+        json_decref(value);
+    }
+    free(line);
+    if (status == JL_OK && ferror(stdin))
+        return jl_fail(err, JL_ERR_IO, "standard input cannot be read: %s", strerror(errno));
+    return status;
+}
+
+void lines_print_string(const char *text, size_t len) {
+    static const char special[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    putchar('"');
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        const char *found = byte ? memchr(special, byte, sizeof special - 1) : NULL;
+        if (found)
+            printf("\\%c", letters[found - special]);
+        else if (byte < 0x20)
+            printf("\\u%04x", (unsigned)byte);
+        else
+            putchar(byte);
+    }
+    putchar('"');
+}
