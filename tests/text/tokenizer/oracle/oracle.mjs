@@ -3,7 +3,7 @@
 //   {"text": "...", "add": true}             -> {"ids": [...], "decoded": "...", "js": [...]}
 //   {"ids": [...]}                           -> {"decoded": "..."}
 // `ids` and `decoded` are those of the implementation in Rust (tokenizers 0.22), `js` those of
-// @huggingface/tokenizers; "add" adds special tokens, decoding skips them. A failure is {"error"}.
+// @huggingface/tokenizers, null for long texts; "add" adds special tokens, decoding skips them. A failure is {"error"}.
 import {createInterface} from "node:readline";
 import {createRequire} from "node:module";
 import {Tokenizer as Js} from "@huggingface/tokenizers";
@@ -11,7 +11,10 @@ import {Tokenizer as Js} from "@huggingface/tokenizers";
 const {Tokenizer: Rust} = createRequire(import.meta.url)("@anush008/tokenizers");
 let rust = null, js = null;
 
+const JS_LONGEST = 400; // characters: its time grows with the square of the length
+
 function jsIds(text, add) {
+    if (text.length > JS_LONGEST) return null;
     try {
         return js.encode(text, {add_special_tokens: add}).ids;
     } catch (error) {
