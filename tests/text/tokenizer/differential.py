@@ -2,6 +2,7 @@
 """Our tokenizers against the originals, over many seeded texts.
 
     differential.py DRIVER [--seed N] [--count N] [--only sentencepiece|huggingface]
+                    [--match PART]
 
 DRIVER is the built tokenizer_driver. SentencePiece is Debian's python3-sentencepiece; Hugging Face
 is the implementation in Rust, the judge, and the one in JavaScript (oracle/, after `npm ci`), whose
@@ -137,11 +138,11 @@ def compare_model(driver_path, path, sample, seed):
     return tally.finish()
 
 
-def compare_sentencepiece(driver, sample, seed):
+def compare_sentencepiece(driver, sample, seed, match):
     paths = sorted((HERE / "fixtures").glob("*.model")) + sorted(SHARED.glob("*/tokenizer.model"))
     with tempfile.TemporaryDirectory() as folder:
         return sum(compare_model(driver, path, sample, seed)
-                   for path in [*paths, *trained(folder)])
+                   for path in [*paths, *trained(folder)] if match in str(path))
 
 
 # ---- Hugging Face ----
@@ -209,9 +210,10 @@ def compare_text(tally, ids, ours, theirs):
     return tally.check("text", ids, ours, theirs)
 
 
-def compare_huggingface(driver, sample, seed):
+def compare_huggingface(driver, sample, seed, match):
     oracle = Oracle()
-    return sum(compare_file(driver, oracle, file, sample, seed) for file in tokenizer_files())
+    return sum(compare_file(driver, oracle, file, sample, seed) for file in tokenizer_files()
+               if match in file[0])
 
 
 def main():
@@ -219,6 +221,7 @@ def main():
     parser.add_argument("driver")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--match", default="", help="vocabularies whose label holds this")
     parser.add_argument("--only", choices=["sentencepiece", "huggingface"])
     args = parser.parse_args()
     print(f"seed {args.seed}")
@@ -228,13 +231,13 @@ def main():
         if sentencepiece is None:
             print("SKIPPED: python3-sentencepiece is not installed")
         else:
-            bad += compare_sentencepiece(args.driver, sample, args.seed)
+            bad += compare_sentencepiece(args.driver, sample, args.seed, args.match)
             ran += 1
     if args.only != "sentencepiece":
         if not (HERE / "oracle" / "node_modules").is_dir():
             print("SKIPPED: no npm packages; run `npm ci` in tests/text/tokenizer/oracle")
         else:
-            bad += compare_huggingface(args.driver, sample, args.seed)
+            bad += compare_huggingface(args.driver, sample, args.seed, args.match)
             ran += 1
     if bad:
         print(f"{bad} differences; again with --seed {args.seed}")
