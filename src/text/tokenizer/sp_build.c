@@ -188,7 +188,7 @@ static enum jl_status add_found(struct build *b) {
         bool control = token->type == TOKEN_CONTROL || token->type == TOKEN_UNKNOWN;
         found.special = control;
         if (control && !b->in_config[id]) JL_TRY(put_added(b, &t->added_raw, &found));
-        if (token->type == TOKEN_USER_DEFINED && model->type != SP_UNIGRAM)
+        if (token->type == TOKEN_USER_DEFINED && (model->type == SP_BPE || model->type == SP_CHAR))
             JL_TRY(put_added(b, &t->added_normalized, &found));
     }
     return JL_OK;
@@ -287,7 +287,6 @@ static void build_words(struct build *b) {
     words->vocab = &b->t->vocab;
     words->unknown = b->unknown;
     words->byte_fallback = b->model->byte_fallback;
-    words->mark_behind = b->model->treat_whitespace_as_suffix;
     memcpy(words->byte_token, b->byte_token, sizeof words->byte_token);
 }
 
@@ -375,8 +374,8 @@ static enum jl_status build(struct build *b) {
     return set_ends(b);
 }
 
-enum jl_status sp_build(struct tokenizer *t, const struct sp_model *model,
-                        const struct sp_config *config, struct jl_error *err) {
+enum jl_status sp_build_tokenizer(struct tokenizer *t, const struct sp_model *model,
+                                  const struct sp_config *config, struct jl_error *err) {
     struct build b = {.t = t, .model = model, .config = config, .unknown = TOKEN_NONE, .err = err};
     memset(b.byte_token, 0xFF, sizeof b.byte_token); // all TOKEN_NONE
     enum jl_status status = build(&b);
@@ -394,7 +393,7 @@ enum jl_status tokenizer_from_sentencepiece(const void *bytes, size_t len, const
     if (!t) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the vocabulary");
     enum jl_status status = sp_model_parse(bytes, len, &model, err);
     if (status == JL_OK) status = sp_config_read(config, config_len, &t->arena, &settings, err);
-    if (status == JL_OK) status = sp_build(t, &model, &settings, err);
+    if (status == JL_OK) status = sp_build_tokenizer(t, &model, &settings, err);
     sp_model_free(&model);
     if (status == JL_OK)
         *out = t;
@@ -458,7 +457,7 @@ enum jl_status tokenizer_from_unigram(const struct unigram_spec *spec, struct to
     model.byte_fallback = n_byte == 256;
     struct tokenizer *t = calloc(1, sizeof *t);
     if (!t) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the vocabulary");
-    enum jl_status status = sp_build(t, &model, &config, err);
+    enum jl_status status = sp_build_tokenizer(t, &model, &config, err);
     if (status != JL_OK) {
         tokenizer_free(t);
         return status;
