@@ -167,7 +167,7 @@ struct token_stream {
     bool started;             // the first token's leading space may be dropped
     bool space_waits;         // between two tokens, if another one comes
     int n_dropped, n_waiting; // marks of the decoder's Strip
-    int32_t last;           // the token before, plus 1
+    int32_t last;             // the token before, plus 1
     unsigned char held[8];
     int n_held;
 };

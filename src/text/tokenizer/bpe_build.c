@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "text/tokenizer/byte_alphabet.h"
-#include "text/tokenizer/pre_names.h"
+#include "text/tokenizer/pre.h"
 
 #define MAX_TOKEN_BYTES (UINT32_MAX / 4)
 

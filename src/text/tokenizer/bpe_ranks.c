@@ -6,7 +6,7 @@
 
 #include "text/tokenizer/base64.h"
 #include "text/tokenizer/bpe_build.h"
-#include "text/tokenizer/pre_names.h"
+#include "text/tokenizer/pre.h"
 
 #define MAX_TOKEN_BYTES 4096 // the longest in use has about 130; bounds the work of cutting
 

@@ -1,6 +1,6 @@
 /* Special tokens that tiktoken's rank files leave to the program that reads them. Only those whose
  * ids are certain; the others of a vocabulary are holes there. */
-#include "text/tokenizer/pre_names.h"
+#include "text/tokenizer/pre.h"
 
 #include <string.h>
 

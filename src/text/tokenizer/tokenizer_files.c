@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/tokenizer/pre_names.h"
+#include "text/tokenizer/pre.h"
 #include "text/tokenizer/tokenizer_json.h"
 
 #define VOCAB "vocab.json"

@@ -2,7 +2,7 @@
  * Hugging Face asks a predicate of each character, a pattern asks for the same characters. */
 #include <string.h>
 
-#include "text/tokenizer/pre_names.h"
+#include "text/tokenizer/pre.h"
 #include "text/tokenizer/tokenizer_json.h"
 
 #define WHERE "pre_tokenizer"

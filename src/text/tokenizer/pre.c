@@ -1,6 +1,6 @@
 /* The patterns are facts about published tokenizers: those of their tokenizer.json or of their
  * tiktoken code where known, else the form in which llama.cpp splits. */
-#include "text/tokenizer/pre_names.h"
+#include "text/tokenizer/pre.h"
 
 #include <string.h>
 
