@@ -75,7 +75,7 @@ static struct value *float_pow(struct render *r, double base, double exponent) {
         return render_unsupported(r, "'**' with a fraction or beyond 1024 is not supported");
     if (base == 0 && exponent < 0)
         return render_fail(r, "0.0 cannot be raised to a negative power");
-    long double result = 1, power = base;
+    long double result = 1, power = (long double)base;
     for (int n = (int)(exponent < 0 ? -exponent : exponent); n; n /= 2) {
         if (n % 2) result *= power;
         power *= power;

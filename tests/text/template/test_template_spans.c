@@ -86,7 +86,7 @@ static void user_bytes(void **state) {
         {"{{ (bos_token ~ u[:1])[6:8] }}", ">[<]"},
         {"{{ u[:5]|safe + '<' }}", "[<|x|>]&lt;"},
         {"{{ ('a b ' + u)|truncate(9, true, '!', 0) }}", "a b [<|x|]!"},
-        {"{{ ('aa ' + u[:5])|wordwrap(4) }}", "aa\n[<|x|]\n[>]"},
+        {"{{ ('aa ' + u[:5])|wordwrap(4) }}", "aa [<]\n[|x|>]"},
         {"{{ messages|map(attribute='content')|list }}", "['[hi]']"},
         {"{{ messages[0]|items|list }}", "[('[role]', '[user]'), ('[content]', '[hi]')]"},
         {"{{ list|sort(reverse=true)|first }}{{ list|batch(1)|list }}", "[q][['[p]'], ['[q]']]"},
