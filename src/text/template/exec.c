@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "text/template/eval.h"
+#include "text/template/exec.h"
 #include "text/template/filters.h"
 
 /* Marks everything that has been written since `start`. */

@@ -2,7 +2,7 @@
  * endless range costs nothing; loop.last and loop.length look ahead only when asked. */
 #include <string.h>
 
-#include "text/template/eval.h"
+#include "text/template/exec.h"
 #include "text/template/filters.h"
 
 /* The next item that passes the filter. NULL: the end, or failed. */

@@ -1,7 +1,7 @@
 /* Attributes, items and slices, in the order in which Jinja's sandbox tries them. */
 #include <string.h>
 
-#include "text/template/eval.h"
+#include "text/template/exec.h"
 #include "text/template/methods.h"
 #include "text/template/methods_types.h"
 #include "text/template/ops.h"
