@@ -188,8 +188,9 @@ bool methods_test(struct str s, const char *name) {
     X(isupper)                                                                                     \
     X(islower)                                                                                     \
     X(istitle)                                                                                     \
-    X(isidentifier) X(isalpha) X(isdigit) X(isdecimal) X(isnumeric) X(isalnum) X(isspace)          \
-        X(isascii) X(isprintable)
+    X(isidentifier)                                                                                \
+    X(isalpha) X(isdigit) X(isdecimal) X(isnumeric) X(isalnum) X(isspace) X(isascii)               \
+        X(isprintable)
 QUESTIONS(QUESTION)
 
 /* ---- changes ---- */

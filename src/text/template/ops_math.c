@@ -136,6 +136,7 @@ static struct value *int_math(struct render *r, enum ops_binary op, int64_t a, i
 struct value *ops_concat(struct render *r, struct str a, struct str b) {
     struct strbuf text = {.r = r};
     bool markup = a.markup || b.markup;
+    if (!markup && a.len >= OPS_LONG_TEXT) return strbuf_append(r, a, b);
     if (markup && !a.markup)
         format_escape(&text, a);
     else

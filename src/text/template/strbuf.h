@@ -21,4 +21,7 @@ void strbuf_code(struct strbuf *b, uint32_t code, unsigned char mark);
 struct str strbuf_view(const struct strbuf *b);
 struct value *strbuf_value(struct strbuf *b);
 
+/* a + b, without copying `a` where it is what was appended to last. */
+struct value *strbuf_append(struct render *r, struct str a, struct str b);
+
 #endif
