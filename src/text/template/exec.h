@@ -15,11 +15,14 @@ bool exec_assign(struct render *r, struct scope *scope, const struct node *targe
 struct value *exec_block(struct render *r, const struct node *block); // self.NAME()
 
 struct macro {
-    const struct node *node; // NODE_MACRO or NODE_CALL_BLOCK
+    const struct node *node; // NODE_MACRO, NODE_CALL_BLOCK or NODE_GENERATION
     struct scope *scope;     // where it was defined
 };
 struct value *exec_macro_value(struct render *r, struct scope *scope, const struct node *node);
 struct value *exec_macro(struct render *r, const struct macro *macro, const struct call *call);
+/* Binds caller, kwargs and varargs where the body mentions them; other arguments too many fail. */
+bool exec_macro_extras(struct render *r, const struct macro *macro, struct scope *scope,
+                       const struct call *call);
 
 struct loop_state {
     const struct node *node;

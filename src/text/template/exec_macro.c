@@ -46,8 +46,8 @@ static bool bind_parameter(struct render *r, const struct macro *macro, struct s
     return eval_bind(r, scope, s->symbols[i], v);
 }
 
-static bool bind_extras(struct render *r, const struct macro *macro, struct scope *scope,
-                        const struct call *call) {
+bool exec_macro_extras(struct render *r, const struct macro *macro, struct scope *scope,
+                       const struct call *call) {
     const struct signature *s = macro->node->signature;
     size_t n = (size_t)s->count;
     bool explicit_caller = false;
@@ -85,7 +85,7 @@ struct value *exec_macro(struct render *r, const struct macro *macro, const stru
     struct value *result = NULL;
     int line = r->line;
     unsigned char generation = r->generation;
-    bool ok = render_enter(r) && scope && bind_extras(r, macro, scope, call);
+    bool ok = render_enter(r) && scope && exec_macro_extras(r, macro, scope, call);
     for (int i = 0; ok && i < macro->node->signature->count; i++)
         ok = bind_parameter(r, macro, scope, i, call);
     r->generation = 0; // where the result is written decides

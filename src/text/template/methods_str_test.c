@@ -189,8 +189,7 @@ bool methods_test(struct str s, const char *name) {
     X(islower)                                                                                     \
     X(istitle)                                                                                     \
     X(isidentifier)                                                                                \
-    X(isalpha) X(isdigit) X(isdecimal) X(isnumeric) X(isalnum) X(isspace) X(isascii)               \
-        X(isprintable)
+    X(isalpha) X(isdigit) X(isdecimal) X(isnumeric) X(isalnum) X(isspace) X(isascii) X(isprintable)
 QUESTIONS(QUESTION)
 
 /* ---- changes ---- */
