@@ -127,8 +127,8 @@ static bool put_value(struct printer *p, const json_t *value) {
     }
 }
 
-enum jl_status json_print(const json_t *value, const struct json_print_options *options,
-                          struct byte_buffer *out, struct jl_error *err) {
+enum jl_status json_print_value(const json_t *value, const struct json_print_options *options,
+                                struct byte_buffer *out, struct jl_error *err) {
     static const struct json_print_options plain = {0};
     struct printer p = {.out = out, .options = options ? options : &plain};
     size_t len = out->len;

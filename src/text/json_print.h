@@ -18,7 +18,7 @@ struct json_print_options {
 
 /* Appends; `options` may be NULL. JL_ERR_MEMORY; JL_ERR_LIMIT: nested more than 2048 deep, which
  * jansson does not read either. On failure the buffer is as before. */
-enum jl_status json_print(const json_t *value, const struct json_print_options *options,
-                          struct byte_buffer *out, struct jl_error *err);
+enum jl_status json_print_value(const json_t *value, const struct json_print_options *options,
+                                struct byte_buffer *out, struct jl_error *err);
 
 #endif

@@ -44,7 +44,7 @@ PREFIXES = {
     "tensor": "f32_from_ f16_from_ bf16_from_ xfmt_",
     "format": "json_",
     "kernel": "ref_ avx2_ avx512_",
-    "text": "token_ spm_ bpe_ utf8_",
+    "text": "token_ spm_ bpe_ utf8_ chat_",
     "backend": "cpu_ op_ reg_",
     "model": "plan_ bind_ role_ op_ prog_ family_ step_ rope_ inspect_",
     "session": "session_ sample_ open_ generate_",
@@ -87,6 +87,7 @@ SOURCES = ("src/", "include/", "tests/", "fuzz/", "bench/", "scripts/")
 
 # A family's name compared outside families/, with the reason why it is not that family's.
 NAME_IS_SOMETHING_ELSE = {
+    ("session/open_template.c", "llama"): "the value of tokenizer.ggml.model for SentencePiece",
     ("session/open_tokenizer.c", "llama"): "the value of tokenizer.ggml.model for SentencePiece",
 }
 

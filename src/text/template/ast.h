@@ -42,7 +42,7 @@ enum node_kind {
     NODE_CALL_BLOCK,   // call a; signature; body
     NODE_FILTER_BLOCK, // filters b; body
     NODE_BLOCK,        // text; body; flag: scoped; op: required
-    NODE_GENERATION,   // body
+    NODE_GENERATION,   // signature; body
     NODE_SCOPE,        // body
     NODE_LOADER,       // text: include, import or extends, which need other templates
     NODE_BREAK,

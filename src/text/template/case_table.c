@@ -2,7 +2,7 @@
  * SpecialCasing.txt, without the rules that depend on a language. */
 #include "text/template/case_table.h"
 
-const struct case_row case_table[] = {
+const struct case_row case_table_rows[] = {
     {0xDF, {0x53, 0x53, 0}, {0x53, 0x73, 0}, {0xDF, 0, 0}},
     {0x130, {0x130, 0, 0}, {0x130, 0, 0}, {0x69, 0x307, 0}},
     {0x149, {0x2BC, 0x4E, 0}, {0x2BC, 0x4E, 0}, {0x149, 0, 0}},
@@ -107,4 +107,4 @@ const struct case_row case_table[] = {
     {0xFB16, {0x54E, 0x546, 0}, {0x54E, 0x576, 0}, {0xFB16, 0, 0}},
     {0xFB17, {0x544, 0x53D, 0}, {0x544, 0x56D, 0}, {0xFB17, 0, 0}},
 };
-const int case_table_count = sizeof case_table / sizeof case_table[0];
+const int case_table_count = sizeof case_table_rows / sizeof case_table_rows[0];

@@ -8,7 +8,7 @@ struct case_row {
     uint32_t code;
     uint32_t upper[3], title[3], lower[3]; // 0 behind the last
 };
-extern const struct case_row case_table[]; // ascending
+extern const struct case_row case_table_rows[]; // ascending
 extern const int case_table_count;
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/template/eval.h"
+#include "text/template/exec.h"
 #include "text/template/globals.h"
 #include "text/template/parser.h"
 

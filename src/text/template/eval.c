@@ -80,9 +80,12 @@ static struct value *eval_concat(struct render *r, struct scope *scope, const st
     for (int i = 0; i < node->kids.count; i++) {
         if (!listbuf_add(&parts, eval_node(r, scope, node->kids.items[i]))) return NULL;
     }
-    for (size_t i = 0; i < parts.count && !r->failed; i++)
+    const struct value *first = parts.items[0];
+    bool append = first->kind == VALUE_STR && first->as.s.len >= OPS_LONG_TEXT;
+    for (size_t i = append ? 1 : 0; i < parts.count && !r->failed; i++)
         ops_write(r, &text, parts.items[i]);
-    return r->failed ? NULL : strbuf_value(&text);
+    if (r->failed || text.failed) return NULL;
+    return append ? strbuf_append(r, first->as.s, strbuf_view(&text)) : strbuf_value(&text);
 }
 
 static struct value *eval_compare(struct render *r, struct scope *scope, const struct node *node) {

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "text/template/eval.h"
+#include "text/template/exec.h"
 #include "text/template/filters.h"
 
 /* Marks everything that has been written since `start`. */
@@ -111,13 +111,20 @@ static enum exec_result exec_set_block(struct render *r, struct scope *scope,
     return done(exec_assign(r, scope, node->a, text));
 }
 
+/* The outcome of a block with a filter or a call, which Jinja does not turn into text. */
+static bool emit_text(struct render *r, struct value *value) {
+    if (value && value->kind != VALUE_STR)
+        return RENDER_NO(render_fail(r, "the block's text is a %s", value_type(value)));
+    return exec_emit(r, value);
+}
+
 static enum exec_result exec_filter_block(struct render *r, struct scope *scope,
                                           const struct node *node) {
     struct value *text;
     struct scope *inner = eval_scope(r, scope);
     enum exec_result result = inner ? capture_inline(r, inner, &node->body, &text) : EXEC_FAILED;
     if (result != EXEC_OK) return result;
-    return done(exec_emit(r, eval_filters(r, inner, node->b, text)));
+    return done(emit_text(r, eval_filters(r, inner, node->b, text)));
 }
 
 static enum exec_result exec_with(struct render *r, struct scope *scope, const struct node *node) {
@@ -144,14 +151,17 @@ static enum exec_result exec_call_block(struct render *r, struct scope *scope,
     if (!kwargs || !dict_set(r, kwargs, key, caller)) return EXEC_FAILED;
     call.kwargs = kwargs;
     r->line = node->line;
-    return done(exec_emit(r, eval_call(r, callee, &call)));
+    return done(emit_text(r, eval_call(r, callee, &call)));
 }
 
 static enum exec_result exec_generation(struct render *r, struct scope *scope,
                                         const struct node *node) {
     unsigned char outer = r->generation;
+    const struct macro body = {node, scope}; // Jinja runs it as the body of a call block
+    const struct dict none = {0};
+    const struct call call = {.kwargs = (struct dict *)&none};
     struct scope *inner = eval_scope(r, scope);
-    if (!inner) return EXEC_FAILED;
+    if (!inner || !exec_macro_extras(r, &body, inner, &call)) return EXEC_FAILED;
     r->generation = MARK_GENERATION;
     enum exec_result result = exec_body(r, inner, &node->body);
     r->generation = outer;

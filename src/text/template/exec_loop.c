@@ -2,7 +2,7 @@
  * endless range costs nothing; loop.last and loop.length look ahead only when asked. */
 #include <string.h>
 
-#include "text/template/eval.h"
+#include "text/template/exec.h"
 #include "text/template/filters.h"
 
 /* The next item that passes the filter. NULL: the end, or failed. */
@@ -58,6 +58,7 @@ static enum exec_result run(struct render *r, struct loop_state *loop) {
     int symbol = eval_symbol(r, "loop");
     struct value *self = value_new(r, VALUE_LOOP), *item;
     enum exec_result result = EXEC_OK;
+    bool completed = false; // as in Jinja, continue and break leave `else` in force
     if (!self) return EXEC_FAILED;
     self->as.loop = loop;
     while ((item = next_item(r, loop))) {
@@ -70,9 +71,10 @@ static enum exec_result run(struct render *r, struct loop_state *loop) {
             return EXEC_FAILED;
         result = exec_body(r, scope, &node->body);
         if (result == EXEC_BREAK || result == EXEC_FAILED) break;
+        completed |= result == EXEC_OK;
     }
     if (r->failed) return EXEC_FAILED;
-    if (loop->index0 >= 0) return EXEC_OK;
+    if (completed) return EXEC_OK;
     struct scope *scope = eval_scope(r, loop->outer);
     return scope ? exec_body(r, scope, &node->other) : EXEC_FAILED;
 }

@@ -22,7 +22,7 @@ static struct value *finish(struct render *r, const struct listbuf *items) {
 static struct call rest_of(const struct call *call, size_t used) {
     struct call rest = *call;
     size_t n = used < call->n_args ? used : call->n_args;
-    rest.args += n;
+    if (n) rest.args += n;
     rest.n_args -= n;
     return rest;
 }

@@ -115,6 +115,10 @@ static char sign_at(const struct lexer *lx, size_t at) {
 
 /* {# ... #} with `at` behind the opening. */
 static enum jl_status skip_comment(struct lexer *lx, size_t at) {
+    if (at >= lx->len) { // nothing behind the opening: Jinja lets it pass
+        advance(lx, lx->len);
+        return JL_OK;
+    }
     for (; at < lx->len; at++) {
         size_t end = tag_end(lx, at, "#}");
         if (!end) continue;
@@ -137,6 +141,7 @@ static size_t raw_begin(const struct lexer *lx, size_t at) {
 
 /* The text up to {% endraw %}, which becomes data as it is. */
 static enum jl_status read_raw(struct lexer *lx) {
+    if (lx->at >= lx->len) return JL_OK; // as for comments
     for (size_t at = lx->at; at < lx->len; at++) {
         if (!looking_at(lx, at, "{%")) continue;
         char sign = sign_at(lx, at + 2);

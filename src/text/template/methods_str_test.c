@@ -187,8 +187,9 @@ bool methods_test(struct str s, const char *name) {
 #define QUESTIONS(X)                                                                               \
     X(isupper)                                                                                     \
     X(islower)                                                                                     \
-    X(istitle) X(isidentifier) X(isalpha) X(isdigit) X(isdecimal) X(isnumeric) X(isalnum)          \
-        X(isspace) X(isascii) X(isprintable)
+    X(istitle)                                                                                     \
+    X(isidentifier)                                                                                \
+    X(isalpha) X(isdigit) X(isdecimal) X(isnumeric) X(isalnum) X(isspace) X(isascii) X(isprintable)
 QUESTIONS(QUESTION)
 
 /* ---- changes ---- */
@@ -197,8 +198,8 @@ static const struct case_row *find_row(uint32_t code) {
     int low = 0, high = case_table_count;
     while (low < high) {
         int mid = low + (high - low) / 2;
-        if (case_table[mid].code == code) return &case_table[mid];
-        if (case_table[mid].code < code)
+        if (case_table_rows[mid].code == code) return &case_table_rows[mid];
+        if (case_table_rows[mid].code < code)
             low = mid + 1;
         else
             high = mid;

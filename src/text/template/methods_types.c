@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "text/template/eval.h"
+#include "text/template/exec.h"
 #include "text/template/methods.h"
 
 /* ---- dict ---- */

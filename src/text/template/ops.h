@@ -10,6 +10,7 @@ enum ops_compare { OPS_EQ, OPS_NE, OPS_LT, OPS_LE, OPS_GT, OPS_GE, OPS_IN, OPS_N
 
 bool ops_as_int(const struct value *v, int64_t *out);   // int or bool; else false, no failure
 bool ops_as_double(const struct value *v, double *out); // any number; else false, no failure
+#define OPS_LONG_TEXT 512                               // bytes from which appending saves the copy
 bool ops_need_int(struct render *r, const struct value *v, const char *what, int64_t *out);
 
 bool ops_truth(const struct value *v);

@@ -1,7 +1,7 @@
 /* Attributes, items and slices, in the order in which Jinja's sandbox tries them. */
 #include <string.h>
 
-#include "text/template/eval.h"
+#include "text/template/exec.h"
 #include "text/template/methods.h"
 #include "text/template/methods_types.h"
 #include "text/template/ops.h"
@@ -144,9 +144,19 @@ struct value *ops_getitem(struct render *r, struct value *obj, struct value *key
 
 /* ---- attributes ---- */
 
+/* What every object of Python has, and the sandbox shows as undefined. */
+static bool is_inner(struct str name) {
+    static const char *const names[] = {"__class__", "__doc__", "__init__", "__module__",
+                                        "__dir__",   "__new__", "__eq__",   "__str__"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (str_equal(name, str_of(names[i]))) return true;
+    }
+    return false;
+}
+
 struct value *ops_getattr(struct render *r, struct value *obj, struct str name) {
     struct value *v, *key;
-    if (obj->kind == VALUE_UNDEFINED && name.len > 2 && !memcmp(name.data, "__", 2))
+    if (obj->kind == VALUE_UNDEFINED && is_inner(name))
         return value_undefined(r, "Python's inner attributes are not accessible");
     if (!ops_attribute(r, obj, name, &v)) return NULL;
     if (v) return v;

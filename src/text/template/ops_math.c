@@ -75,7 +75,7 @@ static struct value *float_pow(struct render *r, double base, double exponent) {
         return render_unsupported(r, "'**' with a fraction or beyond 1024 is not supported");
     if (base == 0 && exponent < 0)
         return render_fail(r, "0.0 cannot be raised to a negative power");
-    long double result = 1, power = base;
+    long double result = 1, power = (long double)base;
     for (int n = (int)(exponent < 0 ? -exponent : exponent); n; n /= 2) {
         if (n % 2) result *= power;
         power *= power;
@@ -136,6 +136,7 @@ static struct value *int_math(struct render *r, enum ops_binary op, int64_t a, i
 struct value *ops_concat(struct render *r, struct str a, struct str b) {
     struct strbuf text = {.r = r};
     bool markup = a.markup || b.markup;
+    if (!markup && a.len >= OPS_LONG_TEXT) return strbuf_append(r, a, b);
     if (markup && !a.markup)
         format_escape(&text, a);
     else

@@ -394,7 +394,9 @@ static struct node *parse_block(struct parser *p, struct node *node) {
 
 static struct node *parse_generation(struct parser *p, struct node *node) {
     node->kind = NODE_GENERATION;
-    return parse_function_body(p, "endgeneration", NULL, &node->body) ? node : NULL;
+    node->signature = arena_alloc(&p->ast->arena, sizeof *node->signature);
+    if (!node->signature) return parser_no_memory(p);
+    return parse_function_body(p, "endgeneration", node->signature, &node->body) ? node : NULL;
 }
 
 /* Escaping of HTML is off; a template that turns it on is refused rather than half obeyed. */

@@ -20,6 +20,15 @@ struct ast;
 
 #define RENDER_MAX_DEPTH 1200 // nested evaluations; C stack stays below 1 MB
 
+/* Room behind a text that was put together last: what a template appends to again and again must
+ * not be copied each time. */
+struct render_tail {
+    char *data;
+    unsigned char *marks; // NULL: all alike
+    size_t used, cap;
+};
+#define RENDER_TAILS 4
+
 struct render {
     const struct ast *ast; // the template
     struct arena blocks;   // the heap: blocks handed out bump by bump
@@ -35,6 +44,8 @@ struct render {
     int64_t now;
     bool has_now;
     unsigned char generation; // MARK_GENERATION while inside such a block, else 0
+    struct render_tail tails[RENDER_TAILS];
+    int next_tail; // the one to give up next
 };
 
 void *render_alloc(struct render *r, size_t bytes); // zeroed; NULL: failed

@@ -130,3 +130,45 @@ struct str strbuf_view(const struct strbuf *b) {
 struct value *strbuf_value(struct strbuf *b) {
     return b->failed ? NULL : value_str(b->r, strbuf_view(b));
 }
+
+/* ---- appending again and again ---- */
+
+/* The tail that ends where `a` ends and has room for b, or a new one with a copy of `a`. */
+static struct render_tail *find_tail(struct render *r, struct str a, size_t more) {
+    size_t need;
+    for (int i = 0; i < RENDER_TAILS; i++) {
+        struct render_tail *tail = &r->tails[i];
+        if (tail->data == a.data && tail->used == a.len && tail->cap - tail->used >= more &&
+            (!a.marks || a.marks == tail->marks))
+            return tail;
+    }
+    struct render_tail *tail = &r->tails[r->next_tail];
+    r->next_tail = (r->next_tail + 1) % RENDER_TAILS;
+    *tail = (struct render_tail){0};
+    if (!size_add(a.len, more, &need) || !size_mul(need, 2, &need))
+        return render_limit(r, "a text is too long");
+    char *data = render_alloc(r, need);
+    unsigned char *marks = data && a.marks ? render_alloc(r, need) : NULL;
+    if (!data || (a.marks && !marks)) return NULL;
+    memcpy(data, a.data, a.len);
+    if (marks) memcpy(marks, a.marks, a.len);
+    *tail = (struct render_tail){data, marks, a.len, need};
+    return tail;
+}
+
+struct value *strbuf_append(struct render *r, struct str a, struct str b) {
+    struct render_tail *tail = find_tail(r, a, b.len);
+    if (!tail || !render_work(r, b.len / 64)) return NULL;
+    if (!tail->marks && b.len && (b.marks || b.mark != a.mark)) {
+        tail->marks = render_alloc(r, tail->cap);
+        if (!tail->marks) return NULL;
+        memset(tail->marks, a.mark, a.len);
+    }
+    if (b.len) memcpy(tail->data + a.len, b.data, b.len);
+    if (tail->marks && b.marks) memcpy(tail->marks + a.len, b.marks, b.len);
+    if (tail->marks && !b.marks) memset(tail->marks + a.len, b.mark, b.len);
+    tail->used = a.len + b.len;
+    return value_str(
+        r,
+        (struct str){.data = tail->data, .len = tail->used, .marks = tail->marks, .mark = a.mark});
+}

@@ -5,7 +5,11 @@
 #ifndef JL_TEXT_TEMPLATE_VALUE_H
 #define JL_TEXT_TEMPLATE_VALUE_H
 
+#include "text/template/dict.h"
+#include "text/template/listbuf.h"
 #include "text/template/render.h"
+#include "text/template/str.h"
+#include "text/template/strbuf.h"
 
 enum value_kind {
     VALUE_UNDEFINED, // as.why says what was not there
@@ -30,34 +34,6 @@ enum value_kind {
     VALUE_BLOCK, // self.NAME
     VALUE_SELF,
     VALUE_SLICE, // inside x[a:b:c] only
-};
-
-/* Marks say where a byte of text came from. */
-#define MARK_USER 1       // a string of the caller
-#define MARK_GENERATION 2 // written inside {% generation %}
-
-struct str {
-    const char *data; // len bytes of well-formed UTF-8, not NUL-terminated
-    size_t len;
-    const unsigned char *marks; // one a byte, or NULL: all are `mark`
-    unsigned char mark;
-    bool markup; // Markup: text that counts as escaped HTML
-};
-
-struct list {
-    struct value **items;
-    size_t count;
-};
-
-struct dict_entry {
-    struct value *key, *value;
-};
-
-struct dict { // in order of insertion
-    struct dict_entry *entries;
-    size_t count, cap;
-    uint32_t *index; // open addressing, entry + 1; NULL while small
-    size_t n_slot;   // power of two
 };
 
 struct iter_state {
@@ -137,49 +113,6 @@ bool value_is_str(const struct value *v, const char *text);
 bool value_is_number(const struct value *v);   // int, float or bool
 const char *value_type(const struct value *v); // Python's name of the type
 
-/* ---- strings ---- */
-
-struct str str_of(const char *text);                          // a C string
-struct str str_part(struct str s, size_t start, size_t stop); // bytes
-unsigned char str_mark(struct str s, size_t at);
-unsigned char str_marks_all(struct str s); // every mark that some byte has
-bool str_equal(struct str a, struct str b);
-int str_compare(struct str a, struct str b);
-size_t str_chars(struct str s);                  // characters
-size_t str_offset(struct str s, size_t n_chars); // byte where character n begins
-
-/* A string that grows. Failures are remembered: only strbuf_value says. */
-struct strbuf {
-    struct render *r;
-    char *data;
-    unsigned char *marks; // NULL while all bytes have the same mark
-    unsigned char mark;
-    size_t len, cap;
-    bool failed;
-};
-void strbuf_put(struct strbuf *b, const char *data, size_t len, unsigned char mark);
-void strbuf_text(struct strbuf *b, const char *text); // no marks
-void strbuf_str(struct strbuf *b, struct str s);
-void strbuf_code(struct strbuf *b, uint32_t code, unsigned char mark);
-struct str strbuf_view(const struct strbuf *b);
-struct value *strbuf_value(struct strbuf *b);
-
-/* ---- lists and dicts ---- */
-
-struct listbuf {
-    struct render *r;
-    struct value **items;
-    size_t count, cap;
-};
-bool listbuf_add(struct listbuf *b, struct value *item); // false also for a NULL item
-struct list listbuf_list(const struct listbuf *b);
-
-struct dict *dict_new(struct render *r);
-bool dict_set(struct render *r, struct dict *d, struct value *key, struct value *value);
-/* False: failed (an unhashable key). *out is NULL where the key is absent. */
-bool dict_get(struct render *r, const struct dict *d, struct value *key, struct value **out);
-struct value *dict_find(const struct dict *d, struct str key); // NULL: absent
-struct value *dict_find_text(const struct dict *d, const char *key);
 struct value *value_dict(struct render *r, struct dict *d);
 
 #endif

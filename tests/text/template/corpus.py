@@ -222,3 +222,85 @@ class Expressions:
         if kind == 12:
             return f"{{'k': {sub()}, 'a': {sub()}}}"
         return f"not ({sub()})"
+
+
+class Statements:
+    """Random templates: nested tags with all kinds of white space control, few of them broken."""
+
+    TEXTS = ["a", " ", "\n", "  \n", "\n\n", "\t", "x y\n  ", "\n  z", "é", "\u00a0", "{", "}", "#",
+             "% }", "\r\n", "-", "\n \n", "a\n"]
+
+    def __init__(self, seed):
+        self.r = random.Random(seed)
+        self.expressions = Expressions(f"{seed} expressions")
+        self.depth = 0
+
+    def text(self):
+        return "".join(self.r.choice(self.TEXTS) for _ in range(self.r.randint(0, 3)))
+
+    def tag(self, body):
+        r = self.r
+        return ("{%" + r.choice(["", "", "", "-", "+"]) + r.choice([" ", "", "\n "]) + body
+                + r.choice([" ", "", "\n"]) + r.choice(["", "", "", "-", "+"]) + "%}")
+
+    def expr(self):
+        r = self.r
+        if r.random() < 0.04:
+            return r.choice(["loop.index", "m(x, b=i)", "caller()", self.expressions.make(1)])
+        return r.choice(["n", "s", "x", "i", "l", "'lit'", "1", "none", "ns.v", "t", "d.b", "m(1)",
+                         "ms[0].content", "nope", "l|length", "q", "e", "varargs", "kwargs",
+                         "loop.index if loop else 0", "loop.last if loop else 1",
+                         "caller() if caller else 'no caller'", "loop.length if loop else ''"])
+
+    def block(self):
+        self.depth += 1
+        parts = [self.text()]
+        for _ in range(self.r.randint(0, 3 if self.depth < 4 else 1)):
+            parts += [self.statement(), self.text()]
+        self.depth -= 1
+        return "".join(parts)
+
+    def statement(self):
+        r = self.r
+        kind = r.randrange(20) if self.depth < 5 else r.randrange(7)
+        e, tag, block = self.expr, self.tag, self.block
+        if kind < 4:
+            minus = r.choice(["", "", "-"]), r.choice(["", "", "-"])
+            return "{{" + minus[0] + " " + e() + " " + minus[1] + "}}"
+        if kind == 4:
+            return ("{#" + r.choice(["", "-", "+"]) + self.text() + r.choice(["", "-", "+"]) + "#}")
+        if kind == 5:
+            return tag(f"set {r.choice(['x', 'i', 'q', 'ns.v', 'n'])} = {e()}")
+        if kind == 6:
+            return tag("raw") + self.text() + "{{ x }}" + self.text() + tag("endraw")
+        if kind < 10:
+            middle = tag(f"elif {e()}") + block() if r.random() < 0.3 else ""
+            other = tag("else") + block() if r.random() < 0.5 else ""
+            return tag(f"if {e()}") + block() + middle + other + tag("endif")
+        if kind < 14:
+            what = r.choice(["l", "[1, 2]", "range(3)", "ms", "d", "e", "'ab'", "l|sort", "nope",
+                             "ms|selectattr('n')", "l|map('string')"])
+            guard = r.choice(["", "", "", " if i", " if i is string", " if not ns.v"])
+            jump = ""
+            if r.random() < 0.2:
+                jump = tag(f"if {e()}") + tag(r.choice(["break", "continue"])) + tag("endif")
+            other = tag("else") + block() if r.random() < 0.3 else ""
+            return (tag(f"for i in {what}{guard}") + block() + jump + block() + other
+                    + tag("endfor"))
+        if kind == 14:
+            head = r.choice(["m(a, b=2)", "m(a)", "m(x, i=3)", "m(a, b=n)"])
+            return tag(f"macro {head}") + block() + tag("endmacro") + "{{ m(1) }}"
+        if kind == 15:
+            return tag(f"call{r.choice(['', '(i)', '(x=3)'])} m(1)") + block() + tag("endcall")
+        if kind == 16:
+            name = r.choice(["upper", "trim", "replace('a', 'b')", "indent(2, true)"])
+            return tag(f"filter {name}") + block() + tag("endfilter")
+        if kind == 17:
+            return tag(f"set {r.choice(['x', 'q', 'q | upper'])}") + block() + tag("endset")
+        if kind == 18:
+            return tag(f"with x = {e()}, q = {e()}") + block() + tag("endwith")
+        return tag("generation") + block() + tag("endgeneration")
+
+    def template(self):
+        start = "{% set ns = namespace(v=0) %}{% macro m(a, b=1) %}<{{ a }}{{ b }}>{% endmacro %}"
+        return (start if self.r.random() < 0.9 else "") + self.block() + self.block()

@@ -15,7 +15,7 @@ static void prints(const char *input, const struct json_print_options *options,
     json_error_t error;
     json_t *value = json_loads(input, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!value) fail_msg("%s: %s", input, error.text);
-    assert_int_equal(json_print(value, options, &out, &err), JL_OK);
+    assert_int_equal(json_print_value(value, options, &out, &err), JL_OK);
     if (out.len != strlen(wanted) || memcmp(out.data, wanted, out.len) != 0)
         fail_msg("%s\n  wanted %s\n  got    %.*s", input, wanted, (int)out.len, out.data);
     json_decref(value);
@@ -66,7 +66,7 @@ static void limits(void **state) {
         deep = outer;
     }
     assert_true(buffer_append(&out, "kept", 4));
-    assert_int_equal(json_print(deep, NULL, &out, &err), JL_ERR_LIMIT);
+    assert_int_equal(json_print_value(deep, NULL, &out, &err), JL_ERR_LIMIT);
     assert_int_equal(out.len, 4);
     json_decref(deep);
     buffer_free(&out);

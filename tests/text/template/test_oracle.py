@@ -67,12 +67,14 @@ def main():
             for path in files for _ in range(40 * scale)]
     n = len(rows)
     rows += [("{{ " + make.make(make.r.randint(1, 4)) + " }}", corpus.VARIABLES)
-             for _ in range(1500 * scale)]
+             for _ in range(1000 * scale)]
+    tags = corpus.Statements(seed)
+    rows += [(tags.template(), corpus.VARIABLES) for _ in range(500 * scale)]
     failures, refused, errors = compare(program, rows)
     for template, variables, wanted, ours in failures[:20]:
         print(f"template {template[:200]!r}\n  variables {json.dumps(variables)[:300]}\n"
               f"  wanted {str(wanted)[-300:]!r}\n  ours   {str(ours)[-400:]}")
-    print(f"{n} conversations, {len(rows) - n} expressions: {errors} fail in the oracle, "
+    print(f"{n} conversations, {len(rows) - n} expressions and statements: {errors} fail in the oracle, "
           f"{refused} refused, {len(failures)} differences")
     assert refused < len(rows) // 10, "too much is refused for the comparison to mean anything"
     return 1 if failures else 0

@@ -86,7 +86,12 @@ static void user_bytes(void **state) {
         {"{{ (bos_token ~ u[:1])[6:8] }}", ">[<]"},
         {"{{ u[:5]|safe + '<' }}", "[<|x|>]&lt;"},
         {"{{ ('a b ' + u)|truncate(9, true, '!', 0) }}", "a b [<|x|]!"},
-        {"{{ ('aa ' + u[:5])|wordwrap(4) }}", "aa\n[<|x|]\n[>]"},
+        {"{{ ('aa ' + u[:5])|wordwrap(4) }}", "aa [<]\n[|x|>]"},
+        {"{% set a = 'x' * 600 %}{% set b = a + u[:1] %}{% set c = a + 'T' %}{% set d = b + 'T' %}"
+         "{{ b[-2:] }}{{ c[-2:] }}{{ d[-3:] }}",
+         "x[<]xTx[<]T"}, // texts that share their beginning
+        {"{{ ('%s' % u[:2]) ~ ('{}'.format(u[:2])) ~ '<%s>'|safe|format(u[:1]) }}",
+         "[<|<|]<[&lt;]>"},
         {"{{ messages|map(attribute='content')|list }}", "['[hi]']"},
         {"{{ messages[0]|items|list }}", "[('[role]', '[user]'), ('[content]', '[hi]')]"},
         {"{{ list|sort(reverse=true)|first }}{{ list|batch(1)|list }}", "[q][['[p]'], ['[q]']]"},
