@@ -37,7 +37,7 @@ enum jl_status saved_write(const char *path, const struct conversation *conversa
     const struct json_print_options pretty = {.indent = 2};
     struct byte_buffer text = {0};
     json_t *root = document(conversation, model);
-    enum jl_status status = root ? json_print(root, &pretty, &text, err)
+    enum jl_status status = root ? json_print_value(root, &pretty, &text, err)
                                  : jl_fail(err, JL_ERR_MEMORY, "out of memory for %s", path);
     json_decref(root);
     if (status == JL_OK) status = file_writer_open(path, &writer, err);
