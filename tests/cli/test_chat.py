@@ -10,6 +10,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -829,6 +830,17 @@ class Pipes(Base):
                             ([], text + "\r\n"), (["-p", text, "--greedy"], "ignored")):
             self.assertEqual(self.run_program("run", self.plain, *args, stdin=stdin), (0, wanted, ""), args)
         self.assertEqual(self.run_program("run", self.plain, "-p", "L", "-n", "3"), (0, "Lla la la \n", ""))
+
+    def test_standard_input_may_be_a_socket(self):
+        for args, wanted in ((["run", self.plain], b"xHello you!\n"), (["chat", self.plain], b"Hello you!\n")):
+            ours, theirs = socket.socketpair()
+            process = subprocess.Popen([PROGRAM, *args], stdin=theirs, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, env=self.env())
+            theirs.close()
+            ours.sendall(b"x\n")
+            ours.close()
+            out, _ = process.communicate(timeout=30)
+            self.assertEqual((process.returncode, out), (0, wanted))
 
     def test_run_says_what_is_wrong(self):
         small = self.path("small")
