@@ -90,7 +90,7 @@ int cmd_chat(int argc, char **argv) {
     struct talk_options sampling = {0};
     struct chat chat = {0};
     const char *system = NULL;
-    bool done;
+    bool done, quiet = false;
     const struct cli_option options[] = {
         {"--n", "-n", CLI_INT, &chat.n, "N",
          "at most N tokens an answer (default: no bound; without a template 256)", 1, 1 << 24},
@@ -119,6 +119,7 @@ int cmd_chat(int argc, char **argv) {
     if (status == JL_OK) status = chat_open(&chat, &engine, &sampling, &err);
     if (status == JL_OK && system) status = set_system(&chat, system, &err);
     if (status == JL_OK) status = converse(&chat, &err);
+    if (status == JL_OK) status = screen_result(&chat.screen, &quiet, &err);
     chat_close(&chat);
-    return cli_finish(&spec, status, &err);
+    return quiet ? jl_status_exit_code(status) : cli_finish(&spec, status, &err);
 }

@@ -159,13 +159,6 @@ static enum jl_status answer(struct run *run, struct jl_error *err) {
     return status;
 }
 
-/* Whoever read our output may have gone: that is no error to talk about, but not a success. */
-static enum jl_status check_output(const struct run *run, bool *quiet, struct jl_error *err) {
-    if (!run->screen.failed) return JL_OK;
-    *quiet = run->screen.error == EPIPE;
-    return jl_fail(err, JL_ERR_IO, "cannot write the text: %s", strerror(run->screen.error));
-}
-
 int cmd_run(int argc, char **argv) {
     struct run run = {0};
     bool done, quiet = false;
@@ -202,7 +195,7 @@ int cmd_run(int argc, char **argv) {
         status = jl_fail(&err, JL_ERR_USAGE, "--system goes with --chat");
     if (status == JL_OK) status = talk_open(run.model, &run.engine, &run.talk, &err);
     if (status == JL_OK) status = run.chat ? answer(&run, &err) : continue_text(&run, &err);
-    if (status == JL_OK) status = check_output(&run, &quiet, &err);
+    if (status == JL_OK) status = screen_result(&run.screen, &quiet, &err);
     talk_close(&run.talk);
     screen_close(&run.screen);
     free(run.text);

@@ -752,6 +752,13 @@ class Templates(Base):
         code, _, err = self.run_program("run", eager, "--chat", "-p", "refuse")
         self.assertEqual(code, 4)
 
+    def test_messages_of_a_template_are_spelled(self):
+        rude = self.path("rude")
+        make_chatty(rude, template="{{ raise_exception('a\\x1b[2Jb') }}")
+        terminal = self.chat(model=rude)
+        self.assertRegex(self.ask(terminal, "x"), r"the template refuses: a\S{1,2}\[2Jb")
+        self.assertNotIn("\x1b[2Jb", terminal.all)
+
     def test_broken_template(self):
         broken = self.path("broken")
         make_chatty(broken, template="{% if %}")
@@ -887,6 +894,19 @@ class Pipes(Base):
         self.assertEqual(process.stderr.read(), b"")
         process.stderr.close()
         self.assertEqual(process.wait(timeout=30), 3)
+
+    def test_a_reader_that_leaves_ends_chat_quietly(self):
+        process = subprocess.Popen([PROGRAM, "chat", self.plain, "-n", "90000"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env())
+        process.stdin.write(b"L\nx\n")
+        process.stdin.flush()
+        process.stdout.read(5)
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=30), 3)
+        err = process.stderr.read().decode()
+        self.assertNotIn("pipe", err)
+        process.stdin.close()
+        process.stderr.close()
 
     def test_run_on_a_terminal_spells_control_characters(self):
         terminal = Terminal(["run", self.plain, "-p", "E"], self.env())

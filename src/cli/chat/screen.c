@@ -202,20 +202,35 @@ void screen_thought_end(struct screen *screen, double seconds, long n_token) {
 
 /* ---- the program's own words ---- */
 
-static void print(struct screen *screen, bool dim, const char *format, va_list args) {
+enum jl_status screen_result(const struct screen *screen, bool *quiet, struct jl_error *err) {
+    *quiet = screen->failed && screen->error == EPIPE;
+    if (!screen->failed) return JL_OK;
+    return jl_fail(err, JL_ERR_IO, "cannot write the text: %s", strerror(screen->error));
+}
+
+/* What is to be printed, into screen->line: fit for a terminal, without the last newline. */
+static bool format_line(struct screen *screen, const char *format, va_list args, bool *line_end) {
+    struct shown shown = {0};
     char *text;
+    int n = vasprintf(&text, format, args);
+    screen->line.len = 0;
+    if (n < 0) return false;
+    *line_end = n && text[n - 1] == '\n';
+    bool fits = shown_push(&shown, text, (size_t)n - *line_end, &screen->line) &&
+                shown_end(&shown, &screen->line);
+    free(text);
+    return fits;
+}
+
+static void print(struct screen *screen, bool dim, const char *format, va_list args) {
+    bool line_end = false;
     start_line(screen);
-    if (vasprintf(&text, format, args) < 0) {
-        screen->failed = true;
-        return;
-    }
+    if (!format_line(screen, format, args, &line_end))
+        return; // memory is out, the figures can wait
     if (dim && screen->styled) put_text(screen, DIM);
-    size_t len = strlen(text);
-    bool line_end = len && text[len - 1] == '\n';
-    put(screen, text, len - line_end);
+    put(screen, screen->line.data, screen->line.len);
     if (dim && screen->styled) put_text(screen, PLAIN);
     if (line_end) put_text(screen, "\n");
-    free(text);
 }
 
 void screen_print(struct screen *screen, const char *format, ...) {
@@ -233,13 +248,13 @@ void screen_dim(struct screen *screen, const char *format, ...) {
 }
 
 void screen_note(struct screen *screen, const char *format, ...) {
+    bool dim = screen->styled && screen->notes, line_end;
     va_list args;
     start_line(screen);
     fflush(stdout);
-    bool dim = screen->styled && screen->notes;
     va_start(args, format);
-    fputs(dim ? DIM "(" : "(", stderr);
-    vfprintf(stderr, format, args);
-    fputs(dim ? ")" PLAIN "\n" : ")\n", stderr);
+    if (format_line(screen, format, args, &line_end))
+        fprintf(stderr, "%s(%.*s)%s\n", dim ? DIM : "", (int)screen->line.len,
+                screen->line.len ? screen->line.data : "", dim ? PLAIN : "");
     va_end(args);
 }

@@ -42,7 +42,12 @@ void screen_text_end(struct screen *screen); // and the cursor is at the start o
 void screen_thought(struct screen *screen, const char *text, size_t len, long n_token);
 void screen_thought_end(struct screen *screen, double seconds, long n_token);
 
-/* Lines of the program's own on stdout, printf-like; `dim` where styles are allowed. */
+/* Did stdout take everything? *quiet: no, because its reader has gone: that is no error to talk
+ * about, but not a success. */
+enum jl_status screen_result(const struct screen *screen, bool *quiet, struct jl_error *err);
+
+/* Lines of the program's own on stdout, printf-like; `dim` where styles are allowed. What others
+ * wrote may be part of them. */
 void screen_print(struct screen *screen, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void screen_dim(struct screen *screen, const char *format, ...)
