@@ -245,6 +245,98 @@ static enum jl_status open_gpt2(struct model_file *file, const char *pre, struct
     return status;
 }
 
+/* ---- Unigram ---- */
+
+/* The rules' table, an array of bytes. Heap, NULL when absent. */
+static enum jl_status read_charsmap(struct model_file *file, unsigned char **bytes, size_t *len,
+                                    struct jl_error *err) {
+    const char *key = KEY("precompiled_charsmap");
+    const struct meta *value = meta_find(file->meta, key);
+    struct meta item;
+    *bytes = NULL;
+    *len = 0;
+    if (!value) return JL_OK;
+    if (value->kind != META_ARRAY && value->kind != META_PACKED)
+        return wrong_kind(file, key, value, "an array", err);
+    *len = meta_count(value);
+    *bytes = malloc(*len ? *len : 1);
+    if (!*bytes) return report_no_memory(err, file->path, "the rules of the tokenizer");
+    struct meta_iter iter = {.array = value};
+    for (size_t i = 0; i < *len; i++) {
+        if (!meta_iter_next(&iter, &item) || item.kind != META_INT || item.as.i < -128 ||
+            item.as.i > 255)
+            return report_fail(err, JL_ERR_FORMAT, file->path, "%s[%zu] must be a byte", key, i);
+        (*bytes)[i] = (unsigned char)(item.as.i & 255); // written as signed or unsigned
+    }
+    return JL_OK;
+}
+
+static enum jl_status read_unigram_spec(struct model_file *file, struct unigram_spec *spec,
+                                        struct jl_error *err) {
+    JL_TRY(read_id(file, KEY("bos_token_id"), spec->n_token, &spec->bos, err));
+    JL_TRY(read_id(file, KEY("eos_token_id"), spec->n_token, &spec->eos, err));
+    bool eos = spec->eos != TOKEN_NONE;
+    JL_TRY(read_bool(file, KEY("add_bos_token"), false, &spec->add_bos, err));
+    JL_TRY(read_bool(file, KEY("add_eos_token"), eos, &spec->add_eos, err));
+    JL_TRY(read_bool(file, KEY("add_space_prefix"), true, &spec->add_space_prefix, err));
+    JL_TRY(read_bool(file, KEY("remove_extra_whitespaces"), false, &spec->remove_extra_whitespaces,
+                     err));
+    JL_TRY(read_bool(file, KEY("escape_whitespaces"), true, &spec->escape_whitespaces, err));
+    return read_bool(file, KEY("treat_whitespace_as_suffix"), false,
+                     &spec->treat_whitespace_as_suffix, err);
+}
+
+static enum jl_status open_t5(struct model_file *file, const char *pre, struct tokenizer **out,
+                              struct jl_error *err) {
+    struct unigram_spec spec = {0};
+    struct token_entry *tokens = NULL;
+    unsigned char *charsmap = NULL;
+    struct jl_error inner;
+    (void)pre;
+    enum jl_status status = read_tokens(file, true, &tokens, &spec.n_token, err);
+    if (status == JL_OK) status = read_charsmap(file, &charsmap, &spec.charsmap_len, err);
+    spec.tokens = tokens;
+    spec.charsmap = charsmap;
+    if (status == JL_OK) status = read_unigram_spec(file, &spec, err);
+    if (status == JL_OK)
+        status = name_file(file->path, tokenizer_from_unigram(&spec, out, &inner), &inner, err);
+    free(charsmap);
+    free(tokens);
+    return status;
+}
+
+/* ---- WordPiece ---- */
+
+/* The beginning and the end are named as such, or by what BERT calls them. */
+static enum jl_status read_wordpiece_spec(struct model_file *file, struct wordpiece_spec *spec,
+                                          struct jl_error *err) {
+    const char *bos =
+        meta_find(file->meta, KEY("cls_token_id")) ? KEY("cls_token_id") : KEY("bos_token_id");
+    const char *eos = meta_find(file->meta, KEY("seperator_token_id")) ? KEY("seperator_token_id")
+                                                                       : KEY("eos_token_id");
+    JL_TRY(read_id(file, bos, spec->n_token, &spec->bos, err));
+    JL_TRY(read_id(file, eos, spec->n_token, &spec->eos, err));
+    JL_TRY(read_id(file, KEY("unknown_token_id"), spec->n_token, &spec->unk, err));
+    bool has_bos = spec->bos != TOKEN_NONE, has_eos = spec->eos != TOKEN_NONE;
+    JL_TRY(read_bool(file, KEY("add_bos_token"), has_bos, &spec->add_bos, err));
+    return read_bool(file, KEY("add_eos_token"), has_eos, &spec->add_eos, err);
+}
+
+static enum jl_status open_bert(struct model_file *file, const char *pre, struct tokenizer **out,
+                                struct jl_error *err) {
+    struct wordpiece_spec spec = {0};
+    struct token_entry *tokens = NULL;
+    struct jl_error inner;
+    (void)pre;
+    enum jl_status status = read_tokens(file, false, &tokens, &spec.n_token, err);
+    spec.tokens = tokens;
+    if (status == JL_OK) status = read_wordpiece_spec(file, &spec, err);
+    if (status == JL_OK)
+        status = name_file(file->path, tokenizer_from_wordpiece(&spec, out, &inner), &inner, err);
+    free(tokens);
+    return status;
+}
+
 /* ---- all kinds ---- */
 
 enum jl_status open_tokenizer_gguf(struct model_file *file, const char *pre, struct tokenizer **out,
@@ -257,6 +349,8 @@ enum jl_status open_tokenizer_gguf(struct model_file *file, const char *pre, str
     } kinds[] = {
         {"llama", false, open_llama},
         {"gpt2", true, open_gpt2},
+        {"t5", false, open_t5},
+        {"bert", false, open_bert},
     };
     const struct meta *model = meta_find(file->meta, KEY("model"));
     *out = NULL;

@@ -188,7 +188,7 @@ static enum jl_status add_found(struct build *b) {
         bool control = token->type == TOKEN_CONTROL || token->type == TOKEN_UNKNOWN;
         found.special = control;
         if (control && !b->in_config[id]) JL_TRY(put_added(b, &t->added_raw, &found));
-        if (token->type == TOKEN_USER_DEFINED && model->type != SP_UNIGRAM)
+        if (token->type == TOKEN_USER_DEFINED && (model->type == SP_BPE || model->type == SP_CHAR))
             JL_TRY(put_added(b, &t->added_normalized, &found));
     }
     return JL_OK;
@@ -287,7 +287,6 @@ static void build_words(struct build *b) {
     words->vocab = &b->t->vocab;
     words->unknown = b->unknown;
     words->byte_fallback = b->model->byte_fallback;
-    words->mark_behind = b->model->treat_whitespace_as_suffix;
     memcpy(words->byte_token, b->byte_token, sizeof words->byte_token);
 }
 
@@ -375,8 +374,8 @@ static enum jl_status build(struct build *b) {
     return set_ends(b);
 }
 
-enum jl_status sp_build(struct tokenizer *t, const struct sp_model *model,
-                        const struct sp_config *config, struct jl_error *err) {
+enum jl_status sp_build_tokenizer(struct tokenizer *t, const struct sp_model *model,
+                                  const struct sp_config *config, struct jl_error *err) {
     struct build b = {.t = t, .model = model, .config = config, .unknown = TOKEN_NONE, .err = err};
     memset(b.byte_token, 0xFF, sizeof b.byte_token); // all TOKEN_NONE
     enum jl_status status = build(&b);
@@ -394,11 +393,80 @@ enum jl_status tokenizer_from_sentencepiece(const void *bytes, size_t len, const
     if (!t) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the vocabulary");
     enum jl_status status = sp_model_parse(bytes, len, &model, err);
     if (status == JL_OK) status = sp_config_read(config, config_len, &t->arena, &settings, err);
-    if (status == JL_OK) status = sp_build(t, &model, &settings, err);
+    if (status == JL_OK) status = sp_build_tokenizer(t, &model, &settings, err);
     sp_model_free(&model);
     if (status == JL_OK)
         *out = t;
     else
         tokenizer_free(t);
     return status;
+}
+
+/* ---- GGUF ---- */
+
+static enum jl_status check_end(const struct unigram_spec *spec, int32_t id, bool add,
+                                const char *name, struct jl_error *err) {
+    if (id < TOKEN_NONE || id >= spec->n_token) {
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "the %s token's id is %d, but the vocabulary has %d tokens", name, id,
+                       spec->n_token);
+    }
+    if (!add || id != TOKEN_NONE) return JL_OK;
+    return jl_fail(err, JL_ERR_FORMAT, "a %s token is to be added, but the vocabulary names none",
+                   name);
+}
+
+static enum jl_status check_unigram(const struct unigram_spec *spec, struct jl_error *err) {
+    if (spec->n_token < 1 || spec->n_token > VOCAB_MAX_TOKENS) {
+        return jl_fail(err, JL_ERR_LIMIT, "a vocabulary of %d tokens; 1 to %d are possible",
+                       spec->n_token, VOCAB_MAX_TOKENS);
+    }
+    JL_TRY(check_end(spec, spec->bos, spec->add_bos, "beginning-of-text", err));
+    JL_TRY(check_end(spec, spec->eos, spec->add_eos, "end-of-text", err));
+    for (int i = 0; i < spec->n_token; i++) {
+        const struct token_entry *entry = &spec->tokens[i];
+        if (entry->len == 0 || entry->len > UNIGRAM_MAX_PIECE) {
+            return jl_fail(err, JL_ERR_LIMIT,
+                           "token %d has %zu bytes of text; it must have 1 to %d", i, entry->len,
+                           UNIGRAM_MAX_PIECE);
+        }
+        if (!(entry->score - entry->score == 0.0f))
+            return jl_fail(err, JL_ERR_FORMAT, "the score of token %d is not finite", i);
+    }
+    return JL_OK;
+}
+
+enum jl_status tokenizer_from_unigram(const struct unigram_spec *spec, struct tokenizer **out,
+                                      struct jl_error *err) {
+    const struct sp_config config = {.prefix = true};
+    struct sp_model model = {
+        .pieces = (struct token_entry *)spec->tokens, // only read
+        .n_piece = spec->n_token,
+        .type = SP_UNIGRAM,
+        .treat_whitespace_as_suffix = spec->treat_whitespace_as_suffix,
+        .charsmap = {spec->charsmap, spec->charsmap_len},
+        .add_dummy_prefix = spec->add_space_prefix,
+        .remove_extra_whitespaces = spec->remove_extra_whitespaces,
+        .escape_whitespaces = spec->escape_whitespaces,
+    };
+    *out = NULL;
+    JL_TRY(check_unigram(spec, err));
+    int n_byte = 0;
+    for (int i = 0; i < spec->n_token; i++)
+        n_byte += spec->tokens[i].type == TOKEN_BYTE;
+    model.byte_fallback = n_byte == 256;
+    struct tokenizer *t = calloc(1, sizeof *t);
+    if (!t) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the vocabulary");
+    enum jl_status status = sp_build_tokenizer(t, &model, &config, err);
+    if (status != JL_OK) {
+        tokenizer_free(t);
+        return status;
+    }
+    t->bos = spec->bos;
+    t->eos = spec->eos;
+    t->n_before = t->n_after = 0;
+    if (spec->add_bos) t->before[t->n_before++] = spec->bos;
+    if (spec->add_eos) t->after[t->n_after++] = spec->eos;
+    *out = t;
+    return JL_OK;
 }

@@ -7,7 +7,7 @@
 #include "text/tokenizer/sp_model.h"
 
 /* Fills *t, which is zeroed; on failure it is to be freed. Nothing of the model is kept. */
-enum jl_status sp_build(struct tokenizer *t, const struct sp_model *model,
-                        const struct sp_config *config, struct jl_error *err);
+enum jl_status sp_build_tokenizer(struct tokenizer *t, const struct sp_model *model,
+                                  const struct sp_config *config, struct jl_error *err);
 
 #endif

@@ -7,12 +7,10 @@
 #define MARK METASPACE_MARK
 #define MARK_LEN (sizeof METASPACE_MARK - 1)
 
-static size_t word_length(const struct words *words, const char *text, size_t len) {
-    size_t skip =
-        words->mark_behind || len < MARK_LEN || memcmp(text, MARK, MARK_LEN) != 0 ? 0 : MARK_LEN;
+static size_t word_length(const char *text, size_t len) {
+    size_t skip = len >= MARK_LEN && memcmp(text, MARK, MARK_LEN) == 0 ? MARK_LEN : 0;
     const char *mark = memmem(text + skip, len - skip, MARK, MARK_LEN);
-    if (!mark) return len;
-    return (size_t)(mark - text) + (words->mark_behind ? MARK_LEN : 0);
+    return mark ? (size_t)(mark - text) : len;
 }
 
 static enum jl_status emit(const struct words *words, const char *word, size_t len,
@@ -35,7 +33,7 @@ enum jl_status words_encode(const struct words *words, const char *text, size_t 
                             struct id_buffer *ids, struct jl_error *err) {
     bool after_unknown = false;
     for (size_t at = 0; at < len;) {
-        size_t n = word_length(words, text + at, len - at);
+        size_t n = word_length(text + at, len - at);
         JL_TRY(emit(words, text + at, n, &after_unknown, ids, err));
         at += n;
     }

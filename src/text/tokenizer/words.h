@@ -1,4 +1,5 @@
-/* SentencePiece's word model: the text is cut at U+2581 and each word is a token or unknown. */
+/* SentencePiece's word model: the text is cut before each U+2581 (also where white space is a
+ * suffix) and each word is a token or unknown. */
 #ifndef JL_TEXT_WORDS_H
 #define JL_TEXT_WORDS_H
 
@@ -10,7 +11,6 @@ struct words {
     const struct vocab *vocab;
     int32_t byte_token[256]; // TOKEN_NONE where absent
     bool byte_fallback;      // an unknown word becomes its bytes
-    bool mark_behind;        // a mark ends a word; otherwise it begins one
     int32_t unknown;
 };
 

@@ -64,7 +64,9 @@ MODELS = {
                          control_symbols=["<x>"], unk_surface="??"),
     "unigram_suffix": dict(model_type="unigram", vocab_size=560, treat_whitespace_as_suffix=True),
     "char": dict(model_type="char", vocab_size=560, byte_fallback=False),
-    "word": dict(model_type="word", vocab_size=200),
+    "word": dict(model_type="word", vocab_size=200, user_defined_symbols=["ab", "<tool>"]),
+    "word_suffix": dict(model_type="word", vocab_size=520, byte_fallback=True,
+                        treat_whitespace_as_suffix=True),
 }
 
 

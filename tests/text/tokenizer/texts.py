@@ -53,7 +53,7 @@ def random_texts(seed, count):
 def names_a_byte(tokenizer, text):
     """Hugging Face's Unigram makes a byte token of its written name; we do not."""
     model = tokenizer["model"]
-    return model["type"] == "Unigram" and model.get("byte_fallback") and "<0x" in text
+    return model.get("type") == "Unigram" and model.get("byte_fallback") and "<0x" in text
 
 
 def broken(seed, text):
