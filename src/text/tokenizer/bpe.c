@@ -6,7 +6,7 @@
 #include "text/utf8.h"
 
 #define CACHE_FROM_BYTES 512 // shorter texts repeat too little to pay for a cache
-#define CACHE_MAX_PLACES 16384
+#define CACHE_MAX_PLACES 32768
 #define SHORT_BYTES 32
 
 /* ---- where text may be cut ---- */

@@ -39,6 +39,8 @@ void pretok_run_free(struct pretok_run *run) {
 static enum jl_status pass(struct pretok_run *run, int step, const struct piece *base, size_t from,
                            size_t to) {
     if (from >= to) return JL_OK;
+    if (step + 1 == run->pretok->n_step && !run->mapped) // the last step, most often the only one
+        return run->word(run->ctx, base->text + from, to - from, run->err);
     return run_steps(run, step + 1,
                      (struct piece){base->text + from, to - from, base->first && from == 0});
 }

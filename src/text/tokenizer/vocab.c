@@ -46,6 +46,17 @@ static uint64_t hash_bytes(const char *text, size_t len) {
     return u64map_mix(hash ^ word);
 }
 
+static uint16_t near_len(size_t len) {
+    return (uint16_t)(len <= VOCAB_NEAR_BYTES ? len : VOCAB_NEAR_BYTES + 1);
+}
+
+static bool holds(const struct vocab *vocab, const struct vocab_bucket *bucket, const char *text,
+                  size_t len) {
+    if (len <= VOCAB_NEAR_BYTES) return memcmp(bucket->bytes, text, len) == 0;
+    const struct vocab_token *token = &vocab->tokens[bucket->id];
+    return token->len == len && memcmp(token->text, text, len) == 0;
+}
+
 /* The bucket that holds these bytes, or the free one where they belong. */
 static struct vocab_bucket *find_bucket(const struct vocab *vocab, const char *text, size_t len,
                                         uint64_t hash) {
@@ -53,9 +64,8 @@ static struct vocab_bucket *find_bucket(const struct vocab *vocab, const char *t
     for (size_t i = (size_t)hash & vocab->mask;; i = (i + 1) & vocab->mask) {
         struct vocab_bucket *bucket = &vocab->buckets[i];
         if (bucket->id == TOKEN_NONE) return bucket;
-        if (bucket->tag != tag) continue;
-        const struct vocab_token *token = &vocab->tokens[bucket->id];
-        if (token->len == len && memcmp(token->text, text, len) == 0) return bucket;
+        if (bucket->tag == tag && bucket->len == near_len(len) && holds(vocab, bucket, text, len))
+            return bucket;
     }
 }
 
@@ -63,8 +73,12 @@ int32_t vocab_index(struct vocab *vocab, int32_t id) {
     const struct vocab_token *token = &vocab->tokens[id];
     uint64_t hash = hash_bytes(token->text, token->len);
     struct vocab_bucket *bucket = find_bucket(vocab, token->text, token->len, hash);
-    if (bucket->id == TOKEN_NONE) *bucket = (struct vocab_bucket){id, (uint32_t)(hash >> 32)};
-    return bucket->id;
+    if (bucket->id != TOKEN_NONE) return bucket->id;
+    bucket->id = id;
+    bucket->tag = (uint32_t)(hash >> 32);
+    bucket->len = near_len(token->len);
+    if (token->len <= VOCAB_NEAR_BYTES) memcpy(bucket->bytes, token->text, token->len);
+    return id;
 }
 
 int32_t vocab_find(const struct vocab *vocab, const char *text, size_t len) {

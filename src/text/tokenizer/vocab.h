@@ -22,9 +22,14 @@ struct vocab_token {
     int type; // enum token_type or VOCAB_HOLE
 };
 
+#define VOCAB_NEAR_BYTES                                                                           \
+    22 // texts up to here also lie in the bucket, so that a find reads one line
+
 struct vocab_bucket {
     int32_t id;   // TOKEN_NONE where free
     uint32_t tag; // of the hash: most other texts are told apart without looking at theirs
+    uint16_t len; // VOCAB_NEAR_BYTES + 1 for all longer ones
+    char bytes[VOCAB_NEAR_BYTES];
 };
 
 struct vocab {
