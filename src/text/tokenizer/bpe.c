@@ -94,6 +94,7 @@ void bpe_allow_joins(struct bpe *bpe, const char *text, size_t len) {
 void bpe_free(struct bpe *bpe) {
     u64map_free(&bpe->pairs);
     u64map_free(&bpe->chars);
+    u64map_free(&bpe->splits);
     free(bpe->byte_pairs);
     bpe->byte_pairs = NULL;
 }
@@ -164,6 +165,40 @@ bool bpe_add_cuts(struct bpe *bpe, int32_t id, uint32_t rank) {
     return true;
 }
 
+/* The token's text is merged by itself, without the last merge, the one that makes the token. In
+ * any text in which the token comes out, its inside was merged the same way. */
+bool bpe_split_unused(struct bpe *bpe, int32_t id, bool *fits) {
+    const struct vocab_token *token = &bpe->vocab->tokens[id];
+    int32_t symbols[BPE_MAX_UNUSED];
+    size_t n = 0;
+    uint32_t code;
+    *fits = false;
+    for (size_t at = 0; at < token->len; n++) {
+        if (n == BPE_MAX_UNUSED) return true;
+        at += symbol_step(bpe, token->text + at, token->len - at, &code);
+        symbols[n] = bpe_symbol(bpe, code);
+    }
+    *fits = true;
+    while (n > 2) {
+        size_t best = n;
+        uint64_t lowest = UINT64_MAX, value;
+        for (size_t i = 0; i + 1 < n; i++) {
+            if (!u64map_get(&bpe->pairs, bpe_merge_key(symbols[i], symbols[i + 1]), &value) ||
+                value >> 32 >= lowest >> 32)
+                continue;
+            best = i;
+            lowest = value;
+        }
+        if (best == n) return true; // no text becomes this token
+        symbols[best] = (int32_t)(uint32_t)lowest;
+        memmove(symbols + best + 1, symbols + best + 2, (n - best - 2) * sizeof *symbols);
+        n--;
+    }
+    if (n < 2) return true;
+    return u64map_put(&bpe->splits, (uint64_t)id,
+                      (uint64_t)(uint32_t)symbols[0] << 32 | (uint32_t)symbols[1]);
+}
+
 /* ---- symbols to ids ---- */
 
 static enum jl_status no_memory(struct jl_error *err) {
@@ -200,17 +235,25 @@ static enum jl_status emit_bare(struct bpe_run *run, uint32_t code, bool *after_
     return no_memory(err);
 }
 
+/* Unused tokens nest no deeper than they have characters. */
+static enum jl_status emit_symbol(struct bpe_run *run, int32_t symbol, bool *after_unknown,
+                                  struct jl_error *err) {
+    uint64_t parts;
+    if (symbol >= BPE_BARE)
+        return emit_bare(run, (uint32_t)(symbol - BPE_BARE), after_unknown, err);
+    if (run->bpe->splits.count && u64map_get(&run->bpe->splits, (uint64_t)symbol, &parts)) {
+        JL_TRY(emit_symbol(run, (int32_t)(parts >> 32), after_unknown, err));
+        return emit_symbol(run, (int32_t)(uint32_t)parts, after_unknown, err);
+    }
+    *after_unknown = false;
+    return buffer_append_id(run->ids, symbol) ? JL_OK : no_memory(err);
+}
+
 static enum jl_status emit(struct bpe_run *run, const int32_t *symbols, size_t n,
                            struct jl_error *err) {
     bool after_unknown = false;
-    for (size_t i = 0; i < n; i++) {
-        if (symbols[i] >= BPE_BARE) {
-            JL_TRY(emit_bare(run, (uint32_t)(symbols[i] - BPE_BARE), &after_unknown, err));
-        } else {
-            after_unknown = false;
-            if (!buffer_append_id(run->ids, symbols[i])) return no_memory(err);
-        }
-    }
+    for (size_t i = 0; i < n; i++)
+        JL_TRY(emit_symbol(run, symbols[i], &after_unknown, err));
     return JL_OK;
 }
 

@@ -18,8 +18,9 @@
 
 struct bpe {
     const struct vocab *vocab;
-    struct u64map pairs; // bpe_merge.h
-    struct u64map chars; // code (utf8_step) -> token; over bytes: of bytes, UTF8_CODE_END + byte
+    struct u64map pairs;  // bpe_merge.h
+    struct u64map chars;  // code (utf8_step) -> token; over bytes: of bytes, UTF8_CODE_END + byte
+    struct u64map splits; // token that is never given out -> the two symbols it is merged from
     int32_t byte_token[256];     // byte fallback; TOKEN_NONE where absent
     bool bytes;                  // symbols are bytes, not characters
     int32_t byte_symbol[256];    // of bytes: token or bare; after bpe_finish
@@ -49,6 +50,12 @@ void bpe_set_byte_fallback(struct bpe *bpe);                         // after by
 bool bpe_finish(struct bpe *bpe);                                    // after all pairs are there
 /* Adds every way to cut the token in two symbols as a pair of this rank. */
 bool bpe_add_cuts(struct bpe *bpe, int32_t token, uint32_t rank);
+
+/* SentencePiece's unused pieces: the token takes part in merges, but where it comes out in the end
+ * it is taken apart again. After all merges are there; *fits is false for a token that is too long.
+ */
+#define BPE_MAX_UNUSED 64 // characters
+bool bpe_split_unused(struct bpe *bpe, int32_t token, bool *fits);
 
 /* One encoding: scratch memory and the pieces seen lately. */
 #define BPE_SEEN_BYTES 14

