@@ -65,7 +65,8 @@
 #define DIGIT_GROUPS_APART "\\d{1,3}(?=(?:\\d{3})*\\b)"
 
 static const struct pre_row rows[] = {
-    {"gpt-2 phi-2 gigachat a.x-4.0 mellum modern-bert mpt olmo jais trillion granite-docling "
+    {"gpt-2 gpt2 r50k_base phi-2 gigachat a.x-4.0 mellum modern-bert mpt olmo jais trillion "
+     "granite-docling "
      "exaone4 jina-es jina-de jina-v2-es jina-v2-de jina-v1-en jina-v2-code roberta-bpe granite",
      0,
      {PRE_GPT2}},
@@ -73,7 +74,7 @@ static const struct pre_row rows[] = {
     {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2",
      PRE_IGNORE_MERGES | PRE_ADD_BOS,
      {LLAMA3}},
-    {"dbrx smaug-bpe cl100k", 0, {LLAMA3}},
+    {"cl100k cl100k_base dbrx smaug-bpe", 0, {LLAMA3}},
     {"glm4 chatglm-bpe", 0, {LLAMA3}},
     {"deepseek-llm",
      0,
@@ -92,7 +93,7 @@ static const struct pre_row rows[] = {
     {"tekken",
      PRE_IGNORE_MERGES | PRE_ADD_BOS,
      {CASED_WORD("", "") "|\\p{N}|" MARKS "[\\r\\n/]*" PRE_ENDING}},
-    {"gpt-4o o200k llama4 minimax-m2", 0, {O200K}},
+    {"gpt-4o o200k o200k_base llama4 minimax-m2", 0, {O200K}},
     {"kimi-k2",
      0,
      {"[\\p{Han}]+|" CASED_WORD("&&[^\\p{Han}]", PRE_CONTRACTIONS "?") "|\\p{N}{1,3}|" MARKS

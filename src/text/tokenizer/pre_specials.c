@@ -103,8 +103,12 @@ static const struct {
     {"kimi-k2", 163584, kimi_k2},
     {"gpt-4o", 199998, gpt_4o},
     {"o200k", 199998, gpt_4o},
+    {"o200k_base", 199998, gpt_4o},
     {"cl100k", 100256, cl100k},
+    {"cl100k_base", 100256, cl100k},
     {"gpt-2", 50256, gpt_2},
+    {"gpt2", 50256, gpt_2},
+    {"r50k_base", 50256, gpt_2},
     {"glm4", 151329, glm4},
     {"chatglm-bpe", 151329, glm4},
 };

@@ -74,6 +74,7 @@ int32_t vocab_index(struct vocab *vocab, int32_t id) {
     uint64_t hash = hash_bytes(token->text, token->len);
     struct vocab_bucket *bucket = find_bucket(vocab, token->text, token->len, hash);
     if (bucket->id != TOKEN_NONE) return bucket->id;
+    if (token->len > vocab->longest) vocab->longest = token->len;
     bucket->id = id;
     bucket->tag = (uint32_t)(hash >> 32);
     bucket->len = near_len(token->len);
@@ -82,7 +83,7 @@ int32_t vocab_index(struct vocab *vocab, int32_t id) {
 }
 
 int32_t vocab_find(const struct vocab *vocab, const char *text, size_t len) {
-    if (len > UINT32_MAX) return TOKEN_NONE;
+    if (len > vocab->longest) return TOKEN_NONE;
     return find_bucket(vocab, text, len, hash_bytes(text, len))->id;
 }
 

@@ -37,6 +37,7 @@ struct vocab {
     int n;
     struct vocab_bucket *buckets;
     size_t mask;
+    size_t longest; // bytes of the longest findable text
     struct arena *arena;
     char *room; // where the next short text goes
     size_t room_left;

@@ -262,6 +262,35 @@ static void test_ignore_merges(void **state) {
     free(json);
 }
 
+/* The decoder's Strip at the end of the whole text waits for what follows, and gives it back. */
+static void test_strip_end(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    static const char decoder[] =
+        "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
+        "\"" MARK "\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},"
+        "{\"type\":\"Strip\",\"content\":\"n\",\"start\":1,\"stop\":2}]}";
+    char *json =
+        fixture_json_text(&f, &(struct fixture_json){.normalizer = "null", .decoder = decoder});
+    struct tokenizer *t = fixture_from_json(json);
+    static const struct {
+        const char *text, *want;
+    } rows[] = {{"nan", "a"},  {"nnann", "na"}, {"nnannn", "nan"}, {"annanna", "annanna"},
+                {"n", ""},     {"nn", ""},      {"", ""},          {"annt", "annt"},
+                {"nnnn", "n"}, {"a nn", "a "}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int32_t *ids;
+        size_t len, n = fixture_encode(t, rows[i].text, strlen(rows[i].text), 0, &ids);
+        char *text = fixture_decode(t, ids, n, &len);
+        assert_string_equal(text ? text : "", rows[i].want);
+        free(text);
+        free(ids);
+    }
+    tokenizer_free(t);
+    free(json);
+}
+
 /* ---- files that must be refused ---- */
 
 static const struct {
@@ -444,8 +473,9 @@ int main(void) {
         cmocka_unit_test(test_metaspace_split), cmocka_unit_test(test_decoders),
         cmocka_unit_test(test_template),        cmocka_unit_test(test_added),
         cmocka_unit_test(test_added_order),     cmocka_unit_test(test_holes),
-        cmocka_unit_test(test_ignore_merges),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_not_json),        cmocka_unit_test(test_config),
+        cmocka_unit_test(test_ignore_merges),   cmocka_unit_test(test_strip_end),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_not_json),
+        cmocka_unit_test(test_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
