@@ -199,7 +199,7 @@ static void test_bad(void **state) {
     const uint8_t broken[8] = {200, 1, 2, 3};
     const char *path = scratch_path("bad.gguf");
     for (size_t i = 0; i < 3; i++) {
-        tokens.texts[i] = (struct gguf_string){"abc" + i, 1};
+        tokens.texts[i] = (struct gguf_string){&"abc"[i], 1};
         tokens.types[i] = i ? TOKEN_NORMAL : TOKEN_UNKNOWN;
     }
     struct gguf_writer *w = start(path, "t5", &tokens);

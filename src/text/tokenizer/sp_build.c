@@ -123,23 +123,27 @@ static enum jl_status add_pieces(struct build *b) {
 
 /* ---- tokens that are found as they stand ---- */
 
-/* A token of the configuration: one of the model under the same text, or a new one. */
+/* A token of the configuration: one of the model under the same text, one that takes the place of a
+ * piece (InternLM gives its unused pieces names so), or a new one. */
 static enum jl_status add_config_token(struct build *b, const struct sp_added *added) {
     struct vocab_token *token = &b->t->vocab.tokens[added->id];
-    if (token->type == VOCAB_HOLE) {
-        token->text = vocab_keep(&b->t->vocab, added->text, added->len);
-        if (!token->text) return no_memory(b);
-        token->out = token->text;
-        token->len = token->out_len = (uint32_t)added->len;
-        token->type = added->special ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
-        return JL_OK;
-    }
-    if (token->len != added->len || memcmp(token->text, added->text, added->len) != 0) {
+    bool same = token->type != VOCAB_HOLE && token->len == added->len &&
+                memcmp(token->text, added->text, added->len) == 0;
+    if (!same && (token->type == TOKEN_UNKNOWN || token->type == TOKEN_BYTE)) {
         return jl_fail(b->err, JL_ERR_FORMAT,
                        "tokenizer_config.json: added_tokens_decoder has '%.*s' as token %d, but "
                        "in " FILE_NAME " that is '%.*s'",
                        VOCAB_SHOW(added->len), added->text, added->id, VOCAB_SHOW(token->len),
                        token->text);
+    }
+    if (!same) {
+        char *text = vocab_keep(&b->t->vocab, added->text, added->len);
+        if (!text) return no_memory(b);
+        *token = (struct vocab_token){.text = text,
+                                      .out = text,
+                                      .len = (uint32_t)added->len,
+                                      .out_len = (uint32_t)added->len,
+                                      .type = TOKEN_USER_DEFINED};
     }
     if (added->special && token->type != TOKEN_UNKNOWN) token->type = TOKEN_CONTROL;
     return JL_OK;
@@ -263,6 +267,14 @@ static enum jl_status build_bpe(struct build *b) {
     return split_unused(b);
 }
 
+/* The configuration has left the piece as it was. */
+static bool is_kept(const struct build *b, int32_t id) {
+    const struct token_entry *piece = &b->model->pieces[id];
+    const struct vocab_token *token = &b->t->vocab.tokens[id];
+    return token->type == (int)piece->type && token->len == piece->len &&
+           memcmp(token->text, piece->text, piece->len) == 0;
+}
+
 static enum jl_status build_unigram(struct build *b) {
     const struct sp_model *model = b->model;
     struct unigram *unigram = &b->t->unigram;
@@ -277,8 +289,8 @@ static enum jl_status build_unigram(struct build *b) {
     }
     for (int32_t id = 0; id < model->n_piece; id++) {
         const struct token_entry *piece = &model->pieces[id];
-        int type = b->t->vocab.tokens[id].type;
-        if (type != TOKEN_NORMAL && type != TOKEN_USER_DEFINED) continue;
+        int type = (int)piece->type;
+        if ((type != TOKEN_NORMAL && type != TOKEN_USER_DEFINED) || !is_kept(b, id)) continue;
         double score =
             type == TOKEN_NORMAL ? (double)piece->score : unigram_user_score(piece->len, most);
         pieces[n++] = (struct unigram_piece){piece->text, piece->len, id, score};
@@ -316,7 +328,7 @@ static enum jl_status set_normalizer(struct build *b) {
     size_t n = 0;
     for (int32_t id = 0; keys && id < model->n_piece; id++) {
         const struct token_entry *piece = &model->pieces[id];
-        if (piece->type == TOKEN_USER_DEFINED)
+        if (piece->type == TOKEN_USER_DEFINED && is_kept(b, id))
             keys[n++] = (struct trie_key){piece->text, piece->len, id};
     }
     bool ok = sp && keys && (n == 0 || trie_build(&sp->user, keys, n));

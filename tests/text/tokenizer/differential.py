@@ -125,8 +125,9 @@ def compare_model(driver_path, path, sample, seed):
     tally = Tally(f"sentencepiece {path.parent.name}/{path.name}")
     rng = random.Random(seed)
     for i, text in enumerate([*sample, *long_texts(5000)]):
-        if "word" in path.name and "<0x" in text:
-            tally.note("a word that is a byte piece's name becomes that piece; not here")
+        if "word" in path.name and "<" in text:
+            tally.note("left out: a word that spells a byte piece becomes it there, and one that "
+                       "spells a control piece makes the library fail")
             continue
         data = text.encode()
         if i % 6 == 5:

@@ -135,6 +135,17 @@ static void test_config(void **state) {
     fixture_check(t, "accb", 0, "3 4 12 5");
     fixture_check(t, "a<end>  b", ENCODE_SPECIAL, "3 4 14 5");
     tokenizer_free(t);
+    // A piece's place is taken: its old text is no token any more.
+    t = build(&m, "{\"added_tokens_decoder\": {\"9\": {\"content\": \"<im>\", \"special\": "
+                  "true}, \"6\": {\"content\": \"zz\"}}}");
+    fixture_check(t, "zz<im>", ENCODE_SPECIAL, "6 9");
+    fixture_check(t, "bab", 0, "3 5 4 5");
+    tokenizer_free(t);
+    m = plain(SP_UNIGRAM);
+    t = build(&m, "{\"added_tokens_decoder\": {\"9\": {\"content\": \"<im>\"}}}");
+    fixture_check(t, "bab<im>", 0, "3 5 4 5 9");
+    tokenizer_free(t);
+    m = plain(SP_BPE);
     t = build(&m, "{\"add_prefix_space\": false}");
     fixture_check(t, "ab", 0, "9");
     tokenizer_free(t);
@@ -157,7 +168,7 @@ static void test_config_refused(void **state) {
     refuse_config("{\"legacy\": 1}", "legacy");
     refuse_config("{\"bos_token\": \"<nowhere>\"}", "<nowhere>");
     refuse_config("{\"sp_model_kwargs\": {\"enable_sampling\": true}}", "sp_model_kwargs");
-    refuse_config("{\"added_tokens_decoder\": {\"4\": {\"content\": \"z\"}}}", "'z'");
+    refuse_config("{\"added_tokens_decoder\": {\"0\": {\"content\": \"z\"}}}", "'z'");
     refuse_config("{\"added_tokens_decoder\": {\"x\": {\"content\": \"z\"}}}", "'x'");
     refuse_config("{\"added_tokens_decoder\": {\"99999999\": {\"content\": \"z\"}}}", "99999999");
 }
