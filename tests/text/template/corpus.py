@@ -249,8 +249,8 @@ class Statements:
             return r.choice(["loop.index", "m(x, b=i)", "caller()", self.expressions.make(1)])
         return r.choice(["n", "s", "x", "i", "l", "'lit'", "1", "none", "ns.v", "t", "d.b", "m(1)",
                          "ms[0].content", "nope", "l|length", "q", "e", "varargs", "kwargs",
-                         "(loop.index if loop else 0)", "(loop.last if loop else 1)",
-                         "(caller() if caller else 'no caller')", "(loop.length if loop else '')"])
+                         "(loop.index if loop is defined else 0)", "(loop.last if loop is defined else 1)",
+                         "(caller() if caller else 'no caller')", "(loop.length if loop is defined else 7)"])
 
     def block(self):
         self.depth += 1
