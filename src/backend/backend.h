@@ -64,6 +64,10 @@ struct attn_spec {
     size_t k_at, v_at; // byte offsets of head 0's chunk in the page; heads follow one another
 };
 
+/* What becomes of a step's output when a backward pass follows: nobody asks for it again, it is
+ * kept, or it is computed again from values that are kept. Inference looks at none of this. */
+enum value_fate { VALUE_DROP, VALUE_KEEP, VALUE_RECOMPUTE };
+
 struct step {
     enum op_id op;
     enum reg_id in, in2, out;
@@ -75,12 +79,15 @@ struct step {
     struct weight w;
     const struct rope_spec *rope;
     const struct attn_spec *attn;
+    enum value_fate fate; // of out
+    bool alias;           // out may take the memory of a value the step reads: no kept one is lost
 };
 
 struct step_list {
     const struct step *steps;
     int n_step;
     int reg_width[REG_COUNT]; // widest use of each register, elements
+    size_t kept_bytes;        // kept values of one row when a backward pass follows
 };
 
 /* ---- batches ---- */

@@ -2,7 +2,7 @@
 
 const struct op_row *op_row(enum op_id id) {
     static const struct op_row table[] = {
-#define X(id, name, n_in, has_out, weight, save) {#name, n_in, has_out, weight, save},
+#define X(id, name, n_in, out, weight, save, cost) {#name, n_in, out, weight, save, cost},
         OP_LIST(X)
 #undef X
     };

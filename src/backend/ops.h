@@ -3,27 +3,29 @@
  * computes.
  *
  * A plan is a list of steps over a few named registers; a register holds one vector a row of the
- * batch. */
+ * batch. What a backward pass needs beyond the saved inputs (weights, the cache, the batch itself)
+ * is still there when it runs. */
 #ifndef JL_BACKEND_OPS_H
 #define JL_BACKEND_OPS_H
 
-/* id, name, inputs, has an output, weight, input saved for backward */
-#define OP_LIST(X)                                                                                 \
-    X(OP_EMBED, embed, 0, 1, WEIGHT_MATRIX, SAVE_NONE) /* out = row of w; or the given vector */   \
-    X(OP_ROPE_TABLE, rope_table, 0, 1, WEIGHT_NONE,                                                \
-      SAVE_NONE)                                             /* out = cos, sin of the position */  \
-    X(OP_NORM, norm, 1, 1, WEIGHT_VECTOR, SAVE_IN)           /* out = rms_norm(in) * w */          \
-    X(OP_HEAD_NORM, head_norm, 1, 1, WEIGHT_VECTOR, SAVE_IN) /* the same for each head of in */    \
-    X(OP_CONVERT, convert, 1, 1, WEIGHT_NONE, SAVE_NONE)     /* out = in in another xfmt */        \
-    X(OP_LINEAR, linear, 1, 1, WEIGHT_MATRIX, SAVE_IN)       /* out = w in */                      \
-    X(OP_BIAS, bias, 0, 1, WEIGHT_VECTOR, SAVE_NONE)         /* out += w */                        \
-    X(OP_ROPE, rope, 1, 1, WEIGHT_NONE, SAVE_NONE)           /* each head of out turned by in */   \
-    X(OP_KV_PUT, kv_put, 2, 0, WEIGHT_NONE, SAVE_NONE)       /* in, in2 -> cache, rounded */       \
-    X(OP_ATTN, attn, 1, 1, WEIGHT_NONE, SAVE_IN) /* out = softmax(in K') V from the cache */       \
-    X(OP_SILU_MUL, silu_mul, 2, 1, WEIGHT_NONE, SAVE_BOTH) /* out = silu(in) * in2 */              \
-    X(OP_ADD, add, 1, 1, WEIGHT_NONE, SAVE_NONE)           /* out += in */                         \
-    X(OP_CHECK, check, 1, 0, WEIGHT_NONE, SAVE_NONE)       /* in must be finite */                 \
-    X(OP_PICK, pick, 1, 1, WEIGHT_NONE, SAVE_NONE) /* only the rows that want logits go on */
+/* id, name, inputs, output, weight, input saved for backward, cost of computing it again */
+/* clang-format off */
+#define OP_LIST(X)                                                                                                           \
+    X(OP_EMBED,      embed,      0, OUT_WRITES,  WEIGHT_MATRIX, SAVE_NONE, CHEAP)  /* out = row of w; or the given vector */ \
+    X(OP_ROPE_TABLE, rope_table, 0, OUT_WRITES,  WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* out = cos, sin of the position */      \
+    X(OP_NORM,       norm,       1, OUT_WRITES,  WEIGHT_VECTOR, SAVE_IN,   CHEAP)  /* out = rms_norm(in) * w */              \
+    X(OP_HEAD_NORM,  head_norm,  1, OUT_WRITES,  WEIGHT_VECTOR, SAVE_IN,   CHEAP)  /* the same, head by head */              \
+    X(OP_CONVERT,    convert,    1, OUT_WRITES,  WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* out = in in another xfmt */            \
+    X(OP_LINEAR,     linear,     1, OUT_WRITES,  WEIGHT_MATRIX, SAVE_IN,   COSTLY) /* out = w in */                          \
+    X(OP_BIAS,       bias,       0, OUT_UPDATES, WEIGHT_VECTOR, SAVE_NONE, CHEAP)  /* out += w */                            \
+    X(OP_ROPE,       rope,       1, OUT_UPDATES, WEIGHT_NONE,   SAVE_IN,   CHEAP)  /* heads of out turned by in */           \
+    X(OP_KV_PUT,     kv_put,     2, OUT_NONE,    WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* in, in2 -> cache, rounded */           \
+    X(OP_ATTN,       attn,       1, OUT_WRITES,  WEIGHT_NONE,   SAVE_IN,   COSTLY) /* softmax(in K') V from the cache */     \
+    X(OP_SILU_MUL,   silu_mul,   2, OUT_WRITES,  WEIGHT_NONE,   SAVE_BOTH, CHEAP)  /* out = silu(in) * in2 */                \
+    X(OP_ADD,        add,        1, OUT_UPDATES, WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* out += in */                           \
+    X(OP_CHECK,      check,      1, OUT_NONE,    WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* in must be finite */                   \
+    X(OP_PICK,       pick,       1, OUT_WRITES,  WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* only rows that want logits */
+/* clang-format on */
 
 enum op_id {
 #define X(id, ...) id,
@@ -32,15 +34,18 @@ enum op_id {
         OP_COUNT
 };
 
+enum op_out { OUT_NONE, OUT_WRITES, OUT_UPDATES }; // UPDATES reads the old value of out too
 enum op_weight { WEIGHT_NONE, WEIGHT_VECTOR, WEIGHT_MATRIX };
 enum op_save { SAVE_NONE, SAVE_IN, SAVE_BOTH };
+enum op_cost { CHEAP, COSTLY }; // CHEAP: a pass over rows, no matrix
 
 struct op_row {
     const char *name;
     int n_in;
-    int has_out;
+    enum op_out out;
     enum op_weight weight;
     enum op_save save;
+    enum op_cost cost;
 };
 const struct op_row *op_row(enum op_id id);
 

@@ -31,12 +31,22 @@ static json_t *hparams_json(const struct hparams *hp) {
     return out;
 }
 
+static const char *fate_name(const struct step *step) {
+    switch (step->fate) {
+    case VALUE_KEEP: return "keep";
+    case VALUE_RECOMPUTE: return "recompute";
+    default: return op_row(step->op)->out == OUT_NONE ? NULL : "drop";
+    }
+}
+
 static json_t *step_json(const struct step *step) {
     json_t *out = json_pack("{s:s, s:i}", "op", op_row(step->op)->name, "layer", step->layer);
     if (step->out) json_object_set_new(out, "out", json_string(reg_name(step->out)));
     if (step->in) json_object_set_new(out, "in", json_string(reg_name(step->in)));
     if (step->in2) json_object_set_new(out, "in2", json_string(reg_name(step->in2)));
     json_object_set_new(out, "width", json_integer(step->width));
+    if (fate_name(step)) json_object_set_new(out, "backward", json_string(fate_name(step)));
+    if (step->alias) json_object_set_new(out, "alias", json_true());
     if (step->w.data) {
         json_object_set_new(out, "weight", json_string(step->w.name));
         json_object_set_new(out, "dtype", json_string(dtype_name(step->w.dtype)));
@@ -80,16 +90,17 @@ static json_t *describe(struct model *model) {
     json_t *tokenizer = tokenizer_json(model); // reads its keys, so that they count as read
     meta_unread(model->file->meta, add_text, unread);
     class_name(&model->cls, cls);
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:f, s:s, s:o, s:o, s:o, s:o}",
-                     "path", model->file->path, "format",
-                     model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface", "family",
-                     model->family->name, "class", cls, "tied", model->tied, "hparams",
-                     hparams_json(&model->hp), "tokenizer", tokenizer, "weight_bytes",
-                     (json_int_t)model_weight_bytes(model), "file_bytes",
-                     (json_int_t)model_file_bytes(model->file), "state_bytes_per_token",
-                     (double)model->page_bytes / KV_CHUNK, "rope_pairs",
-                     model->rope.interleaved ? "interleaved" : "half", "program", program,
-                     "tensors", tensors, "ignored_tensors", ignored, "unread_keys", unread);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:f, s:I, s:s, s:o, s:o, s:o, s:o}", "path",
+        model->file->path, "format", model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface",
+        "family", model->family->name, "class", cls, "tied", model->tied, "hparams",
+        hparams_json(&model->hp), "tokenizer", tokenizer, "weight_bytes",
+        (json_int_t)model_weight_bytes(model), "file_bytes",
+        (json_int_t)model_file_bytes(model->file), "state_bytes_per_token",
+        (double)model->page_bytes / KV_CHUNK, "backward_bytes_per_token",
+        (json_int_t)model->plan.kept_bytes, "rope_pairs",
+        model->rope.interleaved ? "interleaved" : "half", "program", program, "tensors", tensors,
+        "ignored_tensors", ignored, "unread_keys", unread);
 }
 
 static const char *text_of(const json_t *object, const char *key) {
@@ -98,9 +109,10 @@ static const char *text_of(const json_t *object, const char *key) {
 
 static void print_step(const json_t *step) {
     const char *in = text_of(step, "in"), *in2 = text_of(step, "in2"), *out = text_of(step, "out");
-    const char *weight = text_of(step, "weight");
-    printf("  %-7s <- %-10s %s%s%s", out ? out : "", text_of(step, "op"), in ? in : "",
-           in2 ? ", " : "", in2 ? in2 : "");
+    const char *weight = text_of(step, "weight"), *backward = text_of(step, "backward");
+    printf("  %-9s %-5s  %-7s <- %-10s %s%s%s", backward ? backward : "",
+           json_object_get(step, "alias") ? "alias" : "", out ? out : "", text_of(step, "op"),
+           in ? in : "", in2 ? ", " : "", in2 ? in2 : "");
     if (weight) {
         const json_t *shape = json_object_get(step, "shape");
         printf("  %s %s (%" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT ")", weight,
@@ -144,7 +156,10 @@ static void print_text(const struct model *model, const json_t *all) {
         printf("  %-16s %s\n", key, text ? text : "");
         free(text);
     }
-    printf("program:\n");
+    printf(
+        "program, each step with what a backward pass would do with its output (%zu bytes a token "
+        "are kept):\n",
+        model->plan.kept_bytes);
     print_program(model, json_object_get(all, "program"));
     printf("tensors: %zu\n", json_array_size(json_object_get(all, "tensors")));
     json_array_foreach(json_object_get(all, "ignored_tensors"), i, value)

@@ -47,6 +47,8 @@ enum role_need model_role_need(const struct family *family, const struct hparams
 /* The steps of load: bind -> plan -> check, each closed-world. */
 enum jl_status model_bind(struct model *model, struct jl_error *err); // bind.c
 enum jl_status model_plan(struct model *model, struct jl_error *err); // plan.c
+enum jl_status plan_backward(struct model *model, struct step *steps, int n_step,
+                             struct jl_error *err); // plan_backward.c
 enum jl_status model_choose_family(struct model *model, const char **arch, struct jl_error *err);
 
 /* Every family, ends with NULL. */

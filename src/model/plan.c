@@ -179,6 +179,7 @@ enum jl_status model_plan(struct model *model, struct jl_error *err) {
                             .op = OP_CHECK, .in = REG_H, .layer = layer, .width = p.width[REG_H]}));
     }
     JL_TRY(plan_prog(&p, &prog_head, -1));
+    JL_TRY(plan_backward(model, p.steps, p.n_step, err));
     model->plan.steps = p.steps;
     model->plan.n_step = p.n_step;
     return JL_OK;

@@ -159,6 +159,9 @@ class Commands(unittest.TestCase):
         self.assertEqual(about["class"], "act=bf16,kv=bf16,mla=latent,rules=v1-draft")
         self.assertEqual(about["state_bytes_per_token"], 3 * 2 * 2 * 24 * 2)
         self.assertEqual(about["program"][0]["op"], "embed")
+        self.assertGreater(about["backward_bytes_per_token"], 0)
+        fates = {step.get("backward") for step in about["program"]}
+        self.assertEqual(fates, {"keep", "recompute", "drop", None})
         self.assertTrue({"weight_bytes", "tensors", "ignored_tensors", "unread_keys"} <= set(about))
         self.assertIn("torch_dtype", about["unread_keys"])
         self.assertNotIn("rope_theta", about["unread_keys"])

@@ -11,12 +11,7 @@
 #include "kernel/cpu/simd.h"
 #include "kernel/fmath.h"
 #include "kernel/ref/lanes.h"
-
-#if defined(JINLIN_LEVEL_AVX512)
-#define LEVEL LEVEL_AVX512
-#else
-#define LEVEL LEVEL_AVX2
-#endif
+#include "simd_tests.h"
 
 static const uint64_t seed = 20261127;
 enum { ROUNDS = 4000 };
@@ -40,7 +35,6 @@ static struct draw draw(struct rnd *rnd, int round) {
 
 static void test_arithmetic(void **state) {
     (void)state;
-    if (!kernel_level_available(LEVEL)) skip();
     struct rnd rnd = {seed};
     for (int round = 0; round < ROUNDS; round++) {
         struct draw d = draw(&rnd, round);
@@ -72,7 +66,6 @@ static void test_arithmetic(void **state) {
 
 static void test_exp_range(void **state) {
     (void)state;
-    if (!kernel_level_available(LEVEL)) skip();
     for (uint32_t high = 0; high < 0x10000; high++) { // one draw of each sign, exponent and 7 bits
         float x[16], want[16], got[16];
         for (uint32_t i = 0; i < 16; i++) {
@@ -87,7 +80,6 @@ static void test_exp_range(void **state) {
 
 static void test_across_lanes(void **state) {
     (void)state;
-    if (!kernel_level_available(LEVEL)) skip();
     struct rnd rnd = {seed + 1};
     for (int round = 0; round < ROUNDS; round++) {
         struct draw d = draw(&rnd, round);
@@ -126,7 +118,6 @@ static void test_across_lanes(void **state) {
 /* Tails touch n lanes and no byte more. */
 static void test_tails(void **state) {
     (void)state;
-    if (!kernel_level_available(LEVEL)) skip();
     struct rnd rnd = {seed + 2};
     for (int n = 0; n <= 16; n++) {
         struct guarded f32 = guarded_alloc((size_t)n * 4), u16 = guarded_alloc((size_t)n * 2);
@@ -168,7 +159,6 @@ static void test_tails(void **state) {
 
 static void test_16_bit_floats(void **state) {
     (void)state;
-    if (!kernel_level_available(LEVEL)) skip();
     for (uint32_t base = 0; base < 0x10000; base += 16) { // all of both types
         uint16_t h[16];
         float want[16], got[16];
@@ -199,7 +189,6 @@ static void test_16_bit_floats(void **state) {
 
 static void test_dpbf16(void **state) {
     (void)state;
-    if (!kernel_level_available(LEVEL)) skip();
     struct rnd rnd = {seed + 4};
     for (int round = 0; round < 16 * ROUNDS; round++) {
         struct draw d = draw(&rnd, round);
@@ -232,7 +221,7 @@ static void test_dpbf16(void **state) {
     }
 }
 
-int main(void) {
+int simd_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_arithmetic, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_exp_range, data_enter, data_leave),
