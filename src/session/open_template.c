@@ -315,7 +315,7 @@ static enum jl_status define(json_t *variables, const char *name, json_t *value,
 }
 
 enum jl_status open_template_variables(const struct model_template *tmpl, json_t *variables,
-                                        struct jl_error *err) {
+                                       struct jl_error *err) {
     const char *name;
     json_t *token;
     if (tmpl->from_file) return JL_OK;

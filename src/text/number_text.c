@@ -263,25 +263,49 @@ static bool word(const char *text, size_t len, const char *what) {
     return true;
 }
 
-/* The double nearest to the digits: a search over the bit patterns, which have the order of their
- * values. */
-static double nearest(const struct number_digits *d) {
+/* A double near the digits, mostly the nearest, as its bits. Only a start: nothing depends on it.
+ */
+static uint64_t guess(const struct number_digits *d) {
+    long double value = 0, power = 10;
+    int n = d->count < 18 ? d->count : 18, exponent = d->point - n;
+    for (int i = 0; i < n; i++)
+        value = value * 10 + (d->digits[i] - '0');
+    for (int left = exponent < 0 ? -exponent : exponent; left; left /= 2, power *= power) {
+        if (left % 2) value = exponent < 0 ? value / power : value * power;
+    }
+    double start = (double)value;
+    return start - start == 0 ? bits_of(start) : INFINITE - 1;
+}
+
+/* Whether the double with these bits is at most the digits. */
+static bool at_most(uint64_t bits, const struct number_digits *d) {
     struct number_digits probe;
-    uint64_t low = 0, high = INFINITE, mantissa; // low <= d < high
+    if (bits >= INFINITE) return false;
+    number_text_exact(double_of(bits), &probe);
+    return compare(&probe, d) <= 0;
+}
+
+/* The double nearest to the digits. Bit patterns have the order of their values: first the largest
+ * one that is not above the digits, around the guess or by halving; then its upper half-way. */
+static double nearest(const struct number_digits *d) {
+    struct number_digits middle;
+    uint64_t low = 0, high = INFINITE, start, mantissa; // low <= d < high
     int exponent;
     if (d->count == 0 || d->point < -330) return 0;
     if (d->point > 310) return double_of(INFINITE);
+    start = guess(d);
+    if (start > 2 && at_most(start - 2, d)) low = start - 2;
+    if (start < INFINITE - 2 && !at_most(start + 2, d)) high = start + 2;
     while (high - low > 1) {
         uint64_t mid = low + (high - low) / 2;
-        number_text_exact(double_of(mid), &probe);
-        if (compare(&probe, d) <= 0)
+        if (at_most(mid, d))
             low = mid;
         else
             high = mid;
     }
     take_apart(low, &mantissa, &exponent);
-    expand(2 * mantissa + 1, exponent - 1, &probe);
-    int order = compare(d, &probe);
+    expand(2 * mantissa + 1, exponent - 1, &middle);
+    int order = compare(d, &middle);
     return double_of(order > 0 || (order == 0 && low % 2 == 1) ? high : low);
 }
 

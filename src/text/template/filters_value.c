@@ -110,7 +110,7 @@ static enum int_result parse_int(struct str s, int base, int64_t *out) {
 
 static bool parse_float(struct render *r, struct str s, double *out) {
     s = ascii_digits(r, methods_strip(s, NULL, 3));
-    return render_work(r, 500 + s.len) && number_text_parse(s.data, s.len, out);
+    return render_work(r, 1500 + s.len) && number_text_parse(s.data, s.len, out);
 }
 
 static struct value *int_of_double(struct render *r, double f, struct value *fallback) {

@@ -122,11 +122,15 @@ bool methods_find_text(struct str s, struct str what, size_t from, size_t *at) {
 }
 
 static bool find_last(struct str s, struct str what, size_t *at) {
-    for (size_t i = s.len + 1; i-- > 0;) {
-        if (s.len - i >= what.len && (!what.len || !memcmp(s.data + i, what.data, what.len))) {
-            *at = i;
-            return true;
-        }
+    if (what.len > s.len) return false;
+    *at = s.len - what.len;
+    if (what.len == 0) return true;
+    for (size_t room = *at + 1; room > 0;) { // from the last place at which it could begin
+        const char *found = memrchr(s.data, what.data[0], room);
+        if (!found) return false;
+        *at = (size_t)(found - s.data);
+        if (!memcmp(found, what.data, what.len)) return true;
+        room = *at;
     }
     return false;
 }

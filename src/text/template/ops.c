@@ -144,7 +144,7 @@ static bool order_of(struct render *r, struct value *a, struct value *b, int *or
     if (a->kind == VALUE_STR && b->kind == VALUE_STR) {
         *order = str_compare(a->as.s, b->as.s);
         *order = (*order > 0) - (*order < 0);
-        return true;
+        return render_work(r, (a->as.s.len < b->as.s.len ? a : b)->as.s.len / 256);
     }
     if (!lists) return order_fails(r, a, b);
     struct list x = a->as.list, y = b->as.list;

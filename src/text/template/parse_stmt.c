@@ -99,6 +99,12 @@ int parser_symbol(struct parser *p, struct str name) {
     for (int i = 0; i < ast->n_symbol; i++) {
         if (str_equal(ast->symbols[i], name)) return i;
     }
+    if (ast->n_symbol == PARSER_MAX_SYMBOLS) {
+        if (p->status == JL_OK)
+            p->status = jl_fail(p->err, JL_ERR_LIMIT, "chat template, line %d: more than %d names",
+                                parser_peek(p, 0)->line, PARSER_MAX_SYMBOLS);
+        return -1;
+    }
     if (ast->n_symbol == ast->cap_symbol) {
         int cap = ast->cap_symbol ? ast->cap_symbol * 2 : 32;
         struct str *grown = arena_calloc(&ast->arena, (size_t)cap, sizeof *grown);

@@ -5,7 +5,8 @@
 #include "text/template/ast.h"
 #include "text/template/lexer.h"
 
-#define PARSER_MAX_DEPTH 150 // nested expressions and statements
+#define PARSER_MAX_DEPTH 150    // nested expressions and statements
+#define PARSER_MAX_SYMBOLS 4096 // different names of variables
 
 struct parser {
     struct ast *ast;

@@ -115,6 +115,7 @@ static void repr_kind(struct render *r, struct strbuf *b, struct value *v) {
         strbuf_text(b, text);
         break;
     case VALUE_FLOAT:
+        if (!render_work(r, 20)) break; // exact digits are dear
         number_text_repr(v->as.f, text);
         strbuf_text(b, text);
         break;

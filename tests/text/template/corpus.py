@@ -227,8 +227,8 @@ class Expressions:
 class Statements:
     """Random templates: nested tags with all kinds of white space control, few of them broken."""
 
-    TEXTS = ["a", " ", "\n", "  \n", "\n\n", "\t", "x y\n  ", "\n  z", "é", "\u00a0", "{", "}", "#",
-             "% }", "\r\n", "-", "\n \n", "a\n"]
+    TEXTS = ["a", " ", "\n", "  \n", "\n\n", "\t", "x y\n  ", "\n  z", "é", "\u00a0", "{ ", "}", "#", "% }",
+              "\r\n", "-", "\n \n", "a\n"]
 
     def __init__(self, seed):
         self.r = random.Random(seed)
@@ -249,8 +249,8 @@ class Statements:
             return r.choice(["loop.index", "m(x, b=i)", "caller()", self.expressions.make(1)])
         return r.choice(["n", "s", "x", "i", "l", "'lit'", "1", "none", "ns.v", "t", "d.b", "m(1)",
                          "ms[0].content", "nope", "l|length", "q", "e", "varargs", "kwargs",
-                         "loop.index if loop else 0", "loop.last if loop else 1",
-                         "caller() if caller else 'no caller'", "loop.length if loop else ''"])
+                         "(loop.index if loop is defined else 0)", "(loop.last if loop is defined else 1)",
+                         "(caller() if caller else 'no caller')", "(loop.length if loop is defined else 7)"])
 
     def block(self):
         self.depth += 1
@@ -270,9 +270,10 @@ class Statements:
         if kind == 4:
             return ("{#" + r.choice(["", "-", "+"]) + self.text() + r.choice(["", "-", "+"]) + "#}")
         if kind == 5:
-            return tag(f"set {r.choice(['x', 'i', 'q', 'ns.v', 'n'])} = {e()}")
+            return tag(f"set {r.choice(['x', 'i', 'q', 'ns.v'])} = {e()}")
         if kind == 6:
-            return tag("raw") + self.text() + "{{ x }}" + self.text() + tag("endraw")
+            start = "{%" + r.choice(["", "-", "+"]) + " raw" + r.choice([" ", "-", "\n"]) + "%}"
+            return start + self.text() + "{{ x }}" + self.text() + tag("endraw")
         if kind < 10:
             middle = tag(f"elif {e()}") + block() if r.random() < 0.3 else ""
             other = tag("else") + block() if r.random() < 0.5 else ""
@@ -291,7 +292,7 @@ class Statements:
             head = r.choice(["m(a, b=2)", "m(a)", "m(x, i=3)", "m(a, b=n)"])
             return tag(f"macro {head}") + block() + tag("endmacro") + "{{ m(1) }}"
         if kind == 15:
-            return tag(f"call{r.choice(['', '(i)', '(x=3)'])} m(1)") + block() + tag("endcall")
+            return tag(f"call{r.choice(['(i)', '(x=3)'])} c(1)") + block() + tag("endcall")
         if kind == 16:
             name = r.choice(["upper", "trim", "replace('a', 'b')", "indent(2, true)"])
             return tag(f"filter {name}") + block() + tag("endfilter")
@@ -302,5 +303,6 @@ class Statements:
         return tag("generation") + block() + tag("endgeneration")
 
     def template(self):
-        start = "{% set ns = namespace(v=0) %}{% macro m(a, b=1) %}<{{ a }}{{ b }}>{% endmacro %}"
-        return (start if self.r.random() < 0.9 else "") + self.block() + self.block()
+        start = ("{% set ns = namespace(v=0) %}{% macro m(a, b=1) %}<{{ a }}{{ b }}>{% endmacro %}"
+                 "{% macro c(a) %}[{{ caller(a) }}{{ caller(a + 1) }}]{% endmacro %}")
+        return (start if self.r.random() < 0.95 else "") + self.block() + self.block()
