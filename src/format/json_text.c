@@ -43,14 +43,9 @@ static void track_keys(struct key_tracker *t, const char *text, size_t end) {
         case ']':
             if (t->depth) t->depth--;
             break;
-        case ':':
-            set_key(t, t->last, t->last_len);
-            break;
-        case ',':
-            set_key(t, NULL, 0);
-            break;
-        default:
-            break;
+        case ':': set_key(t, t->last, t->last_len); break;
+        case ',': set_key(t, NULL, 0); break;
+        default: break;
         }
     }
 }
@@ -87,9 +82,17 @@ static enum jl_status parse_failed(const char *text, size_t size, const char *fi
 
 enum jl_status json_text_parse(const char *text, size_t size, const char *file, json_t **out,
                                struct jl_error *err) {
+    return json_text_parse_big(text, size, file, JSON_TEXT_BIG_FAILS, out, err);
+}
+
+enum jl_status json_text_parse_big(const char *text, size_t size, const char *file,
+                                   enum json_text_big big, json_t **out, struct jl_error *err) {
     json_error_t error;
     *out = NULL;
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (!root && json_error_code(&error) == json_error_numeric_overflow &&
+        big == JSON_TEXT_BIG_REAL)
+        root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
     if (!root) return parse_failed(text, size, file, &error, err);
     if (!json_is_object(root)) {
         json_decref(root);

@@ -143,7 +143,8 @@ static enum jl_status read_json(const char *folder, const char *name, json_t **o
     if (!path) return report_no_memory(err, folder, "a path");
     if (file_exists(path)) {
         status = file_read(path, MAX_CONFIG_BYTES, &text, &len, err);
-        if (status == JL_OK) status = json_text_parse(text, len, path, out, err);
+        if (status == JL_OK)
+            status = json_text_parse_big(text, len, path, JSON_TEXT_BIG_REAL, out, err);
     }
     free(text);
     free(path);

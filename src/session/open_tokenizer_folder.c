@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/config.h"
+#include "format/json_text.h"
 #include "format/report.h"
 #include "session/open_tokenizer.h"
 
@@ -53,14 +53,20 @@ struct kinds {
 
 static enum jl_status read_key(const char *folder, const char *name, const char *key,
                                struct arena *arena, const char **out, struct jl_error *err) {
-    char *path = path_in(folder, name);
-    struct meta *root = NULL;
+    char *text;
+    size_t len;
+    json_t *root = NULL;
     *out = NULL;
-    if (!path) return report_no_memory(err, folder, "a path");
-    enum jl_status status = file_exists(path) ? config_read(path, arena, &root, err) : JL_OK;
-    free(path);
-    const struct meta *value = root ? meta_find(root, key) : NULL;
-    if (value && value->kind == META_STRING) *out = value->as.s.text;
+    JL_TRY(read_file(folder, name, MAX_CONFIG_BYTES, &text, &len, err));
+    if (!text) return JL_OK;
+    struct jl_error inner;
+    enum jl_status status = json_text_parse_big(text, len, name, JSON_TEXT_BIG_REAL, &root, &inner);
+    free(text);
+    JL_TRY(name_folder(folder, status, &inner, err));
+    const char *value = json_string_value(json_object_get(root, key));
+    if (value && !(*out = arena_strdup(arena, value)))
+        status = report_no_memory(err, folder, "its configuration");
+    json_decref(root);
     return status;
 }
 

@@ -126,6 +126,10 @@ static void folders(void **state) {
     expect(path, NULL, true, "t");
     expect(path, "rag", true, "r");
     refuse(path, "nosuch", JL_ERR_USAGE, "'nosuch'");
+    scratch_text("long/tokenizer_config.json",
+                 "{\"model_max_length\": 1000000000000000019884624838656,"
+                 " \"chat_template\": \"no limit\"}");
+    expect(scratch_path("long"), NULL, false, "no limit");
     scratch_text("three/tokenizer_config.json", "{}");
     refuse(scratch_path("three"), NULL, JL_ERR_UNSUPPORTED, "no chat template");
     scratch_text("four/tokenizer_config.json", "{\"chat_template\": 7}");

@@ -14,6 +14,12 @@ static enum jl_status need_object(const json_t *object, const char *where, struc
     return jl_fail(err, JL_ERR_FORMAT, JSON_READER_FILE ": %s must be an object", where);
 }
 
+json_t *json_reader_load(const char *text, size_t len, json_error_t *error) {
+    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, error);
+    if (root || json_error_code(error) != json_error_numeric_overflow) return root;
+    return json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, error);
+}
+
 enum jl_status json_reader_keys(const json_t *object, const char *where, const char *const *known,
                                 struct jl_error *err) {
     JL_TRY(need_object(object, where, err));

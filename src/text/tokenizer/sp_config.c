@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/tokenizer/json_reader.h"
 #include "text/tokenizer/vocab.h"
 
 #define FILE_NAME "tokenizer_config.json"
@@ -108,7 +109,7 @@ enum jl_status sp_config_read(const char *json, size_t len, struct arena *arena,
     json_error_t error;
     *config = (struct sp_config){.add_bos = true, .prefix = true};
     if (!json) return JL_OK;
-    json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = json_reader_load(json, len, &error);
     if (!root && json_error_code(&error) == json_error_out_of_memory) return no_memory(err);
     if (!root)
         return jl_fail(err, JL_ERR_FORMAT, FILE_NAME ", line %d: %s", error.line, error.text);

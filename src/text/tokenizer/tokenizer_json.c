@@ -7,7 +7,7 @@
 enum jl_status tokenizer_json_parse(const char *text, size_t len, const char *file, json_t **out,
                                     struct jl_error *err) {
     json_error_t error;
-    *out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+    *out = json_reader_load(text, len, &error);
     if (!*out && json_error_code(&error) == json_error_out_of_memory)
         return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", file);
     if (!*out) return jl_fail(err, JL_ERR_FORMAT, "%s, line %d: %s", file, error.line, error.text);

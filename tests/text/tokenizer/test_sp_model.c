@@ -125,7 +125,8 @@ static void test_config(void **state) {
     (void)state;
     struct message m = plain(SP_BPE);
     struct tokenizer *t = build(
-        &m, "{\"add_bos_token\": false, \"add_eos_token\": true, \"legacy\": false, \"eos_token\": "
+        &m, "{\"model_max_length\": 1000000000000000019884624838656, \"add_bos_token\": false, "
+            "\"add_eos_token\": true, \"legacy\": false, \"eos_token\": "
             "{\"content\": \"<end>\"}, \"added_tokens_decoder\": {\"1\": {\"content\": \"<s>\", "
             "\"special\": true}, \"14\": {\"content\": \"<end>\", \"special\": true, \"rstrip\": "
             "true}, \"12\": {\"content\": \"cc\"}}, \"chat_template\": \"\"}");

@@ -434,6 +434,7 @@ static void test_config(void **state) {
         {"{\"add_bos_token\":null}", "1"},
         {"{\"add_bos_token\":false}", ""},
         {"{\"bos_token\":\"<|end|>\"}", "1"}, // the template stands
+        {"{\"model_max_length\":1000000000000000019884624838656}", "1"}, // no int64, and common
         {"{\"bos_token\":\"<|end|>\",\"add_bos_token\":true}", "319"},
         {"{\"eos_token\":\"</s>\",\"add_eos_token\":true}", "1 2"},
         {"{\"add_eos_token\":true}", NULL},
