@@ -17,10 +17,7 @@ static enum jl_status print_ids(const struct tokenize *run, const char *text, si
     size_t n;
     JL_TRY(
         tokenizer_encode(run->tokenizer, text, len, special ? ENCODE_SPECIAL : 0, &ids, &n, err));
-    putchar('[');
-    for (size_t i = 0; i < n; i++)
-        printf("%s%d", i ? ", " : "", ids[i]);
-    printf("]\n");
+    lines_print_ids(ids, n);
     free(ids);
     return JL_OK;
 }

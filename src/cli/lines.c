@@ -89,3 +89,37 @@ void lines_print_string(const char *text, size_t len) {
     }
     putchar('"');
 }
+
+/* Writes the digits of `value` at `at`. */
+static char *put_number(char *at, uint32_t value) {
+    char digits[12];
+    char *first = digits + sizeof digits;
+    for (; value >= 100; value /= 100) { // two at a time
+        *--first = (char)('0' + value % 10);
+        *--first = (char)('0' + value / 10 % 10);
+    }
+    *--first = (char)('0' + value % 10);
+    if (value >= 10) *--first = (char)('0' + value / 10);
+    size_t n = (size_t)(digits + sizeof digits - first);
+    memcpy(at, first, n);
+    return at + n;
+}
+
+/* Millions of ids: printf would take longer than finding them did. */
+void lines_print_ids(const int32_t *ids, size_t n) {
+    char block[1 << 14], *at = block;
+    *at++ = '[';
+    for (size_t i = 0; i < n; i++) {
+        if (block + sizeof block - at < 16) {
+            fwrite(block, 1, (size_t)(at - block), stdout);
+            at = block;
+        }
+        if (i) {
+            *at++ = ',';
+            *at++ = ' ';
+        }
+        at = put_number(at, (uint32_t)ids[i]);
+    }
+    fwrite(block, 1, (size_t)(at - block), stdout);
+    fputs("]\n", stdout);
+}

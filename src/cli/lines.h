@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -21,5 +22,8 @@ enum jl_status lines_bad(size_t number, const char *what, struct jl_error *err);
 /* `text`, well-formed UTF-8, as a JSON string on standard output, as json.dumps of Python writes it
  * with ensure_ascii=False. */
 void lines_print_string(const char *text, size_t len);
+
+/* A JSON list of ids and a newline on standard output. */
+void lines_print_ids(const int32_t *ids, size_t n);
 
 #endif

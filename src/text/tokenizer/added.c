@@ -1,6 +1,7 @@
 #include "text/tokenizer/added.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "text/utf8.h"
 
@@ -47,6 +48,7 @@ bool added_put(struct added_set *set, const struct added_token *token, int32_t *
     }
     set->ends[node] = set->n;
     set->tokens[set->n++] = *token;
+    if (!set->first[(unsigned char)token->text[0]]) set->n_first++;
     set->first[(unsigned char)token->text[0]] = true;
     return true;
 }
@@ -105,6 +107,11 @@ bool added_find(const struct added_set *set, const char *text, size_t len, size_
                 const struct added_trust *trust, struct added_match *match) {
     if (set->n == 0) return false;
     for (size_t at = from; at < len;) {
+        if (set->n_first == 1) { // most often '<'
+            const char *next = memchr(text + at, set->tokens[0].text[0], len - at);
+            if (!next) return false;
+            at = (size_t)(next - text);
+        }
         const struct added_token *token =
             set->first[(unsigned char)text[at]] ? longest(set, text, len, at, trust) : NULL;
         if (!token) {

@@ -25,6 +25,7 @@ struct added_set {
     int32_t *ends;       // node -> index in tokens, -1
     size_t n_node, cap_node;
     bool first[256]; // bytes some token begins with
+    int n_first;     // how many these are
 };
 
 struct added_match {

@@ -6,7 +6,7 @@
 #include "text/utf8.h"
 
 #define CACHE_FROM_BYTES 512 // shorter texts repeat too little to pay for a cache
-#define CACHE_MAX_PLACES 32768
+#define CACHE_MAX_PLACES 65536
 #define SHORT_BYTES 32
 
 /* ---- where text may be cut ---- */
@@ -319,61 +319,70 @@ static enum jl_status merge_piece(struct bpe_run *run, const char *text, size_t 
 
 /* ---- the cache: ids depend on the bytes only, and on whether these are a whole word ---- */
 
-#define PIECE_SALT 0x5851F42D4C957F2Du // a word may be used whole where the same piece is merged
+enum piece_kind { PIECE = 0, WORD = 1 }; // a word may be used whole where the same piece is merged
 
-static uint64_t hash_bytes(const char *text, size_t len) {
-    uint64_t hash = len * 0x9E3779B97F4A7C15u;
-    for (; len >= 8; text += 8, len -= 8) {
-        uint64_t word;
-        memcpy(&word, text, 8);
-        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
-        hash ^= hash >> 32;
+static uint64_t load64(const char *at) {
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static uint64_t load32(const char *at) {
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+/* 1 to BPE_SEEN_BYTES bytes, read in two overlapping loads where there are enough of them. */
+static struct bpe_key key_of(const char *text, size_t len, enum piece_kind kind) {
+    struct bpe_key key = {.high = (uint64_t)(len << 1 | kind) << 56};
+    if (len > 8) {
+        key.low = load64(text);
+        key.high |= load64(text + len - 8) >> (16 - len) * 8;
+    } else if (len == 8) {
+        key.low = load64(text);
+    } else if (len >= 4) {
+        key.low = load32(text) | load32(text + len - 4) << (len - 4) * 8;
+    } else {
+        uint64_t middle = (unsigned char)text[len / 2], last = (unsigned char)text[len - 1];
+        key.low = (unsigned char)text[0] | middle << len / 2 * 8 | last << (len - 1) * 8;
     }
-    uint64_t word = 0;
-    if (len) memcpy(&word, text, len);
-    hash = (hash ^ word) * 0xC4CEB9FE1A85EC53u;
-    return hash ^ hash >> 29;
+    return key;
 }
 
-static struct bpe_seen *seen_place(const struct bpe_run *run, uint64_t hash) {
-    return &run->cache[hash & run->cache_mask];
-}
-
-static bool copy_seen(struct bpe_run *run, const struct bpe_seen *seen) {
-    struct id_buffer *ids = run->ids;
-    if (ids->cap - ids->len < BPE_SEEN_IDS && !buffer_reserve_ids(ids, BPE_SEEN_IDS)) return false;
-    memcpy(ids->data + ids->len, seen->ids, sizeof seen->ids);
-    ids->len += seen->n_id;
-    return true;
-}
-
-static void remember(struct bpe_run *run, const char *text, size_t len, uint64_t hash,
-                     size_t ids_at) {
-    size_t n = run->ids->len - ids_at;
-    if (!run->cache || len > BPE_SEEN_BYTES || n > BPE_SEEN_IDS) return;
-    struct bpe_seen *seen = seen_place(run, hash);
-    seen->tag = (uint32_t)(hash >> 32);
-    seen->len = (uint8_t)len;
-    seen->n_id = (uint8_t)n;
-    memcpy(seen->bytes, text, len);
-    memcpy(seen->ids, run->ids->data + ids_at, n * sizeof *seen->ids);
+static size_t place_of(const struct bpe_run *run, const struct bpe_key *key) {
+    return (size_t)u64map_mix(key->low ^ key->high * 0x9E3779B97F4A7C15u) & run->cache_mask;
 }
 
 typedef enum jl_status (*encode_bytes)(struct bpe_run *run, const char *text, size_t len,
                                        struct jl_error *err);
 
-static enum jl_status through_cache(struct bpe_run *run, const char *text, size_t len,
+static enum jl_status through_place(struct bpe_run *run, const struct bpe_key *key, size_t place,
                                     encode_bytes encode, struct jl_error *err) {
-    if (!run->cache || len > BPE_SEEN_BYTES) return encode(run, text, len, err);
-    uint64_t hash = hash_bytes(text, len) ^ (encode == merge_piece ? PIECE_SALT : 0);
-    const struct bpe_seen *seen = seen_place(run, hash);
-    if (seen->tag == (uint32_t)(hash >> 32) && seen->len == len &&
-        memcmp(seen->bytes, text, len) == 0)
-        return copy_seen(run, seen) ? JL_OK : no_memory(err);
-    size_t ids_at = run->ids->len;
-    JL_TRY(encode(run, text, len, err));
-    remember(run, text, len, hash, ids_at);
+    struct bpe_seen *seen = &run->cache[place];
+    struct id_buffer *ids = run->ids;
+    if (seen->key.low == key->low && seen->key.high == key->high) {
+        if (ids->cap - ids->len < BPE_SEEN_IDS && !buffer_reserve_ids(ids, BPE_SEEN_IDS))
+            return no_memory(err);
+        memcpy(ids->data + ids->len, seen->ids, sizeof seen->ids);
+        ids->len += (size_t)seen->n_id;
+        return JL_OK;
+    }
+    size_t ids_at = ids->len;
+    JL_TRY(encode(run, (const char *)key, (size_t)(key->high >> 57), err));
+    size_t n = ids->len - ids_at;
+    if (n > BPE_SEEN_IDS) return JL_OK;
+    seen->key = *key;
+    seen->n_id = (int32_t)n;
+    memcpy(seen->ids, ids->data + ids_at, n * sizeof *seen->ids);
     return JL_OK;
+}
+
+static enum jl_status encode_piece(struct bpe_run *run, const char *text, size_t len,
+                                   struct jl_error *err) {
+    if (!run->cache || len > BPE_SEEN_BYTES) return merge_piece(run, text, len, err);
+    struct bpe_key key = key_of(text, len, PIECE);
+    return through_place(run, &key, place_of(run, &key), merge_piece, err);
 }
 
 void bpe_run_start(struct bpe_run *run, size_t len) {
@@ -408,14 +417,14 @@ static enum jl_status encode_pieces(struct bpe_run *run, const char *text, size_
         // In a vocabulary of bytes tokens may end anywhere in ill-formed bytes: no cut beside them.
         bool sound = !bpe->bytes || (n && n_left > 0);
         if (at > start && sound && !may_join(bpe, text + at, n_left < 0 ? 1 : n_left, step)) {
-            JL_TRY(through_cache(run, text + start, at - start, merge_piece, err));
+            JL_TRY(encode_piece(run, text + start, at - start, err));
             start = at;
         }
         n_left = n ? n : -1;
         at += (size_t)step;
     }
     if (start == 0) return merge_piece(run, text, len, err);
-    return through_cache(run, text + start, len - start, merge_piece, err);
+    return encode_piece(run, text + start, len - start, err);
 }
 
 static enum jl_status encode_word(struct bpe_run *run, const char *text, size_t len,
@@ -431,9 +440,28 @@ static enum jl_status encode_word(struct bpe_run *run, const char *text, size_t 
     return encode_pieces(run, text, len, err);
 }
 
+enum jl_status bpe_run_flush(struct bpe_run *run, struct jl_error *err) {
+    struct bpe_key key = run->waiting;
+    if (!key.high) return JL_OK;
+    run->waiting.high = 0;
+    return through_place(run, &key, run->waiting_place, encode_word, err);
+}
+
+/* A word's place in the cache is fetched while the word before it is looked up. */
 enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len,
                             struct jl_error *err) {
-    return len ? through_cache(run, word, len, encode_word, err) : JL_OK;
+    if (len == 0) return JL_OK;
+    if (!run->cache || len > BPE_SEEN_BYTES) {
+        JL_TRY(bpe_run_flush(run, err));
+        return encode_word(run, word, len, err);
+    }
+    struct bpe_key key = key_of(word, len, WORD);
+    size_t place = place_of(run, &key);
+    __builtin_prefetch(&run->cache[place]);
+    JL_TRY(bpe_run_flush(run, err));
+    run->waiting = key;
+    run->waiting_place = place;
+    return JL_OK;
 }
 
 void bpe_run_free(struct bpe_run *run) {

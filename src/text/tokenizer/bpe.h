@@ -57,14 +57,17 @@ bool bpe_add_cuts(struct bpe *bpe, int32_t token, uint32_t rank);
 #define BPE_MAX_UNUSED 64 // characters
 bool bpe_split_unused(struct bpe *bpe, int32_t token, bool *fits);
 
-/* One encoding: scratch memory and the pieces seen lately. */
-#define BPE_SEEN_BYTES 14
+/* One encoding: scratch memory and the pieces seen lately. A short piece is its own key: up to 15
+ * bytes, the rest of the 16 zero but for the last, which holds the length and whether it was a
+ * whole word. */
+#define BPE_SEEN_BYTES 15
 #define BPE_SEEN_IDS 3
-struct bpe_seen {      // half a cache line
-    uint32_t tag;      // of the hash
-    uint8_t len, n_id; // len 0 is a free place
-    char bytes[BPE_SEEN_BYTES];
-    int32_t ids[BPE_SEEN_IDS];
+struct bpe_key {
+    uint64_t low, high;
+};
+struct bpe_seen {       // half a cache line
+    struct bpe_key key; // high 0 is a free place
+    int32_t n_id, ids[BPE_SEEN_IDS];
 };
 struct bpe_run {
     const struct bpe *bpe;
@@ -74,13 +77,19 @@ struct bpe_run {
     struct byte_buffer affixed;
     struct bpe_seen *cache; // NULL for short texts
     size_t cache_mask;
+    struct bpe_key
+        waiting; // a word whose place in the cache is on its way from memory; high 0: none
+    size_t waiting_place;
 };
 
 /* Makes a cache that suits a text of `len` bytes; without memory for it there is none. */
 void bpe_run_start(struct bpe_run *run, size_t len);
-/* Appends the ids of a word. Words do not see each other. */
+/* The ids of a word, some of which may come only with the next word or the flush. Words do not see
+ * each other. */
 enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len,
                             struct jl_error *err);
+/* All ids of the words given are in run->ids. */
+enum jl_status bpe_run_flush(struct bpe_run *run, struct jl_error *err);
 void bpe_run_free(struct bpe_run *run); // not run->ids
 
 #endif

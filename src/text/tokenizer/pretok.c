@@ -83,8 +83,33 @@ static enum jl_status take(struct pretok_run *run, int step, const struct piece 
     return old.present ? pass(run, step, base, old.from, old.to) : JL_OK;
 }
 
+/* The usual last step: every match and what lies between is a word. */
+static enum jl_status split_to_words(struct pretok_run *run, int step, const struct piece *base) {
+    const struct regex *regex = run->pretok->steps[step].regex;
+    struct regex_scratch *scratch = &run->levels[step].scratch;
+    struct text_span rest = {0, base->len}, match;
+    bool found = true;
+    scratch->last_empty = 0;
+    while (rest.start < rest.stop) {
+        JL_TRY(regex_find(regex, scratch, &rest, base->text, &match, &found, run->err));
+        if (!found) break;
+        if (match.start > rest.start)
+            JL_TRY(
+                run->word(run->ctx, base->text + rest.start, match.start - rest.start, run->err));
+        if (match.stop > match.start)
+            JL_TRY(
+                run->word(run->ctx, base->text + match.start, match.stop - match.start, run->err));
+        rest.start = match.stop;
+    }
+    if (rest.start == rest.stop) return JL_OK;
+    return run->word(run->ctx, base->text + rest.start, rest.stop - rest.start, run->err);
+}
+
 static enum jl_status split(struct pretok_run *run, int step, const struct piece *base) {
     const struct regex *regex = run->pretok->steps[step].regex;
+    if (run->pretok->steps[step].behaviour == PRETOK_ISOLATED && step + 1 == run->pretok->n_step &&
+        !run->mapped)
+        return split_to_words(run, step, base);
     struct regex_scratch *scratch = &run->levels[step].scratch;
     struct pending pending = {0};
     size_t at = 0;

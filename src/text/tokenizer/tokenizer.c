@@ -76,7 +76,8 @@ static enum jl_status encode_word(void *ctx, const char *text, size_t len, struc
 static enum jl_status encode_words(struct encoding *e, const char *text, size_t len,
                                    bool at_text_start) {
     if (len == 0) return JL_OK;
-    return pretok_text(&e->pretok, text, len, at_text_start, e->err);
+    JL_TRY(pretok_text(&e->pretok, text, len, at_text_start, e->err));
+    return bpe_run_flush(&e->run, e->err);
 }
 
 typedef enum jl_status (*encode_stretch)(struct encoding *e, const char *text, size_t len,

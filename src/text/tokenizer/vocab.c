@@ -46,6 +46,15 @@ static uint64_t hash_bytes(const char *text, size_t len) {
     return u64map_mix(hash ^ word);
 }
 
+/* Of a text that is long enough: its length, first and last bytes. */
+static size_t filter_bit(const char *text, size_t len) {
+    uint64_t first, last;
+    memcpy(&first, text, 8);
+    memcpy(&last, text + len - 8, 8);
+    uint64_t hash = (first ^ len) * 0x9E3779B97F4A7C15u ^ last * 0xC2B2AE3D27D4EB4Fu;
+    return (size_t)((hash ^ hash >> 29) * 0xBF58476D1CE4E5B9u >> (64 - VOCAB_FILTER_BITS));
+}
+
 static uint16_t near_len(size_t len) {
     return (uint16_t)(len <= VOCAB_NEAR_BYTES ? len : VOCAB_NEAR_BYTES + 1);
 }
@@ -75,6 +84,10 @@ int32_t vocab_index(struct vocab *vocab, int32_t id) {
     struct vocab_bucket *bucket = find_bucket(vocab, token->text, token->len, hash);
     if (bucket->id != TOKEN_NONE) return bucket->id;
     if (token->len > vocab->longest) vocab->longest = token->len;
+    if (token->len >= VOCAB_FILTER_FROM) {
+        size_t bit = filter_bit(token->text, token->len);
+        vocab->filter[bit / 64] |= (uint64_t)1 << bit % 64;
+    }
     bucket->id = id;
     bucket->tag = (uint32_t)(hash >> 32);
     bucket->len = near_len(token->len);
@@ -84,6 +97,10 @@ int32_t vocab_index(struct vocab *vocab, int32_t id) {
 
 int32_t vocab_find(const struct vocab *vocab, const char *text, size_t len) {
     if (len > vocab->longest) return TOKEN_NONE;
+    if (len >= VOCAB_FILTER_FROM) {
+        size_t bit = filter_bit(text, len);
+        if (!(vocab->filter[bit / 64] >> bit % 64 & 1)) return TOKEN_NONE;
+    }
     return find_bucket(vocab, text, len, hash_bytes(text, len))->id;
 }
 

@@ -22,8 +22,12 @@ struct vocab_token {
     int type; // enum token_type or VOCAB_HOLE
 };
 
-#define VOCAB_NEAR_BYTES                                                                           \
-    22 // texts up to here also lie in the bucket, so that a find reads one line
+/* Texts up to here also lie in the bucket, so that a find reads one line. */
+#define VOCAB_NEAR_BYTES 22
+/* Few words of this length or longer are tokens: a small filter, which stays in the first caches,
+ * tells nearly all the others without a look at the buckets. */
+#define VOCAB_FILTER_FROM 16
+#define VOCAB_FILTER_BITS 18
 
 struct vocab_bucket {
     int32_t id;   // TOKEN_NONE where free
@@ -38,6 +42,7 @@ struct vocab {
     struct vocab_bucket *buckets;
     size_t mask;
     size_t longest; // bytes of the longest findable text
+    uint64_t filter[(1 << VOCAB_FILTER_BITS) / 64];
     struct arena *arena;
     char *room; // where the next short text goes
     size_t room_left;
