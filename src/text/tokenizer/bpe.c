@@ -447,11 +447,17 @@ enum jl_status bpe_run_flush(struct bpe_run *run, struct jl_error *err) {
     return through_place(run, &key, run->waiting_place, encode_word, err);
 }
 
+/* Four characters or more of a script that writes no spaces: seldom seen again as a whole, it would
+ * only drive its own pieces out of the cache. */
+static bool is_phrase(const char *word, size_t len) {
+    return len > 9 && (unsigned char)word[0] >= 0xE3;
+}
+
 /* A word's place in the cache is fetched while the word before it is looked up. */
 enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len,
                             struct jl_error *err) {
     if (len == 0) return JL_OK;
-    if (!run->cache || len > BPE_SEEN_BYTES) {
+    if (!run->cache || len > BPE_SEEN_BYTES || is_phrase(word, len)) {
         JL_TRY(bpe_run_flush(run, err));
         return encode_word(run, word, len, err);
     }

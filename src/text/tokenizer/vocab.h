@@ -26,8 +26,8 @@ struct vocab_token {
 #define VOCAB_NEAR_BYTES 22
 /* Few words of this length or longer are tokens: a small filter, which stays in the first caches,
  * tells nearly all the others without a look at the buckets. */
-#define VOCAB_FILTER_FROM 16
-#define VOCAB_FILTER_BITS 18
+#define VOCAB_FILTER_FROM 9
+#define VOCAB_FILTER_BITS 19
 
 struct vocab_bucket {
     int32_t id;   // TOKEN_NONE where free
