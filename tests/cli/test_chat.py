@@ -436,6 +436,16 @@ class Answers(Base):
         terminal.expect(PROMPT)
         self.assertEqual(self.questions(terminal)[-1], "later \u4e00p\nq")
 
+    def test_a_signal_while_the_terminal_makes_us_wait(self):
+        terminal = self.chat("-n", "90000")
+        terminal.send("L\r")
+        time.sleep(1)  # nobody reads: the answer fills the terminal's buffer and a write waits
+        terminal.send("\x03")
+        time.sleep(0.2)
+        terminal.expect("stopped; what came is kept")
+        terminal.expect(PROMPT)
+        self.assertIsNone(terminal.process.poll())
+
     def test_figures_after_an_answer(self):
         terminal = self.chat()
         terminal.send("x\r")

@@ -34,11 +34,24 @@ void screen_close(struct screen *screen) {
     *screen = (struct screen){0};
 }
 
+/* Not through stdio: a signal that comes while a slow terminal makes us wait (Ctrl-C has a handler)
+ * would be an error to it, and part of the text be lost. */
 static void put(struct screen *screen, const char *text, size_t len) {
     if (!len || screen->failed) return;
-    screen->failed = fwrite(text, 1, len, stdout) != len || fflush(stdout);
-    if (screen->failed) screen->error = errno;
     screen->at_start = text[len - 1] == '\n';
+    while (!screen->failed && fflush(stdout)) {
+        screen->failed = errno != EINTR;
+        clearerr(stdout);
+    }
+    while (len && !screen->failed) {
+        ssize_t n = write(STDOUT_FILENO, text, len);
+        if (n < 0 && errno == EINTR) continue;
+        screen->failed = n < 0;
+        if (n < 0) break;
+        text += n;
+        len -= (size_t)n;
+    }
+    if (screen->failed) screen->error = errno;
 }
 
 static void put_text(struct screen *screen, const char *text) { put(screen, text, strlen(text)); }
