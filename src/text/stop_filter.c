@@ -113,18 +113,6 @@ static int step(struct stop_filter *filter, char byte, size_t *hold) {
     return hit;
 }
 
-/* Length of `text` without a last character that more bytes could complete. */
-static size_t whole(const char *text, size_t len) {
-    size_t back = 0;
-    while (back < len && back < UTF8_MAX - 1) {
-        back++;
-        if (((unsigned char)text[len - back] & 0xC0) != 0x80) break;
-    }
-    bool could_complete = false;
-    if (back) utf8_bad_length(text + len - back, back, &could_complete);
-    return could_complete ? len - back : len;
-}
-
 static void drop_shown(struct stop_filter *filter) {
     struct byte_buffer *held = &filter->held;
     held->len -= filter->shown;
@@ -163,7 +151,7 @@ enum jl_status stop_filter_push(struct stop_filter *filter, const char *text, si
             if (filter->patterns[i].matched > hold) hold = filter->patterns[i].matched;
     }
     size_t ready = filter->held.len - hold;
-    show(filter, whole(filter->held.data, ready), out, out_len);
+    show(filter, utf8_whole_length(filter->held.data, ready), out, out_len);
     return JL_OK;
 }
 

@@ -67,6 +67,17 @@ int utf8_bad_length(const char *text, size_t len, bool *could_complete) {
     return n;
 }
 
+size_t utf8_whole_length(const char *text, size_t len) {
+    size_t back = 0;
+    while (back < len && back < UTF8_MAX - 1) {
+        back++;
+        if (((unsigned char)text[len - back] & 0xC0) != 0x80) break;
+    }
+    bool could_complete = false;
+    if (back) utf8_bad_length(text + len - back, back, &could_complete);
+    return could_complete ? len - back : len;
+}
+
 int utf8_encode(uint32_t code, char out[UTF8_MAX]) {
     if (code >= UTF8_CODE_END) {
         out[0] = (char)(code - UTF8_CODE_END);

@@ -27,6 +27,9 @@ size_t utf8_valid_length(const char *text, size_t len);
  * what one U+FFFD stands for (Unicode 14, section 3.9). *whole: more bytes could complete it. */
 int utf8_bad_length(const char *text, size_t len, bool *could_complete);
 
+/* Length of `text` without a last character that more bytes could complete. */
+size_t utf8_whole_length(const char *text, size_t len);
+
 /* Code point, or UTF8_CODE_END + a byte, into `out`; the number of bytes. */
 int utf8_encode(uint32_t code, char out[UTF8_MAX]);
 

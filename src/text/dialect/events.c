@@ -111,18 +111,6 @@ void events_fence_drop(struct events *events) {
     events->fence = false;
 }
 
-/* Bytes of the text before a last character that could still be completed. */
-static size_t whole(const char *text, size_t len) {
-    size_t back = 0;
-    while (back < len && back < UTF8_MAX - 1) {
-        back++;
-        if (((unsigned char)text[len - back] & 0xC0) != 0x80) break;
-    }
-    bool could_complete = false;
-    if (back) utf8_bad_length(text + len - back, back, &could_complete);
-    return could_complete ? len - back : len;
-}
-
 bool events_next(struct events *events, bool over, struct dialect_event *out) {
     size_t end = events->fence ? events->fence_n : events->n;
     if (events->first >= end) return false;
@@ -138,7 +126,7 @@ bool events_next(struct events *events, bool over, struct dialect_event *out) {
         .id = call ? data + record->id_at : "",
     };
     bool last = events->first + 1 == events->n;
-    if (last && !over && record->len) out->len = whole(out->text, record->len);
+    if (last && !over && record->len) out->len = utf8_whole_length(out->text, record->len);
     if (record->len && out->len == 0) return false;
     if (out->len < record->len) {
         record->at += out->len; // the half character waits
