@@ -89,6 +89,39 @@ static const struct methods_row tuple_rows[] = {
     {NULL, NULL, 0, NULL, NULL},
 };
 
+/* ---- range ---- */
+
+/* Its numbers differ, so an item is there once or not at all. */
+static struct value *range_count(struct render *r, struct value *self, struct value **args) {
+    bool inside;
+    return ops_contains(r, self, args[0], &inside) ? value_int(r, inside) : NULL;
+}
+
+static struct value *range_index(struct render *r, struct value *self, struct value **args) {
+    struct ops_iter it;
+    struct value *item;
+    if (!ops_iter_start(r, self, &it)) return NULL;
+    for (int64_t i = 0; (item = ops_iter_next(r, &it)); i++) {
+        if (!render_work(r, 1)) return NULL;
+        if (ops_equal(r, item, args[0])) return value_int(r, i);
+    }
+    return r->failed ? NULL : render_fail(r, "the value is not in the range");
+}
+
+static const struct methods_row range_rows[] = {
+    {"index", "-", 1, range_index, NULL},
+    {"count", "-", 1, range_count, NULL},
+    {NULL, NULL, 0, NULL, NULL},
+};
+
+static bool range_field(struct render *r, struct value *obj, const char *name, struct value **out) {
+    const struct range *range = obj->as.range;
+    if (!strcmp(name, "start")) *out = value_int(r, range->start);
+    if (!strcmp(name, "stop")) *out = value_int(r, range->stop);
+    if (!strcmp(name, "step")) *out = value_int(r, range->step);
+    return !r->failed;
+}
+
 /* ---- numbers ---- */
 
 static struct value *int_bit_length(struct render *r, struct value *self, struct value **args) {
@@ -201,14 +234,6 @@ static bool macro_field(struct render *r, struct value *obj, const char *name, s
 
 /* ---- all ---- */
 
-static bool range_field(struct render *r, struct value *obj, const char *name, struct value **out) {
-    const struct range *range = obj->as.range;
-    if (!strcmp(name, "start")) *out = value_int(r, range->start);
-    if (!strcmp(name, "stop")) *out = value_int(r, range->stop);
-    if (!strcmp(name, "step")) *out = value_int(r, range->step);
-    return !r->failed;
-}
-
 /* What the immutable sandbox keeps away. */
 static bool mutates(const struct value *obj, const char *name) {
     static const char *const names[] = {"append",     "clear",   "extend", "insert",
@@ -269,7 +294,9 @@ bool methods_types_attribute(struct render *r, struct value *obj, struct str nam
     case VALUE_FLOAT:
         if (!methods_find(r, float_rows, obj, name, out)) return false;
         return *out || number_field(r, obj, text, out);
-    case VALUE_RANGE: return range_field(r, obj, text, out);
+    case VALUE_RANGE:
+        if (!methods_find(r, range_rows, obj, name, out)) return false;
+        return *out || range_field(r, obj, text, out);
     case VALUE_NAMESPACE: *out = dict_find(obj->as.dict, name); return true;
     case VALUE_CYCLER:
         if (!methods_find(r, cycler_rows, obj, name, out)) return false;
