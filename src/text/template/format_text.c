@@ -224,7 +224,9 @@ struct value *format_percent(struct render *r, struct str format, struct value *
         p.at++;
         if (!render_work(r, 1) || !put_percent(&p)) return NULL;
     }
-    bool mapping = args->kind == VALUE_DICT || args->kind == VALUE_LIST;
+    // Python takes whatever can be indexed for a mapping, which need not be used up.
+    bool mapping = args->kind == VALUE_DICT || args->kind == VALUE_LIST ||
+                   args->kind == VALUE_RANGE || args->kind == VALUE_UNDEFINED;
     if (p.next < p.args.count && !mapping && !p.by_name)
         return render_fail(r, "not all values were used by the format");
     struct value *result = strbuf_value(&p.out);
