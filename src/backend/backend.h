@@ -13,6 +13,7 @@
 
 #include "backend/ops.h"
 #include "base/status.h"
+#include "kernel/route.h"
 #include "tensor/dtype.h"
 
 struct backend;
@@ -41,10 +42,12 @@ void backend_release(struct backend_buffer *buffer); // NULL is fine
  * file's mapping; vectors are (n_in) f32. */
 struct weight {
     const char *name;
-    const uint8_t *data;
-    size_t stride; // bytes
+    const uint8_t *data; // of experts: of the first one
+    size_t stride;       // bytes
     enum dtype dtype;
     int n_out, n_in;
+    const uint8_t *const *experts; // NULL, or the matrix of each expert
+    int n_expert;
 };
 
 /* Rotary angles: angle(pos, i) = pos * freq[i], cos and sin times `magnitude`. */
@@ -64,6 +67,35 @@ struct attn_spec {
     size_t k_at, v_at; // byte offsets of head 0's chunk in the page; heads follow one another
 };
 
+/* ---- experts ---- */
+
+enum expert_part { EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, EXPERT_PARTS };
+
+struct expert_view {
+    const uint8_t *part[EXPERT_PARTS]; // matrices as the layer's weights describe them
+};
+
+/* Where experts' weights come from. Whoever keeps them elsewhere than in memory fetches them in
+ * acquire; they stay readable until the release of the same ids. */
+struct expert_store {
+    enum jl_status (*acquire)(const struct expert_store *store, int layer, const int32_t *ids,
+                              int n, struct expert_view *out, struct jl_error *err);
+    void (*release)(const struct expert_store *store, int layer, const int32_t *ids, int n);
+};
+
+/* How a router's logits become experts and weights: kernel/route.h. */
+struct moe_spec {
+    struct route_rule rule;
+    const struct expert_store *store;
+};
+
+/* A part of each of `n` groups of a row: `width` elements from in_at, groups in_step apart. They go
+ * to out_at of groups out_step apart, or of one vector a group where out has n of them. */
+struct take_spec {
+    int n, width;
+    int in_step, in_at, out_step, out_at;
+};
+
 /* What becomes of a step's output when a backward pass follows: nobody asks for it again, it is
  * kept, or it is computed again from values that are kept. Inference looks at none of this. */
 enum value_fate { VALUE_DROP, VALUE_KEEP, VALUE_RECOMPUTE };
@@ -72,22 +104,28 @@ struct step {
     enum op_id op;
     enum reg_id in, in2, out;
     int layer;      // -1 before the first and after the last layer
-    int width;      // elements of a row that the op handles (of `in`, or of `out` without one)
+    int width;      // elements of a vector that the op handles (of `in`, or of `out` without one)
+    int slots;      // vectors of a row that the op handles alike, one by one
+    int out_width;  // what `out` holds after the step: elements of a vector
+    int out_slots;  // and vectors of a row
     int head_dim;   // OP_HEAD_NORM, OP_ROPE: elements a head
     enum xfmt xfmt; // form of `in` (linear, attn) or of `out` (convert)
     float eps;      // norms
     struct weight w;
     const struct rope_spec *rope;
     const struct attn_spec *attn;
-    enum value_fate fate; // of out
-    bool alias;           // out may take the memory of a value the step reads: no kept one is lost
+    const struct moe_spec *moe;
+    enum expert_part part; // OP_EXPERTS
+    struct take_spec take; // OP_TAKE
+    enum value_fate fate;  // of out
+    bool alias;            // out may take the memory of a value the step reads: no kept one is lost
 };
 
 struct step_list {
     const struct step *steps;
     int n_step;
-    int reg_width[REG_COUNT]; // widest use of each register, elements
-    size_t kept_bytes;        // kept values of one row when a backward pass follows
+    int n_logit;       // width of REG_LOGITS
+    size_t kept_bytes; // kept values of one row when a backward pass follows
 };
 
 /* ---- batches ---- */
@@ -124,7 +162,7 @@ enum jl_status backend_frame_create(struct backend *backend, const struct step_l
 void backend_frame_free(struct backend_frame *frame); // NULL is fine
 size_t backend_frame_bytes(const struct backend_frame *frame);
 
-/* Runs the plan. logits: (rows that want logits, width of REG_LOGITS), in row order; may be NULL
+/* Runs the plan. logits: (rows that want logits, n_logit), in row order; may be NULL
  * when no row wants any. The batch is taken as valid: model/exec.c checks it. */
 enum jl_status backend_frame_run(struct backend_frame *frame, const struct batch *batch,
                                  float *logits, struct jl_error *err);

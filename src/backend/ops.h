@@ -3,28 +3,34 @@
  * computes.
  *
  * A plan is a list of steps over a few named registers; a register holds one vector a row of the
- * batch. What a backward pass needs beyond the saved inputs (weights, the cache, the batch itself)
- * is still there when it runs. */
+ * batch, or several: one a head, one a chosen expert. What a backward pass needs beyond the saved
+ * inputs (weights, the cache, the batch itself) is still there when it runs. */
 #ifndef JL_BACKEND_OPS_H
 #define JL_BACKEND_OPS_H
 
 /* id, name, inputs, output, weight, input saved for backward, cost of computing it again */
 /* clang-format off */
-#define OP_LIST(X)                                                                                                           \
-    X(OP_EMBED,      embed,      0, OUT_WRITES,  WEIGHT_MATRIX, SAVE_NONE, CHEAP)  /* out = row of w; or the given vector */ \
-    X(OP_ROPE_TABLE, rope_table, 0, OUT_WRITES,  WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* out = cos, sin of the position */      \
-    X(OP_NORM,       norm,       1, OUT_WRITES,  WEIGHT_VECTOR, SAVE_IN,   CHEAP)  /* out = rms_norm(in) * w */              \
-    X(OP_HEAD_NORM,  head_norm,  1, OUT_WRITES,  WEIGHT_VECTOR, SAVE_IN,   CHEAP)  /* the same, head by head */              \
-    X(OP_CONVERT,    convert,    1, OUT_WRITES,  WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* out = in in another xfmt */            \
-    X(OP_LINEAR,     linear,     1, OUT_WRITES,  WEIGHT_MATRIX, SAVE_IN,   COSTLY) /* out = w in */                          \
-    X(OP_BIAS,       bias,       0, OUT_UPDATES, WEIGHT_VECTOR, SAVE_NONE, CHEAP)  /* out += w */                            \
-    X(OP_ROPE,       rope,       1, OUT_UPDATES, WEIGHT_NONE,   SAVE_IN,   CHEAP)  /* heads of out turned by in */           \
-    X(OP_KV_PUT,     kv_put,     2, OUT_NONE,    WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* in, in2 -> cache, rounded */           \
-    X(OP_ATTN,       attn,       1, OUT_WRITES,  WEIGHT_NONE,   SAVE_IN,   COSTLY) /* softmax(in K') V from the cache */     \
-    X(OP_SILU_MUL,   silu_mul,   2, OUT_WRITES,  WEIGHT_NONE,   SAVE_BOTH, CHEAP)  /* out = silu(in) * in2 */                \
-    X(OP_ADD,        add,        1, OUT_UPDATES, WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* out += in */                           \
-    X(OP_CHECK,      check,      1, OUT_NONE,    WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* in must be finite */                   \
-    X(OP_PICK,       pick,       1, OUT_WRITES,  WEIGHT_NONE,   SAVE_NONE, CHEAP)  /* only rows that want logits */
+#define OP_LIST(X)                                                                                                                    \
+    X(OP_EMBED,       embed,       0, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_NONE,   CHEAP)  /* out = row of w; or the given vector */     \
+    X(OP_ROPE_TABLE,  rope_table,  0, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = cos, sin of the position */          \
+    X(OP_NORM,        norm,        1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP)  /* out = rms_norm(in) * w */                  \
+    X(OP_HEAD_NORM,   head_norm,   1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP)  /* the same, head by head */                  \
+    X(OP_CONVERT,     convert,     1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = in in another xfmt */                \
+    X(OP_LINEAR,      linear,      1, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY) /* out = w in */                              \
+    X(OP_BIAS,        bias,        0, OUT_UPDATES, WEIGHT_VECTOR,  SAVE_NONE,   CHEAP)  /* out += w */                                \
+    X(OP_ROPE,        rope,        1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN,     CHEAP)  /* heads of out turned by in */               \
+    X(OP_KV_PUT,      kv_put,      2, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* in, in2 -> cache, rounded */               \
+    X(OP_ATTN,        attn,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN,     COSTLY) /* softmax(in K') V from the cache */         \
+    X(OP_SILU_MUL,    silu_mul,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP)  /* out = silu(in) * in2 */                    \
+    X(OP_SIGMOID_MUL, sigmoid_mul, 1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN_OLD, CHEAP)  /* out *= sigmoid(in) */                      \
+    X(OP_ADD,         add,         1, OUT_UPDATES, WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out += in */                               \
+    X(OP_TAKE,        take,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = a part of in */                      \
+    X(OP_ROUTE,       route,       1, OUT_WRITES,  WEIGHT_MAYBE,   SAVE_IN,     CHEAP)  /* out = experts chosen by in + w */          \
+    X(OP_DISPATCH,    dispatch,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN2,    CHEAP)  /* out = in, in the order of in2's experts */ \
+    X(OP_EXPERTS,     experts,     1, OUT_WRITES,  WEIGHT_EXPERTS, SAVE_IN,     COSTLY) /* out = w of the vector's expert in */       \
+    X(OP_COMBINE,     combine,     2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP)  /* out = sum of in weighted by in2 */         \
+    X(OP_CHECK,       check,       1, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* in must be finite */                       \
+    X(OP_PICK,        pick,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* only rows that want logits */
 /* clang-format on */
 
 enum op_id {
@@ -35,8 +41,10 @@ enum op_id {
 };
 
 enum op_out { OUT_NONE, OUT_WRITES, OUT_UPDATES }; // UPDATES reads the old value of out too
-enum op_weight { WEIGHT_NONE, WEIGHT_VECTOR, WEIGHT_MATRIX };
-enum op_save { SAVE_NONE, SAVE_IN, SAVE_BOTH };
+/* MAYBE: a vector, or none and the step stays. EXPERTS: one matrix an expert. */
+enum op_weight { WEIGHT_NONE, WEIGHT_VECTOR, WEIGHT_MAYBE, WEIGHT_MATRIX, WEIGHT_EXPERTS };
+/* Bits: in, in2, and the old value of out. */
+enum op_save { SAVE_NONE = 0, SAVE_IN = 1, SAVE_IN2 = 2, SAVE_BOTH = 3, SAVE_IN_OLD = 5 };
 enum op_cost { CHEAP, COSTLY }; // CHEAP: a pass over rows, no matrix
 
 struct op_row {
@@ -61,6 +69,14 @@ const struct op_row *op_row(enum op_id id);
     X(REG_G, "g", "gate and gated product, f32")                                                   \
     X(REG_U, "u", "up projection, f32")                                                            \
     X(REG_Y, "y", "branch output, f32")                                                            \
+    X(REG_R, "r", "router logits, f32")                                                            \
+    X(REG_S, "s", "chosen experts: their ids, then their weights")                                 \
+    X(REG_XE, "xe", "inputs of the chosen experts, f32")                                           \
+    X(REG_GE, "ge", "gates of the chosen experts, f32")                                            \
+    X(REG_UE, "ue", "up projections of the chosen experts, f32")                                   \
+    X(REG_YE, "ye", "outputs of the chosen experts, f32")                                          \
+    X(REG_Z, "z", "shared expert's output, f32")                                                   \
+    X(REG_T, "t", "gate of a branch, f32")                                                         \
     X(REG_CS, "cs", "rotary cos and sin, f32")                                                     \
     X(REG_C_BF16, "c.bf16", "some register rounded to bf16")                                       \
     X(REG_C_Q8_32, "c.q8_32", "some register in int8 blocks of 32")                                \

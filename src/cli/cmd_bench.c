@@ -86,12 +86,16 @@ static enum jl_status run_all(struct bench_run *run, const struct bench_size *si
     return JL_OK;
 }
 
-/* What decoding one token streams from memory: every matrix of the plan once. */
+/* What decoding one token streams from memory: every matrix of the plan once, of experts those
+ * used. */
 static double streamed_bytes(const struct model *model) {
     double bytes = 0;
-    for (int i = 0; i < model->plan.n_step; i++)
-        if (model->plan.steps[i].op == OP_LINEAR)
-            bytes += (double)model->plan.steps[i].w.stride * model->plan.steps[i].w.n_out;
+    for (int i = 0; i < model->plan.n_step; i++) {
+        const struct step *step = &model->plan.steps[i];
+        double matrix = (double)step->w.stride * step->w.n_out;
+        if (step->op == OP_LINEAR) bytes += matrix;
+        if (step->op == OP_EXPERTS) bytes += matrix * model->hp.n_expert_used;
+    }
     return bytes;
 }
 

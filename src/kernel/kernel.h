@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernel/route.h"
 #include "tensor/dtype.h"
 
 #define KERNEL_LEVEL_LIST(X)                                                                       \
@@ -112,6 +113,10 @@ enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_COUNT }; // 
     X(rope, void (*)(const struct rope_args *))                                                    \
     X(silu_mul, void (*)(const float *gate, const float *up, float *y, int n))                     \
     X(add, void (*)(const float *x, float *y, int n))         /* y += x */                         \
+    X(add_scaled, void (*)(float a, const float *x, float *y, int n)) /* y = fma(a, x, y) */       \
+    /* y *= sigmoid(gate); one gate for all n, or one each */                                      \
+    X(sigmoid_mul, void (*)(const float *gate, bool one, float *y, int n))                         \
+    X(route, void (*)(const struct route_args *))                                                  \
     X(all_finite, bool (*)(const float *x, int n))                                                 \
     X(to_bf16, void (*)(const float *x, void *row, int n))    /* XFMT_BF16 row */                  \
     X(to_q8_32, void (*)(const float *x, void *row, int n))   /* XFMT_Q8_32 row */                 \

@@ -1,26 +1,30 @@
-/* Bind: every role the family's programs use finds its tensor, with the right shape and a type we
- * compute, and every tensor of the file is claimed or listed as ignored. Closed-world both ways. */
-#include <inttypes.h>
+/* Bind: every role that a layer's programs use finds its tensor, and every tensor of the file is
+ * claimed or listed as ignored. Closed-world both ways. What a tensor must look like:
+ * bind_tensor.c.
+ */
 #include <stdio.h>
 #include <string.h>
 
-#include "model/model.h"
+#include "model/bind.h"
 
-struct binder {
-    struct model *model;
-    bool *claimed; // [n_tensor]
-    struct jl_error *err;
-};
+/* ---- needs ---- */
 
 static bool prog_uses(const struct prog *prog, enum role_id role) {
-    for (int i = 0; i < prog->n_step; i++)
+    for (int i = 0; prog && i < prog->n_step; i++)
         if (prog->steps[i].w == role) return true;
     return false;
 }
 
-static bool family_uses(const struct family *family, enum role_id role) {
-    return role == ROLE_ROPE_FREQS || prog_uses(&prog_embed, role) || prog_uses(&prog_head, role) ||
-           prog_uses(family->layers.mixer, role) || prog_uses(family->layers.ffn, role);
+const struct prog *model_ffn(const struct family *family, const struct hparams *hp, int layer) {
+    return family->ffn[layer_set_has(&hp->moe, layer) ? FFN_MOE : FFN_DENSE];
+}
+
+static bool layer_uses(const struct family *family, const struct hparams *hp, enum role_id role,
+                       int layer) {
+    if (layer < 0)
+        return role == ROLE_ROPE_FREQS || prog_uses(&prog_embed, role) ||
+               prog_uses(&prog_head, role);
+    return prog_uses(family->mixer, role) || prog_uses(model_ffn(family, hp, layer), role);
 }
 
 static enum role_need by_key(enum tristate said, enum tristate present_when) {
@@ -28,89 +32,22 @@ static enum role_need by_key(enum tristate said, enum tristate present_when) {
 }
 
 enum role_need model_role_need(const struct family *family, const struct hparams *hp,
-                               enum role_id role) {
-    if (!family_uses(family, role)) return ABSENT;
-    for (int i = 0; i < FAMILY_MAX_RULES && family->rules[i].role; i++) {
-        const struct role_rule *rule = &family->rules[i];
-        if (rule->role != role) continue;
-        switch (rule->need) {
-        case BY_ATTENTION_BIAS: return by_key(hp->attention_bias, YES);
-        case BY_MLP_BIAS: return by_key(hp->mlp_bias, YES);
-        case BY_UNTIED: return by_key(hp->tied, NO);
-        default: return rule->need;
-        }
+                               enum role_id role, int layer) {
+    enum role_need need = role_row(role)->need;
+    if (!layer_uses(family, hp, role, layer)) return ABSENT;
+    for (int i = 0; i < FAMILY_MAX_RULES && family->rules[i].role; i++)
+        if (family->rules[i].role == role) need = family->rules[i].need;
+    switch (need) {
+    case BY_ATTENTION_BIAS: return by_key(hp->attention_bias, YES);
+    case BY_MLP_BIAS: return by_key(hp->mlp_bias, YES);
+    case BY_UNTIED: return by_key(hp->tied, NO);
+    case BY_SHARED_EXPERT:
+        return hp->n_expert_shared < 0 ? OPTIONAL : hp->n_expert_shared > 0 ? REQUIRED : ABSENT;
+    default: return need;
     }
-    return REQUIRED;
 }
 
-static bool tensor_name(const struct model *model, enum role_id role, int layer, char *out,
-                        size_t size) {
-    const struct role_row *row = role_row(role);
-    const char *pattern = model->file->kind == MODEL_FILE_GGUF ? row->gguf : row->hf;
-    if (!pattern) return false;
-    // The pattern is one of our own constants: at most one %d.
-    const char *at = strstr(pattern, "%d");
-    if (at)
-        snprintf(out, size, "%.*s%d%s", (int)(at - pattern), pattern, layer, at + 2);
-    else
-        snprintf(out, size, "%s", pattern);
-    return true;
-}
-
-static void describe(const struct tensor_info *t, char *out, size_t size) {
-    size_t used = 0;
-    out[0] = 0;
-    for (int i = 0; i < t->n_dim && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, i ? " x " : "", t->dim[i]);
-}
-
-/* A vector is widened to f32 once; matrices stay where they are. */
-static enum jl_status bind_vector(struct binder *b, const struct tensor_info *t, struct weight *w) {
-    if (dtype_row(t->dtype)->x_f32 == XFMT_NONE)
-        return jl_fail(b->err, JL_ERR_UNSUPPORTED,
-                       "%s: tensor '%s' is %s; a vector must be F32, F16 or BF16", t->file, t->name,
-                       dtype_name(t->dtype));
-    float *copy = arena_calloc(&b->model->arena, (size_t)t->dim[t->n_dim - 1], sizeof *copy);
-    if (!copy) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for tensor '%s'", t->name);
-    dtype_dequantize(t->dtype, t->data, copy, t->dim[t->n_dim - 1]);
-    w->data = (const uint8_t *)copy;
-    w->dtype = DTYPE_F32;
-    w->n_out = 1;
-    w->stride = (size_t)t->dim[t->n_dim - 1] * sizeof *copy;
-    return JL_OK;
-}
-
-static enum jl_status bind_tensor(struct binder *b, const struct tensor_info *t, enum role_id role,
-                                  struct weight *w) {
-    const struct role_row *row = role_row(role);
-    int64_t n_out = hparams_dim(&b->model->hp, row->rows);
-    int64_t n_in = hparams_dim(&b->model->hp, row->cols);
-    bool vector = row->rows == DIM_ONE;
-    bool fits = vector ? t->n_dim == 1 && t->dim[0] == n_in
-                       : t->n_dim == 2 && t->dim[0] == n_out && t->dim[1] == n_in;
-    if (!fits) {
-        char have[96], want[96];
-        describe(t, have, sizeof have);
-        if (vector)
-            snprintf(want, sizeof want, "%" PRId64, n_in);
-        else
-            snprintf(want, sizeof want, "%" PRId64 " x %" PRId64, n_out, n_in);
-        return jl_fail(b->err, JL_ERR_FORMAT,
-                       "%s: tensor '%s' is %s but the configuration makes it %s", t->file, t->name,
-                       have, want);
-    }
-    *w = (struct weight){.name = t->name,
-                         .data = t->data,
-                         .dtype = t->dtype,
-                         .n_out = (int)n_out,
-                         .n_in = (int)n_in};
-    if (vector) return bind_vector(b, t, w);
-    if (dtype_row(t->dtype)->x_f32 == XFMT_NONE || !dtype_row_bytes(t->dtype, n_in, &w->stride))
-        return jl_fail(b->err, JL_ERR_UNSUPPORTED,
-                       "%s: tensor '%s' is %s, which no kernel multiplies", t->file, t->name,
-                       dtype_name(t->dtype));
-    return JL_OK;
-}
+/* ---- roles ---- */
 
 static struct weight *slot_of(struct model *model, enum role_id role, int layer) {
     int row = layer < 0 ? model->hp.n_layer : layer;
@@ -125,31 +62,34 @@ const struct weight *model_weight(const struct model *model, enum role_id role, 
 
 static enum jl_status bind_role(struct binder *b, enum role_id role) {
     struct model *model = b->model;
-    enum role_need need = model_role_need(model->family, &model->hp, role);
-    int n = role_row(role)->scope == SCOPE_LAYER ? model->hp.n_layer : 1, found = 0;
-    char name[128], missing[128] = "";
-    for (int i = 0; i < n; i++) {
-        if (!tensor_name(model, role, i, name, sizeof name)) return JL_OK;
-        const struct tensor_info *t = model_file_find(model->file, name);
-        if (!t) {
-            if (!missing[0]) memcpy(missing, name, sizeof missing);
-            continue;
-        }
-        if (need == ABSENT) continue; // stays unclaimed, and is refused or ignored below
-        found++;
-        b->claimed[t - model->file->tensors] = true;
-        int layer = role_row(role)->scope == SCOPE_LAYER ? i : -1;
-        JL_TRY(bind_tensor(b, t, role, slot_of(model, role, layer)));
+    bool own = role_row(role)->scope == SCOPE_MODEL;
+    int first = own ? -1 : 0, end = own ? 0 : model->hp.n_layer, users = 0, found = 0;
+    enum role_need most = ABSENT;
+    char missing[BIND_NAME] = "";
+    for (int layer = first; layer < end; layer++) {
+        enum role_need need = model_role_need(model->family, &model->hp, role, layer);
+        if (need == ABSENT) continue; // a tensor stays unclaimed, and is refused or ignored below
+        most = need;
+        users++;
+        char name[BIND_NAME];
+        struct weight *w = slot_of(model, role, layer);
+        JL_TRY(bind_tensor(b, role, layer, w, name));
+        if (w->data)
+            found++;
+        else if (!missing[0])
+            memcpy(missing, name, sizeof missing);
     }
-    if (need == REQUIRED && found < n)
+    if (most == REQUIRED && found < users)
         return jl_fail(b->err, JL_ERR_FORMAT, "%s: tensor '%s' is missing (%s needs it)",
                        model->file->path, missing, model->family->name);
-    if (need == OPTIONAL && found > 0 && found < n)
+    if (most == OPTIONAL && found > 0 && found < users)
         return jl_fail(b->err, JL_ERR_FORMAT,
                        "%s: tensor '%s' is missing, but other layers have theirs (%d of %d)",
-                       model->file->path, missing, found, n);
+                       model->file->path, missing, found, users);
     return JL_OK;
 }
+
+/* ---- tensors ---- */
 
 static bool ends_with(const char *text, const char *suffix) {
     size_t n = strlen(text), m = strlen(suffix);
@@ -158,8 +98,8 @@ static bool ends_with(const char *text, const char *suffix) {
 
 /* A tied file may still carry its head: fine when it repeats the embedding. */
 static enum jl_status check_tied_copy(struct binder *b, const struct tensor_info *head) {
-    char name[128];
-    tensor_name(b->model, ROLE_TOK_EMBD, 0, name, sizeof name);
+    char name[BIND_NAME];
+    bind_name(b->model, ROLE_TOK_EMBD, name);
     const struct tensor_info *embd = model_file_find(b->model->file, name);
     if (embd && embd->dtype == head->dtype && embd->bytes == head->bytes &&
         !memcmp(embd->data, head->data, head->bytes))
@@ -173,8 +113,8 @@ static enum jl_status check_tied_copy(struct binder *b, const struct tensor_info
 static enum jl_status claim_rest(struct binder *b) {
     struct model *model = b->model;
     struct model_file *file = model->file;
-    char head[128];
-    tensor_name(model, ROLE_OUTPUT, 0, head, sizeof head);
+    char head[BIND_NAME];
+    bind_name(model, ROLE_OUTPUT, head);
     model->ignored = arena_calloc(&model->arena, file->n_tensor + 1, sizeof *model->ignored);
     if (!model->ignored)
         return jl_fail(b->err, JL_ERR_MEMORY, "out of memory binding %s", file->path);

@@ -4,7 +4,8 @@
 
 #include "model/model.h"
 
-const struct family *const model_families[] = {&family_llama, &family_qwen2, &family_qwen3, NULL};
+const struct family *const model_families[] = {&family_llama, &family_qwen2, &family_qwen3,
+                                               &family_qwen3_moe, NULL};
 
 static bool same(const struct meta *value, const char *text) {
     return value->kind == META_STRING && value->as.s.len == strlen(text) &&
@@ -46,13 +47,11 @@ static enum jl_status choose_hf(struct model *model, struct jl_error *err) {
     return model->family ? JL_OK : unknown(model, "model_type", type, false, err);
 }
 
-enum jl_status model_choose_family(struct model *model, const char **arch, struct jl_error *err) {
-    *arch = NULL;
+enum jl_status model_choose_family(struct model *model, struct jl_error *err) {
     if (model->file->kind == MODEL_FILE_HF) return choose_hf(model, err);
     struct meta *value = meta_find(model->file->meta, "general.architecture");
     for (int i = 0; value && model_families[i]; i++)
         if (same(value, model_families[i]->gguf)) model->family = model_families[i];
     if (!model->family) return unknown(model, "general.architecture", value, true, err);
-    *arch = model->family->gguf;
     return JL_OK;
 }

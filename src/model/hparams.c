@@ -1,10 +1,8 @@
-#include "model/hparams.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/fmath.h"
+#include "model/hparams_read.h"
 
 /* ---- the list, read row by row ---- */
 
@@ -36,21 +34,29 @@ static struct meta *find_hf(struct meta *config, const char *key) {
     return NULL;
 }
 
-static struct meta *find_value(struct model_file *file, const char *arch,
+/* The value of the first of the row's keys that the file has; `name`: that key, or the first. */
+static struct meta *find_value(struct model_file *file, const struct family *family,
                                const struct hparam_row *row, char *name, size_t name_size) {
-    struct meta *value = NULL;
+    bool gguf = file->kind == MODEL_FILE_GGUF;
+    const char *keys = gguf ? row->gguf : row->hf;
+    char first[160] = "";
     name[0] = 0;
-    if (file->kind == MODEL_FILE_GGUF && row->gguf) {
-        snprintf(name, name_size, "%s.%s", arch, row->gguf);
-        value = meta_find(file->meta, name);
-    } else if (file->kind == MODEL_FILE_HF && row->hf) {
-        snprintf(name, name_size, "%s", row->hf);
-        value = find_hf(file->meta, name);
+    while (keys && *keys) {
+        int len = (int)strcspn(keys, "|");
+        if (gguf)
+            snprintf(name, name_size, "%s.%.*s", family->gguf, len, keys);
+        else
+            snprintf(name, name_size, "%.*s", len, keys);
+        struct meta *value = gguf ? meta_find(file->meta, name) : find_hf(file->meta, name);
+        if (value && value->kind != META_NULL) return value;
+        if (!first[0]) memcpy(first, name, sizeof first);
+        keys += keys[len] ? len + 1 : len;
     }
-    return value && value->kind != META_NULL ? value : NULL;
+    snprintf(name, name_size, "%s", first);
+    return NULL;
 }
 
-static bool as_number(const struct meta *value, double *out) {
+bool hparams_number(const struct meta *value, double *out) {
     if (value->kind == META_INT)
         *out = (double)value->as.i;
     else if (value->kind == META_FLOAT)
@@ -60,12 +66,12 @@ static bool as_number(const struct meta *value, double *out) {
     return true;
 }
 
-static enum jl_status read_row(struct model_file *file, const char *arch,
+static enum jl_status read_row(struct model_file *file, const struct family *family,
                                const struct hparam_row *row, struct hparams *out,
                                struct jl_error *err) {
     char name[160];
     double number = row->fallback;
-    const struct meta *value = find_value(file, arch, row, name, sizeof name);
+    const struct meta *value = find_value(file, family, row, name, sizeof name);
     if (!value) {
         if (row->fallback == HP_REQUIRED)
             return jl_fail(err, JL_ERR_FORMAT, "%s: required key '%s' is missing", file->path,
@@ -73,7 +79,7 @@ static enum jl_status read_row(struct model_file *file, const char *arch,
     } else {
         bool fits = row->type == type_tristate
                         ? value->kind == META_BOOL
-                        : as_number(value, &number) &&
+                        : hparams_number(value, &number) &&
                               (row->type == type_double || value->kind == META_INT);
         if (!fits)
             return jl_fail(err, JL_ERR_FORMAT, "%s: key '%s' is %s, expected %s", file->path, name,
@@ -93,225 +99,6 @@ static enum jl_status read_row(struct model_file *file, const char *arch,
         *(double *)field = number;
     else
         *(enum tristate *)field = (enum tristate)(int)number;
-    return JL_OK;
-}
-
-/* ---- known keys whose other values would change what the model computes ---- */
-
-static bool is_text(const struct meta *value, const char *text) {
-    return value->kind == META_STRING && value->as.s.len == strlen(text) &&
-           !memcmp(value->as.s.text, text, value->as.s.len);
-}
-
-static enum jl_status refuse_value(const struct model_file *file, const char *key,
-                                   const struct meta *value, const char *supported,
-                                   struct jl_error *err) {
-    if (value->kind == META_STRING)
-        return jl_fail(err, JL_ERR_UNSUPPORTED, "%s: '%s' is \"%.*s\"; supported: %s", file->path,
-                       key, (int)(value->as.s.len > 80 ? 80 : value->as.s.len), value->as.s.text,
-                       supported);
-    return jl_fail(err, JL_ERR_UNSUPPORTED,
-                   "%s: the value of '%s' (%s) is not supported; supported: %s", file->path, key,
-                   meta_kind_name(value->kind), supported);
-}
-
-static enum jl_status check_known_hf(struct model_file *file, struct jl_error *err) {
-    struct meta *config = file->meta, *value;
-    value = meta_find(config, "hidden_act");
-    if (value && value->kind != META_NULL && !is_text(value, "silu") && !is_text(value, "swish"))
-        return refuse_value(file, "hidden_act", value, "silu", err);
-    value = meta_find(config, "quantization_config");
-    if (value && value->kind != META_NULL)
-        return refuse_value(file, "quantization_config", value,
-                            "F32, F16 and BF16 weights without one", err);
-    value = meta_find(config, "use_sliding_window");
-    if (value && value->kind != META_NULL && !(value->kind == META_BOOL && !value->as.b))
-        return refuse_value(file, "use_sliding_window", value, "false", err);
-    value = meta_find(config, "layer_types");
-    if (value && value->kind != META_NULL) {
-        struct meta_iter iter = {.array = value};
-        struct meta item;
-        if (value->kind != META_ARRAY)
-            return refuse_value(file, "layer_types", value, "a list of \"full_attention\"", err);
-        while (meta_iter_next(&iter, &item))
-            if (!is_text(&item, "full_attention"))
-                return refuse_value(file, "layer_types", &item, "full_attention", err);
-    }
-    return JL_OK;
-}
-
-/* GGUF keys that are absent or zero in every family we run. */
-static enum jl_status check_known_gguf(struct model_file *file, const char *arch,
-                                       struct jl_error *err) {
-    static const char *const must_be_zero[] = {
-        "expert_count",          "expert_used_count",      "attention.sliding_window",
-        "logit_scale",           "embedding_scale",        "residual_scale",
-        "attention.clamp_kqv",   "attn_logit_softcapping", "final_logit_softcapping",
-        "use_parallel_residual",
-    };
-    for (size_t i = 0; i < sizeof must_be_zero / sizeof must_be_zero[0]; i++) {
-        char name[160];
-        double number = 0;
-        snprintf(name, sizeof name, "%s.%s", arch, must_be_zero[i]);
-        const struct meta *value = meta_find(file->meta, name);
-        if (!value) continue;
-        if (value->kind == META_BOOL ? value->as.b : !as_number(value, &number) || number != 0)
-            return refuse_value(file, name, value, "0", err);
-    }
-    return JL_OK;
-}
-
-/* ---- rotary scaling ---- */
-
-struct rope_source {
-    struct model_file *file;
-    struct meta *object; // rope_scaling or rope_parameters; GGUF: the root
-    char prefix[160];    // "rope_scaling." for messages, "ARCH.rope.scaling." for GGUF keys
-};
-
-static enum jl_status rope_number(const struct rope_source *source, const char *key,
-                                  double fallback, double *out, struct jl_error *err) {
-    char name[256];
-    snprintf(name, sizeof name, "%s%s", source->prefix, key);
-    bool gguf = source->file->kind == MODEL_FILE_GGUF;
-    const struct meta *value = meta_find(source->object, gguf ? name : key);
-    if (!value || value->kind == META_NULL) {
-        if (fallback == HP_REQUIRED)
-            return jl_fail(err, JL_ERR_FORMAT, "%s: required key '%s' is missing",
-                           source->file->path, name);
-        *out = fallback;
-        return JL_OK;
-    }
-    if (!as_number(value, out) || !isfinite(*out) || !(*out > 0))
-        return jl_fail(err, JL_ERR_FORMAT, "%s: key '%s' is not a positive number",
-                       source->file->path, name);
-    return JL_OK;
-}
-
-static double yarn_magnitude(double factor, double mscale) {
-    return factor <= 1 ? 1 : 0.1 * mscale * fmath_log64(factor) + 1;
-}
-
-static enum jl_status read_yarn(const struct rope_source *source, struct hparams *hp,
-                                struct jl_error *err) {
-    struct rope_hparams *rope = &hp->rope;
-    bool gguf = source->file->kind == MODEL_FILE_GGUF;
-    JL_TRY(rope_number(source, gguf ? "yarn_beta_fast" : "beta_fast", 32, &rope->beta_fast, err));
-    JL_TRY(rope_number(source, gguf ? "yarn_beta_slow" : "beta_slow", 1, &rope->beta_slow, err));
-    if (gguf) {
-        double attn_factor, yarn_attn_factor;
-        JL_TRY(rope_number(source, "attn_factor", 1, &attn_factor, err));
-        JL_TRY(rope_number(source, "yarn_attn_factor", attn_factor, &yarn_attn_factor, err));
-        rope->magnitude = yarn_magnitude(rope->factor, 1) * yarn_attn_factor;
-        return JL_OK;
-    }
-    double given, mscale, mscale_all;
-    JL_TRY(rope_number(source, "attention_factor", 0, &given, err));
-    JL_TRY(rope_number(source, "mscale", 0, &mscale, err));
-    JL_TRY(rope_number(source, "mscale_all_dim", 0, &mscale_all, err));
-    if (given > 0)
-        rope->magnitude = given;
-    else if (mscale > 0 && mscale_all > 0)
-        rope->magnitude =
-            yarn_magnitude(rope->factor, mscale) / yarn_magnitude(rope->factor, mscale_all);
-    else
-        rope->magnitude = yarn_magnitude(rope->factor, 1);
-    const struct meta *truncate = meta_find(source->object, "truncate");
-    if (truncate && truncate->kind != META_NULL) {
-        if (truncate->kind != META_BOOL)
-            return jl_fail(err, JL_ERR_FORMAT, "%s: key '%struncate' is not true or false",
-                           source->file->path, source->prefix);
-        rope->truncate = truncate->as.b;
-    }
-    return JL_OK;
-}
-
-static const struct {
-    const char *name;
-    enum rope_scaling scaling;
-} scaling_names[] = {
-    {"default", ROPE_PLAIN}, {"none", ROPE_PLAIN}, {"linear", ROPE_LINEAR},
-    {"llama3", ROPE_LLAMA3}, {"yarn", ROPE_YARN},
-};
-
-static enum jl_status read_scaling(const struct rope_source *source, const struct meta *type,
-                                   struct hparams *hp, struct jl_error *err) {
-    struct rope_hparams *rope = &hp->rope;
-    bool gguf = source->file->kind == MODEL_FILE_GGUF;
-    size_t i = 0, n = sizeof scaling_names / sizeof scaling_names[0];
-    while (i < n && !is_text(type, scaling_names[i].name))
-        i++;
-    // GGUF says llama3 by the rope_freqs tensor; as a type name it does not exist there.
-    if (i == n || (gguf && scaling_names[i].scaling == ROPE_LLAMA3)) {
-        char key[200];
-        snprintf(key, sizeof key, "%stype", source->prefix);
-        return refuse_value(source->file, key, type,
-                            gguf ? "none, linear, yarn" : "default, linear, llama3, yarn", err);
-    }
-    rope->scaling = scaling_names[i].scaling;
-    if (rope->scaling == ROPE_PLAIN) return JL_OK;
-    JL_TRY(rope_number(source, "factor", HP_REQUIRED, &rope->factor, err));
-    if (rope->scaling == ROPE_LINEAR) return JL_OK;
-    JL_TRY(rope_number(source,
-                       gguf ? "original_context_length" : "original_max_position_embeddings",
-                       rope->scaling == ROPE_LLAMA3 ? HP_REQUIRED : (double)hp->n_ctx_train,
-                       &rope->n_ctx_orig, err));
-    if (rope->scaling == ROPE_YARN) return read_yarn(source, hp, err);
-    JL_TRY(rope_number(source, "low_freq_factor", HP_REQUIRED, &rope->low_freq_factor, err));
-    JL_TRY(rope_number(source, "high_freq_factor", HP_REQUIRED, &rope->high_freq_factor, err));
-    if (!(rope->high_freq_factor > rope->low_freq_factor))
-        return jl_fail(err, JL_ERR_FORMAT, "%s: '%shigh_freq_factor' must exceed low_freq_factor",
-                       source->file->path, source->prefix);
-    return JL_OK;
-}
-
-static enum jl_status read_rope_hf(struct model_file *file, struct hparams *hp,
-                                   struct jl_error *err) {
-    static const char *const keys[] = {"rope_scaling", "rope_parameters"};
-    for (int k = 0; k < 2; k++) {
-        struct meta *object = meta_find(file->meta, keys[k]);
-        if (!object || object->kind == META_NULL) continue;
-        if (object->kind != META_OBJECT)
-            return jl_fail(err, JL_ERR_FORMAT, "%s: key '%s' is %s, expected an object", file->path,
-                           keys[k], meta_kind_name(object->kind));
-        struct rope_source source = {.file = file, .object = object};
-        snprintf(source.prefix, sizeof source.prefix, "%s.", keys[k]);
-        const struct meta *type = meta_find(object, "rope_type");
-        const struct meta *old = meta_find(object, "type");
-        if (!type || type->kind == META_NULL)
-            type = old;
-        else if (old && old->kind == META_STRING && type->kind == META_STRING &&
-                 (old->as.s.len != type->as.s.len ||
-                  memcmp(old->as.s.text, type->as.s.text, old->as.s.len)))
-            return jl_fail(err, JL_ERR_FORMAT, "%s: '%srope_type' and '%stype' disagree",
-                           file->path, source.prefix, source.prefix);
-        if (!type || type->kind == META_NULL) {
-            if (k == 1) continue; // rope_parameters may hold rope_theta alone
-            return jl_fail(err, JL_ERR_FORMAT, "%s: '%s' has neither rope_type nor type",
-                           file->path, keys[k]);
-        }
-        JL_TRY(read_scaling(&source, type, hp, err));
-        if (hp->rope.scaling != ROPE_PLAIN) break;
-    }
-    return JL_OK;
-}
-
-static enum jl_status read_rope_gguf(struct model_file *file, const char *arch, struct hparams *hp,
-                                     struct jl_error *err) {
-    struct rope_source source = {.file = file, .object = file->meta};
-    char key[200];
-    snprintf(source.prefix, sizeof source.prefix, "%s.rope.", arch);
-    double factor;
-    JL_TRY(rope_number(&source, "scale_linear", 0, &factor, err)); // the oldest spelling
-    snprintf(source.prefix, sizeof source.prefix, "%s.rope.scaling.", arch);
-    snprintf(key, sizeof key, "%stype", source.prefix);
-    const struct meta *type = meta_find(file->meta, key);
-    if (type) return read_scaling(&source, type, hp, err);
-    JL_TRY(rope_number(&source, "factor", factor, &factor, err));
-    if (factor > 0) {
-        hp->rope.scaling = ROPE_LINEAR; // a factor without a type is linear
-        hp->rope.factor = factor;
-    }
     return JL_OK;
 }
 
@@ -351,19 +138,15 @@ static enum jl_status derive(const struct model_file *file, struct hparams *hp,
     return JL_OK;
 }
 
-enum jl_status hparams_read(struct model_file *file, const char *arch, struct hparams *out,
-                            struct jl_error *err) {
+enum jl_status hparams_read(struct model_file *file, const struct family *family,
+                            struct hparams *out, struct jl_error *err) {
     *out = (struct hparams){.rope = {.factor = 1, .magnitude = 1, .truncate = true}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        JL_TRY(read_row(file, arch, &rows[i], out, err));
-    if (file->kind == MODEL_FILE_HF) {
-        JL_TRY(check_known_hf(file, err));
-        JL_TRY(read_rope_hf(file, out, err));
-    } else {
-        JL_TRY(check_known_gguf(file, arch, err));
-        JL_TRY(read_rope_gguf(file, arch, out, err));
-    }
-    return derive(file, out, err);
+        JL_TRY(read_row(file, family, &rows[i], out, err));
+    JL_TRY(hparams_check_known(file, family, err));
+    JL_TRY(hparams_read_rope(file, family, out, err));
+    JL_TRY(derive(file, out, err));
+    return hparams_derive_moe(file, family, out, err);
 }
 
 int64_t hparams_dim(const struct hparams *hp, enum dim_id dim) {
@@ -378,6 +161,9 @@ int64_t hparams_dim(const struct hparams *hp, enum dim_id dim) {
     case DIM_HEAD: return hp->head_dim_k;
     case DIM_FF: return hp->n_ff;
     case DIM_PAIRS: return hp->n_rot / 2;
+    case DIM_EXPERTS: return hp->n_expert;
+    case DIM_FF_EXP: return hp->n_ff_exp;
+    case DIM_FF_SHEXP: return hp->n_ff_shexp;
     case DIM_COUNT: break;
     }
     return 0;

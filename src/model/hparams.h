@@ -5,6 +5,10 @@
 #ifndef JL_MODEL_HPARAMS_H
 #define JL_MODEL_HPARAMS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/backend.h"
 #include "base/status.h"
 #include "format/model_file.h"
 #include "model/roles.h"
@@ -12,11 +16,14 @@
 /* A flag that a config may leave unsaid. */
 enum tristate { UNSAID = -1, NO = 0, YES = 1 };
 
-/* field, type, GGUF key after "ARCH.", Hugging Face key, default, min, max.
- * Default REQUIRED: absence is an error. A NULL key: the format does not carry it. */
+#define HPARAM_MAX_LAYERS 1024
+
+/* field, type, GGUF key after "ARCH.", Hugging Face key, default, min, max. "a|b": the first of
+ * these that the file has. Default REQUIRED: absence is an error. A NULL key: the format does not
+ * carry it. */
 #define HP_REQUIRED (-1e300)
 #define HPARAM_LIST(X)                                                                             \
-    X(n_layer, int, "block_count", "num_hidden_layers", HP_REQUIRED, 1, 4096)                      \
+    X(n_layer, int, "block_count", "num_hidden_layers", HP_REQUIRED, 1, HPARAM_MAX_LAYERS)         \
     X(n_embd, int, "embedding_length", "hidden_size", HP_REQUIRED, 1, 1 << 20)                     \
     X(n_ff, int, "feed_forward_length", "intermediate_size", HP_REQUIRED, 1, 1 << 22)              \
     X(n_head, int, "attention.head_count", "num_attention_heads", HP_REQUIRED, 1, 1 << 16)         \
@@ -32,7 +39,20 @@ enum tristate { UNSAID = -1, NO = 0, YES = 1 };
     X(rotary_share, double, NULL, "partial_rotary_factor", 1, 1e-6, 1)                             \
     X(tied, tristate, NULL, "tie_word_embeddings", UNSAID, 0, 1)                                   \
     X(attention_bias, tristate, NULL, "attention_bias", UNSAID, 0, 1)                              \
-    X(mlp_bias, tristate, NULL, "mlp_bias", UNSAID, 0, 1)
+    X(mlp_bias, tristate, NULL, "mlp_bias", UNSAID, 0, 1)                                          \
+    X(n_expert, int, "expert_count", "num_experts|n_routed_experts", 0, 0, ROUTE_MAX_EXPERTS)      \
+    X(n_expert_used, int, "expert_used_count", "num_experts_per_tok", 0, 0, ROUTE_MAX_EXPERTS)     \
+    X(n_ff_exp, int, "expert_feed_forward_length", "moe_intermediate_size", 0, 0, 1 << 22)         \
+    X(n_expert_shared, int, "expert_shared_count", "n_shared_experts", UNSAID, 0, 1 << 16)         \
+    X(n_ff_shexp, int, "expert_shared_feed_forward_length", "shared_expert_intermediate_size", 0,  \
+      0, 1 << 24)                                                                                  \
+    X(n_group, int, "expert_group_count", "n_group", 1, 0, ROUTE_MAX_EXPERTS)                      \
+    X(n_group_used, int, "expert_group_used_count", "topk_group", 1, 0, ROUTE_MAX_EXPERTS)         \
+    X(norm_topk, tristate, "expert_weights_norm", "norm_topk_prob", UNSAID, 0, 1)                  \
+    X(routed_scale, double, "expert_weights_scale", "routed_scaling_factor", 1, 0, 1e9)            \
+    X(n_dense_layer, int, "leading_dense_block_count", "first_k_dense_replace", 0, 0,              \
+      HPARAM_MAX_LAYERS)                                                                           \
+    X(moe_step, int, NULL, "decoder_sparse_step|moe_layer_freq", 1, 1, HPARAM_MAX_LAYERS)
 
 enum rope_scaling { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3, ROPE_YARN };
 
@@ -50,17 +70,35 @@ typedef int hparam_int;
 typedef double hparam_double;
 typedef enum tristate hparam_tristate;
 
+/* Which layers something is true of. */
+struct layer_set {
+    uint64_t word[HPARAM_MAX_LAYERS / 64];
+};
+static inline void layer_set_put(struct layer_set *set, int layer) {
+    set->word[layer / 64] |= (uint64_t)1 << layer % 64;
+}
+static inline bool layer_set_has(const struct layer_set *set, int layer) {
+    return set->word[layer / 64] >> layer % 64 & 1;
+}
+
 struct hparams {
 #define X(field, type, ...) hparam_##type field;
     HPARAM_LIST(X)
 #undef X
     struct rope_hparams rope;
+    struct layer_set moe;    // layers with experts
+    struct route_rule route; // of those layers
 };
 
-/* `arch`: GGUF's general.architecture, unused for Hugging Face folders. Derived fields (n_head_kv,
+struct family;
+
+/* Derived fields (n_head_kv,
  * head dims, n_rot, n_vocab from the embedding's shape) are filled in and cross-checked. */
-enum jl_status hparams_read(struct model_file *file, const char *arch, struct hparams *out,
-                            struct jl_error *err);
+enum jl_status hparams_read(struct model_file *file, const struct family *family,
+                            struct hparams *out, struct jl_error *err);
+/* Marks the layers with experts: by the counts of `hp`, but for those that are listed as dense. */
+void hparams_moe_layers(const struct family *family, const struct layer_set *dense,
+                        struct hparams *hp);
 int64_t hparams_dim(const struct hparams *hp, enum dim_id dim);
 const char *hparams_rope_name(enum rope_scaling scaling);
 

@@ -18,7 +18,7 @@ size_t model_weight_bytes(const struct model *model) {
         for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
             const struct weight *w = &model->weights[(size_t)layer * ROLE_COUNT + (size_t)role];
             if (w->data && !(model->tied && role == ROLE_OUTPUT))
-                bytes += w->stride * (size_t)w->n_out;
+                bytes += w->stride * (size_t)w->n_out * (size_t)(w->n_expert ? w->n_expert : 1);
         }
     return bytes;
 }
@@ -27,13 +27,12 @@ enum jl_status model_load(const char *path, const struct class_request *request,
                           struct jl_error *err) {
     static const struct class_request none;
     enum jl_status status;
-    const char *arch;
     struct model *model = calloc(1, sizeof *model);
     *out = NULL;
     if (!model) return jl_fail(err, JL_ERR_MEMORY, "out of memory opening %s", path);
     status = model_file_open(path, &model->file, err);
-    if (status == JL_OK) status = model_choose_family(model, &arch, err);
-    if (status == JL_OK) status = hparams_read(model->file, arch, &model->hp, err);
+    if (status == JL_OK) status = model_choose_family(model, err);
+    if (status == JL_OK) status = hparams_read(model->file, model->family, &model->hp, err);
     if (status == JL_OK) status = model_bind(model, err);
     if (status == JL_OK)
         status = class_resolve(request ? request : &none, has_bf16_matrix(model), &model->cls, err);

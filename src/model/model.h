@@ -28,7 +28,9 @@ struct model {
 
     struct rope_spec rope;
     struct attn_spec *attn; // [n_layer]
-    size_t page_bytes;      // state: one page of KV_CHUNK positions, all layers
+    struct moe_spec moe;
+    struct expert_store experts; // from the file's mapping
+    size_t page_bytes;           // state: one page of KV_CHUNK positions, all layers
     struct step_list plan;
     struct arena arena;
 };
@@ -40,16 +42,19 @@ void model_free(struct model *model); // NULL is fine
 /* A bound weight, or NULL when the role is absent. layer -1: the model's own. */
 const struct weight *model_weight(const struct model *model, enum role_id role, int layer);
 size_t model_weight_bytes(const struct model *model); // as stored in the file
-/* What the family's programs and rules and the configuration ask of a role. */
+/* What a layer's programs, the family's rules and the configuration ask of a role. layer -1: the
+ * model's own roles. */
 enum role_need model_role_need(const struct family *family, const struct hparams *hp,
-                               enum role_id role);
+                               enum role_id role, int layer);
+const struct prog *model_ffn(const struct family *family, const struct hparams *hp, int layer);
 
 /* The steps of load: bind -> plan -> check, each closed-world. */
 enum jl_status model_bind(struct model *model, struct jl_error *err); // bind.c
 enum jl_status model_plan(struct model *model, struct jl_error *err); // plan.c
+void model_expert_store(struct model *model);                         // experts.c
 enum jl_status plan_backward(struct model *model, struct step *steps, int n_step,
                              struct jl_error *err); // plan_backward.c
-enum jl_status model_choose_family(struct model *model, const char **arch, struct jl_error *err);
+enum jl_status model_choose_family(struct model *model, struct jl_error *err);
 
 /* Every family, ends with NULL. */
 extern const struct family *const model_families[];

@@ -12,7 +12,8 @@ struct planner {
     struct model *model;
     struct step *steps;
     int n_step, cap;
-    int width[REG_COUNT];              // of the value a register holds now
+    int width[REG_COUNT];              // of the value a register holds now: elements of a vector
+    int slots[REG_COUNT];              // vectors of a row; 0: nothing the program has written
     enum reg_id converted[XFMT_COUNT]; // which register each conversion buffer was made from
     struct jl_error *err;
 };
@@ -30,13 +31,11 @@ static enum jl_status emit(struct planner *p, struct step step) {
     if (p->n_step == p->cap) return jl_fail(p->err, JL_ERR_LIMIT, "the plan is too long");
     p->steps[p->n_step++] = step;
     enum reg_id written = step.out;
-    if (written != REG_NONE && step.op != OP_CONVERT) {
-        p->width[written] = step.width;
-        for (int f = 0; f < XFMT_COUNT; f++)
-            if (p->converted[f] == written) p->converted[f] = REG_NONE;
-    }
-    if (written != REG_NONE && step.width > p->model->plan.reg_width[written])
-        p->model->plan.reg_width[written] = step.width;
+    if (written == REG_NONE) return JL_OK;
+    p->slots[written] = step.out_slots;
+    p->width[written] = step.out_width;
+    for (int f = 0; f < XFMT_COUNT && step.op != OP_CONVERT; f++)
+        if (p->converted[f] == written) p->converted[f] = REG_NONE;
     return JL_OK;
 }
 
@@ -52,60 +51,113 @@ static enum jl_status in_form(struct planner *p, enum reg_id reg, enum xfmt fmt,
                         .out = *out,
                         .layer = layer,
                         .width = p->width[reg],
+                        .slots = p->slots[reg],
+                        .out_width = p->width[reg],
+                        .out_slots = p->slots[reg],
                         .xfmt = fmt};
     JL_TRY(emit(p, step));
     p->converted[fmt] = reg;
     return JL_OK;
 }
 
-static enum jl_status plan_step(struct planner *p, const struct prog_step *line, int layer) {
+/* A matrix reads its input in the form that its type asks for. */
+static enum jl_status plan_matrix(struct planner *p, struct step *step) {
+    const struct dtype_row *row = dtype_row(step->w.dtype);
+    step->xfmt = p->model->cls.act_bf16 ? row->x_bf16 : row->x_f32;
+    step->width = step->out_width = step->w.n_out;
+    return in_form(p, step->in, step->xfmt, step->layer, &step->in);
+}
+
+/* What the op needs beyond its operands, and the shape of what it writes where that is not the
+ * shape of `in`. */
+static enum jl_status plan_details(struct planner *p, struct step *step) {
     const struct model *model = p->model;
+    switch (step->op) {
+    case OP_EMBED:
+        step->width = step->out_width = step->w.n_in;
+        step->out_slots = step->slots = 1;
+        break;
+    case OP_ROPE_TABLE:
+        step->rope = &model->rope;
+        step->width = step->out_width = model->rope.n_rot;
+        step->out_slots = step->slots = 1;
+        break;
+    case OP_HEAD_NORM: step->head_dim = step->w.n_in; break;
+    case OP_ROPE:
+        step->rope = &model->rope;
+        step->head_dim = model->hp.head_dim_k;
+        step->width = p->width[step->out];
+        step->slots = p->slots[step->out];
+        break;
+    case OP_LINEAR: return plan_matrix(p, step);
+    case OP_KV_PUT: step->attn = &model->attn[step->layer]; break;
+    case OP_ATTN:
+        step->attn = &model->attn[step->layer];
+        if (step->attn->act_bf16 && step->attn->kv == DTYPE_BF16) step->xfmt = XFMT_BF16;
+        step->width = step->out_width = step->attn->n_head * step->attn->d_v;
+        return in_form(p, step->in, step->xfmt, step->layer, &step->in);
+    case OP_ROUTE:
+        step->moe = &model->moe;
+        step->out_width = 2 * model->moe.rule.n_used;
+        break;
+    case OP_DISPATCH:
+        step->moe = &model->moe;
+        step->out_slots = model->moe.rule.n_used;
+        break;
+    case OP_EXPERTS: return plan_matrix(p, step);
+    case OP_COMBINE:
+        step->moe = &model->moe;
+        step->slots = step->out_slots = 1;
+        break;
+    default: break;
+    }
+    return JL_OK;
+}
+
+/* False when the step vanishes: its optional weight is absent, or nothing has written what it
+ * reads. */
+static bool stays(const struct planner *p, const struct prog_step *line,
+                  const struct weight *weight) {
     const struct op_row *op = op_row(line->op);
+    if (op->weight != WEIGHT_NONE && op->weight != WEIGHT_MAYBE && !weight) return false;
+    if (op->n_in > 0 && !p->slots[line->in]) return false;
+    if (op->n_in > 1 && !p->slots[line->in2]) return false;
+    return op->out != OUT_UPDATES || p->slots[line->out];
+}
+
+static enum jl_status plan_step(struct planner *p, const struct prog_step *line, int layer) {
+    const struct op_row *op = op_row(line->op);
+    const struct weight *weight =
+        op->weight == WEIGHT_NONE ? NULL : model_weight(p->model, line->w, layer);
+    if (!stays(p, line, weight)) return JL_OK;
+    enum reg_id shape = op->n_in ? line->in : line->out; // whose vectors the op goes through
     struct step step = {.op = line->op,
                         .in = line->in,
                         .in2 = line->in2,
                         .out = line->out,
                         .layer = layer,
-                        .eps = (float)model->hp.rms_eps,
+                        .width = p->width[shape],
+                        .slots = p->slots[shape],
+                        .out_width = p->width[shape],
+                        .out_slots = p->slots[shape],
+                        .part = line->part,
+                        .eps = (float)p->model->hp.rms_eps,
                         .xfmt = XFMT_F32};
-    if (op->weight != WEIGHT_NONE) {
-        const struct weight *w = model_weight(model, line->w, layer);
-        if (!w) return JL_OK; // optional and absent: the step vanishes
-        step.w = *w;
+    if (weight) step.w = *weight;
+    if (op->out == OUT_UPDATES) {
+        step.out_width = p->width[line->out];
+        step.out_slots = p->slots[line->out];
     }
-    step.width = p->width[op->n_in ? line->in : line->out];
-    switch (line->op) {
-    case OP_EMBED: step.width = step.w.n_in; break;
-    case OP_ROPE_TABLE:
-        step.rope = &model->rope;
-        step.width = model->rope.n_rot;
-        break;
-    case OP_HEAD_NORM: step.head_dim = step.w.n_in; break;
-    case OP_ROPE:
-        step.rope = &model->rope;
-        step.head_dim = model->hp.head_dim_k;
-        step.width = p->width[line->out];
-        break;
-    case OP_LINEAR: {
-        const struct dtype_row *row = dtype_row(step.w.dtype);
-        step.xfmt = model->cls.act_bf16 ? row->x_bf16 : row->x_f32;
-        step.width = step.w.n_out;
-        JL_TRY(in_form(p, line->in, step.xfmt, layer, &step.in));
-        break;
-    }
-    case OP_KV_PUT: step.attn = &model->attn[layer]; break;
-    case OP_ATTN:
-        step.attn = &model->attn[layer];
-        if (step.attn->act_bf16 && step.attn->kv == DTYPE_BF16) step.xfmt = XFMT_BF16;
-        step.width = step.attn->n_head * step.attn->d_v;
-        JL_TRY(in_form(p, line->in, step.xfmt, layer, &step.in));
-        break;
-    default: break;
-    }
+    JL_TRY(plan_details(p, &step));
     return emit(p, step);
 }
 
+/* From one program to the next only the residual stream and the rotary table are handed on. */
 static enum jl_status plan_prog(struct planner *p, const struct prog *prog, int layer) {
+    for (int reg = 0; reg < REG_COUNT; reg++)
+        if (reg != REG_H && reg != REG_CS) p->slots[reg] = 0;
+    for (int f = 0; f < XFMT_COUNT; f++)
+        p->converted[f] = REG_NONE;
     for (int i = 0; i < prog->n_step; i++)
         JL_TRY(plan_step(p, &prog->steps[i], layer));
     return JL_OK;
@@ -160,27 +212,35 @@ static enum jl_status plan_rope(struct model *model, struct jl_error *err) {
     return JL_OK;
 }
 
+static int prog_lines(const struct prog *prog) { return prog ? prog->n_step : 0; }
+
 enum jl_status model_plan(struct model *model, struct jl_error *err) {
-    const struct layer_rule *layers = &model->family->layers;
+    const struct family *family = model->family;
     struct planner p = {.model = model, .err = err};
     JL_TRY(plan_state(model, err));
     JL_TRY(plan_rope(model, err));
+    model_expert_store(model);
     // Each line gives at most itself and one conversion; one check a layer.
+    int ffn = prog_lines(family->ffn[FFN_DENSE]) > prog_lines(family->ffn[FFN_MOE])
+                  ? prog_lines(family->ffn[FFN_DENSE])
+                  : prog_lines(family->ffn[FFN_MOE]);
     p.cap = 2 * (prog_embed.n_step + prog_head.n_step) +
-            model->hp.n_layer * (2 * (layers->mixer->n_step + layers->ffn->n_step) + 1);
+            model->hp.n_layer * (2 * (family->mixer->n_step + ffn) + 1);
     p.steps = arena_calloc(&model->arena, (size_t)p.cap, sizeof *p.steps);
     if (!p.steps)
         return jl_fail(err, JL_ERR_MEMORY, "out of memory planning %s", model->file->path);
     JL_TRY(plan_prog(&p, &prog_embed, -1));
     for (int layer = 0; layer < model->hp.n_layer; layer++) {
-        JL_TRY(plan_prog(&p, layers->mixer, layer));
-        JL_TRY(plan_prog(&p, layers->ffn, layer));
-        JL_TRY(emit(&p, (struct step){
-                            .op = OP_CHECK, .in = REG_H, .layer = layer, .width = p.width[REG_H]}));
+        JL_TRY(plan_prog(&p, family->mixer, layer));
+        JL_TRY(plan_prog(&p, model_ffn(family, &model->hp, layer), layer));
+        struct step check = {.op = OP_CHECK, .in = REG_H, .layer = layer, .slots = 1};
+        check.width = p.width[REG_H];
+        JL_TRY(emit(&p, check));
     }
     JL_TRY(plan_prog(&p, &prog_head, -1));
     JL_TRY(plan_backward(model, p.steps, p.n_step, err));
     model->plan.steps = p.steps;
     model->plan.n_step = p.n_step;
+    model->plan.n_logit = p.width[REG_LOGITS];
     return JL_OK;
 }

@@ -34,10 +34,9 @@ static void find_reads(struct marker *m) {
 
 static void find_needed(struct marker *m) {
     for (int i = 0; i < m->n_step; i++) {
-        enum op_save save = op_row(m->steps[i].op)->save;
-        int n_saved = save == SAVE_BOTH ? 2 : save == SAVE_IN ? 1 : 0;
-        for (int k = 0; k < n_saved; k++)
-            if (m->reads[i][k] != NO_VALUE) m->needed[m->reads[i][k]] = true;
+        enum op_save save = op_row(m->steps[i].op)->save; // bit k: reads[k]
+        for (int k = 0; k < N_READ; k++)
+            if (save >> k & 1 && m->reads[i][k] != NO_VALUE) m->needed[m->reads[i][k]] = true;
     }
 }
 
@@ -80,7 +79,7 @@ static void choose_aliases(struct marker *m) {
 
 static size_t row_bytes(const struct step *step) {
     enum xfmt form = step->op == OP_CONVERT ? step->xfmt : XFMT_F32;
-    return xrow_layout(form, step->width).bytes;
+    return xrow_layout(form, step->out_width).bytes * (size_t)step->out_slots;
 }
 
 enum jl_status plan_backward(struct model *model, struct step *steps, int n_step,

@@ -26,6 +26,7 @@ static const struct prog_step prog_gqa_steps[] = {
     {OP_ATTN, .out = REG_A, .in = REG_Q},
     {OP_LINEAR, .out = REG_Y, .in = REG_A, .w = ROLE_ATTN_O},
     {OP_BIAS, .out = REG_Y, .w = ROLE_ATTN_O_B},
+    {OP_NORM, .out = REG_Y, .in = REG_Y, .w = ROLE_ATTN_POST_NORM},
     {OP_ADD, .out = REG_H, .in = REG_Y},
 };
 PROG(prog_gqa, "gqa");
@@ -39,9 +40,31 @@ static const struct prog_step prog_swiglu_steps[] = {
     {OP_SILU_MUL, .out = REG_G, .in = REG_G, .in2 = REG_U},
     {OP_LINEAR, .out = REG_Y, .in = REG_G, .w = ROLE_FFN_DOWN},
     {OP_BIAS, .out = REG_Y, .w = ROLE_FFN_DOWN_B},
+    {OP_NORM, .out = REG_Y, .in = REG_Y, .w = ROLE_FFN_POST_NORM},
     {OP_ADD, .out = REG_H, .in = REG_Y},
 };
 PROG(prog_swiglu, "swiglu");
+
+static const struct prog_step prog_moe_steps[] = {
+    {OP_NORM, .out = REG_X, .in = REG_H, .w = ROLE_FFN_NORM},
+    {OP_LINEAR, .out = REG_R, .in = REG_X, .w = ROLE_ROUTER},
+    {OP_ROUTE, .out = REG_S, .in = REG_R, .w = ROLE_ROUTER_B},
+    {OP_DISPATCH, .out = REG_XE, .in = REG_X, .in2 = REG_S},
+    {OP_EXPERTS, .out = REG_GE, .in = REG_XE, .w = ROLE_EXP_GATE, .part = EXPERT_GATE},
+    {OP_EXPERTS, .out = REG_UE, .in = REG_XE, .w = ROLE_EXP_UP, .part = EXPERT_UP},
+    {OP_SILU_MUL, .out = REG_GE, .in = REG_GE, .in2 = REG_UE},
+    {OP_EXPERTS, .out = REG_YE, .in = REG_GE, .w = ROLE_EXP_DOWN, .part = EXPERT_DOWN},
+    {OP_COMBINE, .out = REG_Y, .in = REG_YE, .in2 = REG_S},
+    {OP_LINEAR, .out = REG_G, .in = REG_X, .w = ROLE_SHEXP_GATE},
+    {OP_LINEAR, .out = REG_U, .in = REG_X, .w = ROLE_SHEXP_UP},
+    {OP_SILU_MUL, .out = REG_G, .in = REG_G, .in2 = REG_U},
+    {OP_LINEAR, .out = REG_Z, .in = REG_G, .w = ROLE_SHEXP_DOWN},
+    {OP_LINEAR, .out = REG_T, .in = REG_X, .w = ROLE_SHEXP_SWITCH},
+    {OP_SIGMOID_MUL, .out = REG_Z, .in = REG_T},
+    {OP_ADD, .out = REG_Y, .in = REG_Z},
+    {OP_ADD, .out = REG_H, .in = REG_Y},
+};
+PROG(prog_moe, "moe");
 
 static const struct prog_step prog_head_steps[] = {
     {OP_PICK, .out = REG_X, .in = REG_H},

@@ -16,7 +16,10 @@
     X(DIM_A, "n_head*head_dim_v")                                                                  \
     X(DIM_HEAD, "head_dim_k")                                                                      \
     X(DIM_FF, "n_ff")                                                                              \
-    X(DIM_PAIRS, "n_rot/2")
+    X(DIM_PAIRS, "n_rot/2")                                                                        \
+    X(DIM_EXPERTS, "n_expert")                                                                     \
+    X(DIM_FF_EXP, "n_ff_exp")                                                                      \
+    X(DIM_FF_SHEXP, "n_ff_shexp")
 
 enum dim_id {
 #define X(id, ...) id,
@@ -25,59 +28,110 @@ enum dim_id {
         DIM_COUNT
 };
 
-enum role_scope { SCOPE_MODEL, SCOPE_LAYER };
+enum role_scope { SCOPE_MODEL, SCOPE_LAYER, SCOPE_EXPERTS };
 enum role_shard { SHARD_NONE, SHARD_OUT }; // tensor parallel: by outputs or not at all
-enum role_group { GROUP_EMBED, GROUP_MATRIX, GROUP_VECTOR, GROUP_FIXED }; // optimizer group
+enum role_group {
+    GROUP_EMBED,
+    GROUP_MATRIX,
+    GROUP_ROUTER,
+    GROUP_VECTOR,
+    GROUP_FIXED
+}; // optimizer's
 
-/* id, GGUF name, Hugging Face name (families may override), scope, rows, columns, shard, group.
- * Rows DIM_ONE: a vector of `columns` elements. */
+/* Is a role's tensor there? OPTIONAL: in every layer that has a use for it, or in none. BY_*: a
+ * config key decides, and where the file has no such key it is OPTIONAL. */
+enum role_need {
+    REQUIRED,
+    OPTIONAL,
+    ABSENT,
+    BY_ATTENTION_BIAS,
+    BY_MLP_BIAS,
+    BY_UNTIED,
+    BY_SHARED_EXPERT
+};
+
+/* id, GGUF name, Hugging Face name (families may say others), scope, rows, columns, shard, group,
+ * need (families may say another). In names %d is the layer and %e the expert; a name of experts
+ * without %e is one tensor for all, experts outermost. Rows DIM_ONE: a vector of `columns`
+ * elements, widened to f32 when bound, as routers are. */
 #define ROLE_LIST(X)                                                                               \
     X(ROLE_TOK_EMBD, "token_embd.weight", "model.embed_tokens.weight", SCOPE_MODEL, DIM_VOCAB,     \
-      DIM_EMBD, SHARD_NONE, GROUP_EMBED)                                                           \
+      DIM_EMBD, SHARD_NONE, GROUP_EMBED, REQUIRED)                                                 \
     X(ROLE_OUTPUT_NORM, "output_norm.weight", "model.norm.weight", SCOPE_MODEL, DIM_ONE, DIM_EMBD, \
-      SHARD_NONE, GROUP_VECTOR)                                                                    \
+      SHARD_NONE, GROUP_VECTOR, REQUIRED)                                                          \
     X(ROLE_OUTPUT, "output.weight", "lm_head.weight", SCOPE_MODEL, DIM_VOCAB, DIM_EMBD, SHARD_OUT, \
-      GROUP_EMBED)                                                                                 \
+      GROUP_EMBED, BY_UNTIED)                                                                      \
     X(ROLE_OUTPUT_B, "output.bias", "lm_head.bias", SCOPE_MODEL, DIM_ONE, DIM_VOCAB, SHARD_OUT,    \
-      GROUP_VECTOR)                                                                                \
+      GROUP_VECTOR, ABSENT)                                                                        \
     X(ROLE_ROPE_FREQS, "rope_freqs.weight", NULL, SCOPE_MODEL, DIM_ONE, DIM_PAIRS, SHARD_NONE,     \
-      GROUP_FIXED)                                                                                 \
+      GROUP_FIXED, ABSENT)                                                                         \
     X(ROLE_ATTN_NORM, "blk.%d.attn_norm.weight", "model.layers.%d.input_layernorm.weight",         \
-      SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE, GROUP_VECTOR)                                    \
+      SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE, GROUP_VECTOR, REQUIRED)                          \
     X(ROLE_ATTN_Q, "blk.%d.attn_q.weight", "model.layers.%d.self_attn.q_proj.weight", SCOPE_LAYER, \
-      DIM_Q, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                                    \
+      DIM_Q, DIM_EMBD, SHARD_OUT, GROUP_MATRIX, REQUIRED)                                          \
     X(ROLE_ATTN_Q_B, "blk.%d.attn_q.bias", "model.layers.%d.self_attn.q_proj.bias", SCOPE_LAYER,   \
-      DIM_ONE, DIM_Q, SHARD_OUT, GROUP_VECTOR)                                                     \
+      DIM_ONE, DIM_Q, SHARD_OUT, GROUP_VECTOR, ABSENT)                                             \
     X(ROLE_ATTN_K, "blk.%d.attn_k.weight", "model.layers.%d.self_attn.k_proj.weight", SCOPE_LAYER, \
-      DIM_K, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                                    \
+      DIM_K, DIM_EMBD, SHARD_OUT, GROUP_MATRIX, REQUIRED)                                          \
     X(ROLE_ATTN_K_B, "blk.%d.attn_k.bias", "model.layers.%d.self_attn.k_proj.bias", SCOPE_LAYER,   \
-      DIM_ONE, DIM_K, SHARD_OUT, GROUP_VECTOR)                                                     \
+      DIM_ONE, DIM_K, SHARD_OUT, GROUP_VECTOR, ABSENT)                                             \
     X(ROLE_ATTN_V, "blk.%d.attn_v.weight", "model.layers.%d.self_attn.v_proj.weight", SCOPE_LAYER, \
-      DIM_V, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                                    \
+      DIM_V, DIM_EMBD, SHARD_OUT, GROUP_MATRIX, REQUIRED)                                          \
     X(ROLE_ATTN_V_B, "blk.%d.attn_v.bias", "model.layers.%d.self_attn.v_proj.bias", SCOPE_LAYER,   \
-      DIM_ONE, DIM_V, SHARD_OUT, GROUP_VECTOR)                                                     \
+      DIM_ONE, DIM_V, SHARD_OUT, GROUP_VECTOR, ABSENT)                                             \
     X(ROLE_ATTN_Q_NORM, "blk.%d.attn_q_norm.weight", "model.layers.%d.self_attn.q_norm.weight",    \
-      SCOPE_LAYER, DIM_ONE, DIM_HEAD, SHARD_NONE, GROUP_VECTOR)                                    \
+      SCOPE_LAYER, DIM_ONE, DIM_HEAD, SHARD_NONE, GROUP_VECTOR, ABSENT)                            \
     X(ROLE_ATTN_K_NORM, "blk.%d.attn_k_norm.weight", "model.layers.%d.self_attn.k_norm.weight",    \
-      SCOPE_LAYER, DIM_ONE, DIM_HEAD, SHARD_NONE, GROUP_VECTOR)                                    \
+      SCOPE_LAYER, DIM_ONE, DIM_HEAD, SHARD_NONE, GROUP_VECTOR, ABSENT)                            \
     X(ROLE_ATTN_O, "blk.%d.attn_output.weight", "model.layers.%d.self_attn.o_proj.weight",         \
-      SCOPE_LAYER, DIM_EMBD, DIM_A, SHARD_OUT, GROUP_MATRIX)                                       \
+      SCOPE_LAYER, DIM_EMBD, DIM_A, SHARD_OUT, GROUP_MATRIX, REQUIRED)                             \
     X(ROLE_ATTN_O_B, "blk.%d.attn_output.bias", "model.layers.%d.self_attn.o_proj.bias",           \
-      SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_OUT, GROUP_VECTOR)                                     \
+      SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_OUT, GROUP_VECTOR, ABSENT)                             \
+    X(ROLE_ATTN_POST_NORM, "blk.%d.post_attention_norm.weight",                                    \
+      "model.layers.%d.post_self_attn_layernorm.weight", SCOPE_LAYER, DIM_ONE, DIM_EMBD,           \
+      SHARD_NONE, GROUP_VECTOR, ABSENT)                                                            \
     X(ROLE_FFN_NORM, "blk.%d.ffn_norm.weight", "model.layers.%d.post_attention_layernorm.weight",  \
-      SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE, GROUP_VECTOR)                                    \
+      SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE, GROUP_VECTOR, REQUIRED)                          \
     X(ROLE_FFN_GATE, "blk.%d.ffn_gate.weight", "model.layers.%d.mlp.gate_proj.weight",             \
-      SCOPE_LAYER, DIM_FF, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                      \
+      SCOPE_LAYER, DIM_FF, DIM_EMBD, SHARD_OUT, GROUP_MATRIX, REQUIRED)                            \
     X(ROLE_FFN_GATE_B, "blk.%d.ffn_gate.bias", "model.layers.%d.mlp.gate_proj.bias", SCOPE_LAYER,  \
-      DIM_ONE, DIM_FF, SHARD_OUT, GROUP_VECTOR)                                                    \
+      DIM_ONE, DIM_FF, SHARD_OUT, GROUP_VECTOR, ABSENT)                                            \
     X(ROLE_FFN_UP, "blk.%d.ffn_up.weight", "model.layers.%d.mlp.up_proj.weight", SCOPE_LAYER,      \
-      DIM_FF, DIM_EMBD, SHARD_OUT, GROUP_MATRIX)                                                   \
+      DIM_FF, DIM_EMBD, SHARD_OUT, GROUP_MATRIX, REQUIRED)                                         \
     X(ROLE_FFN_UP_B, "blk.%d.ffn_up.bias", "model.layers.%d.mlp.up_proj.bias", SCOPE_LAYER,        \
-      DIM_ONE, DIM_FF, SHARD_OUT, GROUP_VECTOR)                                                    \
+      DIM_ONE, DIM_FF, SHARD_OUT, GROUP_VECTOR, ABSENT)                                            \
     X(ROLE_FFN_DOWN, "blk.%d.ffn_down.weight", "model.layers.%d.mlp.down_proj.weight",             \
-      SCOPE_LAYER, DIM_EMBD, DIM_FF, SHARD_OUT, GROUP_MATRIX)                                      \
+      SCOPE_LAYER, DIM_EMBD, DIM_FF, SHARD_OUT, GROUP_MATRIX, REQUIRED)                            \
     X(ROLE_FFN_DOWN_B, "blk.%d.ffn_down.bias", "model.layers.%d.mlp.down_proj.bias", SCOPE_LAYER,  \
-      DIM_ONE, DIM_EMBD, SHARD_OUT, GROUP_VECTOR)
+      DIM_ONE, DIM_EMBD, SHARD_OUT, GROUP_VECTOR, ABSENT)                                          \
+    X(ROLE_FFN_POST_NORM, "blk.%d.post_ffw_norm.weight",                                           \
+      "model.layers.%d.post_mlp_layernorm.weight", SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE,     \
+      GROUP_VECTOR, ABSENT)                                                                        \
+    X(ROLE_ROUTER, "blk.%d.ffn_gate_inp.weight", "model.layers.%d.mlp.gate.weight", SCOPE_LAYER,   \
+      DIM_EXPERTS, DIM_EMBD, SHARD_NONE, GROUP_ROUTER, REQUIRED)                                   \
+    X(ROLE_ROUTER_B, "blk.%d.exp_probs_b.bias",                                                    \
+      "model.layers.%d.mlp.gate.e_score_correction_bias", SCOPE_LAYER, DIM_ONE, DIM_EXPERTS,       \
+      SHARD_NONE, GROUP_FIXED, ABSENT)                                                             \
+    X(ROLE_EXP_GATE, "blk.%d.ffn_gate_exps.weight",                                                \
+      "model.layers.%d.mlp.experts.%e.gate_proj.weight", SCOPE_EXPERTS, DIM_FF_EXP, DIM_EMBD,      \
+      SHARD_NONE, GROUP_MATRIX, REQUIRED)                                                          \
+    X(ROLE_EXP_UP, "blk.%d.ffn_up_exps.weight", "model.layers.%d.mlp.experts.%e.up_proj.weight",   \
+      SCOPE_EXPERTS, DIM_FF_EXP, DIM_EMBD, SHARD_NONE, GROUP_MATRIX, REQUIRED)                     \
+    X(ROLE_EXP_DOWN, "blk.%d.ffn_down_exps.weight",                                                \
+      "model.layers.%d.mlp.experts.%e.down_proj.weight", SCOPE_EXPERTS, DIM_EMBD, DIM_FF_EXP,      \
+      SHARD_NONE, GROUP_MATRIX, REQUIRED)                                                          \
+    X(ROLE_SHEXP_GATE, "blk.%d.ffn_gate_shexp.weight",                                             \
+      "model.layers.%d.mlp.shared_experts.gate_proj.weight", SCOPE_LAYER, DIM_FF_SHEXP, DIM_EMBD,  \
+      SHARD_OUT, GROUP_MATRIX, BY_SHARED_EXPERT)                                                   \
+    X(ROLE_SHEXP_UP, "blk.%d.ffn_up_shexp.weight",                                                 \
+      "model.layers.%d.mlp.shared_experts.up_proj.weight", SCOPE_LAYER, DIM_FF_SHEXP, DIM_EMBD,    \
+      SHARD_OUT, GROUP_MATRIX, BY_SHARED_EXPERT)                                                   \
+    X(ROLE_SHEXP_DOWN, "blk.%d.ffn_down_shexp.weight",                                             \
+      "model.layers.%d.mlp.shared_experts.down_proj.weight", SCOPE_LAYER, DIM_EMBD, DIM_FF_SHEXP,  \
+      SHARD_OUT, GROUP_MATRIX, BY_SHARED_EXPERT)                                                   \
+    X(ROLE_SHEXP_SWITCH, "blk.%d.ffn_gate_inp_shexp.weight",                                       \
+      "model.layers.%d.mlp.shared_expert_gate.weight", SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE, \
+      GROUP_VECTOR, ABSENT)
 
 enum role_id {
     ROLE_NONE,
@@ -94,6 +148,7 @@ struct role_row {
     enum dim_id rows, cols;
     enum role_shard shard;
     enum role_group group;
+    enum role_need need;
 };
 const struct role_row *role_row(enum role_id id);
 

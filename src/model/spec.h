@@ -4,18 +4,21 @@
 
 #include <stdbool.h>
 
+#include "backend/backend.h"
 #include "backend/ops.h"
 #include "model/hparams.h"
 #include "model/roles.h"
 
 /* ---- programs ---- */
 
-/* One line of a program: out = op(in, in2; weight). A step whose optional weight is absent vanishes
- * when the plan is built. */
+/* One line of a program: out = op(in, in2; weight). When the plan is built, a step whose optional
+ * weight is absent vanishes, and so does one that reads what no step before it in the program has
+ * written. */
 struct prog_step {
     enum op_id op;
     enum reg_id out, in, in2;
     enum role_id w;
+    enum expert_part part; // OP_EXPERTS
 };
 
 struct prog {
@@ -28,27 +31,34 @@ struct prog {
 extern const struct prog prog_embed;  // tokens -> h
 extern const struct prog prog_gqa;    // grouped-query attention with its own q, k, v
 extern const struct prog prog_swiglu; // dense gated feed-forward
+extern const struct prog prog_moe;    // routed experts and, where there is one, a shared expert
 extern const struct prog prog_head;   // h -> logits
 
 /* ---- families ---- */
 
 enum rope_pairs { ROPE_HALF, ROPE_INTERLEAVED };
 
-/* Is a role's tensor there? By default a role that no rule names is REQUIRED when a program of the
- * family uses it. OPTIONAL: present in every layer or in none. BY_*: a config key decides, and
- * where the file has no such key it is OPTIONAL. */
-enum role_need { REQUIRED, OPTIONAL, ABSENT, BY_ATTENTION_BIAS, BY_MLP_BIAS, BY_UNTIED };
-
 struct role_rule {
     enum role_id role;
     enum role_need need;
 };
 
-struct layer_rule {
-    const struct prog *mixer, *ffn;
+enum role_transform { AS_STORED, ADD_ONE };
+
+/* A role's tensor under another name than the role table's, or as a part of another: the tensor
+ * then holds `parts` of the role's size one after the other, and the role is part `part` of them. A
+ * family may name several; the first that the file has is taken. */
+struct role_source {
+    enum role_id role;
+    const char *gguf, *hf; // NULL: not in such files
+    int part, parts;       // parts 0: the whole tensor
+    enum role_transform hf_transform;
 };
 
+enum ffn_kind { FFN_DENSE, FFN_MOE, FFN_COUNT };
+
 #define FAMILY_MAX_RULES 24
+#define FAMILY_MAX_SOURCES 16
 #define FAMILY_MAX_IGNORED 4
 
 struct family {
@@ -58,11 +68,21 @@ struct family {
     const char *hf_model_type; // model_type, when there is no architectures list
     enum rope_pairs rope_gguf; // some families' GGUF rows are permuted for the other pairing
     enum rope_pairs rope_hf;
-    struct layer_rule layers;
-    struct role_rule rules[FAMILY_MAX_RULES]; // ends at role ROLE_NONE
-    const char *ignored[FAMILY_MAX_IGNORED];  // tensor name suffixes that carry nothing to compute
+    const struct prog *mixer;
+    const struct prog *ffn[FFN_COUNT];              // NULL: no such layers
+    struct role_rule rules[FAMILY_MAX_RULES];       // ends at role ROLE_NONE
+    struct role_source sources[FAMILY_MAX_SOURCES]; // ends at role ROLE_NONE
+    const char *ignored[FAMILY_MAX_IGNORED]; // tensor name suffixes that carry nothing to compute
+
+    /* Mixtures of experts. Layer i has one when (i + moe_phase) % moe_step == 0, from the dense
+     * layers at the start on. */
+    int moe_phase;
+    enum route_scoring scoring;
+    enum route_group group;
+    enum tristate norm_topk_gguf, norm_topk_hf; // where the file does not say
+    float norm_floor;                           // added to the sum that weights are normalised by
 };
 
-extern const struct family family_llama, family_qwen2, family_qwen3;
+extern const struct family family_llama, family_qwen2, family_qwen3, family_qwen3_moe;
 
 #endif

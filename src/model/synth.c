@@ -33,6 +33,11 @@ static const struct synth_shape shapes[] = {
       .rope_theta = 5e5, .n_rot = 64, .tied = YES,
       .rope = {.scaling = ROPE_LLAMA3, .factor = 32, .n_ctx_orig = 8192, .low_freq_factor = 1,
                .high_freq_factor = 4}}},
+    {"qwen3-30b-a3b", &family_qwen3_moe,
+     {.n_layer = 48, .n_embd = 2048, .n_ff = 6144, .n_head = 32, .n_head_kv = 4, .head_dim_k = 128,
+      .head_dim_v = 128, .n_ctx_train = 40960, .n_vocab = 151936, .rms_eps = 1e-6,
+      .rope_theta = 1e6, .n_rot = 128, .tied = NO, .n_expert = 128, .n_expert_used = 8,
+      .n_ff_exp = 768, .moe_step = 1}},
 };
 // clang-format on
 
@@ -66,7 +71,7 @@ static bool layer_with_more_bits(int layer, int n_layer) {
 static enum dtype matrix_type(const struct synth_type *type, const struct hparams *hp,
                               enum role_id role, int layer) {
     if (!type->mix) return type->dtype;
-    bool sensitive = role == ROLE_ATTN_V || role == ROLE_FFN_DOWN;
+    bool sensitive = role == ROLE_ATTN_V || role == ROLE_FFN_DOWN || role == ROLE_EXP_DOWN;
     bool head = role == ROLE_OUTPUT || (role == ROLE_TOK_EMBD && hp->tied == YES);
     return head || (sensitive && layer_with_more_bits(layer, hp->n_layer)) ? DTYPE_Q6_K
                                                                            : DTYPE_Q4_K;
@@ -117,6 +122,10 @@ static void put_metadata(struct synth *s) {
     PUT_F32("rope.freq_base", hp->rope_theta);
     PUT_F32("attention.layer_norm_rms_epsilon", hp->rms_eps);
     PUT_U32("vocab_size", hp->n_vocab);
+    if (hp->n_expert == 0) return;
+    PUT_U32("expert_count", hp->n_expert);
+    PUT_U32("expert_used_count", hp->n_expert_used);
+    PUT_U32("expert_feed_forward_length", hp->n_ff_exp);
 }
 
 /* A SentencePiece vocabulary of control, byte and filler tokens: any text encodes, byte by byte. */
@@ -157,9 +166,39 @@ static enum jl_status put_vocabulary(struct synth *s) {
     return ok ? JL_OK : jl_fail(s->err, JL_ERR_MEMORY, "out of memory for a vocabulary");
 }
 
-static bool carries(const struct synth *s, enum role_id role) {
+static bool carries(const struct synth *s, enum role_id role, int layer) {
     if (role == ROLE_ROPE_FREQS) return s->hp.rope.scaling == ROPE_LLAMA3;
-    return model_role_need(s->shape->family, &s->hp, role) == REQUIRED;
+    return model_role_need(s->shape->family, &s->hp, role, layer) == REQUIRED;
+}
+
+static void list_tensor(struct synth *s, const struct synth_type *type, enum role_id role,
+                        int layer) {
+    const struct role_row *row = role_row(role);
+    bool vector = row->rows == DIM_ONE, experts = row->scope == SCOPE_EXPERTS;
+    int64_t rows = hparams_dim(&s->hp, row->rows), cols = hparams_dim(&s->hp, row->cols);
+    int64_t dim[3] = {s->hp.n_expert, rows, cols};
+    struct synth_tensor t = {
+        .role = role,
+        .layer = layer,
+        .dtype = vector || row->group == GROUP_ROUTER ? DTYPE_F32
+                                                      : matrix_type(type, &s->hp, role, layer),
+        .rows = experts ? rows * s->hp.n_expert : rows,
+        .cols = cols,
+    };
+    char name[96];
+    const char *at = strstr(row->gguf, "%d");
+    if (at)
+        snprintf(name, sizeof name, "%.*s%d%s", (int)(at - row->gguf), row->gguf, layer, at + 2);
+    else
+        snprintf(name, sizeof name, "%s", row->gguf);
+    gguf_add_tensor(s->writer, name, t.dtype,
+                    vector    ? 1
+                    : experts ? 3
+                              : 2,
+                    vector    ? dim + 2
+                    : experts ? dim
+                              : dim + 1);
+    s->tensors[s->n_tensor++] = t;
 }
 
 static enum jl_status list_tensors(struct synth *s) {
@@ -170,31 +209,10 @@ static enum jl_status list_tensors(struct synth *s) {
     s->tensors = calloc((size_t)ROLE_COUNT * ((size_t)s->hp.n_layer + 1), sizeof *s->tensors);
     if (!s->tensors) return jl_fail(s->err, JL_ERR_MEMORY, "out of memory for tensor names");
     for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
-        const struct role_row *row = role_row((enum role_id)role);
-        if (!carries(s, (enum role_id)role)) continue;
-        int n = row->scope == SCOPE_LAYER ? s->hp.n_layer : 1;
-        for (int layer = 0; layer < n; layer++) {
-            struct synth_tensor t = {
-                .role = (enum role_id)role,
-                .layer = layer,
-                .dtype = row->rows == DIM_ONE
-                             ? DTYPE_F32
-                             : matrix_type(&type, &s->hp, (enum role_id)role, layer),
-                .rows = hparams_dim(&s->hp, row->rows),
-                .cols = hparams_dim(&s->hp, row->cols),
-            };
-            char name[96];
-            int64_t dim[2] = {t.rows, t.cols};
-            const char *at = strstr(row->gguf, "%d");
-            if (at)
-                snprintf(name, sizeof name, "%.*s%d%s", (int)(at - row->gguf), row->gguf, layer,
-                         at + 2);
-            else
-                snprintf(name, sizeof name, "%s", row->gguf);
-            bool vector = row->rows == DIM_ONE;
-            gguf_add_tensor(s->writer, name, t.dtype, vector ? 1 : 2, vector ? dim + 1 : dim);
-            s->tensors[s->n_tensor++] = t;
-        }
+        bool own = role_row((enum role_id)role)->scope == SCOPE_MODEL;
+        for (int layer = own ? -1 : 0; layer < (own ? 0 : s->hp.n_layer); layer++)
+            if (carries(s, (enum role_id)role, layer))
+                list_tensor(s, &type, (enum role_id)role, layer);
     }
     return JL_OK;
 }
@@ -304,6 +322,7 @@ enum jl_status synth_write(const struct synth_options *options, struct pool *poo
                        "shape '%s' is not known; `jinlin synth --help` lists them", options->shape);
     s.hp = s.shape->hp;
     if (options->n_layer) s.hp.n_layer = options->n_layer;
+    hparams_moe_layers(s.shape->family, &(struct layer_set){{0}}, &s.hp);
     JL_TRY(gguf_writer_create(options->path, 0, &s.writer, err));
     enum jl_status status = write_all(&s, progress, ctx);
     gguf_writer_free(s.writer);

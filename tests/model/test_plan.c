@@ -103,7 +103,8 @@ static void replay(const char *path, const char *act) {
         r.reads[i][0] = holds[step->in];
         r.reads[i][1] = holds[step->in2];
         r.reads[i][2] = op->out == OUT_UPDATES ? holds[step->out] : 0;
-        for (int k = 0; k < (int)op->save; k++) { // SAVE_IN is one input, SAVE_BOTH two
+        for (int k = 0; k < 3; k++) {
+            if (!(op->save >> k & 1)) continue; // not an input it saves
             int value = r.reads[i][k];
             assert_true(value > 0);
             saved[value - 1] = true;

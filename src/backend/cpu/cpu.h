@@ -23,6 +23,17 @@ struct row_block {
     int row, n_row; // rows of one sequence
 };
 
+/* A batch's chosen experts: row r's k-th choice is vector at[r*n_used + k] of the registers of
+ * experts, where the vectors of one expert stand together. From OP_DISPATCH to OP_COMBINE. */
+struct expert_order {
+    int n_used, n_active;
+    int32_t *at;               // (rows, n_used)
+    int32_t *ids;              // (n_active) ascending
+    int32_t *first;            // (n_active + 1): where each one's vectors begin
+    int32_t *count;            // (n_expert): work space
+    struct expert_view *views; // (n_active)
+};
+
 /* Which kernel bodies a frame has run; written by the owner between regions. */
 struct cpu_ran {
     bool gemv[DTYPE_COUNT][XFMT_COUNT], gemm[DTYPE_COUNT][XFMT_COUNT];
@@ -33,13 +44,15 @@ struct backend_frame {
     struct backend *backend;
     struct step_list plan;
     int max_rows, max_logit_rows;
-    uint8_t *reg[REG_COUNT];  // (max_rows, stride) each; REG_LOGITS: the caller's
-    size_t stride[REG_COUNT]; // bytes between rows
+    uint8_t *reg[REG_COUNT];  // vectors, stride apart; REG_LOGITS: the caller's
+    size_t stride[REG_COUNT]; // bytes between vectors, of the value the register holds now
+    int slots[REG_COUNT];     // vectors of a row
     uint8_t *memory;          // all registers, then one scratch a thread
     size_t bytes;
     uint8_t *scratch;
     size_t scratch_stride;    // bytes a thread
     struct row_block *blocks; // (max_rows)
+    struct expert_order order;
     struct cpu_ran ran;
 
     /* of the call that runs now */
@@ -54,13 +67,18 @@ typedef enum jl_status cpu_op_fn(struct backend_frame *frame, const struct step 
 OP_LIST(X)
 #undef X
 
-static inline float *cpu_row_f32(const struct backend_frame *frame, enum reg_id reg, int row) {
-    return (float *)(void *)(frame->reg[reg] + (size_t)row * frame->stride[reg]);
+/* The register's vector: a row where it has one a row, else row * slots + slot. */
+static inline float *cpu_row_f32(const struct backend_frame *frame, enum reg_id reg, int vector) {
+    return (float *)(void *)(frame->reg[reg] + (size_t)vector * frame->stride[reg]);
 }
 
 static inline uint8_t *cpu_scratch(const struct backend_frame *frame, int thread) {
     return frame->scratch + (size_t)thread * frame->scratch_stride;
 }
+
+/* Order of experts for the plan's mixtures; all NULL where it has none. */
+bool cpu_expert_order_create(const struct step_list *plan, int max_rows, struct expert_order *out);
+void cpu_expert_order_free(struct expert_order *order);
 
 /* Zeroed, 64-byte aligned; NULL when it cannot be had. */
 uint8_t *cpu_alloc_zeroed(size_t bytes);
@@ -69,8 +87,9 @@ uint8_t *cpu_alloc_zeroed(size_t bytes);
 size_t cpu_linear_scratch(const struct backend *backend, const struct step *step);
 size_t cpu_attn_scratch(const struct step *step);
 
-/* Runs fn(frame, step, row) for each row, over the threads when that pays. */
-typedef void cpu_row_fn(struct backend_frame *frame, const struct step *step, int row);
+/* Runs fn(frame, step, vector) for each of the rows' step->slots vectors, over the threads when
+ * that pays. */
+typedef void cpu_row_fn(struct backend_frame *frame, const struct step *step, int vector);
 void cpu_for_rows(struct backend_frame *frame, const struct step *step, cpu_row_fn *fn);
 
 #endif

@@ -7,40 +7,48 @@
 #include "kernel/fpenv.h"
 #include "tensor/xrow.h"
 
-static enum xfmt reg_form(enum reg_id reg) {
-    switch (reg) {
-    case REG_C_BF16: return XFMT_BF16;
-    case REG_C_Q8_32: return XFMT_Q8_32;
-    case REG_C_Q8_256: return XFMT_Q8_256;
-    default: return XFMT_F32;
-    }
+/* Bytes between the vectors of what the step writes. */
+static size_t out_stride(const struct step *step) {
+    if (step->out == REG_LOGITS) return (size_t)step->out_width * sizeof(float);
+    enum xfmt form = step->op == OP_CONVERT ? step->xfmt : XFMT_F32;
+    return xrow_layout(form, step->out_width).bytes;
 }
 
 static size_t step_scratch(const struct backend *backend, const struct step *step) {
-    if (step->op == OP_LINEAR) return cpu_linear_scratch(backend, step);
+    if (step->op == OP_LINEAR || step->op == OP_EXPERTS) return cpu_linear_scratch(backend, step);
     if (step->op == OP_ATTN) return cpu_attn_scratch(step);
     return 0;
 }
 
 static bool frame_layout(struct backend_frame *frame, size_t offset[REG_COUNT]) {
-    size_t at = 0, rows_bytes;
-    for (int reg = 0; reg < REG_COUNT; reg++) {
-        int width = frame->plan.reg_width[reg];
-        if (width == 0 || reg == REG_LOGITS) continue;
-        frame->stride[reg] = xrow_layout(reg_form((enum reg_id)reg), width).bytes;
-        offset[reg] = at;
-        if (!size_mul(frame->stride[reg], (size_t)frame->max_rows, &rows_bytes)) return false;
-        if (!size_add(at, rows_bytes, &at)) return false;
-    }
+    size_t at = 0, bytes, most[REG_COUNT] = {0};
     for (int i = 0; i < frame->plan.n_step; i++) {
-        size_t need = step_scratch(frame->backend, &frame->plan.steps[i]);
+        const struct step *step = &frame->plan.steps[i];
+        size_t row = out_stride(step) * (size_t)step->out_slots;
+        if (row > most[step->out]) most[step->out] = row;
+        size_t need = step_scratch(frame->backend, step);
         if (need > frame->scratch_stride) frame->scratch_stride = need;
+    }
+    for (int reg = REG_NONE + 1; reg < REG_COUNT; reg++) {
+        if (most[reg] == 0 || reg == REG_LOGITS) continue;
+        offset[reg] = at;
+        if (!size_mul(most[reg], (size_t)frame->max_rows, &bytes)) return false;
+        if (!size_add(at, bytes, &at)) return false;
     }
     frame->scratch_stride = (frame->scratch_stride + 63) & ~(size_t)63;
     offset[REG_LOGITS] = at; // where the scratch begins
-    if (!size_mul(frame->scratch_stride, (size_t)backend_threads(frame->backend), &rows_bytes))
+    if (!size_mul(frame->scratch_stride, (size_t)backend_threads(frame->backend), &bytes))
         return false;
-    return size_add(at, rows_bytes, &frame->bytes);
+    return size_add(at, bytes, &frame->bytes);
+}
+
+/* Where each register begins: those that no step writes stay NULL. */
+static void place_registers(struct backend_frame *frame, const size_t offset[REG_COUNT]) {
+    for (int i = 0; i < frame->plan.n_step; i++) {
+        enum reg_id out = frame->plan.steps[i].out;
+        if (out != REG_NONE && out != REG_LOGITS) frame->reg[out] = frame->memory + offset[out];
+    }
+    frame->scratch = frame->memory + offset[REG_LOGITS];
 }
 
 enum jl_status backend_frame_create(struct backend *backend, const struct step_list *plan,
@@ -59,15 +67,14 @@ enum jl_status backend_frame_create(struct backend *backend, const struct step_l
     }
     frame->memory = cpu_alloc_zeroed(frame->bytes);
     frame->blocks = calloc((size_t)max_rows, sizeof *frame->blocks);
-    if (!frame->memory || !frame->blocks) {
+    if (!frame->memory || !frame->blocks ||
+        !cpu_expert_order_create(plan, max_rows, &frame->order)) {
         size_t bytes = frame->bytes;
         backend_frame_free(frame);
         return jl_fail(err, JL_ERR_MEMORY, "out of memory: %d rows of scratch need %zu bytes",
                        max_rows, bytes);
     }
-    for (int reg = 0; reg < REG_COUNT; reg++)
-        if (frame->stride[reg]) frame->reg[reg] = frame->memory + offset[reg];
-    frame->scratch = frame->memory + offset[REG_LOGITS];
+    place_registers(frame, offset);
     *out = frame;
     return JL_OK;
 }
@@ -76,6 +83,7 @@ void backend_frame_free(struct backend_frame *frame) {
     if (!frame) return;
     free(frame->memory);
     free(frame->blocks);
+    cpu_expert_order_free(&frame->order);
     free(frame);
 }
 
@@ -95,6 +103,11 @@ static enum jl_status run_steps(struct backend_frame *frame, struct jl_error *er
         if (step->layer != layer && batch->cancel && atomic_load(batch->cancel))
             return jl_fail(err, JL_ERR_CANCELLED, "cancelled before layer %d", step->layer);
         layer = step->layer;
+        if (op_row(step->op)->out == OUT_WRITES) {
+            // A step that writes over what it reads keeps its shape.
+            frame->stride[step->out] = out_stride(step);
+            frame->slots[step->out] = step->out_slots;
+        }
         JL_TRY(op_bodies[step->op](frame, step, err));
     }
     return JL_OK;
@@ -106,7 +119,6 @@ enum jl_status backend_frame_run(struct backend_frame *frame, const struct batch
     frame->batch = batch;
     frame->n_row = batch->n_row;
     frame->reg[REG_LOGITS] = (uint8_t *)logits;
-    frame->stride[REG_LOGITS] = (size_t)frame->plan.reg_width[REG_LOGITS] * sizeof(float);
     fpenv_enter(&saved);
     enum jl_status status = run_steps(frame, err);
     fpenv_leave(&saved);

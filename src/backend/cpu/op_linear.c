@@ -19,7 +19,7 @@ static void run_item(void *ctx, int item, int thread) {
         .n_in = step->w.n_in,
         .x = frame->reg[step->in],
         .x_stride = frame->stride[step->in],
-        .n_rows = frame->n_row,
+        .n_rows = frame->n_row * step->slots,
         .out0 = out0,
         .out1 = out1 < step->w.n_out ? out1 : step->w.n_out,
         .y = cpu_row_f32(frame, step->out, 0),
@@ -37,7 +37,8 @@ enum jl_status cpu_op_linear(struct backend_frame *frame, const struct step *ste
     (void)err;
     struct backend *backend = frame->backend;
     enum dtype w = step->w.dtype;
-    const struct linear_body *body = kernel_linear(&backend->kernels, w, step->xfmt, frame->n_row);
+    const struct linear_body *body =
+        kernel_linear(&backend->kernels, w, step->xfmt, frame->n_row * step->slots);
     int tile = body->tile > 0 ? body->tile : 1;
     int n_tile = (step->w.n_out + tile - 1) / tile;
     int wanted = backend_threads(backend) == 1 ? 1 : backend_threads(backend) * ITEMS_PER_THREAD;

@@ -22,12 +22,13 @@ static void run_row(void *ctx, int item, int thread) {
 
 void cpu_for_rows(struct backend_frame *frame, const struct step *step, cpu_row_fn *fn) {
     struct row_call call = {frame, step, fn};
-    if (frame->n_row > 1 && (int64_t)frame->n_row * step->width >= MIN_PARALLEL) {
-        pool_run(frame->backend->pool, frame->n_row, run_row, &call);
+    int n = frame->n_row * step->slots;
+    if (n > 1 && (int64_t)n * step->width >= MIN_PARALLEL) {
+        pool_run(frame->backend->pool, n, run_row, &call);
         return;
     }
-    for (int row = 0; row < frame->n_row; row++)
-        fn(frame, step, row);
+    for (int vector = 0; vector < n; vector++)
+        fn(frame, step, vector);
 }
 
 static void embed_row(struct backend_frame *frame, const struct step *step, int row) {
@@ -183,6 +184,41 @@ enum jl_status cpu_op_silu_mul(struct backend_frame *frame, const struct step *s
     (void)err;
     frame->ran.row[KSLOT_silu_mul] = true;
     cpu_for_rows(frame, step, silu_mul_row);
+    return JL_OK;
+}
+
+static void sigmoid_mul_row(struct backend_frame *frame, const struct step *step, int row) {
+    frame->backend->kernels.sigmoid_mul(cpu_row_f32(frame, step->in, row), step->width == 1,
+                                        cpu_row_f32(frame, step->out, row), step->out_width);
+}
+
+enum jl_status cpu_op_sigmoid_mul(struct backend_frame *frame, const struct step *step,
+                                  struct jl_error *err) {
+    (void)err;
+    frame->ran.row[KSLOT_sigmoid_mul] = true;
+    cpu_for_rows(frame, step, sigmoid_mul_row);
+    return JL_OK;
+}
+
+/* Group g of a row: one of several vectors, or a stretch of the only one. */
+static float *group_at(struct backend_frame *frame, enum reg_id reg, int row, int g, int step) {
+    int slots = frame->slots[reg];
+    if (slots > 1) return cpu_row_f32(frame, reg, row * slots + g);
+    return cpu_row_f32(frame, reg, row) + (size_t)g * (size_t)step;
+}
+
+static void take_row(struct backend_frame *frame, const struct step *step, int row) {
+    const struct take_spec *take = &step->take;
+    for (int g = 0; g < take->n; g++)
+        memcpy(group_at(frame, step->out, row, g, take->out_step) + take->out_at,
+               group_at(frame, step->in, row, g, take->in_step) + take->in_at,
+               (size_t)take->width * sizeof(float));
+}
+
+enum jl_status cpu_op_take(struct backend_frame *frame, const struct step *step,
+                           struct jl_error *err) {
+    (void)err;
+    cpu_for_rows(frame, step, take_row);
     return JL_OK;
 }
 

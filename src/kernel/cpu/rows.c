@@ -76,6 +76,28 @@ static void add(const float *x, float *y, int n) {
     }
 }
 
+static void add_scaled(float a, const float *x, float *y, int n) {
+    for (int i = 0; i < n; i += 16) {
+        int lanes = lanes_left(n, i);
+        v16 sum = v16_fma(v16_set1(a), v16_load_n(x + i, lanes), v16_load_n(y + i, lanes));
+        v16_store_n(y + i, sum, lanes);
+    }
+}
+
+SIMD_INLINE v16 sigmoid(v16 x) {
+    v16 one = v16_set1(1.0f);
+    return v16_div(one, v16_add(one, v16_exp(v16_sub(v16_zero(), x))));
+}
+
+static void sigmoid_mul(const float *gate, bool one, float *y, int n) {
+    v16 shared = sigmoid(v16_set1(gate[0]));
+    for (int i = 0; i < n; i += 16) {
+        int lanes = lanes_left(n, i);
+        v16 s = one ? shared : sigmoid(v16_load_n(gate + i, lanes));
+        v16_store_n(y + i, v16_mul(v16_load_n(y + i, lanes), s), lanes);
+    }
+}
+
 /* x * 0 is NaN for an infinite or NaN x and a zero otherwise; a NaN then stays in its lane. */
 static bool all_finite(const float *x, int n) {
     v16 sum = v16_zero();
@@ -89,10 +111,14 @@ void LEVEL_FN(fill_rows)(struct kernel_table *table) {
     table->rope = rope;
     table->silu_mul = silu_mul;
     table->add = add;
+    table->add_scaled = add_scaled;
+    table->sigmoid_mul = sigmoid_mul;
     table->all_finite = all_finite;
     table->row_name[KSLOT_rms_norm] = LEVEL_STR("rms_norm");
     table->row_name[KSLOT_rope] = LEVEL_STR("rope");
     table->row_name[KSLOT_silu_mul] = LEVEL_STR("silu_mul");
     table->row_name[KSLOT_add] = LEVEL_STR("add");
+    table->row_name[KSLOT_add_scaled] = LEVEL_STR("add_scaled");
+    table->row_name[KSLOT_sigmoid_mul] = LEVEL_STR("sigmoid_mul");
     table->row_name[KSLOT_all_finite] = LEVEL_STR("all_finite");
 }

@@ -38,6 +38,16 @@ static void add(const float *x, float *y, int n) {
         y[i] += x[i];
 }
 
+static void add_scaled(float a, const float *x, float *y, int n) {
+    for (int i = 0; i < n; i++)
+        y[i] = fmaf(a, x[i], y[i]);
+}
+
+static void sigmoid_mul(const float *gate, bool one, float *y, int n) {
+    for (int i = 0; i < n; i++)
+        y[i] = y[i] * (1.0f / (1.0f + fmath_exp(-gate[one ? 0 : i])));
+}
+
 static bool all_finite(const float *x, int n) {
     for (int i = 0; i < n; i++)
         if (!isfinite(x[i])) return false;
@@ -49,10 +59,14 @@ void ref_fill_rows(struct kernel_table *table) {
     table->rope = rope;
     table->silu_mul = silu_mul;
     table->add = add;
+    table->add_scaled = add_scaled;
+    table->sigmoid_mul = sigmoid_mul;
     table->all_finite = all_finite;
     table->row_name[KSLOT_rms_norm] = "rms_norm.ref";
     table->row_name[KSLOT_rope] = "rope.ref";
     table->row_name[KSLOT_silu_mul] = "silu_mul.ref";
     table->row_name[KSLOT_add] = "add.ref";
+    table->row_name[KSLOT_add_scaled] = "add_scaled.ref";
+    table->row_name[KSLOT_sigmoid_mul] = "sigmoid_mul.ref";
     table->row_name[KSLOT_all_finite] = "all_finite.ref";
 }

@@ -8,10 +8,12 @@ const struct family family_qwen3 = {
     .hf_model_type = "qwen3",
     .rope_gguf = ROPE_HALF,
     .rope_hf = ROPE_HALF,
-    .layers = {.mixer = &prog_gqa, .ffn = &prog_swiglu},
+    .mixer = &prog_gqa,
+    .ffn = {[FFN_DENSE] = &prog_swiglu},
     .rules =
         {
-            {ROLE_OUTPUT, BY_UNTIED},
+            {ROLE_ATTN_Q_NORM, REQUIRED},
+            {ROLE_ATTN_K_NORM, REQUIRED},
             {ROLE_OUTPUT_B, OPTIONAL},
             {ROLE_ROPE_FREQS, OPTIONAL},
             {ROLE_ATTN_Q_B, BY_ATTENTION_BIAS},

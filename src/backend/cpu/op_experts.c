@@ -1,0 +1,191 @@
+/* Mixtures of experts: rows are routed, brought into the order of their experts, pass through each
+ * expert's matrices together, and are added up again in the order in which they were chosen. A
+ * row's bits do not depend on who shares an expert with it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+
+/* ---- memory ---- */
+
+bool cpu_expert_order_create(const struct step_list *plan, int max_rows, struct expert_order *out) {
+    int n_expert = 0, n_used = 0;
+    for (int i = 0; i < plan->n_step; i++) {
+        if (!plan->steps[i].moe) continue;
+        const struct route_rule *rule = &plan->steps[i].moe->rule;
+        if (rule->n_expert > n_expert) n_expert = rule->n_expert;
+        if (rule->n_used > n_used) n_used = rule->n_used;
+    }
+    if (n_expert == 0) return true;
+    size_t n = (size_t)n_expert;
+    out->at = calloc((size_t)max_rows, (size_t)n_used * sizeof *out->at);
+    out->ids = calloc(n, sizeof *out->ids);
+    out->first = calloc(n + 1, sizeof *out->first);
+    out->count = calloc(n, sizeof *out->count);
+    out->views = calloc(n, sizeof *out->views);
+    return out->at && out->ids && out->first && out->count && out->views;
+}
+
+void cpu_expert_order_free(struct expert_order *order) {
+    free(order->at);
+    free(order->ids);
+    free(order->first);
+    free(order->count);
+    free(order->views);
+}
+
+/* ---- route ---- */
+
+/* A row of REG_S: n_used ids, then n_used weights. */
+static int32_t *chosen_ids(const struct backend_frame *frame, enum reg_id reg, int row) {
+    return (int32_t *)(void *)cpu_row_f32(frame, reg, row);
+}
+
+static void route_row(struct backend_frame *frame, const struct step *step, int row) {
+    const struct route_args args = {
+        .rule = &step->moe->rule,
+        .logits = cpu_row_f32(frame, step->in, row),
+        .bias = (const float *)(const void *)step->w.data,
+        .ids = chosen_ids(frame, step->out, row),
+        .weights = cpu_row_f32(frame, step->out, row) + step->moe->rule.n_used,
+    };
+    frame->backend->kernels.route(&args);
+}
+
+enum jl_status cpu_op_route(struct backend_frame *frame, const struct step *step,
+                            struct jl_error *err) {
+    (void)err;
+    frame->ran.row[KSLOT_route] = true;
+    cpu_for_rows(frame, step, route_row);
+    return JL_OK;
+}
+
+/* ---- dispatch ---- */
+
+/* Counts the rows of each expert, then deals out places: expert after expert, row after row. */
+static void put_in_order(struct backend_frame *frame, const struct step *step) {
+    const struct route_rule *rule = &step->moe->rule;
+    struct expert_order *order = &frame->order;
+    int32_t at = 0;
+    order->n_used = rule->n_used;
+    order->n_active = 0;
+    memset(order->count, 0, (size_t)rule->n_expert * sizeof *order->count);
+    for (int row = 0; row < frame->n_row; row++)
+        for (int k = 0; k < rule->n_used; k++)
+            order->count[chosen_ids(frame, step->in2, row)[k]]++;
+    for (int id = 0; id < rule->n_expert; id++) {
+        if (order->count[id] == 0) continue;
+        order->ids[order->n_active] = id;
+        order->first[order->n_active++] = at;
+        at += order->count[id];
+        order->count[id] = at - order->count[id]; // from here on: the next free place
+    }
+    order->first[order->n_active] = at;
+    for (int row = 0; row < frame->n_row; row++)
+        for (int k = 0; k < rule->n_used; k++)
+            order->at[row * rule->n_used + k] =
+                order->count[chosen_ids(frame, step->in2, row)[k]]++;
+}
+
+static void dispatch_row(struct backend_frame *frame, const struct step *step, int row) {
+    const struct expert_order *order = &frame->order;
+    for (int k = 0; k < order->n_used; k++)
+        memcpy(cpu_row_f32(frame, step->out, order->at[row * order->n_used + k]),
+               cpu_row_f32(frame, step->in, row), (size_t)step->width * sizeof(float));
+}
+
+enum jl_status cpu_op_dispatch(struct backend_frame *frame, const struct step *step,
+                               struct jl_error *err) {
+    const struct expert_store *store = step->moe->store;
+    struct expert_order *order = &frame->order;
+    put_in_order(frame, step);
+    JL_TRY(store->acquire(store, step->layer, order->ids, order->n_active, order->views, err));
+    cpu_for_rows(frame, step, dispatch_row);
+    return JL_OK;
+}
+
+/* ---- experts ---- */
+
+struct experts_call {
+    const struct backend_frame *frame;
+    const struct step *step;
+    int items_per_expert;
+};
+
+static void run_item(void *ctx, int item, int thread) {
+    const struct experts_call *call = ctx;
+    const struct backend_frame *frame = call->frame;
+    const struct step *step = call->step;
+    const struct expert_order *order = &frame->order;
+    int active = item / call->items_per_expert, part = item % call->items_per_expert;
+    int first = order->first[active], n_rows = order->first[active + 1] - first;
+    const struct linear_body *body =
+        kernel_linear(&frame->backend->kernels, step->w.dtype, step->xfmt, n_rows);
+    int tile = body->tile > 0 ? body->tile : 1, n_tile = (step->w.n_out + tile - 1) / tile;
+    int per_item = (n_tile + call->items_per_expert - 1) / call->items_per_expert * tile;
+    int out0 = part * per_item, out1 = out0 + per_item;
+    if (out0 >= step->w.n_out) return;
+    struct linear_args args = {
+        .w = order->views[active].part[step->part],
+        .w_stride = step->w.stride,
+        .n_in = step->w.n_in,
+        .x = frame->reg[step->in] + (size_t)first * frame->stride[step->in],
+        .x_stride = frame->stride[step->in],
+        .n_rows = n_rows,
+        .out0 = out0,
+        .out1 = out1 < step->w.n_out ? out1 : step->w.n_out,
+        .y = cpu_row_f32(frame, step->out, first),
+        .y_stride = frame->stride[step->out] / sizeof(float),
+        .scratch = cpu_scratch(frame, thread),
+    };
+    body->run(&args);
+}
+
+static void note_bodies(struct backend_frame *frame, const struct step *step) {
+    const struct kernel_table *k = &frame->backend->kernels;
+    enum dtype w = step->w.dtype;
+    for (int i = 0; i < frame->order.n_active; i++) {
+        int n_rows = frame->order.first[i + 1] - frame->order.first[i];
+        if (kernel_linear(k, w, step->xfmt, n_rows) == k->gemm[w][step->xfmt])
+            frame->ran.gemm[w][step->xfmt] = true;
+        else
+            frame->ran.gemv[w][step->xfmt] = true;
+    }
+}
+
+/* Several items a thread, so that a delayed thread leaves little behind. */
+#define ITEMS_PER_THREAD 4
+
+enum jl_status cpu_op_experts(struct backend_frame *frame, const struct step *step,
+                              struct jl_error *err) {
+    (void)err;
+    int n_active = frame->order.n_active, threads = backend_threads(frame->backend);
+    int wanted = threads == 1 ? 1 : threads * ITEMS_PER_THREAD;
+    struct experts_call call = {frame, step, (wanted + n_active - 1) / n_active};
+    note_bodies(frame, step);
+    pool_run(frame->backend->pool, n_active * call.items_per_expert, run_item, &call);
+    return JL_OK;
+}
+
+/* ---- combine ---- */
+
+static void combine_row(struct backend_frame *frame, const struct step *step, int row) {
+    const struct expert_order *order = &frame->order;
+    const float *weights = cpu_row_f32(frame, step->in2, row) + order->n_used;
+    float *out = cpu_row_f32(frame, step->out, row);
+    memset(out, 0, (size_t)step->width * sizeof *out);
+    for (int k = 0; k < order->n_used; k++)
+        frame->backend->kernels.add_scaled(
+            weights[k], cpu_row_f32(frame, step->in, order->at[row * order->n_used + k]), out,
+            step->width);
+}
+
+enum jl_status cpu_op_combine(struct backend_frame *frame, const struct step *step,
+                              struct jl_error *err) {
+    (void)err;
+    const struct expert_store *store = step->moe->store;
+    frame->ran.row[KSLOT_add_scaled] = true;
+    cpu_for_rows(frame, step, combine_row);
+    store->release(store, step->layer, frame->order.ids, frame->order.n_active);
+    return JL_OK;
+}

@@ -1,0 +1,23 @@
+/* Inside bind: from a role to the tensors that hold it. */
+#ifndef JL_MODEL_BIND_H
+#define JL_MODEL_BIND_H
+
+#include "model/model.h"
+
+#define BIND_NAME 160 // bytes of a tensor's name
+
+struct binder {
+    struct model *model;
+    bool *claimed; // [n_tensor]
+    struct jl_error *err;
+};
+
+/* The role's name in this kind of file, for roles of the model itself. */
+void bind_name(const struct model *model, enum role_id role, char out[BIND_NAME]);
+
+/* Finds, checks and claims the role's tensors of a layer (-1: the model's own). When there are none
+ * w->data stays NULL and `name` is the first that was looked for. */
+enum jl_status bind_tensor(struct binder *b, enum role_id role, int layer, struct weight *w,
+                           char name[BIND_NAME]);
+
+#endif

@@ -1,0 +1,219 @@
+/* A role's tensor: its name, shape and type, and what is made of it. Matrices stay where they are
+ * in the file's mapping; vectors and routers are widened to f32. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "model/bind.h"
+
+/* ---- names ---- */
+
+/* The pattern is one of our own constants: %d is the layer, %e the expert. */
+static void put_name(char out[BIND_NAME], const char *pattern, int layer, int expert) {
+    size_t at = 0;
+    for (; *pattern && at + 16 < BIND_NAME; pattern++) {
+        if (*pattern != '%') {
+            out[at++] = *pattern;
+            continue;
+        }
+        at += (size_t)snprintf(out + at, BIND_NAME - at, "%d", *++pattern == 'e' ? expert : layer);
+    }
+    out[at] = 0;
+}
+
+/* The k-th way to find a role in this kind of file; the last is the role table's. */
+static bool source_at(const struct model *model, enum role_id role, int k,
+                      struct role_source *out) {
+    const struct role_row *row = role_row(role);
+    bool gguf = model->file->kind == MODEL_FILE_GGUF;
+    for (int i = 0; i < FAMILY_MAX_SOURCES && model->family->sources[i].role; i++) {
+        const struct role_source *source = &model->family->sources[i];
+        if (source->role != role || !(gguf ? source->gguf : source->hf)) continue;
+        if (k-- > 0) continue;
+        *out = *source;
+        return true;
+    }
+    *out = (struct role_source){.role = role, .gguf = row->gguf, .hf = row->hf};
+    return k == 0 && (gguf ? out->gguf : out->hf);
+}
+
+static const char *pattern_of(const struct model *model, const struct role_source *source) {
+    return model->file->kind == MODEL_FILE_GGUF ? source->gguf : source->hf;
+}
+
+void bind_name(const struct model *model, enum role_id role, char out[BIND_NAME]) {
+    struct role_source source;
+    out[0] = 0;
+    if (source_at(model, role, 0, &source)) put_name(out, pattern_of(model, &source), 0, 0);
+}
+
+/* ---- shapes ---- */
+
+#define MAX_WANT 3
+
+struct shape {
+    int n;
+    int64_t dim[MAX_WANT]; // outermost first
+};
+
+/* Dimensions of size one mean nothing: a convolution's (channels, 1, taps) is a matrix. */
+static bool fits(const struct tensor_info *t, const struct shape *want) {
+    int i = 0, k = 0;
+    for (;;) {
+        while (i < t->n_dim && t->dim[i] == 1)
+            i++;
+        while (k < want->n && want->dim[k] == 1)
+            k++;
+        if (i == t->n_dim || k == want->n) return i == t->n_dim && k == want->n;
+        if (t->dim[i++] != want->dim[k++]) return false;
+    }
+}
+
+static void describe(char *out, size_t size, const int64_t *dim, int n) {
+    size_t used = 0;
+    out[0] = 0;
+    for (int i = 0; i < n && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%" PRId64, i ? " x " : "", dim[i]);
+}
+
+static enum jl_status check_shape(struct binder *b, const struct tensor_info *t,
+                                  const struct shape *want) {
+    char have[96], wanted[96];
+    if (fits(t, want)) return JL_OK;
+    describe(have, sizeof have, t->dim, t->n_dim);
+    describe(wanted, sizeof wanted, want->dim, want->n);
+    return jl_fail(b->err, JL_ERR_FORMAT, "%s: tensor '%s' is %s but the configuration makes it %s",
+                   t->file, t->name, have, wanted);
+}
+
+/* ---- one tensor ---- */
+
+struct target {
+    const struct role_row *row;
+    const struct role_source *source;
+    int64_t n_out, n_in; // of the role
+    int parts;           // of the role's size that the tensor holds
+    bool together;       // all experts are in one tensor
+    int n_expert;        // 0: not a role of experts
+};
+
+static struct target target_of(const struct model *model, const struct role_source *source) {
+    const struct role_row *row = role_row(source->role);
+    struct target t = {.row = row,
+                       .source = source,
+                       .n_out = hparams_dim(&model->hp, row->rows),
+                       .n_in = hparams_dim(&model->hp, row->cols),
+                       .parts = source->parts ? source->parts : 1};
+    if (row->scope == SCOPE_EXPERTS) {
+        t.n_expert = model->hp.n_expert;
+        t.together = !strstr(pattern_of(model, source), "%e");
+    }
+    return t;
+}
+
+static struct shape shape_of(const struct target *t) {
+    struct shape shape = {0};
+    if (t->together) shape.dim[shape.n++] = t->n_expert;
+    if (t->row->rows == DIM_ONE) {
+        shape.dim[shape.n++] = t->n_in * t->parts;
+    } else {
+        shape.dim[shape.n++] = t->n_out * t->parts;
+        shape.dim[shape.n++] = t->n_in;
+    }
+    return shape;
+}
+
+/* Widened to f32 once: (n_out, n_in) elements from the source's part on. */
+static enum jl_status widen(struct binder *b, const struct tensor_info *t,
+                            const struct target *target, struct weight *w) {
+    int64_t n = target->n_out * target->n_in;
+    size_t skipped = 0;
+    if (dtype_row(t->dtype)->block != 1 || dtype_row(t->dtype)->x_f32 == XFMT_NONE)
+        return jl_fail(b->err, JL_ERR_UNSUPPORTED,
+                       "%s: tensor '%s' is %s; it must be F32, F16 or BF16", t->file, t->name,
+                       dtype_name(t->dtype));
+    float *copy = arena_calloc(&b->model->arena, (size_t)n, sizeof *copy);
+    if (!copy) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for tensor '%s'", t->name);
+    dtype_row_bytes(t->dtype, n * target->source->part, &skipped);
+    dtype_dequantize(t->dtype, t->data + skipped, copy, n);
+    bool add_one = target->source->hf_transform == ADD_ONE && b->model->file->kind == MODEL_FILE_HF;
+    for (int64_t i = 0; add_one && i < n; i++)
+        copy[i] += 1.0f;
+    w->data = (const uint8_t *)copy;
+    w->dtype = DTYPE_F32;
+    w->stride = (size_t)target->n_in * sizeof *copy;
+    return JL_OK;
+}
+
+static enum jl_status bind_one(struct binder *b, const struct tensor_info *t,
+                               const struct target *target, struct weight *w) {
+    struct shape want = shape_of(target);
+    b->claimed[t - b->model->file->tensors] = true;
+    JL_TRY(check_shape(b, t, &want));
+    *w = (struct weight){
+        .name = t->name, .dtype = t->dtype, .n_out = (int)target->n_out, .n_in = (int)target->n_in};
+    if (target->row->rows == DIM_ONE || target->row->group == GROUP_ROUTER)
+        return widen(b, t, target, w);
+    if (dtype_row(t->dtype)->x_f32 == XFMT_NONE ||
+        !dtype_row_bytes(t->dtype, target->n_in, &w->stride))
+        return jl_fail(b->err, JL_ERR_UNSUPPORTED,
+                       "%s: tensor '%s' is %s, which no kernel multiplies", t->file, t->name,
+                       dtype_name(t->dtype));
+    w->data = t->data + (size_t)target->source->part * (size_t)target->n_out * w->stride;
+    return JL_OK;
+}
+
+/* ---- experts ---- */
+
+static enum jl_status missing_expert(struct binder *b, const char *name) {
+    return jl_fail(b->err, JL_ERR_FORMAT, "%s: tensor '%s' is missing, but expert 0 has its own",
+                   b->model->file->path, name);
+}
+
+/* Each expert's matrix: apart in one tensor, or a tensor each, all alike. */
+static enum jl_status bind_experts(struct binder *b, const struct target *target, int layer,
+                                   struct weight *w) {
+    size_t n = (size_t)target->n_expert;
+    size_t apart = (size_t)target->parts * (size_t)target->n_out * w->stride;
+    const uint8_t **experts = arena_calloc(&b->model->arena, n, sizeof *experts);
+    if (!experts) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for expert tables");
+    experts[0] = w->data;
+    for (int e = 1; e < target->n_expert; e++) {
+        char name[BIND_NAME];
+        struct weight one;
+        if (target->together) {
+            experts[e] = w->data + (size_t)e * apart;
+            continue;
+        }
+        put_name(name, pattern_of(b->model, target->source), layer, e);
+        const struct tensor_info *t = model_file_find(b->model->file, name);
+        if (!t) return missing_expert(b, name);
+        JL_TRY(bind_one(b, t, target, &one));
+        if (one.dtype != w->dtype)
+            return jl_fail(b->err, JL_ERR_UNSUPPORTED,
+                           "%s: tensor '%s' is %s, but that of expert 0 is %s", t->file, name,
+                           dtype_name(one.dtype), dtype_name(w->dtype));
+        experts[e] = one.data;
+    }
+    w->experts = experts;
+    w->n_expert = target->n_expert;
+    return JL_OK;
+}
+
+enum jl_status bind_tensor(struct binder *b, enum role_id role, int layer, struct weight *w,
+                           char name[BIND_NAME]) {
+    struct role_source source;
+    char first[BIND_NAME] = "";
+    name[0] = 0;
+    for (int k = 0; source_at(b->model, role, k, &source); k++) {
+        put_name(name, pattern_of(b->model, &source), layer, 0);
+        if (!first[0]) memcpy(first, name, sizeof first);
+        const struct tensor_info *t = model_file_find(b->model->file, name);
+        if (!t) continue;
+        struct target target = target_of(b->model, &source);
+        JL_TRY(bind_one(b, t, &target, w));
+        return target.n_expert ? bind_experts(b, &target, layer, w) : JL_OK;
+    }
+    memcpy(name, first, sizeof first);
+    return JL_OK;
+}

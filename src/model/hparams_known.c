@@ -1,0 +1,76 @@
+/* Closed world: a value of a known key that no family of ours means is refused. */
+#include <stdio.h>
+#include <string.h>
+
+#include "model/hparams_read.h"
+
+bool hparams_is_text(const struct meta *value, const char *text) {
+    return value->kind == META_STRING && value->as.s.len == strlen(text) &&
+           !memcmp(value->as.s.text, text, value->as.s.len);
+}
+
+enum jl_status hparams_refuse(const struct model_file *file, const char *key,
+                              const struct meta *value, const char *supported,
+                              struct jl_error *err) {
+    if (value->kind == META_STRING)
+        return jl_fail(err, JL_ERR_UNSUPPORTED, "%s: '%s' is \"%.*s\"; supported: %s", file->path,
+                       key, (int)(value->as.s.len > 80 ? 80 : value->as.s.len), value->as.s.text,
+                       supported);
+    return jl_fail(err, JL_ERR_UNSUPPORTED,
+                   "%s: the value of '%s' (%s) is not supported; supported: %s", file->path, key,
+                   meta_kind_name(value->kind), supported);
+}
+
+static enum jl_status check_hf(struct model_file *file, struct jl_error *err) {
+    struct meta *config = file->meta, *value;
+    value = meta_find(config, "hidden_act");
+    if (value && value->kind != META_NULL && !hparams_is_text(value, "silu") &&
+        !hparams_is_text(value, "swish"))
+        return hparams_refuse(file, "hidden_act", value, "silu", err);
+    value = meta_find(config, "quantization_config");
+    if (value && value->kind != META_NULL)
+        return hparams_refuse(file, "quantization_config", value,
+                              "F32, F16 and BF16 weights without one", err);
+    value = meta_find(config, "use_sliding_window");
+    if (value && value->kind != META_NULL && !(value->kind == META_BOOL && !value->as.b))
+        return hparams_refuse(file, "use_sliding_window", value, "false", err);
+    value = meta_find(config, "layer_types");
+    if (value && value->kind != META_NULL) {
+        struct meta_iter iter = {.array = value};
+        struct meta item;
+        if (value->kind != META_ARRAY)
+            return hparams_refuse(file, "layer_types", value, "a list of \"full_attention\"", err);
+        while (meta_iter_next(&iter, &item))
+            if (!hparams_is_text(&item, "full_attention"))
+                return hparams_refuse(file, "layer_types", &item, "full_attention", err);
+    }
+    return JL_OK;
+}
+
+/* GGUF keys that are absent or zero in every family we run. */
+static enum jl_status check_gguf(struct model_file *file, const struct family *family,
+                                 struct jl_error *err) {
+    static const char *const must_be_zero[] = {
+        "attention.sliding_window", "logit_scale",           "embedding_scale",
+        "residual_scale",           "attention.clamp_kqv",   "attn_logit_softcapping",
+        "final_logit_softcapping",  "use_parallel_residual", "expert_count",
+        "expert_used_count",
+    };
+    size_t n = sizeof must_be_zero / sizeof must_be_zero[0];
+    if (family->ffn[FFN_MOE]) n -= 2;
+    for (size_t i = 0; i < n; i++) {
+        char name[160];
+        double number = 0;
+        snprintf(name, sizeof name, "%s.%s", family->gguf, must_be_zero[i]);
+        const struct meta *value = meta_find(file->meta, name);
+        if (!value) continue;
+        if (value->kind == META_BOOL ? value->as.b : !hparams_number(value, &number) || number != 0)
+            return hparams_refuse(file, name, value, "0", err);
+    }
+    return JL_OK;
+}
+
+enum jl_status hparams_check_known(struct model_file *file, const struct family *family,
+                                   struct jl_error *err) {
+    return file->kind == MODEL_FILE_HF ? check_hf(file, err) : check_gguf(file, family, err);
+}
