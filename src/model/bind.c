@@ -15,6 +15,11 @@ static bool prog_uses(const struct prog *prog, enum role_id role) {
     return false;
 }
 
+const struct prog *model_mixer(const struct family *family, const struct hparams *hp, int layer) {
+    bool recurrent = layer_set_has(&hp->recurrent, layer);
+    return family->mixer[recurrent ? MIXER_RECURRENT : MIXER_ATTENTION];
+}
+
 const struct prog *model_ffn(const struct family *family, const struct hparams *hp, int layer) {
     return family->ffn[layer_set_has(&hp->moe, layer) ? FFN_MOE : FFN_DENSE];
 }
@@ -24,7 +29,8 @@ static bool layer_uses(const struct family *family, const struct hparams *hp, en
     if (layer < 0)
         return role == ROLE_ROPE_FREQS || prog_uses(&prog_embed, role) ||
                prog_uses(&prog_head, role);
-    return prog_uses(family->mixer, role) || prog_uses(model_ffn(family, hp, layer), role);
+    return prog_uses(model_mixer(family, hp, layer), role) ||
+           prog_uses(model_ffn(family, hp, layer), role);
 }
 
 static enum role_need by_key(enum tristate said, enum tristate present_when) {

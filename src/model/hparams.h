@@ -86,8 +86,9 @@ struct hparams {
     HPARAM_LIST(X)
 #undef X
     struct rope_hparams rope;
-    struct layer_set moe;    // layers with experts
-    struct route_rule route; // of those layers
+    struct layer_set recurrent; // layers with MIXER_RECURRENT
+    struct layer_set moe;       // layers with experts
+    struct route_rule route;    // of those layers
 };
 
 struct family;

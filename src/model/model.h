@@ -46,6 +46,7 @@ size_t model_weight_bytes(const struct model *model); // as stored in the file
  * model's own roles. */
 enum role_need model_role_need(const struct family *family, const struct hparams *hp,
                                enum role_id role, int layer);
+const struct prog *model_mixer(const struct family *family, const struct hparams *hp, int layer);
 const struct prog *model_ffn(const struct family *family, const struct hparams *hp, int layer);
 
 /* The steps of load: bind -> plan -> check, each closed-world. */

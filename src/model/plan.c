@@ -212,8 +212,6 @@ static enum jl_status plan_rope(struct model *model, struct jl_error *err) {
     return JL_OK;
 }
 
-static int prog_lines(const struct prog *prog) { return prog ? prog->n_step : 0; }
-
 enum jl_status model_plan(struct model *model, struct jl_error *err) {
     const struct family *family = model->family;
     struct planner p = {.model = model, .err = err};
@@ -221,17 +219,17 @@ enum jl_status model_plan(struct model *model, struct jl_error *err) {
     JL_TRY(plan_rope(model, err));
     model_expert_store(model);
     // Each line gives at most itself and one conversion; one check a layer.
-    int ffn = prog_lines(family->ffn[FFN_DENSE]) > prog_lines(family->ffn[FFN_MOE])
-                  ? prog_lines(family->ffn[FFN_DENSE])
-                  : prog_lines(family->ffn[FFN_MOE]);
-    p.cap = 2 * (prog_embed.n_step + prog_head.n_step) +
-            model->hp.n_layer * (2 * (family->mixer->n_step + ffn) + 1);
+    p.cap = 2 * (prog_embed.n_step + prog_head.n_step);
+    for (int layer = 0; layer < model->hp.n_layer; layer++)
+        p.cap += 2 * (model_mixer(family, &model->hp, layer)->n_step +
+                      model_ffn(family, &model->hp, layer)->n_step) +
+                 1;
     p.steps = arena_calloc(&model->arena, (size_t)p.cap, sizeof *p.steps);
     if (!p.steps)
         return jl_fail(err, JL_ERR_MEMORY, "out of memory planning %s", model->file->path);
     JL_TRY(plan_prog(&p, &prog_embed, -1));
     for (int layer = 0; layer < model->hp.n_layer; layer++) {
-        JL_TRY(plan_prog(&p, family->mixer, layer));
+        JL_TRY(plan_prog(&p, model_mixer(family, &model->hp, layer), layer));
         JL_TRY(plan_prog(&p, model_ffn(family, &model->hp, layer), layer));
         struct step check = {.op = OP_CHECK, .in = REG_H, .layer = layer, .slots = 1};
         check.width = p.width[REG_H];

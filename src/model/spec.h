@@ -55,6 +55,7 @@ struct role_source {
     enum role_transform hf_transform;
 };
 
+enum mixer_kind { MIXER_ATTENTION, MIXER_RECURRENT, MIXER_COUNT };
 enum ffn_kind { FFN_DENSE, FFN_MOE, FFN_COUNT };
 
 #define FAMILY_MAX_RULES 24
@@ -68,7 +69,7 @@ struct family {
     const char *hf_model_type; // model_type, when there is no architectures list
     enum rope_pairs rope_gguf; // some families' GGUF rows are permuted for the other pairing
     enum rope_pairs rope_hf;
-    const struct prog *mixer;
+    const struct prog *mixer[MIXER_COUNT];          // NULL: no such layers
     const struct prog *ffn[FFN_COUNT];              // NULL: no such layers
     struct role_rule rules[FAMILY_MAX_RULES];       // ends at role ROLE_NONE
     struct role_source sources[FAMILY_MAX_SOURCES]; // ends at role ROLE_NONE

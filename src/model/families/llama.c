@@ -9,7 +9,7 @@ const struct family family_llama = {
     .hf_model_type = "llama",
     .rope_gguf = ROPE_INTERLEAVED,
     .rope_hf = ROPE_HALF,
-    .mixer = &prog_gqa,
+    .mixer = {[MIXER_ATTENTION] = &prog_gqa},
     .ffn = {[FFN_DENSE] = &prog_swiglu},
     .rules =
         {

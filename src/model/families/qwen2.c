@@ -8,7 +8,7 @@ const struct family family_qwen2 = {
     .hf_model_type = "qwen2",
     .rope_gguf = ROPE_HALF,
     .rope_hf = ROPE_HALF,
-    .mixer = &prog_gqa,
+    .mixer = {[MIXER_ATTENTION] = &prog_gqa},
     .ffn = {[FFN_DENSE] = &prog_swiglu},
     .rules =
         {

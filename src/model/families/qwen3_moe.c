@@ -9,7 +9,7 @@ const struct family family_qwen3_moe = {
     .hf_model_type = "qwen3_moe",
     .rope_gguf = ROPE_HALF,
     .rope_hf = ROPE_HALF,
-    .mixer = &prog_gqa,
+    .mixer = {[MIXER_ATTENTION] = &prog_gqa},
     .ffn = {[FFN_DENSE] = &prog_swiglu, [FFN_MOE] = &prog_moe},
     .rules =
         {
