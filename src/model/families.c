@@ -4,8 +4,8 @@
 
 #include "model/model.h"
 
-const struct family *const model_families[] = {&family_llama, &family_qwen2, &family_qwen3,
-                                               &family_qwen3_moe, NULL};
+const struct family *const model_families[] = {&family_glm4,  &family_llama,     &family_qwen2,
+                                               &family_qwen3, &family_qwen3_moe, NULL};
 
 static bool same(const struct meta *value, const char *text) {
     return value->kind == META_STRING && value->as.s.len == strlen(text) &&

@@ -84,6 +84,6 @@ struct family {
     float norm_floor;                           // added to the sum that weights are normalised by
 };
 
-extern const struct family family_llama, family_qwen2, family_qwen3, family_qwen3_moe;
+extern const struct family family_glm4, family_llama, family_qwen2, family_qwen3, family_qwen3_moe;
 
 #endif

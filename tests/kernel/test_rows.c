@@ -75,9 +75,13 @@ static void pair_rope(struct pair *p) {
 static void pair_elementwise(struct pair *p) {
     assert_ptr_not_equal(p->level.silu_mul, p->ref.silu_mul);
     assert_ptr_not_equal(p->level.add, p->ref.add);
+    assert_ptr_not_equal(p->level.add_scaled, p->ref.add_scaled);
+    assert_ptr_not_equal(p->level.sigmoid_mul, p->ref.sigmoid_mul);
     assert_ptr_not_equal(p->level.attn_finish, p->ref.attn_finish);
     data_assert_level(p->level.row_name[KSLOT_silu_mul], p->name);
     data_assert_level(p->level.row_name[KSLOT_add], p->name);
+    data_assert_level(p->level.row_name[KSLOT_add_scaled], p->name);
+    data_assert_level(p->level.row_name[KSLOT_sigmoid_mul], p->name);
     data_assert_level(p->level.row_name[KSLOT_attn_finish], p->name);
     static float a[N_MAX], b[N_MAX], want[N_MAX + 1], got[N_MAX + 1];
     for (int f = 0; f < FLAVOUR_COUNT; f++)
@@ -98,6 +102,20 @@ static void pair_elementwise(struct pair *p) {
             p->ref.add(a, want, n);
             p->level.add(a, got, n);
             check("add", p, want, got, n + 1, n);
+
+            memcpy(want, b, (size_t)n * sizeof b[0]);
+            memcpy(got, b, (size_t)n * sizeof b[0]);
+            p->ref.add_scaled(a[n / 2], a, want, n);
+            p->level.add_scaled(a[n / 2], a, got, n);
+            check("add_scaled", p, want, got, n + 1, n);
+
+            for (int one = 0; one < 2; one++) {
+                memcpy(want, b, (size_t)n * sizeof b[0]);
+                memcpy(got, b, (size_t)n * sizeof b[0]);
+                p->ref.sigmoid_mul(a, one, want, n);
+                p->level.sigmoid_mul(a, one, got, n);
+                check("sigmoid_mul", p, want, got, n + 1, n);
+            }
 
             memcpy(want, b, (size_t)n * sizeof b[0]);
             memcpy(got, b, (size_t)n * sizeof b[0]);

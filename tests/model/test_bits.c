@@ -25,6 +25,8 @@ static const struct model_case models[] = {
     {"tests/golden/qwen2", "tests/golden/qwen2/tokens.json"},
     {"tests/golden/qwen3", "tests/golden/qwen3/tokens.json"},
     {"tests/golden/qwen3-yarn", "tests/golden/qwen3-yarn/tokens.json"},
+    {"tests/golden/qwen3-moe", "tests/golden/qwen3-moe/tokens.json"},
+    {"tests/golden/glm4", "tests/golden/glm4/tokens.json"},
     {"tests/golden/gguf/tiny-llama.f32.gguf", "tests/golden/llama/tokens.json"},
     {"tests/golden/gguf/tiny-qwen2.f32.gguf", "tests/golden/qwen2/tokens.json"},
     {"tests/golden/gguf/small-llama.q8_0.gguf", "tests/golden/llama/tokens.json"},

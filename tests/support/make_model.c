@@ -12,13 +12,14 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "model/model.h"
 
-#define MAX_TENSOR 512
+#define MAX_TENSOR 2048
 
 struct made {
     char name[96];
     int n_dim;
-    int64_t dim[2];
+    int64_t dim[3];
     enum dtype dtype;
     size_t bytes;
     uint8_t *data;
@@ -27,38 +28,80 @@ struct made {
 
 struct made_list {
     struct made item[MAX_TENSOR];
-    int n;
+    int n, n_value; // tensors; how many of them hold values of their own
     uint64_t seed;
 };
 
-static void add(struct made_list *list, enum dtype dtype, int64_t rows, int64_t cols,
-                const char *format, ...) {
-    struct made *t = &list->item[list->n];
-    struct rng_key key = {.seed = list->seed, .sequence = (uint32_t)list->n, .purpose = RNG_TEST};
-    va_list args;
-    assert_in_range(list->n, 0, MAX_TENSOR - 1);
-    list->n++;
-    va_start(args, format);
-    vsnprintf(t->name, sizeof t->name, format, args);
-    va_end(args);
-    t->n_dim = rows ? 2 : 1;
-    t->dim[0] = rows ? rows : cols;
-    t->dim[1] = cols;
-    t->dtype = rows ? dtype : DTYPE_F32;
-    int64_t n_row = rows ? rows : 1;
+/* Experts of one matrix: apart in a folder, one tensor in a GGUF file. */
+struct experts {
+    int from, n, of; // experts from .. from + n of `of`
+};
+
+static void add_values(struct made *t, const struct rng_key *key, uint64_t from, int64_t n_row) {
+    int64_t cols = t->dim[t->n_dim - 1];
     size_t row_bytes;
     assert_true(dtype_row_bytes(t->dtype, cols, &row_bytes));
     t->bytes = row_bytes * (size_t)n_row;
     t->data = calloc(1, t->bytes);
     t->values = calloc((size_t)(n_row * cols), sizeof(float));
-    bool is_norm = !rows && strstr(t->name, "norm");
-    float half = rows ? 1.7f / __builtin_sqrtf((float)cols) : 0.2f;
+    bool vector = t->n_dim == 1, is_norm = vector && strstr(t->name, "norm");
+    float half = vector ? 0.2f : 1.7f / __builtin_sqrtf((float)cols);
     if (strstr(t->name, "embed") || strstr(t->name, "embd")) half = 1;
     for (int64_t i = 0; i < n_row * cols; i++)
-        t->values[i] = (is_norm ? 1.0f : 0.0f) + half * (2 * rng_uniform(&key, (uint64_t)i) - 1);
+        t->values[i] =
+            (is_norm ? 1.0f : 0.0f) + half * (2 * rng_uniform(key, from + (uint64_t)i) - 1);
     for (int64_t r = 0; r < n_row; r++)
         assert_true(
             dtype_quantize(t->dtype, t->values + r * cols, t->data + (size_t)r * row_bytes, cols));
+}
+
+/* rows 0: a vector, always F32. `experts`: NULL, or which ones this tensor holds. */
+static void put(struct made_list *list, enum dtype dtype, int64_t rows, int64_t cols,
+                const struct experts *experts, const char *name) {
+    struct made *t = &list->item[list->n];
+    assert_in_range(list->n, 0, MAX_TENSOR - 1);
+    bool first = !experts || experts->from == 0;
+    struct rng_key key = {.seed = list->seed,
+                          .sequence = (uint32_t)(first ? list->n_value : list->n_value - 1),
+                          .purpose = RNG_TEST};
+    int64_t n_row = (rows ? rows : 1) * (experts ? experts->n : 1);
+    list->n++;
+    list->n_value += first;
+    snprintf(t->name, sizeof t->name, "%s", name);
+    t->dtype = rows ? dtype : DTYPE_F32;
+    if (experts && experts->n > 1) t->dim[t->n_dim++] = experts->n;
+    if (rows) t->dim[t->n_dim++] = rows;
+    t->dim[t->n_dim++] = cols;
+    add_values(t, &key, experts ? (uint64_t)experts->from * (uint64_t)(rows * cols) : 0, n_row);
+}
+
+static void add(struct made_list *list, enum dtype dtype, int64_t rows, int64_t cols,
+                const char *format, ...) {
+    char name[96];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    put(list, dtype, rows, cols, NULL, name);
+}
+
+/* `what`: "gate", "up" or "down". */
+static void add_experts(struct made_list *list, const struct make_model *s, bool gguf, int layer,
+                        const char *what) {
+    bool down = !strcmp(what, "down");
+    int64_t rows = down ? s->n_embd : s->moe.n_ff, cols = down ? s->moe.n_ff : s->n_embd;
+    char name[96];
+    if (gguf) {
+        snprintf(name, sizeof name, "blk.%d.ffn_%s_exps.weight", layer, what);
+        put(list, s->dtype, rows, cols, &(struct experts){0, s->moe.n_expert, s->moe.n_expert},
+            name);
+        return;
+    }
+    for (int e = 0; e < s->moe.n_expert; e++) {
+        snprintf(name, sizeof name, "model.layers.%d.mlp.experts.%d.%s_proj.weight", layer, e,
+                 what);
+        put(list, s->dtype, rows, cols, &(struct experts){e, 1, s->moe.n_expert}, name);
+    }
 }
 
 /* The order of adds is the same for both formats, so the same seed gives the same weights. */
@@ -84,14 +127,30 @@ static void add_all(struct made_list *list, const struct make_model *s, bool ggu
             LAYER(0, kv, "attn_k.bias", "self_attn.k_proj.bias");
             LAYER(0, kv, "attn_v.bias", "self_attn.v_proj.bias");
         }
-        if (s->attention_bias) LAYER(0, s->n_embd, "attn_output.bias", "self_attn.o_proj.bias");
-        if (!strcmp(s->family, "qwen3")) {
+        if (s->attention_bias && strcmp(s->family, "glm4"))
+            LAYER(0, s->n_embd, "attn_output.bias", "self_attn.o_proj.bias");
+        if (!strncmp(s->family, "qwen3", 5)) {
             LAYER(0, s->head_dim, "attn_q_norm.weight", "self_attn.q_norm.weight");
             LAYER(0, s->head_dim, "attn_k_norm.weight", "self_attn.k_norm.weight");
         }
+        if (!strcmp(s->family, "glm4")) {
+            LAYER(0, s->n_embd, "post_attention_norm.weight", "post_self_attn_layernorm.weight");
+            LAYER(0, s->n_embd, "post_ffw_norm.weight", "post_mlp_layernorm.weight");
+        }
         LAYER(0, s->n_embd, "ffn_norm.weight", "post_attention_layernorm.weight");
-        LAYER(s->n_ff, s->n_embd, "ffn_gate.weight", "mlp.gate_proj.weight");
-        LAYER(s->n_ff, s->n_embd, "ffn_up.weight", "mlp.up_proj.weight");
+        if (s->moe.n_expert && l >= s->moe.n_dense) {
+            LAYER(s->moe.n_expert, s->n_embd, "ffn_gate_inp.weight", "mlp.gate.weight");
+            add_experts(list, s, gguf, l, "gate");
+            add_experts(list, s, gguf, l, "up");
+            add_experts(list, s, gguf, l, "down");
+            continue;
+        }
+        if (!strcmp(s->family, "glm4")) {
+            LAYER(2 * s->n_ff, s->n_embd, "ffn_up.weight", "mlp.gate_up_proj.weight");
+        } else {
+            LAYER(s->n_ff, s->n_embd, "ffn_gate.weight", "mlp.gate_proj.weight");
+            LAYER(s->n_ff, s->n_embd, "ffn_up.weight", "mlp.up_proj.weight");
+        }
         LAYER(s->n_embd, s->n_ff, "ffn_down.weight", "mlp.down_proj.weight");
         if (s->mlp_bias) {
             LAYER(0, s->n_ff, "ffn_gate.bias", "mlp.gate_proj.bias");
@@ -129,13 +188,25 @@ static FILE *must_open(const char *folder, const char *name) {
     return file;
 }
 
+static const struct family *named(const struct make_model *s) {
+    for (int i = 0; model_families[i]; i++)
+        if (!strcmp(model_families[i]->name, s->family)) return model_families[i];
+    fail_msg("no family %s", s->family);
+    return NULL;
+}
+
 static void write_config(const struct make_model *s, const char *folder) {
     FILE *f = must_open(folder, "config.json");
-    const char *arch = !strcmp(s->family, "llama")   ? "Llama"
-                       : !strcmp(s->family, "qwen2") ? "Qwen2"
-                                                     : "Qwen3";
-    fprintf(f, "{\"architectures\": [\"%sForCausalLM\"], \"model_type\": \"%s\", %s", arch,
-            s->family, s->extra ? s->extra : "");
+    fprintf(f, "{\"architectures\": [\"%s\"], \"model_type\": \"%s\", %s", named(s)->hf, s->family,
+            s->extra ? s->extra : "");
+    if (s->moe.n_expert) {
+        fprintf(f, "\"num_experts\": %d, \"num_experts_per_tok\": %d, ", s->moe.n_expert,
+                s->moe.n_used);
+        fprintf(f, "\"moe_intermediate_size\": %d, \"mlp_only_layers\": [", s->moe.n_ff);
+        for (int l = 0; l < s->moe.n_dense; l++)
+            fprintf(f, "%s%d", l ? ", " : "", l);
+        fprintf(f, "], ");
+    }
     fprintf(f, "\"hidden_size\": %d, \"intermediate_size\": %d, \"num_hidden_layers\": %d, ",
             s->n_embd, s->n_ff, s->n_layer);
     fprintf(f, "\"num_attention_heads\": %d, \"num_key_value_heads\": %d, \"head_dim\": %d, ",
@@ -160,7 +231,8 @@ static void write_shard(const struct made_list *list, int shard, int n_shard, co
         used += (size_t)sprintf(header + used, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%" PRId64,
                                 used > 1 ? "," : "", t->name, dtype_row(t->dtype)->safetensors,
                                 t->dim[0]);
-        if (t->n_dim == 2) used += (size_t)sprintf(header + used, ",%" PRId64, t->dim[1]);
+        for (int d = 1; d < t->n_dim; d++)
+            used += (size_t)sprintf(header + used, ",%" PRId64, t->dim[d]);
         used += (size_t)sprintf(header + used, "],\"data_offsets\":[%zu,%zu]}", at, at + t->bytes);
         at += t->bytes;
     }
@@ -222,9 +294,10 @@ void make_gguf(const struct make_model *s, const char *path) {
     char key[96];
     add_all(list, s, true);
     if (gguf_writer_create(path, 0, &w, &err) != JL_OK) fail_msg("%s", err.message);
-    gguf_put_text(w, "general.architecture", s->family);
+    const char *arch = named(s)->gguf;
+    gguf_put_text(w, "general.architecture", arch);
 #define U32(name, value)                                                                           \
-    snprintf(key, sizeof key, "%s." name, s->family), gguf_put_u32(w, key, (uint32_t)(value))
+    snprintf(key, sizeof key, "%s." name, arch), gguf_put_u32(w, key, (uint32_t)(value))
     U32("block_count", s->n_layer);
     U32("embedding_length", s->n_embd);
     U32("feed_forward_length", s->n_ff);
@@ -233,7 +306,13 @@ void make_gguf(const struct make_model *s, const char *path) {
     U32("attention.key_length", s->head_dim);
     U32("attention.value_length", s->head_dim);
     U32("context_length", 2048);
-    snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", s->family);
+    if (s->moe.n_expert) {
+        U32("expert_count", s->moe.n_expert);
+        U32("expert_used_count", s->moe.n_used);
+        U32("expert_feed_forward_length", s->moe.n_ff);
+        U32("leading_dense_block_count", s->moe.n_dense);
+    }
+    snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch);
     gguf_put_f32(w, key, 1e-6f);
     if (s->gguf_extra) s->gguf_extra(w);
     for (int i = 0; i < list->n; i++)
@@ -241,7 +320,7 @@ void make_gguf(const struct make_model *s, const char *path) {
                         list->item[i].dim);
     for (int i = 0; i < list->n; i++) {
         const struct made *t = &list->item[i];
-        int64_t rows = t->dim[0];
+        int64_t rows = t->n_dim == 3 ? t->dim[0] * t->dim[1] : t->dim[0];
         size_t row_bytes = t->bytes / (size_t)rows;
         for (int64_t r = 0; r < rows; r++) {
             const uint8_t *from = is_permuted(s, t) ? permuted_row(t, r, s->head_dim, row_bytes)

@@ -10,7 +10,7 @@
 #include "tensor/dtype.h"
 
 struct make_model {
-    const char *family; // "llama", "qwen2", "qwen3"
+    const char *family; // "llama", "qwen2", "qwen3", "qwen3_moe", "glm4"
     int n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab;
     bool tied, attention_bias, mlp_bias;
     enum dtype dtype;         // of the matrices
@@ -19,6 +19,9 @@ struct make_model {
     uint64_t seed;
     int n_shard;                                    // Hugging Face: 1 is a single file
     void (*gguf_extra)(struct gguf_writer *writer); // further GGUF keys, or NULL
+    struct make_moe {                               // n_expert 0: none
+        int n_expert, n_used, n_ff, n_dense;        // the first n_dense layers have no experts
+    } moe;
 };
 
 void make_hf(const struct make_model *spec, const char *folder); // makes the folder

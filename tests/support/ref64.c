@@ -4,19 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static float *widen(const struct weight *w, int row) {
+static float *widen(const struct weight *w, const uint8_t *data, int row) {
     float *out = calloc((size_t)w->n_in, sizeof *out);
-    dtype_dequantize(w->dtype, w->data + (size_t)row * w->stride, out, w->n_in);
+    dtype_dequantize(w->dtype, data + (size_t)row * w->stride, out, w->n_in);
     return out;
 }
 
-/* y[r] = W x[r] + b for all rows; W or b may be NULL only where noted. */
-static double *linear(const struct model *m, enum role_id role, enum role_id bias, int layer,
-                      const double *x, int n) {
-    const struct weight *w = model_weight(m, role, layer), *b = model_weight(m, bias, layer);
+/* y[r] = W x[r] + b for all rows; b may be NULL. `data`: W's, or that of one expert. */
+double *ref64_matrix(const struct weight *w, const uint8_t *data, const struct weight *b,
+                     const double *x, int n) {
     double *y = calloc((size_t)n * (size_t)w->n_out, sizeof *y);
     for (int o = 0; o < w->n_out; o++) {
-        float *row = widen(w, o);
+        float *row = widen(w, data, o);
         for (int r = 0; r < n; r++) {
             double sum = 0;
             for (int k = 0; k < w->n_in; k++)
@@ -27,6 +26,12 @@ static double *linear(const struct model *m, enum role_id role, enum role_id bia
         free(row);
     }
     return y;
+}
+
+static double *linear(const struct model *m, enum role_id role, enum role_id bias, int layer,
+                      const double *x, int n) {
+    const struct weight *w = model_weight(m, role, layer);
+    return ref64_matrix(w, w->data, model_weight(m, bias, layer), x, n);
 }
 
 static void norm(const struct model *m, enum role_id role, int layer, const double *x, double *y,
@@ -91,6 +96,17 @@ static void add(double *x, double *y, size_t n) {
     free(y);
 }
 
+static double *dense(const struct model *m, int layer, const double *x, int n) {
+    double *g = linear(m, ROLE_FFN_GATE, ROLE_FFN_GATE_B, layer, x, n);
+    double *u = linear(m, ROLE_FFN_UP, ROLE_FFN_UP_B, layer, x, n);
+    for (size_t i = 0; i < (size_t)n * (size_t)m->hp.n_ff; i++)
+        g[i] = g[i] / (1 + exp(-g[i])) * u[i];
+    double *y = linear(m, ROLE_FFN_DOWN, ROLE_FFN_DOWN_B, layer, g, n);
+    free(g);
+    free(u);
+    return y;
+}
+
 static void layer_forward(const struct model *m, int layer, double *h, int n) {
     const struct hparams *hp = &m->hp;
     size_t width = (size_t)n * (size_t)hp->n_embd;
@@ -106,19 +122,19 @@ static void layer_forward(const struct model *m, int layer, double *h, int n) {
     rotate(m, q, n, hp->n_head);
     rotate(m, k, n, hp->n_head_kv);
     double *a = attend(m, q, k, v, n);
-    add(h, linear(m, ROLE_ATTN_O, ROLE_ATTN_O_B, layer, a, n), width);
+    double *y = linear(m, ROLE_ATTN_O, ROLE_ATTN_O_B, layer, a, n);
+    if (model_weight(m, ROLE_ATTN_POST_NORM, layer))
+        norm(m, ROLE_ATTN_POST_NORM, layer, y, y, n, hp->n_embd);
+    add(h, y, width);
     free(a);
     free(q);
     free(k);
     free(v);
     norm(m, ROLE_FFN_NORM, layer, h, x, n, hp->n_embd);
-    double *g = linear(m, ROLE_FFN_GATE, ROLE_FFN_GATE_B, layer, x, n);
-    double *u = linear(m, ROLE_FFN_UP, ROLE_FFN_UP_B, layer, x, n);
-    for (size_t i = 0; i < (size_t)n * (size_t)hp->n_ff; i++)
-        g[i] = g[i] / (1 + exp(-g[i])) * u[i];
-    add(h, linear(m, ROLE_FFN_DOWN, ROLE_FFN_DOWN_B, layer, g, n), width);
-    free(g);
-    free(u);
+    y = layer_set_has(&hp->moe, layer) ? ref64_moe(m, layer, x, n) : dense(m, layer, x, n);
+    if (model_weight(m, ROLE_FFN_POST_NORM, layer))
+        norm(m, ROLE_FFN_POST_NORM, layer, y, y, n, hp->n_embd);
+    add(h, y, width);
     free(x);
 }
 
@@ -127,7 +143,7 @@ double *ref64_logits(const struct model *model, const int32_t *ids, int n) {
     const struct weight *embd = model_weight(model, ROLE_TOK_EMBD, -1);
     double *h = calloc((size_t)n * (size_t)n_embd, sizeof *h);
     for (int t = 0; t < n; t++) {
-        float *row = widen(embd, ids[t]);
+        float *row = widen(embd, embd->data, ids[t]);
         for (int i = 0; i < n_embd; i++)
             h[t * n_embd + i] = (double)row[i];
         free(row);
