@@ -8,6 +8,7 @@
 /* route: the same body at all levels; linear: the gemv, gemm and gemm_rows slots; xconv: the to_* slots (_f, _q: by weight type); rows:
  * the other row kernels; attn: attn_chunk, attn_fold and attn_finish. */
 void ref_fill_linear(struct kernel_table *table);
+void ref_fill_linear_q(struct kernel_table *table);
 void ref_fill_xconv(struct kernel_table *table);
 void ref_fill_rows(struct kernel_table *table);
 void ref_fill_route(struct kernel_table *table);

@@ -1,10 +1,8 @@
-/* The type table, scalar conversions and reference dequantisation. Block layouts are ggml's. */
+/* The type table and the scalar conversions. */
 #include "tensor/dtype.h"
 
 #include <string.h>
 #include <strings.h>
-
-#include "tensor/blocks.h"
 
 static const struct dtype_row rows[] = {
 #define X(id, name, gguf, safetensors, block, bytes, x_f32, x_bf16)                                \
@@ -106,61 +104,4 @@ uint16_t bf16_from_f32(float f) {
     if (magnitude > F32_INF) return (uint16_t)(bits >> 16 | 0x40u); // NaN stays one, made quiet
     if (magnitude < 0x00800000u) return (uint16_t)(bits >> 16 & 0x8000u);
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-}
-
-/* ---- dequantise ---- */
-
-static void dequantize_q8_0(const uint8_t *block, float *y) {
-    float d = block_f16(block);
-    for (int i = 0; i < 32; i++)
-        y[i] = d * (float)(int8_t)block[Q8_0_Q + i];
-}
-
-static void dequantize_q4_k(const uint8_t *block, float *y) {
-    float d = block_f16(block), dmin = block_f16(block + Q4_K_DMIN);
-    for (int j = 0; j < 8; j++) {
-        int scale, min;
-        q4_k_scale(block + Q4_K_SCALES, j, &scale, &min);
-        float step = d * (float)scale, low = dmin * (float)min;
-        for (int i = 32 * j; i < 32 * j + 32; i++) {
-            float product = step * (float)q4_k_quant(block, i);
-            y[i] = product - low;
-        }
-    }
-}
-
-static void dequantize_q6_k(const uint8_t *block, float *y) {
-    float d = block_f16(block + Q6_K_D);
-    for (int i = 0; i < 256; i++) {
-        float step = d * (float)(int8_t)block[Q6_K_SCALES + i / 16];
-        y[i] = step * (float)q6_k_quant(block, i);
-    }
-}
-
-void dtype_dequantize(enum dtype dtype, const void *row, float *y, int64_t n) {
-    const uint8_t *p = row;
-    switch (dtype) {
-    case DTYPE_F32: memcpy(y, p, (size_t)n * sizeof *y); break;
-    case DTYPE_F16:
-        for (int64_t i = 0; i < n; i++)
-            y[i] = block_f16(p + 2 * i);
-        break;
-    case DTYPE_BF16:
-        for (int64_t i = 0; i < n; i++)
-            y[i] = from_bits((uint32_t)(p[2 * i] | p[2 * i + 1] << 8) << 16);
-        break;
-    case DTYPE_Q8_0:
-        for (int64_t i = 0; i < n; i += 32, p += 34)
-            dequantize_q8_0(p, y + i);
-        break;
-    case DTYPE_Q4_K:
-        for (int64_t i = 0; i < n; i += 256, p += 144)
-            dequantize_q4_k(p, y + i);
-        break;
-    case DTYPE_Q6_K:
-        for (int64_t i = 0; i < n; i += 256, p += 210)
-            dequantize_q6_k(p, y + i);
-        break;
-    default: break; // stored, never computed with: the binder refuses them
-    }
 }

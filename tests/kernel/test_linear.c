@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "data.h"
-#include "tensor/blocks.h"
+#include "tensor/blocks_k.h"
 #include "tensor/xrow.h"
 
 static const uint64_t seed = 20261125;
@@ -77,6 +77,29 @@ static uint16_t scale(struct rnd *rnd, enum flavour flavour) {
     return f16_from_f32(rnd_float(rnd) * (flavour == FLAVOUR_WIDE ? 60000.0f : 0.02f));
 }
 
+/* Where a block keeps its f16 factors, and its sub-scales if they are bytes of their own; -1: none.
+ */
+static const struct {
+    enum dtype dtype;
+    int d, dmin, scales;
+} factors[] = {
+    {DTYPE_Q8_0, 0, -1, -1},
+    {DTYPE_Q4_K, 0, Q4_K_DMIN, -1},
+    {DTYPE_Q6_K, Q6_K_D, -1, Q6_K_SCALES},
+};
+
+static void block_factors(struct rnd *rnd, enum dtype dtype, enum flavour flavour, uint8_t *block) {
+    for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
+        if (factors[i].dtype != dtype) continue;
+        put_u16(block + factors[i].d, scale(rnd, flavour));
+        if (factors[i].dmin >= 0) put_u16(block + factors[i].dmin, scale(rnd, flavour));
+        if (factors[i].scales >= 0 && rnd_int(rnd, 0, 3) == 0)
+            memset(block + factors[i].scales, rnd_int(rnd, 0, 1) ? 0x80 : 0x7f, 16);
+        return;
+    }
+    fail_msg("%s is not in the table of factors", dtype_name(dtype));
+}
+
 /* Quants and sub-scales of any bits, at times all alike: the sums are then at their extremes. */
 static void block_weights(struct rnd *rnd, enum dtype dtype, enum flavour flavour, uint8_t *row,
                           int n) {
@@ -86,10 +109,7 @@ static void block_weights(struct rnd *rnd, enum dtype dtype, enum flavour flavou
         random_bytes(rnd, row, (size_t)type->bytes);
         if (rnd_int(rnd, 0, 3) == 0)
             memset(row, alike[rnd_int(rnd, 0, sizeof alike - 1)], (size_t)type->bytes);
-        put_u16(dtype == DTYPE_Q6_K ? row + Q6_K_D : row, scale(rnd, flavour));
-        if (dtype == DTYPE_Q4_K) put_u16(row + Q4_K_DMIN, scale(rnd, flavour));
-        if (dtype == DTYPE_Q6_K && rnd_int(rnd, 0, 3) == 0)
-            memset(row + Q6_K_SCALES, rnd_int(rnd, 0, 1) ? 0x80 : 0x7f, 16);
+        block_factors(rnd, dtype, flavour, row);
     }
 }
 

@@ -8,7 +8,6 @@
 
 #include "kernel/cpu/simd.h"
 #include "kernel/kernel.h"
-#include "tensor/blocks.h"
 #include "tensor/xrow.h"
 
 #if defined(JINLIN_LEVEL_AVX512)
@@ -30,8 +29,18 @@ SIMD_INLINE v16i v16i_or_and(v16i a, v16i b, v16i c) { // a | (b & c)
 }
 /* a + the sums of two signed products, 16 bits each */
 SIMD_INLINE v16i v16i_dot16(v16i a, v16i b, v16i c) { return _mm512_dpwssd_epi32(a, b, c); }
+SIMD_INLINE v16i v16i_settle(v16i a) { return a; } // see AVX2
 SIMD_INLINE v16i v16i_halves(__m256i lo, __m256i hi) {
     return _mm512_inserti64x4(_mm512_castsi256_si512(lo), hi, 1);
+}
+/* The low half shifted by `lo` bits, the high one by `hi`; words of 16 bits. */
+SIMD_INLINE v16i v16i_sll_halves(v16i x, int lo, int hi) {
+    return _mm512_sllv_epi16(
+        x, v16i_halves(_mm256_set1_epi16((short)lo), _mm256_set1_epi16((short)hi)));
+}
+SIMD_INLINE v16i v16i_srl_halves(v16i x, int lo, int hi) {
+    return _mm512_srlv_epi16(
+        x, v16i_halves(_mm256_set1_epi16((short)lo), _mm256_set1_epi16((short)hi)));
 }
 /* 32 bytes twice, 16 bytes four times */
 SIMD_INLINE v16i v16i_load_32x2(const void *p) {
@@ -89,6 +98,12 @@ SIMD_INLINE v16i v16i_settle(v16i a) {
     return a;
 }
 SIMD_INLINE v16i v16i_halves(__m256i lo, __m256i hi) { return (v16i){lo, hi}; }
+SIMD_INLINE v16i v16i_sll_halves(v16i x, int lo, int hi) {
+    return (v16i){_mm256_slli_epi16(x.lo, lo), _mm256_slli_epi16(x.hi, hi)};
+}
+SIMD_INLINE v16i v16i_srl_halves(v16i x, int lo, int hi) {
+    return (v16i){_mm256_srli_epi16(x.lo, lo), _mm256_srli_epi16(x.hi, hi)};
+}
 SIMD_INLINE v16i v16i_load_32x2(const void *p) {
     __m256i half = _mm256_loadu_si256((const __m256i *)p);
     return (v16i){half, half};
@@ -122,12 +137,21 @@ SIMD_INLINE v16 v16_from_f16_low(v16i a) {
 
 #endif
 
+/* x with the sign that w has; 0 is positive. |w| times it is w times x. */
+#if defined(JINLIN_LEVEL_AVX512)
+SIMD_INLINE v16i v16i_sign8(v16i x, v16i w) {
+    return _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x);
+}
+#else
+Q_FN2_(v16i_sign8, sign_epi8) // w of 0 gives 0: the product is the same
+#endif
 Q_FN1_(v16i_abs8, abs_epi8)
 Q_FN2_(v16i_add16, add_epi16)
 Q_FN2_(v16i_add32, add_epi32)
 Q_FN2_(v16i_mul32, mullo_epi32)
 Q_FN2_(v16i_maddubs, maddubs_epi16) // unsigned by signed bytes, pairs added in 16 bits
 Q_FN2_(v16i_shuffle8, shuffle_epi8) // within quarters
+Q_FN2_(v16i_unlo8, unpacklo_epi8)
 Q_FN2_(v16i_unhi8, unpackhi_epi8)
 Q_FN2_(v16i_unlo32, unpacklo_epi32)
 Q_FN2_(v16i_unhi32, unpackhi_epi32)
@@ -136,6 +160,7 @@ Q_FN2_(v16i_unhi64, unpackhi_epi64)
 Q_FN2_(v16i_srlv32, srlv_epi32)
 Q_SHIFT_(v16i_srl16, srli_epi16)
 Q_SHIFT_(v16i_sll16, slli_epi16)
+Q_SHIFT_(v16i_sra16, srai_epi16)
 Q_SHIFT_(v16i_srl32, srli_epi32)
 Q_SHIFT_(v16i_sll32, slli_epi32)
 Q_SHIFT_(v16i_sra32, srai_epi32)

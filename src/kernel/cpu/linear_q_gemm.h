@@ -88,19 +88,42 @@ SIMD_INLINE void q_products(const struct q_tile *t, const uint8_t *q, int k, int
     }
 }
 
-/* The sums of a sub-block of a K-quant and what they add to the superblock's: int32 times an int32
- * scale, or, without VNNI, pairs of int16 times a pair of equal int16 scales. */
+/* Sums of products that do not end a block yet, and what they add to its sum once they are scaled:
+ * int32 times an int32 scale, or, without VNNI, pairs of int16 times a pair of equal int16 scales.
+ * On AVX2 int16 holds q_run_steps() products of weights up to `most`. */
 #if defined(JINLIN_LEVEL_AVX512)
 SIMD_INLINE v16i q_sub_dot(v16i acc, v16i w, v16i x) { return _mm512_dpbusd_epi32(acc, w, x); }
 SIMD_INLINE v16i q_add_scaled(v16i total, v16i sub, v16i scale) {
     return v16i_add32(total, v16i_mul32(sub, scale));
 }
+SIMD_INLINE int q_run_steps(int most, int steps) { return (void)most, steps; }
 #else
 SIMD_INLINE v16i q_sub_dot(v16i acc, v16i w, v16i x) {
     return v16i_settle(v16i_add16(acc, v16i_maddubs(w, x)));
 }
 SIMD_INLINE v16i q_add_scaled(v16i total, v16i sub, v16i scale) {
     return v16i_dot16(total, sub, scale);
+}
+SIMD_INLINE int q_run_steps(int most, int steps) {
+    int fit = 32767 / (2 * 127 * most), run = 1;
+    while (2 * run <= fit && 2 * run <= steps)
+        run *= 2;
+    return run;
+}
+#endif
+
+/* The same for signed weights. AVX-512 multiplies unsigned by signed bytes: weights are stored
+ * Q_SIGNED_BIAS too high, which that many times the sum of the activations takes back. AVX2
+ * multiplies |w| by x with the sign of w. */
+#if defined(JINLIN_LEVEL_AVX512)
+enum { Q_SIGNED_BIAS = 128 };
+SIMD_INLINE v16i q_signed(v16i w) { return v16i_xor(w, v16i_set8(128)); }
+SIMD_INLINE v16i q_signed_sub_dot(v16i acc, v16i w, v16i x) { return q_sub_dot(acc, w, x); }
+#else
+enum { Q_SIGNED_BIAS = 0 };
+SIMD_INLINE v16i q_signed(v16i w) { return w; }
+SIMD_INLINE v16i q_signed_sub_dot(v16i acc, v16i w, v16i x) {
+    return q_sub_dot(acc, v16i_abs8(w), v16i_sign8(x, w));
 }
 #endif
 
@@ -170,11 +193,45 @@ SIMD_INLINE void q_chain(const struct q_tile *t, const uint8_t *scale, int b, in
         }                                                                                          \
     }
 
+/* The bodies of a type from its frame (q32 or q256) and its form: gemv(), gemm(), scratch_bytes().
+ */
+#define Q_BODIES(frame, form)                                                                      \
+    SIMD_INLINE void gemv_tile(const struct linear_args *args, int o, int r0, int n) {             \
+        frame##_gemv(&form, args, o, r0, n);                                                       \
+    }                                                                                              \
+    Q_GEMV(gemv_tile)                                                                              \
+    Q_GEMM_BODY(frame, form)
+
+#define Q_GEMM_BODY(frame, form)                                                                   \
+    static void panel(const struct q_rows *rows, const struct q_panel *p, int vec) {               \
+        frame##_panel(&form, rows, p, vec);                                                        \
+    }                                                                                              \
+    static void prepare(const struct q_tile *t, int n) { frame##_prepare(&form, t, n); }           \
+    SIMD_INLINE void tile(const struct q_tile *t, int n) { frame##_tile(&form, t, n); }            \
+    Q_TILES(tile)                                                                                  \
+    static void gemm(const struct linear_args *args) {                                             \
+        struct q_type type = frame##_type(&form);                                                  \
+        type.panel = panel, type.prepare = prepare, type.tiles = tiles;                            \
+        q_gemm(args, &type);                                                                       \
+    }                                                                                              \
+    static size_t scratch_bytes(int n_in) {                                                        \
+        const struct q_type type = frame##_type(&form);                                            \
+        return q_gemm_scratch(&type, n_in);                                                        \
+    }
+
 /* Where q_gemm is defined: linear_q.c, once a level. */
 #define q_gemm LEVEL_FN(q_gemm)
 #define q_gemm_scratch LEVEL_FN(q_gemm_scratch)
 void q_gemm(const struct linear_args *args, const struct q_type *type);
 size_t q_gemm_scratch(const struct q_type *type, int n_in);
+
+SIMD_INLINE void q_fill(struct kernel_table *table, enum dtype dtype, int gemm_rows,
+                        const struct linear_body bodies[2]) { // gemv, gemm
+    enum xfmt xfmt = dtype_row(dtype)->x_f32;
+    table->gemv[dtype][xfmt] = &bodies[0];
+    table->gemm[dtype][xfmt] = &bodies[1];
+    table->gemm_rows[dtype][xfmt] = gemm_rows;
+}
 
 /* What each file brings to the table. */
 void LEVEL_FN(fill_linear_q8_0)(struct kernel_table *table);

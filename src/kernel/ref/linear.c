@@ -1,10 +1,10 @@
-/* The linear rules, to be read beside docs/numerics.md: one accumulator an output, k ascending. */
+/* The linear rules of float weights, to be read beside docs/numerics.md: one accumulator an output,
+ * k ascending. */
 #include <math.h>
 #include <string.h>
 
 #include "kernel/fill.h"
 #include "tensor/blocks.h"
-#include "tensor/xrow.h"
 
 static float load_f32(const uint8_t *p) {
     float v;
@@ -24,8 +24,6 @@ static void each_output(const struct linear_args *args, dot_fn *dot) {
                 dot(args->w + (size_t)o * args->w_stride, args->x + (size_t)r * args->x_stride,
                     args->n_in);
 }
-
-/* ---- floats ---- */
 
 static float dot_f32(const uint8_t *w, const uint8_t *x, int n) {
     float acc = 0;
@@ -62,58 +60,6 @@ static float dot_bf16(const uint8_t *w, const uint8_t *x, int n) {
     return acc;
 }
 
-/* ---- integer blocks ---- */
-
-static float dot_q8_0(const uint8_t *w, const uint8_t *x, int n) {
-    const struct xrow_layout layout = xrow_layout(XFMT_Q8_32, n);
-    const int8_t *q = (const int8_t *)x;
-    float acc = 0;
-    for (int b = 0; b < n / 32; b++, w += 34, q += 32) {
-        int32_t sum = 0;
-        for (int i = 0; i < 32; i++)
-            sum += (int8_t)w[Q8_0_Q + i] * q[i];
-        acc = fmaf((float)sum, block_f16(w) * load_f32(x + layout.d_at + 4 * (size_t)b), acc);
-    }
-    return acc;
-}
-
-static float dot_q4_k(const uint8_t *w, const uint8_t *x, int n) {
-    const struct xrow_layout layout = xrow_layout(XFMT_Q8_256, n);
-    const int8_t *q = (const int8_t *)x;
-    float acc = 0;
-    for (int b = 0; b < n / 256; b++, w += 144, q += 256) {
-        int32_t total = 0, minima = 0;
-        for (int j = 0; j < 8; j++) {
-            int scale, min, sum = 0, sum_q = 0;
-            q4_k_scale(w + Q4_K_SCALES, j, &scale, &min);
-            for (int i = 32 * j; i < 32 * j + 32; i++) {
-                sum += q4_k_quant(w, i) * q[i];
-                sum_q += q[i];
-            }
-            total += scale * sum;
-            minima += min * sum_q;
-        }
-        float d_x = load_f32(x + layout.d_at + 4 * (size_t)b);
-        acc = fmaf((float)total, block_f16(w) * d_x, acc);
-        acc = fmaf(-(float)minima, block_f16(w + Q4_K_DMIN) * d_x, acc);
-    }
-    return acc;
-}
-
-static float dot_q6_k(const uint8_t *w, const uint8_t *x, int n) {
-    const struct xrow_layout layout = xrow_layout(XFMT_Q8_256, n);
-    const int8_t *q = (const int8_t *)x;
-    float acc = 0;
-    for (int b = 0; b < n / 256; b++, w += 210, q += 256) {
-        int32_t total = 0;
-        for (int i = 0; i < 256; i++)
-            total += (int8_t)w[Q6_K_SCALES + i / 16] * q6_k_quant(w, i) * q[i];
-        acc = fmaf((float)total, block_f16(w + Q6_K_D) * load_f32(x + layout.d_at + 4 * (size_t)b),
-                   acc);
-    }
-    return acc;
-}
-
 /* ---- the slots: rows are as good alone as together, so one body serves gemv and gemm ---- */
 
 #define BODIES(name)                                                                               \
@@ -125,9 +71,6 @@ BODIES(f32);
 BODIES(f16);
 BODIES(bf16_f32);
 BODIES(bf16);
-BODIES(q8_0);
-BODIES(q4_k);
-BODIES(q6_k);
 
 void ref_fill_linear(struct kernel_table *table) {
 #define FILL(dtype, xfmt, name)                                                                    \
@@ -138,8 +81,6 @@ void ref_fill_linear(struct kernel_table *table) {
     FILL(DTYPE_F16, XFMT_F32, f16);
     FILL(DTYPE_BF16, XFMT_F32, bf16_f32);
     FILL(DTYPE_BF16, XFMT_BF16, bf16);
-    FILL(DTYPE_Q8_0, XFMT_Q8_32, q8_0);
-    FILL(DTYPE_Q4_K, XFMT_Q8_256, q4_k);
-    FILL(DTYPE_Q6_K, XFMT_Q8_256, q6_k);
+    ref_fill_linear_q(table);
     ref_fill_xconv(table);
 }

@@ -1,0 +1,395 @@
+/* The frame of the types with superblocks of 256: a type says how its bytes unpack to quants,
+ * sub-scales and minima; gemv, panels and tiles follow.
+ *
+ * gemv: lanes run over k. A vector holds 64 quants of one weight row, and a superblock is four of
+ * them; sub-scales come in where pairs of products meet (VPMADDWD). gemm: panels as
+ * linear_q_gemm.h lays them out. */
+#ifndef JL_KERNEL_CPU_LINEAR_Q256_H
+#define JL_KERNEL_CPU_LINEAR_Q256_H
+
+#include "kernel/cpu/linear_q_gemm.h"
+
+/* A superblock's factors of 16 rows (lanes), and its int8 sub-scales and minima: quarter l of
+ * vector i holds those of row 4l + i, in order. Eight minima stand behind their eight scales, in
+ * the upper half of the quarter; sixteen in `min`. */
+struct q256_header {
+    v16 d, dmin;
+    v16i scale[4], min[4];
+};
+
+/* Constant in each file, so that everything it decides is decided by the compiler. */
+struct q256_form {
+    int bytes;      // of a superblock
+    int n_sub;      // sub-blocks with a scale (and minimum): 8 or 16
+    int most;       // quants are stored as 0 .. most, `offset` higher than they count
+    int offset;     // a power of two or 0; not with has_min
+    bool is_signed; // quants are int8 (most is 128, offset 0)
+    bool has_min;
+    bool scale_signed; // sub-scales may be negative
+    uint8_t order[16]; // the sub-blocks as quants() gives them; in order where offset is not 0
+    void (*header)(const struct q_rows *rows, size_t at, struct q256_header *h);
+    v16i (*quants)(const uint8_t *block, int c); // vector c of 4
+    /* Puts a part of the 64 steps of a superblock of 16 rows into the panel, from step on; or NULL:
+     * quants() is used. */
+    void (*slice)(const struct q_rows *rows, size_t at, int slice, const struct q_panel *p,
+                  int step, int vec);
+    int n_slice;
+};
+
+/* The elements of half h of the vectors start at this one. */
+SIMD_INLINE int q256_first(const struct q256_form *form, int h) {
+    return form->n_sub == 8 ? 32 * form->order[h] : 16 * form->order[2 * h];
+}
+
+/* ---- few rows ---- */
+
+/* Sub-scales of 16 rows, those of row 4l + i at [..][i][l]: 16 bytes in order, or, where they may
+ * be negative, eight int16 a group in the order of quants(). And what multiplies the sums of
+ * activations, in int16: the minima, or the scales again for the offset. */
+struct q256_scales {
+    _Alignas(64) uint8_t bytes[4][4][16];
+    int16_t words[2][4][4][8];
+    v16i side[2][4];
+};
+
+SIMD_INLINE v16i q256_signed_words(v16i bytes, int group) {
+    v16i zero = v16i_zero();
+    return v16i_sra16(group ? v16i_unhi8(zero, bytes) : v16i_unlo8(zero, bytes), 8);
+}
+
+SIMD_INLINE void q256_scales_from(const struct q256_form *form, const struct q256_header *h,
+                                  struct q256_scales *s) {
+    const v16i order = v16i_load_16x4(form->order), zero = v16i_zero();
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        if (!form->scale_signed) v16i_store(s->bytes[i], h->scale[i]);
+        v16i ordered = v16i_shuffle8(h->scale[i], order);
+        SIMD_UNROLL
+        for (int group = 0; group < form->n_sub / 8; group++) {
+            if (form->scale_signed)
+                v16i_store(s->words[group][i], q256_signed_words(ordered, group));
+            if (!form->has_min) s->side[group][i] = q256_signed_words(h->scale[i], group);
+        }
+        if (form->has_min && form->n_sub == 8) {
+            s->side[0][i] = v16i_unhi8(h->scale[i], zero);
+        } else if (form->has_min) {
+            s->side[0][i] = v16i_unlo8(h->min[i], zero);
+            s->side[1][i] = v16i_unhi8(h->min[i], zero);
+        }
+    }
+}
+
+/* Four int16 numbers, one throughout each quarter; indices of bytes of an int16 likewise. */
+SIMD_INLINE v16i q256_quarters16(int a, int b, int c, int d) {
+    return v16i_quarters(_mm_set1_epi16((short)a), _mm_set1_epi16((short)b),
+                         _mm_set1_epi16((short)c), _mm_set1_epi16((short)d));
+}
+enum { Q256_BYTE = 0x8000, Q256_WORD = 0x0100 }; // a byte and a zero; both bytes of a word
+
+/* The scales of vector c of row i, each throughout its sub-block. */
+SIMD_INLINE v16i q256_spread(const struct q256_form *form, const struct q256_scales *s, int i,
+                             int c) {
+    const uint8_t *sub = form->order + (form->n_sub == 8 ? 2 * c : 4 * c);
+    if (!form->scale_signed) {
+        v16i at = form->n_sub == 8 ? q256_quarters16(Q256_BYTE | sub[0], Q256_BYTE | sub[0],
+                                                     Q256_BYTE | sub[1], Q256_BYTE | sub[1])
+                                   : q256_quarters16(Q256_BYTE | sub[0], Q256_BYTE | sub[1],
+                                                     Q256_BYTE | sub[2], Q256_BYTE | sub[3]);
+        return v16i_shuffle8(v16i_load_16x4(s->bytes[i % 4][i / 4]), at);
+    }
+    int first = form->n_sub == 8 ? 2 * c : 4 * (c % 2), step = form->n_sub == 8 ? 0 : 1;
+    int group = form->n_sub == 8 ? 0 : c / 2, second = first + 1 + step;
+    v16i at = q256_quarters16(Q256_WORD + 0x0202 * first, Q256_WORD + 0x0202 * (first + step),
+                              Q256_WORD + 0x0202 * second, Q256_WORD + 0x0202 * (second + step));
+    return v16i_shuffle8(v16i_load_16x4(s->words[group][i % 4][i / 4]), at);
+}
+
+/* Sums of activations, one a sub-block, eight a group. */
+SIMD_INLINE void q256_sums(const struct q256_form *form, const int16_t *sum, int16_t out[16]) {
+    __m256i of_16 = _mm256_loadu_si256((const __m256i *)sum);
+    if (form->n_sub == 16) {
+        _mm256_storeu_si256((__m256i *)out, of_16);
+        return;
+    }
+    __m256i wide = _mm256_madd_epi16(of_16, _mm256_set1_epi16(1));
+    __m128i low = _mm256_castsi256_si128(wide), high = _mm256_extracti128_si256(wide, 1);
+    _mm_storeu_si128((__m128i *)out, _mm_packs_epi32(low, high));
+}
+
+/* Of each of 16 rows: minima, or scales, times the sums of activations. */
+SIMD_INLINE v16i q256_side(const struct q256_form *form, const struct q256_scales *s,
+                           const int16_t *sum) {
+    int16_t sums[16];
+    v16i part[4];
+    q256_sums(form, sum, sums);
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        part[i] = v16i_dot16(v16i_zero(), s->side[0][i], v16i_load_16x4(sums));
+        if (form->n_sub == 16)
+            part[i] = v16i_dot16(part[i], s->side[1][i], v16i_load_16x4(sums + 8));
+    }
+    return q_sum_quarters(part);
+}
+
+/* sum[r] = one weight row times n activation rows: partial sums in all lanes. */
+SIMD_INLINE void q256_dot(const struct q256_form *form, const uint8_t *w,
+                          const struct q256_scales *s, int i, const v16i x[4][4], int n,
+                          v16i sum[4]) {
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++)
+        sum[r] = v16i_zero();
+    SIMD_UNROLL
+    for (int c = 0; c < 4; c++) {
+        v16i q = form->quants(w, c), scale = q256_spread(form, s, i, c);
+        v16i size = form->is_signed ? v16i_abs8(q) : q;
+        SIMD_UNROLL
+        for (int r = 0; r < n; r++) {
+            v16i pairs = v16i_maddubs(size, form->is_signed ? v16i_sign8(x[r][c], q) : x[r][c]);
+            sum[r] = v16i_settle(v16i_dot16(sum[r], pairs, scale));
+        }
+    }
+}
+
+SIMD_INLINE void q256_gemv(const struct q256_form *form, const struct linear_args *args, int o,
+                           int r0, int n) {
+    const struct xrow_layout layout = xrow_layout(XFMT_Q8_256, args->n_in);
+    const struct q_rows rows = q_rows_at(args, o, 0);
+    const uint8_t *next = rows.next, *row[4];
+    v16 acc[4];
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++) {
+        row[r] = args->x + (size_t)(r0 + r) * args->x_stride;
+        acc[r] = v16_zero();
+    }
+    for (int b = 0; b < args->n_in / 256; b++) {
+        size_t at = (size_t)b * (size_t)form->bytes;
+        struct q256_header h;
+        struct q256_scales s;
+        form->header(&rows, at, &h);
+        q256_scales_from(form, &h, &s);
+        v16i x[4][4], pair[4][8];
+        SIMD_UNROLL
+        for (int r = 0; r < n; r++) {
+            const uint8_t *q = row[r] + 256 * b;
+            SIMD_UNROLL
+            for (int c = 0; c < 4; c++)
+                x[r][c] = v16i_halves(q_load32(q + q256_first(form, 2 * c)),
+                                      q_load32(q + q256_first(form, 2 * c + 1)));
+        }
+        for (int i = 0; i < 8; i++) {
+            int first = q_pair_row(i), second = first + 4;
+            v16i low[4], high[4];
+            q_prefetch(&next, 2 * form->bytes);
+            q256_dot(form, rows.p[first] + at, &s, first, x, n, low);
+            q256_dot(form, rows.p[second] + at, &s, second, x, n, high);
+            SIMD_UNROLL
+            for (int r = 0; r < n; r++)
+                pair[r][i] = v16i_merge256(low[r], high[r]);
+        }
+        SIMD_UNROLL
+        for (int r = 0; r < n; r++) {
+            const int16_t *sum = (const int16_t *)(const void *)(row[r] + layout.sum_at) + 16 * b;
+            v16 d_x = v16_set1(((const float *)(const void *)(row[r] + layout.d_at))[b]);
+            v16i total = q_sum_pairs(pair[r]), side = v16i_zero();
+            if (form->has_min || form->offset) side = q256_side(form, &s, sum);
+            if (form->offset)
+                total = v16i_sub(total, v16i_sll32(side, __builtin_ctz((unsigned)form->offset)));
+            acc[r] = v16_fma(v16_from_i32(total), v16_mul(h.d, d_x), acc[r]);
+            if (form->has_min) acc[r] = v16_fnma(v16_from_i32(side), v16_mul(h.dmin, d_x), acc[r]);
+        }
+    }
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++)
+        v16_store_n(args->y + (size_t)(r0 + r) * args->y_stride + o, acc[r], q_lanes(args, o));
+}
+
+/* ---- many rows ---- */
+
+/* Steps of a superblock's scales in the panel: d; dmin with has_min; what multiplies the sums of
+ * activations, in pairs; the sub-scales. AVX-512 takes an offset back by where a sub-sum starts,
+ * AVX2, whose sub-sums are int16, by the scales in pairs. */
+SIMD_INLINE int q256_offset(const struct q256_form *form) {
+    return form->is_signed ? Q_SIGNED_BIAS : form->offset;
+}
+#if defined(JINLIN_LEVEL_AVX512)
+SIMD_INLINE bool q256_has_pairs(const struct q256_form *form) { return form->has_min; }
+SIMD_INLINE bool q256_from_aux(const struct q256_form *form) { return q256_offset(form) != 0; }
+SIMD_INLINE v16i q256_panel_scale(v16i scale) { return scale; }
+#else
+SIMD_INLINE bool q256_has_pairs(const struct q256_form *form) {
+    return form->has_min || form->offset;
+}
+SIMD_INLINE bool q256_from_aux(const struct q256_form *form) { return (void)form, false; }
+SIMD_INLINE v16i q256_panel_scale(v16i scale) { // twice in int16
+    return v16i_or(v16i_and(scale, v16i_set1(0xffff)), v16i_sll32(scale, 16));
+}
+#endif
+
+SIMD_INLINE int q256_n_pair(const struct q256_form *form) {
+    return q256_has_pairs(form) ? form->n_sub / 2 : 0;
+}
+SIMD_INLINE int q256_step_pair(const struct q256_form *form) { return form->has_min ? 2 : 1; }
+SIMD_INLINE int q256_step_scale(const struct q256_form *form) {
+    return q256_step_pair(form) + q256_n_pair(form);
+}
+SIMD_INLINE int q256_scale_steps(const struct q256_form *form) {
+    return q256_step_scale(form) + form->n_sub;
+}
+
+/* Byte i of each lane, as int32. */
+SIMD_INLINE v16i q256_byte(v16i x, int i) { return v16i_sra32(v16i_sll32(x, 24 - 8 * i), 24); }
+
+SIMD_INLINE void q256_panel_scales(const struct q256_form *form, const struct q_rows *rows,
+                                   size_t at, const struct q_panel *p, int step, int vec) {
+    struct q256_header h;
+    form->header(rows, at, &h);
+    q_put(p->scale, step, vec, v16_bits(h.d));
+    if (form->has_min) q_put(p->scale, step + 1, vec, v16_bits(h.dmin));
+    q_transpose(h.scale);
+    if (form->has_min && form->n_sub == 16) q_transpose(h.min);
+    const v16i *side = !form->has_min ? h.scale : form->n_sub == 8 ? h.scale + 2 : h.min;
+    const v16i low = v16i_set1(0xffff);
+    SIMD_UNROLL
+    for (int j = 0; j < q256_n_pair(form); j++) {
+        v16i a = q256_byte(side[j / 2], j % 2 * 2), b = q256_byte(side[j / 2], j % 2 * 2 + 1);
+        q_put(p->scale, step + q256_step_pair(form) + j, vec,
+              v16i_or(v16i_and(a, low), v16i_sll32(b, 16)));
+    }
+    for (int j = 0; j < form->n_sub; j += 4) {
+        SIMD_UNROLL
+        for (int i = 0; i < 4; i++)
+            q_put(p->scale, step + q256_step_scale(form) + j + i, vec,
+                  q256_panel_scale(q256_byte(h.scale[j / 4], i)));
+    }
+}
+
+/* The quants of vector c of 16 rows into the panel, row by row. */
+SIMD_INLINE void q256_put_rows(const struct q256_form *form, const struct q_rows *rows, size_t at,
+                               int c, const struct q_panel *p, int step, int vec) {
+    _Alignas(64) uint8_t bytes[16][64];
+    struct q_rows plain;
+    for (int i = 0; i < 16; i++) {
+        v16i q = form->quants(rows->p[i] + at, c);
+        v16i_store(bytes[i], form->is_signed ? q_signed(q) : q);
+        plain.p[i] = bytes[i];
+    }
+    SIMD_UNROLL
+    for (int part = 0; part < 4; part++) {
+        v16i column[4];
+        int first = q256_first(form, 2 * c + part / 2) + 16 * (part % 2);
+        q_columns(&plain, 16 * (size_t)part, column);
+        SIMD_UNROLL
+        for (int i = 0; i < 4; i++)
+            q_put(p->q, step + first / 4 + i, vec, column[i]);
+    }
+}
+
+SIMD_INLINE void q256_panel(const struct q256_form *form, const struct q_rows *rows,
+                            const struct q_panel *p, int vec) {
+    const uint8_t *next = rows->next;
+    for (int b = 0; b < p->n_block; b++) {
+        size_t at = (size_t)b * (size_t)form->bytes;
+        q256_panel_scales(form, rows, at, p, b * q256_scale_steps(form), vec);
+        if (form->slice) {
+            for (int slice = 0; slice < form->n_slice; slice++) {
+                q_prefetch(&next, 16 * form->bytes / form->n_slice);
+                form->slice(rows, at, slice, p, 64 * b, vec);
+            }
+            continue;
+        }
+        SIMD_UNROLL
+        for (int c = 0; c < 4; c++) {
+            q_prefetch(&next, 4 * form->bytes);
+            q256_put_rows(form, rows, at, c, p, 64 * b, vec);
+        }
+    }
+}
+
+/* aux: sums of activations in pairs of int16, or what the offset adds to each sub-block. */
+SIMD_INLINE void q256_prepare(const struct q256_form *form, const struct q_tile *t, int n) {
+    if (!q256_has_pairs(form) && !q256_from_aux(form)) return;
+    for (int r = 0; r < n; r++)
+        for (int b = 0; b < t->panel.n_block; b++) {
+            int16_t sum[16];
+            q256_sums(form, t->sum[r] + 16 * b, sum);
+            if (q256_has_pairs(form))
+                memcpy(t->aux[r] + form->n_sub / 2 * b, sum, 2 * (size_t)form->n_sub);
+            else
+                for (int j = 0; j < form->n_sub; j++)
+                    t->aux[r][form->n_sub * b + j] = -q256_offset(form) * sum[j];
+        }
+}
+
+/* The pairs of a superblock times the sums of activations of row r, for vector v of outputs. */
+SIMD_INLINE v16i q256_pairs(const struct q256_form *form, const struct q_tile *t,
+                            const uint8_t *scale, int b, int r, int v) {
+    v16i total = v16i_zero();
+    SIMD_UNROLL
+    for (int j = 0; j < q256_n_pair(form); j++)
+        total = v16i_dot16(total, v16i_load(scale + (q256_step_pair(form) + j) * Q_STEP + 64 * v),
+                           v16i_set1(t->aux[r][form->n_sub / 2 * b + j]));
+    return total;
+}
+
+/* Where the sum of a superblock starts. */
+SIMD_INLINE void q256_start(const struct q256_form *form, const struct q_tile *t,
+                            const uint8_t *scale, int b, int n, v16i total[Q_ROWS][Q_WIDTH]) {
+    q_start(t, -1, n, total);
+    if (form->has_min || !q256_has_pairs(form)) return;
+    for (int r = 0; r < n; r++)
+        for (int v = 0; v < Q_WIDTH; v++) {
+            v16i over = q256_pairs(form, t, scale, b, r, v);
+            total[r][v] =
+                v16i_sub(v16i_zero(), v16i_sll32(over, __builtin_ctz((unsigned)form->offset)));
+        }
+}
+
+/* The minima's part of the chain. */
+SIMD_INLINE void q256_chain_min(const struct q256_form *form, const struct q_tile *t,
+                                const uint8_t *scale, int b, int n, v16 acc[Q_ROWS][Q_WIDTH]) {
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++) {
+        v16 d_x = v16_set1(t->d[r][b]);
+        SIMD_UNROLL
+        for (int v = 0; v < Q_WIDTH; v++) {
+            v16i minima = q256_pairs(form, t, scale, b, r, v);
+            const float *dmin = (const float *)(const void *)(scale + Q_STEP + 64 * v);
+            acc[r][v] = v16_fnma(v16_from_i32(minima), v16_mul(v16_load(dmin), d_x), acc[r][v]);
+        }
+    }
+}
+
+SIMD_INLINE void q256_tile(const struct q256_form *form, const struct q_tile *t, int n) {
+    const uint8_t *q = t->panel.q, *scale = t->panel.scale;
+    int steps = 64 / form->n_sub, run = q_run_steps(form->most, steps);
+    q_dot_fn *dot = form->is_signed ? q_signed_sub_dot : q_sub_dot;
+    v16 acc[Q_ROWS][Q_WIDTH];
+    q_acc_load(t, n, acc);
+    for (int b = 0; b < t->panel.n_block; b++, scale += q256_scale_steps(form) * Q_STEP) {
+        v16i total[Q_ROWS][Q_WIDTH];
+        q256_start(form, t, scale, b, n, total);
+        for (int j = 0; j < form->n_sub; j++) {
+            SIMD_UNROLL
+            for (int i = 0; i < steps; i += run, q += run * Q_STEP) {
+                v16i sub[Q_ROWS][Q_WIDTH];
+                q_start(t, q256_from_aux(form) ? form->n_sub * b + j : -1, n, sub);
+                q_products(t, q, 256 * b + 4 * (steps * j + i), run, n, dot, sub);
+                q_scale_sums(scale + (q256_step_scale(form) + j) * Q_STEP, n, sub, total);
+            }
+        }
+        q_chain(t, scale, b, n, total, acc);
+        if (form->has_min) q256_chain_min(form, t, scale, b, n, acc);
+    }
+    q_acc_store(t, n, acc);
+}
+
+SIMD_INLINE struct q_type q256_type(const struct q256_form *form) {
+    return (struct q_type){
+        .xfmt = XFMT_Q8_256,
+        .block = 256,
+        .block_bytes = form->bytes,
+        .scale_steps = q256_scale_steps(form),
+    };
+}
+
+#endif

@@ -1,0 +1,192 @@
+/* The frame of the types with blocks of 32: a type says how a block of 16 weight rows unpacks, and
+ * gemv, panels and tiles follow.
+ *
+ * Outputs are lanes throughout: vector i of a block holds elements 4i .. 4i+3 of 16 rows, four
+ * bytes a lane. */
+#ifndef JL_KERNEL_CPU_LINEAR_Q32_H
+#define JL_KERNEL_CPU_LINEAR_Q32_H
+
+#include "kernel/cpu/linear_q_gemm.h"
+
+/* Constant in each file, so that everything it decides is decided by the compiler. */
+struct q32_form {
+    int bytes;      // of a block
+    int most;       // quants are stored as 0 .. most, `offset` higher than they count
+    int offset;     //
+    bool is_signed; // quants are int8 (most is 128, offset 0)
+    bool has_min;
+    void (*quants)(const struct q_rows *rows, size_t at, v16i w[8]);
+    void (*factors)(const struct q_rows *rows, size_t at, v16 *d, v16 *m); // m: with has_min
+};
+
+SIMD_INLINE int q32_offset(const struct q32_form *form) {
+    return form->is_signed ? Q_SIGNED_BIAS : form->offset;
+}
+
+/* f16 number `at` of each of 16 rows. */
+SIMD_INLINE v16 q_f16_at(const struct q_rows *rows, size_t at) {
+    uint16_t half[16];
+    SIMD_UNROLL
+    for (int i = 0; i < 8; i++) {
+        memcpy(&half[i], rows->p[i] + at, 2);
+        memcpy(&half[i + 8], rows->p[i + 8] + at, 2);
+    }
+    return v16_load_f16(half);
+}
+
+/* One block of 16 rows against one activation row. */
+SIMD_INLINE v16i q32_sum(const struct q32_form *form, const v16i w[8], const uint8_t *x, int sum) {
+    v16i total = v16i_set1(-q32_offset(form) * sum);
+#if defined(JINLIN_LEVEL_AVX512)
+    SIMD_UNROLL
+    for (int i = 0; i < 8; i++)
+        total = q_sub_dot(total, w[i], v16i_set1(q_load_i32(x + 4 * i)));
+#else
+    int run = q_run_steps(form->most, 8);
+    SIMD_UNROLL
+    for (int i = 0; i < 8; i += run) {
+        v16i part = v16i_zero();
+        SIMD_UNROLL
+        for (int k = i; k < i + run; k++) {
+            v16i quad = v16i_set1(q_load_i32(x + 4 * k));
+            part =
+                form->is_signed ? q_signed_sub_dot(part, w[k], quad) : q_sub_dot(part, w[k], quad);
+        }
+        total = v16i_dot16(total, part, v16i_set1(0x00010001));
+    }
+#endif
+    return total;
+}
+
+SIMD_INLINE void q32_gemv(const struct q32_form *form, const struct linear_args *args, int o,
+                          int r0, int n) {
+    const struct xrow_layout layout = xrow_layout(XFMT_Q8_32, args->n_in);
+    const struct q_rows rows = q_rows_at(args, o, 0);
+    const uint8_t *next = rows.next;
+    const uint8_t *x[4];
+    v16 acc[4];
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++) {
+        x[r] = args->x + (size_t)(r0 + r) * args->x_stride;
+        acc[r] = v16_zero();
+    }
+    for (int b = 0; b < args->n_in / 32; b++) {
+        size_t at = (size_t)b * (size_t)form->bytes;
+        v16i w[8];
+        v16 d, m;
+        q_prefetch(&next, 16 * form->bytes);
+        form->quants(&rows, at, w);
+        form->factors(&rows, at, &d, &m);
+        SIMD_UNROLL
+        for (int r = 0; r < n; r++) {
+            const int16_t *sums = (const int16_t *)(const void *)(x[r] + layout.sum_at) + 2 * b;
+            v16 d_x = v16_set1(((const float *)(const void *)(x[r] + layout.d_at))[b]);
+            int sum = sums[0] + sums[1];
+            v16i total = q32_sum(form, w, x[r] + 32 * b, sum);
+            acc[r] = v16_fma(v16_from_i32(total), v16_mul(d, d_x), acc[r]);
+            if (form->has_min) acc[r] = v16_fma(v16_set1((float)sum), v16_mul(m, d_x), acc[r]);
+        }
+    }
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++)
+        v16_store_n(args->y + (size_t)(r0 + r) * args->y_stride + o, acc[r], q_lanes(args, o));
+}
+
+/* ---- many rows: steps of a block's scales in the panel are d and, with has_min, m ---- */
+
+SIMD_INLINE int q32_scale_steps(const struct q32_form *form) { return form->has_min ? 2 : 1; }
+
+SIMD_INLINE void q32_panel(const struct q32_form *form, const struct q_rows *rows,
+                           const struct q_panel *p, int vec) {
+    const uint8_t *next = rows->next;
+    int steps = q32_scale_steps(form);
+    for (int b = 0; b < p->n_block; b++) {
+        size_t at = (size_t)b * (size_t)form->bytes;
+        v16i w[8];
+        v16 d, m;
+        q_prefetch(&next, 16 * form->bytes);
+        form->quants(rows, at, w);
+        SIMD_UNROLL
+        for (int i = 0; i < 8; i++)
+            q_put(p->q, 8 * b + i, vec, form->is_signed ? q_signed(w[i]) : w[i]);
+        form->factors(rows, at, &d, &m);
+        q_put(p->scale, steps * b, vec, v16_bits(d));
+        if (form->has_min) q_put(p->scale, steps * b + 1, vec, v16_bits(m));
+    }
+}
+
+/* aux: with has_min the sum of the block's activations as a float, else what the offset adds. */
+SIMD_INLINE void q32_prepare(const struct q32_form *form, const struct q_tile *t, int n) {
+    int factor = form->has_min ? 1 : -q32_offset(form);
+    const v16i factors = v16i_set1((int32_t)((uint32_t)(uint16_t)factor * 0x10001u));
+    if (factor == 0) return;
+    for (int r = 0; r < n; r++)
+        for (int b = 0; b < t->panel.n_block; b += 16) {
+            int left = t->panel.n_block - b, lanes = left < 16 ? left : 16;
+            v16i sums = v16i_load_n(t->sum[r] + 2 * b, lanes);
+            sums = v16i_dot16(v16i_zero(), sums, factors);
+            v16i_store(t->aux[r] + b, form->has_min ? v16_bits(v16_from_i32(sums)) : sums);
+        }
+}
+
+/* The minima's part of the chain. */
+SIMD_INLINE void q32_chain_min(const struct q_tile *t, const uint8_t *scale, int b, int n,
+                               v16 acc[Q_ROWS][Q_WIDTH]) {
+    SIMD_UNROLL
+    for (int r = 0; r < n; r++) {
+        v16 d_x = v16_set1(t->d[r][b]), sum = v16_set1(((const float *)(const void *)t->aux[r])[b]);
+        SIMD_UNROLL
+        for (int v = 0; v < Q_WIDTH; v++) {
+            const float *m = (const float *)(const void *)(scale + Q_STEP + 64 * v);
+            acc[r][v] = v16_fma(sum, v16_mul(v16_load(m), d_x), acc[r][v]);
+        }
+    }
+}
+
+/* total[r][v] += the products of a block. */
+SIMD_INLINE void q32_products(const struct q32_form *form, const struct q_tile *t, const uint8_t *q,
+                              int b, int n, v16i total[Q_ROWS][Q_WIDTH]) {
+    q_dot_fn *dot = form->is_signed ? q_signed_sub_dot : q_sub_dot;
+#if defined(JINLIN_LEVEL_AVX512)
+    q_products(t, q, 32 * b, 8, n, dot, total);
+#else
+    int run = q_run_steps(form->most, 8);
+    SIMD_UNROLL
+    for (int i = 0; i < 8; i += run) {
+        v16i part[Q_ROWS][Q_WIDTH];
+        q_start(t, -1, n, part);
+        q_products(t, q + i * Q_STEP, 32 * b + 4 * i, run, n, dot, part);
+        SIMD_UNROLL
+        for (int r = 0; r < n; r++)
+            total[r][0] = v16i_settle(v16i_dot16(total[r][0], part[r][0], v16i_set1(0x00010001)));
+    }
+#endif
+}
+
+SIMD_INLINE void q32_tile(const struct q32_form *form, const struct q_tile *t, int n) {
+    const uint8_t *q = t->panel.q, *scale = t->panel.scale;
+    bool from_aux = !form->has_min && q32_offset(form) != 0;
+    v16 acc[Q_ROWS][Q_WIDTH];
+    q_acc_load(t, n, acc);
+    for (int b = 0; b < t->panel.n_block; b++) {
+        v16i total[Q_ROWS][Q_WIDTH];
+        q_start(t, from_aux ? b : -1, n, total);
+        q32_products(form, t, q, b, n, total);
+        q_chain(t, scale, b, n, total, acc);
+        if (form->has_min) q32_chain_min(t, scale, b, n, acc);
+        q += 8 * Q_STEP;
+        scale += q32_scale_steps(form) * Q_STEP;
+    }
+    q_acc_store(t, n, acc);
+}
+
+SIMD_INLINE struct q_type q32_type(const struct q32_form *form) {
+    return (struct q_type){
+        .xfmt = XFMT_Q8_32,
+        .block = 32,
+        .block_bytes = form->bytes,
+        .scale_steps = q32_scale_steps(form),
+    };
+}
+
+#endif
