@@ -77,7 +77,7 @@ static void check(const struct tokenizer *t, const struct tokenizer_text *text, 
     struct jl_error err;
     char *out = NULL;
     size_t len = 0, cap = 0;
-    if (tokenizer_encode_marked(t, text, flags, &ids, &err) != JL_OK) abort();
+    if (tokenizer_encode_marked(t, text, flags, &ids, NULL, &err) != JL_OK) abort();
     token_stream_init(&stream, t, true);
     stream.raw = stream.show_control = true;
     for (size_t i = 0; i < ids.len; i++) {

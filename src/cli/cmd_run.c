@@ -126,7 +126,7 @@ static enum jl_status ask(struct run *run, struct conversation *said, struct jl_
     json_t *message;
     if (run->system) JL_TRY(conversation_set_system(said, run->system, strlen(run->system), err));
     JL_TRY(conversation_message("user", run->text, run->len, &message, err));
-    return conversation_add(said, message, NULL, err);
+    return conversation_add(said, message, err);
 }
 
 /* One turn through the chat template; only the answer is printed. */

@@ -40,6 +40,8 @@ void timeline_free(struct timeline *timeline) {
 
 int timeline_n_token(const struct timeline *timeline) { return state_n_pos(timeline->state); }
 
+const int32_t *timeline_ids(const struct timeline *timeline) { return timeline->ids; }
+
 int timeline_capacity(const struct timeline *timeline) {
     return exec_model(timeline->exec)->hp.n_ctx_train;
 }

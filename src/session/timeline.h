@@ -15,6 +15,7 @@ enum jl_status timeline_create(struct exec *exec, struct timeline **out, struct 
 void timeline_free(struct timeline *timeline); // NULL is fine
 
 int timeline_n_token(const struct timeline *timeline);         // in the state
+const int32_t *timeline_ids(const struct timeline *timeline);  // these, until the next change
 int timeline_capacity(const struct timeline *timeline);        // the model's context length
 size_t timeline_bytes(const struct timeline *timeline);        // of the cached state
 const float *timeline_logits(const struct timeline *timeline); // (n_vocab), after the last token

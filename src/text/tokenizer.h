@@ -128,6 +128,9 @@ int tokenizer_vocab_size(const struct tokenizer *tokenizer);
 int32_t tokenizer_bos(const struct tokenizer *tokenizer); // TOKEN_NONE when absent
 int32_t tokenizer_eos(const struct tokenizer *tokenizer);
 bool tokenizer_is_control(const struct tokenizer *tokenizer, int32_t id);
+/* Control, unknown and added tokens, but for added white space: they mean more than their letters.
+ */
+bool tokenizer_is_mark(const struct tokenizer *tokenizer, int32_t id);
 /* The text of a token that is found as it stands (special or added), as the id; TOKEN_NONE. */
 int32_t tokenizer_find_added(const struct tokenizer *tokenizer, const char *text, size_t len);
 
@@ -152,11 +155,23 @@ struct token_ids {
     int32_t *data; // heap, the caller frees; not NULL on success
     size_t len;
 };
+/* A mark that was found in the text, as ids[at]: its bytes, with the white space it took. `bytes` is
+ * empty where a normaliser has rewritten them. */
+struct token_place {
+    size_t at;
+    struct text_span bytes;
+};
+struct token_places {
+    struct token_place *data; // heap, the caller frees; ascending
+    size_t len, cap;
+};
 /* As tokenizer_encode, the text as one; but a special token is found only where none of its bytes
- * lies in a user's span. Added tokens that are not special are found everywhere. */
+ * lies in a user's span. Added tokens that are not special are found everywhere. `places` may be
+ * NULL. */
 enum jl_status tokenizer_encode_marked(const struct tokenizer *tokenizer,
                                        const struct tokenizer_text *text, int flags,
-                                       struct token_ids *ids, struct jl_error *err);
+                                       struct token_ids *ids, struct token_places *places,
+                                       struct jl_error *err);
 
 /* Streaming decode: feed ids one at a time; only whole UTF-8 characters come out, the rest waits.
  * Control and unknown tokens give no text unless `show_control` is set. With `raw` bytes come out
@@ -180,5 +195,7 @@ enum jl_status token_stream_push(struct token_stream *stream, int32_t id, char *
 /* Flushes what waits: bytes that never became a character come out as U+FFFD. */
 enum jl_status token_stream_end(struct token_stream *stream, char **text, size_t *len, size_t *cap,
                                 struct jl_error *err);
+/* Do both give the same text for whatever ids come next? */
+bool token_stream_agree(const struct token_stream *a, const struct token_stream *b);
 
 #endif

@@ -12,10 +12,10 @@ FIRST_BYTE = 4
 SPACE = "\u2581"
 
 
-def tokenizer(words, special, bos, eos):
+def tokenizer(words, special, pieces, bos, eos):
     names = ["<unk>", bos, "<pad>", SPACE] + [f"<0x{byte:02X}>" for byte in range(256)]
     vocab = {name: i for i, name in enumerate(names)}
-    for word in special + words:
+    for word in special + words + list(pieces):
         vocab.setdefault(word, len(vocab))
     added = [{"id": vocab[word], "content": word, "single_word": False, "lstrip": False,
               "rstrip": False, "normalized": False, "special": word not in words}
@@ -30,7 +30,8 @@ def tokenizer(words, special, bos, eos):
             {"type": "ByteFallback"}, {"type": "Fuse"}]},
         "model": {"type": "BPE", "dropout": None, "unk_token": "<unk>",
                   "continuing_subword_prefix": None, "end_of_word_suffix": None, "fuse_unk": True,
-                  "byte_fallback": True, "ignore_merges": False, "vocab": vocab, "merges": []},
+                  "byte_fallback": True, "ignore_merges": False, "vocab": vocab,
+                  "merges": [" ".join(piece) for piece in pieces if len(piece) == 2]},
     }
 
 
@@ -75,14 +76,17 @@ def dump(folder, name, value):
 
 
 def make(folder, script, start, special=(), template=None, context=2048, eos="<end>", bos="<s>",
-         generation=None):
+         generation=None, pieces=()):
     """script: token text -> list of successors' texts. What it does not name is followed by
-    `start`. Texts of one character below 128 may also be a key: that byte's token."""
+    `start`. Texts of one character below 128 may also be a key: that byte's token; "<0xXX>" is one
+    everywhere. Words of the script are added tokens, but for `pieces`: ordinary ones, of one
+    character or merged from two."""
     os.makedirs(folder)
     special = [eos] + [word for word in special if word != eos]
-    words = sorted({word for following in script.values() for word in following if word not in special}
-                   | {word for word in script if len(word) > 1 and word not in special} | {start} - set(special))
-    vocab, data = tokenizer(words, special, bos, eos)
+    others = {*special, *pieces, SPACE, *(f"<0x{byte:02X}>" for byte in range(256))}
+    words = sorted(({word for following in script.values() for word in following}
+                    | {word for word in script if len(word) > 1} | {start}) - others)
+    vocab, data = tokenizer(words, special, pieces, bos, eos)
 
     def token(text):
         return vocab[text] if text in vocab else FIRST_BYTE + ord(text)

@@ -799,6 +799,133 @@ class Templates(Base):
         self.assertEqual(code, 2)
 
 
+# A model that spells what it says in other tokens than encoding would: characters and bytes one by
+# one, where two of them are a token.
+SPELLED = {
+    "\u6625": ["\u7720"], "\u7720": ["\u4e0d"], "\u4e0d": ["\u89c9"], "\u89c9": ["<|im_end|>"],
+    "<go-space>": ["\u5904"], "\u5904": ["<0xE9>"], "<0xE9>": ["<0xB8>"], "<0xB8>": ["<0x9F>"],
+    "<0x9F>": ["\u2581"], "\u2581": ["<|im_end|>"],
+    "<go-forge>": ["\u95fb"], "\u95fb": ["<think>"], "<think>": ["\u557c"], "\u557c": ["<|im_end|>"],
+}
+PIECES = ["\u6625", "\u7720", "\u4e0d", "\u89c9", "\u6625\u7720", "\u4e0d\u89c9", "\u5904", "\u95fb", "\u557c",
+          "\u9e1f"]
+TRIMMING = """{%- macro begin(question) -%}
+<|im_start|>assistant
+{% for word in ['space', 'forge'] if word in question %}<go-{{ word }}>{% endfor %}
+{%- endmacro -%}
+{%- for m in messages -%}
+{%- if m.role == 'assistant' %}{{ begin(messages[loop.index0 - 1].content) }}
+{%- else %}<|im_start|>{{ m.role }}
+{% endif %}{{ m.content | trim }}<|im_end|>
+{% endfor %}{{ begin(messages[-1].content) }}"""
+
+
+class Spelling(Base):
+    """What the cached state holds stays there, however it was spelled."""
+    POEM = "\u6625\u7720\u4e0d\u89c9"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.spelled = os.path.join(cls.models.name, "spelled")
+        scripted_model.make(cls.spelled, SPELLED, "\u6625", special=["<|im_end|>", "<|im_start|>", "<think>", "</think>",
+                                                                   "<go-space>", "<go-forge>"],
+                            template=TRIMMING, eos="<|im_end|>", context=50000, pieces=PIECES)
+
+    def ask(self, terminal, text):
+        """Tokens read, tokens kept, tokens in the state after the answer."""
+        terminal.send(text + "\r")
+        found = re.search(r"read (\d+) at \d+/s, kept (\d+); context (\d+) of", terminal.expect(PROMPT))
+        return tuple(int(number) for number in found.groups())
+
+    def command(self, terminal, text):
+        terminal.send(text + "\r")
+        return terminal.expect(PROMPT)
+
+    def turn(self, text):
+        """How many tokens a question adds to a finished answer."""
+        whole = f"<|im_end|>\n<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
+        return self.count(whole)
+
+    def count(self, text):
+        code, out, _ = self.run_program("tokenize", self.spelled, "--special", stdin=text)
+        self.assertEqual(code, 0)
+        return len(json.loads(out))
+
+    def test_only_what_is_new_is_read(self):
+        self.assertEqual(self.count(self.POEM), 2)  # the model writes four
+        terminal = self.chat(model=self.spelled)
+        read, kept, used = self.ask(terminal, "a")
+        self.assertEqual((kept, used), (0, read + 4))
+        total = 0
+        for text in ("b", self.POEM, "cd"):
+            read, kept, now = self.ask(terminal, text)
+            self.assertEqual((read, kept), (self.turn(text), used))
+            total, used = total + kept, now
+        self.assertIn(f"{total} reused", self.command(terminal, "/stats"))
+        self.assertEqual([message["content"] for message in self.saved(terminal)[1::2]], [self.POEM] * 4)
+
+    def test_retry_and_load(self):
+        terminal = self.chat(model=self.spelled)
+        self.ask(terminal, "a")
+        used = self.ask(terminal, "b")[2]
+        self.assertEqual(self.ask(terminal, "/retry"), (1, used - 5, used))
+        self.assertEqual(self.ask(terminal, "c")[:2], (self.turn("c"), used))
+        self.saved(terminal, "three.json")
+        after = self.ask(terminal, "d")[2]
+        self.command(terminal, "/load " + self.path("three.json"))
+        shared = self.count("<|im_end|>\n<|im_start|>user\n")
+        self.assertEqual(self.ask(terminal, "e")[:2],
+                         (self.turn("e") - shared, after - 4 - self.turn("d") + shared))
+        self.command(terminal, "/clear")
+        read, kept, _ = self.ask(terminal, "a")
+        self.assertEqual(kept + read, self.turn("a") - 2)
+        self.command(terminal, "/load " + self.path("three.json"))  # its answers are not in the state
+        read, kept, used = self.ask(terminal, "d")
+        self.assertLess(kept, read)
+        self.assertEqual(self.ask(terminal, "e")[:2], (self.turn("e"), used))
+        other = self.chat(model=self.spelled)
+        self.command(other, "/load " + self.path("three.json"))
+        read, kept, used = self.ask(other, "d")
+        self.assertEqual(kept, 0)
+        self.assertEqual(self.ask(other, "e")[:2], (self.turn("e"), used))
+
+    def test_another_system_message(self):
+        terminal = self.chat(model=self.spelled)
+        self.ask(terminal, "a")
+        self.command(terminal, "/system be brief")
+        read, kept, used = self.ask(terminal, "b")
+        self.assertEqual(kept, self.count("<|im_start|>"))
+        self.assertEqual(self.ask(terminal, "c")[:2], (self.turn("c"), used))
+
+    def test_what_the_template_trims(self):
+        terminal = self.chat(model=self.spelled)
+        used = self.ask(terminal, "space")[2]
+        self.assertEqual(self.saved(terminal)[1]["content"], "\u5904\u9e1f ")
+        self.assertEqual(self.ask(terminal, "b")[:2], (self.turn("b"), used - 1))
+
+    def test_a_character_that_was_cut(self):
+        terminal = self.chat("-n", "3", model=self.spelled)
+        used = self.ask(terminal, "space")[2]
+        self.assertEqual(self.saved(terminal)[1]["content"], "\u5904\ufffd")
+        self.assertEqual(self.ask(terminal, "b")[:2], (3 + self.turn("b"), used - 2))
+
+    def test_a_mark_is_not_its_letters(self):
+        terminal = self.chat(model=self.spelled)
+        used = self.ask(terminal, "forge")[2]
+        self.assertEqual(self.saved(terminal)[1]["content"], "\u95fb<think>\u557c")
+        letters = len("<think>") + 1
+        self.assertEqual(self.ask(terminal, "b")[:2], (letters + self.turn("b"), used - 2))
+
+    def test_without_a_template(self):
+        terminal = self.chat("--plain", model=self.spelled)
+        read, kept, used = self.ask(terminal, "a")
+        self.assertEqual((read, kept, used), (1, 0, 5))
+        read, kept, used = self.ask(terminal, "bc")
+        self.assertEqual((read, kept, used), (2, 5, 11))
+        self.assertEqual(self.ask(terminal, "/retry"), (1, 6, 11))
+
+
 class Pipes(Base):
     def test_chat_without_a_terminal(self):
         code, out, err = self.run_program("chat", self.plain, stdin="x\nE\n/stats\n/bogus\nno newline C")

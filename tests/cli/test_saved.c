@@ -15,7 +15,7 @@ static void add(struct conversation *said, const char *json) {
     struct jl_error err = {0};
     json_t *message = json_loads(json, JSON_ALLOW_NUL, NULL);
     assert_non_null(message);
-    assert_int_equal(conversation_add(said, message, NULL, &err), JL_OK);
+    assert_int_equal(conversation_add(said, message, &err), JL_OK);
 }
 
 static void begin(struct conversation *said) {
@@ -124,28 +124,26 @@ static void test_messages(void **state) {
     struct conversation said;
     struct jl_error err = {0};
     json_t *message;
-    struct id_buffer ids = {0}, taken;
     begin(&said);
     assert_int_equal(conversation_message("user", "\xff", 1, &message, &err), JL_ERR_USAGE);
     assert_int_equal(conversation_message("user", "x", 1, &message, &err), JL_OK);
-    assert_true(buffer_append_id(&ids, 7));
-    assert_int_equal(conversation_add(&said, message, &ids, &err), JL_OK);
-    assert_null(ids.data); // taken over
+    assert_int_equal(conversation_add(&said, message, &err), JL_OK);
     for (int i = 0; i < 40; i++)
         add(&said, "{\"role\": \"user\", \"content\": \"\"}");
     while (conversation_count(&said) > 3)
         conversation_drop_last(&said);
     assert_true(conversation_is(&said, 2, "user"));
-    message = conversation_take_last(&said, &taken);
-    assert_int_equal(taken.len, 1);
-    assert_int_equal(taken.data[0], 7);
-    assert_int_equal(conversation_add(&said, message, &taken, &err), JL_OK);
+    message = conversation_take_last(&said);
+    assert_string_equal(json_string_value(json_object_get(message, "content")), "x");
+    assert_int_equal(conversation_count(&said), 2);
+    assert_int_equal(conversation_add(&said, message, &err), JL_OK);
+    assert_true(conversation_is(&said, 2, "user"));
     assert_int_equal(conversation_set_system(&said, "s", 1, &err), JL_OK);
     conversation_clear(&said);
     assert_int_equal(conversation_count(&said), 0);
     assert_non_null(said.system);
     conversation_drop_last(&said);
-    assert_null(conversation_take_last(&said, &taken));
+    assert_null(conversation_take_last(&said));
     assert_int_equal(conversation_set_system(&said, "", 0, &err), JL_OK);
     assert_null(said.system);
     conversation_free(&said);

@@ -77,6 +77,7 @@ static void test_only_what_is_new_is_fed(void **state) {
     for (int i = 40; i < 50; i++)
         assert_int_equal(timeline_push(rig->timeline, rig->ids[i], &err), JL_OK);
     check_logits(rig, rig->ids, 50);
+    assert_memory_equal(timeline_ids(rig->timeline), rig->ids, 50 * sizeof *rig->ids);
     sync(rig, rig->ids, 90, 50); // generated tokens count like any other
     check_logits(rig, rig->ids, 90);
     sync(rig, rig->ids, 60, 59); // shorter: its last token once more, for the logits

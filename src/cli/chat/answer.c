@@ -1,6 +1,5 @@
 #include "cli/chat/answer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct listener {
@@ -16,7 +15,6 @@ void answer_free(struct answer *answer) {
     buffer_free(&answer->content);
     buffer_free(&answer->reasoning);
     json_decref(answer->calls);
-    free(answer->ids.data);
     *answer = (struct answer){0};
 }
 
@@ -110,7 +108,6 @@ static enum jl_status on_token(void *ctx, int32_t id, const char *text, size_t l
                                struct jl_error *err) {
     struct listener *listener = ctx;
     struct answer *answer = listener->answer;
-    if (id != TOKEN_NONE && !buffer_append_id(&answer->ids, id)) return no_memory(err);
     if (!listener->stream) {
         struct dialect_event event = {.kind = DIALECT_CONTENT, .text = text, .len = len};
         JL_TRY(on_text(listener, &event, err));

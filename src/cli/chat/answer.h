@@ -8,6 +8,7 @@
 #include "cli/chat/prompt.h"
 #include "cli/chat/screen.h"
 #include "cli/talk.h"
+#include "text/buffer.h"
 #include "text/dialect.h"
 
 struct answer_request {
@@ -24,7 +25,6 @@ struct answer_request {
 struct answer {
     struct byte_buffer content, reasoning;
     json_t *calls; // an array as in conversation.h, or NULL: none
-    struct id_buffer ids;
     enum talk_stop why;
     int n_prompt, n_reused; // tokens of the prompt, and how many of them were in the state
     int n_token;

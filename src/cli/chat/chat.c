@@ -1,7 +1,5 @@
 #include "cli/chat/chat.h"
 
-#include <stdlib.h>
-
 #include "cli/chat/signals.h"
 
 /* Failures after which the conversation can go on as it was, if only to be saved: all but those of
@@ -52,7 +50,7 @@ static enum jl_status keep(struct chat *chat, struct answer *answer, struct jl_e
         json_object_set_new(message, "reasoning",
                             json_stringn(answer->reasoning.data, answer->reasoning.len));
     if (answer->calls) json_object_set(message, "tool_calls", answer->calls);
-    return conversation_add(&chat->said, message, &answer->ids, err);
+    return conversation_add(&chat->said, message, err);
 }
 
 static void note_failure(struct chat *chat, enum jl_status status, const char *message) {
@@ -112,7 +110,7 @@ enum jl_status chat_ask(struct chat *chat, const char *text, size_t len, struct 
         screen_note(&chat->screen, "%s", err->message);
         return JL_OK;
     }
-    if (status == JL_OK) status = conversation_add(&chat->said, message, NULL, err);
+    if (status == JL_OK) status = conversation_add(&chat->said, message, err);
     if (status != JL_OK) return status;
     chat->sampling.sequence = 0;
     status = reply(chat, &kept, err);
@@ -132,9 +130,8 @@ enum jl_status chat_retry(struct chat *chat, struct jl_error *err) {
         return JL_OK;
     }
     json_t *old = NULL;
-    struct id_buffer ids = {0};
     if (answered) {
-        old = conversation_take_last(&chat->said, &ids);
+        old = conversation_take_last(&chat->said);
         chat->sampling.sequence++;
     }
     if (chat->sampling.temperature <= 0)
@@ -143,10 +140,9 @@ enum jl_status chat_retry(struct chat *chat, struct jl_error *err) {
     enum jl_status status = reply(chat, &kept, err);
     struct jl_error inner;
     if (old && !kept) { // nothing new came: the old answer stays
-        enum jl_status back = conversation_add(&chat->said, old, &ids, &inner);
+        enum jl_status back = conversation_add(&chat->said, old, &inner);
         return status == JL_OK && back != JL_OK ? jl_fail(err, back, "%s", inner.message) : status;
     }
     json_decref(old);
-    free(ids.data);
     return status;
 }

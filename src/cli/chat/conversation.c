@@ -1,6 +1,5 @@
 #include "cli/chat/conversation.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static enum jl_status no_memory(struct jl_error *err) {
@@ -12,21 +11,11 @@ enum jl_status conversation_init(struct conversation *out, struct jl_error *err)
     return out->messages ? JL_OK : no_memory(err);
 }
 
-static void free_ids(struct id_buffer *ids) {
-    free(ids->data);
-    *ids = (struct id_buffer){0};
-}
-
 void conversation_clear(struct conversation *conversation) {
-    for (size_t i = 0; i < conversation->cap; i++)
-        free_ids(&conversation->ids[i]);
     json_array_clear(conversation->messages);
 }
 
 void conversation_free(struct conversation *conversation) {
-    for (size_t i = 0; i < conversation->cap; i++)
-        free_ids(&conversation->ids[i]);
-    free(conversation->ids);
     json_decref(conversation->messages);
     json_decref(conversation->system);
     *conversation = (struct conversation){0};
@@ -42,47 +31,21 @@ bool conversation_is(const struct conversation *conversation, size_t i, const ch
     return is && !strcmp(is, role);
 }
 
-static enum jl_status make_room(struct conversation *conversation, struct jl_error *err) {
-    if (conversation_count(conversation) < conversation->cap) return JL_OK;
-    size_t cap = conversation->cap ? 2 * conversation->cap : 16;
-    struct id_buffer *grown = realloc(conversation->ids, cap * sizeof *grown);
-    if (!grown) return no_memory(err);
-    memset(grown + conversation->cap, 0, (cap - conversation->cap) * sizeof *grown);
-    conversation->ids = grown;
-    conversation->cap = cap;
-    return JL_OK;
-}
-
 enum jl_status conversation_add(struct conversation *conversation, json_t *message,
-                                struct id_buffer *ids, struct jl_error *err) {
-    enum jl_status status = make_room(conversation, err);
-    size_t at = conversation_count(conversation);
-    if (status != JL_OK) json_decref(message);
-    if (status == JL_OK && json_array_append_new(conversation->messages, message))
-        status = no_memory(err);
-    if (ids && status == JL_OK) {
-        conversation->ids[at] = *ids;
-        *ids = (struct id_buffer){0};
-    }
-    if (ids) free_ids(ids);
-    return status;
+                                struct jl_error *err) {
+    return json_array_append_new(conversation->messages, message) ? no_memory(err) : JL_OK;
 }
 
-json_t *conversation_take_last(struct conversation *conversation, struct id_buffer *ids) {
+json_t *conversation_take_last(struct conversation *conversation) {
     size_t n = conversation_count(conversation);
-    *ids = (struct id_buffer){0};
     if (!n) return NULL;
     json_t *last = json_incref(json_array_get(conversation->messages, n - 1));
-    *ids = conversation->ids[n - 1];
-    conversation->ids[n - 1] = (struct id_buffer){0};
     json_array_remove(conversation->messages, n - 1);
     return last;
 }
 
 void conversation_drop_last(struct conversation *conversation) {
-    struct id_buffer ids;
-    json_decref(conversation_take_last(conversation, &ids));
-    free(ids.data);
+    json_decref(conversation_take_last(conversation));
 }
 
 /* A JSON string, or the reason why there is none. */

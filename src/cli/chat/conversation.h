@@ -6,15 +6,14 @@
 #define JL_CLI_CHAT_CONVERSATION_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "base/status.h"
-#include "text/buffer.h"
 
 struct conversation {
-    json_t *system;        // a string, or NULL
-    json_t *messages;      // an array
-    struct id_buffer *ids; // (cap): of message i where its tokens are known, else empty
-    size_t cap;
+    json_t *system;   // a string, or NULL
+    json_t *messages; // an array
 };
 
 enum jl_status conversation_init(struct conversation *out, struct jl_error *err);
@@ -24,12 +23,12 @@ void conversation_clear(struct conversation *conversation); // the system messag
 size_t conversation_count(const struct conversation *conversation);
 bool conversation_is(const struct conversation *conversation, size_t i, const char *role);
 
-/* Takes `message` (a reference) and, where not NULL, the ids. Also when it fails. */
+/* Takes `message` (a reference), also when it fails. */
 enum jl_status conversation_add(struct conversation *conversation, json_t *message,
-                                struct id_buffer *ids, struct jl_error *err);
+                                struct jl_error *err);
 void conversation_drop_last(struct conversation *conversation);
-/* The same, but the message and its ids become the caller's. NULL: there is none. */
-json_t *conversation_take_last(struct conversation *conversation, struct id_buffer *ids);
+/* The same, but the message becomes the caller's. NULL: there is none. */
+json_t *conversation_take_last(struct conversation *conversation);
 
 /* Text that is not UTF-8 is JL_ERR_USAGE. len 0 removes the system message. */
 enum jl_status conversation_set_system(struct conversation *conversation, const char *text,

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/splice.h"
+#include "text/buffer.h"
+
 static enum jl_status no_memory(struct jl_error *err) {
     return jl_fail(err, JL_ERR_MEMORY, "out of memory for a prompt");
 }
@@ -103,17 +106,20 @@ static json_t *variables_of(const struct conversation *conversation) {
     return NULL;
 }
 
-static enum jl_status encode(const struct talk *talk, const struct prompt_form *form,
-                             const struct chat_rendered *rendered, struct prompt *out,
-                             struct jl_error *err) {
-    struct tokenizer_text text = {rendered->text, rendered->len, rendered->user, rendered->n_user};
+/* What the timeline holds of the text stays as it was spelled. */
+static enum jl_status encode(const struct talk *talk, const struct tokenizer_text *text, int flags,
+                             struct prompt *out, struct jl_error *err) {
+    const struct splice_known known = {
+        .ids = timeline_ids(talk->timeline),
+        .n = (size_t)timeline_n_token(talk->timeline),
+        .max = (size_t)timeline_capacity(talk->timeline),
+    };
     struct token_ids ids;
-    JL_TRY(tokenizer_encode_marked(talk->tokenizer, &text, ENCODE_SPECIAL, &ids, err));
-    *out = (struct prompt){ids.data, ids.len,
-                           dialect_prompt_end(form->dialect, rendered->text, rendered->len)};
+    JL_TRY(splice_encode(talk->tokenizer, text, flags, &known, &ids, err));
+    *out = (struct prompt){.ids = ids.data, .n = ids.len};
     if (ids.len) return JL_OK;
     prompt_free(out);
-    return jl_fail(err, JL_ERR_UNSUPPORTED, "the chat template gives an empty prompt");
+    return jl_fail(err, JL_ERR_USAGE, "the prompt is empty: give at least one token of text");
 }
 
 /* Without tools `tools` is none, as everywhere. Templates made for tools alone walk through it
@@ -132,11 +138,17 @@ static enum jl_status build_templated(const struct talk *talk, const struct prom
                                       const struct conversation *conversation, struct prompt *out,
                                       struct jl_error *err) {
     struct chat_rendered rendered = {0};
+    struct tokenizer_text text;
     json_t *variables = variables_of(conversation);
     enum jl_status status = variables && set_switches(form, variables) ? JL_OK : no_memory(err);
     if (status == JL_OK) status = open_template_variables(&form->source, variables, err);
     if (status == JL_OK) status = render(form, variables, &rendered, err);
-    if (status == JL_OK) status = encode(talk, form, &rendered, out, err);
+    if (status == JL_OK && rendered.len == 0)
+        status = jl_fail(err, JL_ERR_UNSUPPORTED, "the chat template gives an empty prompt");
+    text = (struct tokenizer_text){rendered.text, rendered.len, rendered.user, rendered.n_user};
+    if (status == JL_OK) status = encode(talk, &text, ENCODE_SPECIAL, out, err);
+    if (status == JL_OK)
+        out->start = dialect_prompt_end(form->dialect, rendered.text, rendered.len);
     chat_rendered_free(&rendered);
     json_decref(variables);
     return status;
@@ -144,58 +156,20 @@ static enum jl_status build_templated(const struct talk *talk, const struct prom
 
 /* ---- without one ---- */
 
-static bool append(struct id_buffer *all, const int32_t *ids, size_t n) {
-    if (!buffer_reserve_ids(all, n)) return false;
-    memcpy(all->data + all->len, ids, n * sizeof *ids);
-    all->len += n;
-    return true;
-}
-
-static enum jl_status append_text(const struct talk *talk, struct byte_buffer *text,
-                                  struct id_buffer *all, struct jl_error *err) {
-    int32_t *ids;
-    size_t n;
-    if (!text->len) return JL_OK;
-    JL_TRY(tokenizer_encode(talk->tokenizer, text->data, text->len, all->len ? 0 : ENCODE_ADD_BOS,
-                            &ids, &n, err));
-    bool fits = append(all, ids, n);
-    free(ids);
-    text->len = 0;
-    return fits ? JL_OK : no_memory(err);
-}
-
-static enum jl_status join(const struct talk *talk, const struct conversation *conversation,
-                           struct byte_buffer *text, struct id_buffer *all, struct jl_error *err) {
-    size_t n = conversation_count(conversation);
-    for (size_t i = 0; i < n; i++) {
-        const struct id_buffer *known = &conversation->ids[i];
-        const json_t *content =
-            json_object_get(json_array_get(conversation->messages, i), "content");
-        // A question's tokens depend on nothing before it, except that the first has BOS.
-        bool alone = i > 0 && conversation->ids[i - 1].len;
-        if (known->len || alone) JL_TRY(append_text(talk, text, all, err));
-        if (known->len) {
-            if (!append(all, known->data, known->len)) return no_memory(err);
-        } else if (!buffer_append(text, json_string_value(content), json_string_length(content))) {
-            return no_memory(err);
-        }
-    }
-    return append_text(talk, text, all, err);
-}
-
 static enum jl_status build_plain(const struct talk *talk, const struct conversation *conversation,
                                   struct prompt *out, struct jl_error *err) {
-    struct byte_buffer text = {0};
-    struct id_buffer all = {0};
-    *out = (struct prompt){0};
-    enum jl_status status = join(talk, conversation, &text, &all, err);
-    if (status == JL_OK && all.len == 0)
-        status = jl_fail(err, JL_ERR_USAGE, "the prompt is empty: give at least one token of text");
-    buffer_free(&text);
-    if (status == JL_OK)
-        *out = (struct prompt){.ids = all.data, .n = all.len};
-    else
-        free(all.data);
+    struct byte_buffer all = {0};
+    const json_t *message;
+    size_t i;
+    enum jl_status status = JL_OK;
+    json_array_foreach(conversation->messages, i, message) {
+        const json_t *content = json_object_get(message, "content");
+        if (!buffer_append(&all, json_string_value(content), json_string_length(content)))
+            status = no_memory(err);
+    }
+    struct tokenizer_text text = {.text = all.data, .len = all.len};
+    if (status == JL_OK) status = encode(talk, &text, ENCODE_ADD_BOS, out, err);
+    buffer_free(&all);
     return status;
 }
 

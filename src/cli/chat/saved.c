@@ -112,7 +112,7 @@ static enum jl_status read_messages(const char *path, const json_t *list, struct
         if (status == JL_OK && is_system && i > 0)
             status = bad(path, i, "only the first message may be", "system", err);
         if (status == JL_OK && !is_system) {
-            JL_TRY(conversation_add(out, message, NULL, err));
+            JL_TRY(conversation_add(out, message, err));
             continue;
         }
         if (status == JL_OK) out->system = json_incref(json_object_get(message, "content"));

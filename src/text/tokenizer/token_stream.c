@@ -221,3 +221,12 @@ enum jl_status token_stream_end(struct token_stream *stream, char **text, size_t
     *len = out.len;
     return JL_OK;
 }
+
+bool token_stream_agree(const struct token_stream *a, const struct token_stream *b) {
+    const struct tokenizer *tokenizer = a->tokenizer;
+    return tokenizer == b->tokenizer && a->show_control == b->show_control && a->raw == b->raw &&
+           a->started == b->started && a->space_waits == b->space_waits &&
+           a->n_dropped == b->n_dropped && a->n_waiting == b->n_waiting &&
+           (a->last == b->last || !tokenizer->drop_repeats) && a->n_held == b->n_held &&
+           memcmp(a->held, b->held, (size_t)a->n_held) == 0;
+}

@@ -30,6 +30,16 @@ bool tokenizer_is_control(const struct tokenizer *tokenizer, int32_t id) {
     return vocab_has(&tokenizer->vocab, id) && tokenizer->vocab.tokens[id].type == TOKEN_CONTROL;
 }
 
+bool tokenizer_is_mark(const struct tokenizer *tokenizer, int32_t id) {
+    if (!vocab_has(&tokenizer->vocab, id)) return false;
+    const struct vocab_token *token = &tokenizer->vocab.tokens[id];
+    if (token->type != TOKEN_USER_DEFINED)
+        return token->type == TOKEN_CONTROL || token->type == TOKEN_UNKNOWN;
+    for (size_t i = 0; i < token->out_len; i++)
+        if (!memchr(" \t\n\r", token->out[i], 4)) return true;
+    return false;
+}
+
 int32_t tokenizer_find_added(const struct tokenizer *tokenizer, const char *text, size_t len) {
     const struct added_set *sets[] = {&tokenizer->added_raw, &tokenizer->added_normalized,
                                       &tokenizer->added_guarded};
@@ -49,6 +59,7 @@ struct encoding {
     const char *text; // all of it
     struct added_trust trust;
     struct id_buffer ids;
+    struct token_places *places; // NULL: nobody asks
     struct byte_buffer normal[2];
     struct bpe_run run;
     struct unigram_run unigram;
@@ -88,7 +99,28 @@ struct around {
     const struct added_set *set;
     const struct added_trust *trust;
     encode_stretch between;
+    bool moved; // the text is no part of the whole one any more
 };
+
+static bool note_place(struct token_places *places, struct token_place place) {
+    if (places->len == places->cap) {
+        size_t cap = places->cap ? 2 * places->cap : 32, bytes;
+        if (!size_mul(cap, sizeof *places->data, &bytes)) return false;
+        struct token_place *grown = realloc(places->data, bytes);
+        if (!grown) return false;
+        places->data = grown;
+        places->cap = cap;
+    }
+    places->data[places->len++] = place;
+    return true;
+}
+
+/* An added token was found; `bytes` are places of the whole text. */
+static enum jl_status encode_added(struct encoding *e, int32_t id, struct text_span bytes) {
+    bool noted = !e->places || !tokenizer_is_mark(e->tokenizer, id) ||
+                 note_place(e->places, (struct token_place){e->ids.len, bytes});
+    return noted && buffer_append_id(&e->ids, id) ? JL_OK : no_memory(e);
+}
 
 /* The ids of the set's tokens where they occur; what lies between goes to the next stage. */
 static enum jl_status encode_around(struct encoding *e, const struct around *around,
@@ -96,8 +128,13 @@ static enum jl_status encode_around(struct encoding *e, const struct around *aro
     size_t at = 0;
     struct added_match match;
     while (added_find(around->set, text, len, at, around->trust, &match)) {
+        struct text_span bytes = {0};
         JL_TRY(around->between(e, text + at, match.start - at, at_text_start && at == 0));
-        if (!buffer_append_id(&e->ids, match.id)) return no_memory(e);
+        if (!around->moved) {
+            size_t start = (size_t)(text - e->text);
+            bytes = (struct text_span){start + match.start, start + match.stop};
+        }
+        JL_TRY(encode_added(e, match.id, bytes));
         at = match.stop;
     }
     return around->between(e, text + at, len - at, at_text_start && at == 0);
@@ -105,7 +142,8 @@ static enum jl_status encode_around(struct encoding *e, const struct around *aro
 
 static enum jl_status encode_normal(struct encoding *e, const char *text, size_t len,
                                     const struct added_trust *trust, bool at_text_start) {
-    const struct around around = {&e->tokenizer->added_normalized, trust, encode_words};
+    const struct around around = {&e->tokenizer->added_normalized, trust, encode_words,
+                                  .moved = e->tokenizer->normalizer.n_step > 0};
     if (len == 0) return JL_OK;
     JL_TRY(
         normalize_view(&e->tokenizer->normalizer, &text, &len, at_text_start, e->normal, e->err));
@@ -132,7 +170,7 @@ static enum jl_status encode_raw(struct encoding *e, const char *text, size_t le
     // From here on places are those of the whole text, as the spans' are.
     while (added_find(set, e->text, stop, at, &e->trust, &match)) {
         JL_TRY(between(e, e->text + at, match.start - at, at_text_start && at == start));
-        if (!buffer_append_id(&e->ids, match.id)) return no_memory(e);
+        JL_TRY(encode_added(e, match.id, (struct text_span){match.start, match.stop}));
         at = match.stop;
     }
     return between(e, e->text + at, stop - at, at_text_start && at == start);
@@ -147,7 +185,7 @@ static bool append_all(struct id_buffer *ids, const int32_t *extra, int n) {
 
 static enum jl_status encode_all(struct encoding *e, size_t len, bool extra) {
     const struct tokenizer *tokenizer = e->tokenizer;
-    const struct around around = {&tokenizer->added_raw, &e->trust, encode_raw};
+    const struct around around = {&tokenizer->added_raw, &e->trust, encode_raw, .moved = false};
     if (!buffer_reserve_ids(&e->ids, len / 4 + 1)) return no_memory(e); // an empty result too
     if (extra && !append_all(&e->ids, tokenizer->before, tokenizer->n_before)) return no_memory(e);
     JL_TRY(encode_around(e, &around, e->text, len, true));
@@ -172,13 +210,16 @@ static enum jl_status check_spans(const struct tokenizer_text *text, struct jl_e
 
 enum jl_status tokenizer_encode_marked(const struct tokenizer *tokenizer,
                                        const struct tokenizer_text *text, int flags,
-                                       struct token_ids *ids, struct jl_error *err) {
+                                       struct token_ids *ids, struct token_places *places,
+                                       struct jl_error *err) {
     *ids = (struct token_ids){0};
+    if (places) *places = (struct token_places){0};
     JL_TRY(check_spans(text, err));
     struct encoding e = {
         .tokenizer = tokenizer,
         .text = text->len ? text->text : "",
         .trust = {flags & ENCODE_SPECIAL, text->user, text->n_user},
+        .places = places,
         .err = err,
     };
     e.run.bpe = &tokenizer->bpe;
@@ -188,10 +229,15 @@ enum jl_status tokenizer_encode_marked(const struct tokenizer *tokenizer,
     e.pretok.word = encode_word;
     e.pretok.ctx = &e;
     enum jl_status status = encode_all(&e, text->len, flags & ENCODE_ADD_BOS);
-    if (status == JL_OK)
+    if (status == JL_OK) {
         *ids = (struct token_ids){e.ids.data, e.ids.len};
-    else
+    } else {
         free(e.ids.data);
+        if (places) {
+            free(places->data);
+            *places = (struct token_places){0};
+        }
+    }
     buffer_free(&e.normal[0]);
     buffer_free(&e.normal[1]);
     pretok_run_free(&e.pretok);
@@ -204,7 +250,7 @@ enum jl_status tokenizer_encode(const struct tokenizer *tokenizer, const char *t
                                 int flags, int32_t **ids, size_t *n_ids, struct jl_error *err) {
     const struct tokenizer_text plain = {.text = text, .len = len};
     struct token_ids out;
-    enum jl_status status = tokenizer_encode_marked(tokenizer, &plain, flags, &out, err);
+    enum jl_status status = tokenizer_encode_marked(tokenizer, &plain, flags, &out, NULL, err);
     *ids = out.data;
     *n_ids = out.len;
     return status;

@@ -181,6 +181,26 @@ static void test_specials(void **state) {
     tokenizer_free(t);
 }
 
+static void test_marks(void **state) {
+    (void)state;
+    struct fixture f;
+    struct tokenizer *t;
+    struct jl_error err;
+    fixture_init(&f);
+    int newline = find(&f, "\n", 1);
+    f.tokens[newline].type = TOKEN_USER_DEFINED;
+    assert_int_equal(tokenizer_from_spm(&f.spec, &t, &err), JL_OK);
+    static const int32_t marks[] = {FIXTURE_UNK, FIXTURE_BOS, FIXTURE_EOS, FIXTURE_TOOL,
+                                    FIXTURE_END};
+    int n = 0;
+    for (int32_t id = -1; id <= FIXTURE_N; id++)
+        n += tokenizer_is_mark(t, id);
+    assert_int_equal(n, sizeof marks / sizeof marks[0]); // added white space is none
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+        assert_true(tokenizer_is_mark(t, marks[i]));
+    tokenizer_free(t);
+}
+
 static void test_settings(void **state) {
     (void)state;
     struct fixture f;
@@ -305,7 +325,7 @@ int main(void) {
         cmocka_unit_test(test_order),      cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_specials),   cmocka_unit_test(test_settings),
         cmocka_unit_test(test_unknown),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_long_runs),
+        cmocka_unit_test(test_long_runs),  cmocka_unit_test(test_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
