@@ -2,14 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/lines.h"
-#include "session/open_tokenizer.h"
-
-struct detokenize {
-    const struct tokenizer *tokenizer;
-    bool special;
-};
 
 struct text {
     char *data;
@@ -30,7 +24,7 @@ static enum jl_status push_id(struct token_stream *stream, const json_t *item, s
 }
 
 /* `raw`: bytes as the tokens have them, also where they make no characters. */
-static enum jl_status decode(const struct detokenize *run, const json_t *list, bool raw,
+static enum jl_status decode(const struct lines_run *run, const json_t *list, bool raw,
                              struct text *text, struct jl_error *err) {
     struct token_stream stream;
     const json_t *item;
@@ -43,11 +37,11 @@ static enum jl_status decode(const struct detokenize *run, const json_t *list, b
     return token_stream_end(&stream, &text->data, &text->len, &text->cap, err);
 }
 
-static enum jl_status detokenize_line(void *ctx, const json_t *value, size_t number,
-                                      struct jl_error *err) {
+static enum jl_status detokenize_line(const struct lines_run *run, const json_t *value,
+                                      size_t number, struct jl_error *err) {
     struct text text = {0};
     struct jl_error inner;
-    enum jl_status status = decode(ctx, value, false, &text, &inner);
+    enum jl_status status = decode(run, value, false, &text, &inner);
     if (status == JL_OK) {
         lines_print_string(text.data, text.len);
         putchar('\n');
@@ -58,15 +52,12 @@ static enum jl_status detokenize_line(void *ctx, const json_t *value, size_t num
     return status;
 }
 
-static enum jl_status detokenize_all(const struct detokenize *run, struct jl_error *err) {
+static enum jl_status detokenize_all(const struct lines_run *run, const char *input, size_t len,
+                                     struct jl_error *err) {
     struct text text = {0};
     json_error_t where;
     struct jl_error inner;
-    char *input;
-    size_t len;
-    JL_TRY(lines_read_all(&input, &len, err));
     json_t *list = json_loadb(input, len, 0, &where);
-    free(input);
     if (!list) {
         return jl_fail(err, JL_ERR_FORMAT, "standard input, line %d: %s", where.line, where.text);
     }
@@ -81,32 +72,15 @@ static enum jl_status detokenize_all(const struct detokenize *run, struct jl_err
 }
 
 int cmd_detokenize(int argc, char **argv) {
-    const char *model, *pre = NULL;
-    bool special = false, lines = false, done;
-    const struct cli_option options[] = {
-        {"--special", NULL, CLI_FLAG, &special, NULL, "write special tokens too, as their text", 0,
-         0},
-        {"--jsonl", NULL, CLI_FLAG, &lines, NULL, "a list a line, a JSON string each", 0, 0},
-        {"--pre", NULL, CLI_TEXT, &pre, "NAME", "how a rank file's text is split, as in qwen2", 0,
-         0},
+    static const struct lines_command command = {
+        .name = "detokenize",
+        .usage = "MODEL [options] < IDS",
+        .about = "token ids to text: reads a JSON list, prints exactly the bytes of the text",
+        .example = "echo '[1, 2, 3]' | jinlin detokenize model.gguf",
+        .special = "write special tokens too, as their text",
+        .jsonl = "a list a line, a JSON string each",
+        .all = detokenize_all,
+        .line = detokenize_line,
     };
-    const struct cli_spec spec = {
-        "detokenize",
-        "MODEL [options] < IDS",
-        "token ids to text: reads a JSON list, prints exactly the bytes of the text",
-        "echo '[1, 2, 3]' | jinlin detokenize model.gguf",
-        options,
-        sizeof options / sizeof options[0],
-        1,
-        1};
-    struct jl_error err = {0};
-    struct tokenizer *tokenizer = NULL;
-    enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);
-    if (done) return 0;
-    if (status == JL_OK) status = open_tokenizer_path(model, pre, &tokenizer, &err);
-    struct detokenize run = {tokenizer, special};
-    if (status == JL_OK)
-        status = lines ? lines_for_each(detokenize_line, &run, &err) : detokenize_all(&run, &err);
-    tokenizer_free(tokenizer);
-    return cli_finish(&spec, status, &err);
+    return lines_command_run(&command, argc, argv);
 }

@@ -2,16 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/lines.h"
-#include "session/open_tokenizer.h"
 
-struct tokenize {
-    const struct tokenizer *tokenizer;
-    bool special;
-};
-
-static enum jl_status print_ids(const struct tokenize *run, const char *text, size_t len,
+static enum jl_status print_ids(const struct lines_run *run, const char *text, size_t len,
                                 bool special, struct jl_error *err) {
     int32_t *ids;
     size_t n;
@@ -23,9 +17,8 @@ static enum jl_status print_ids(const struct tokenize *run, const char *text, si
 }
 
 /* {"text": "...", "special": true} */
-static enum jl_status tokenize_line(void *ctx, const json_t *value, size_t number,
+static enum jl_status tokenize_line(const struct lines_run *run, const json_t *value, size_t number,
                                     struct jl_error *err) {
-    const struct tokenize *run = ctx;
     const json_t *text = json_object_get(value, "text");
     const json_t *special = json_object_get(value, "special");
     struct jl_error inner;
@@ -42,43 +35,21 @@ static enum jl_status tokenize_line(void *ctx, const json_t *value, size_t numbe
     return jl_fail(err, status, "standard input, line %zu: %s", number, inner.message);
 }
 
-static enum jl_status tokenize_all(const struct tokenize *run, struct jl_error *err) {
-    char *text;
-    size_t len;
-    JL_TRY(lines_read_all(&text, &len, err));
-    enum jl_status status = print_ids(run, text, len, run->special, err);
-    free(text);
-    return status;
+static enum jl_status tokenize_all(const struct lines_run *run, const char *text, size_t len,
+                                   struct jl_error *err) {
+    return print_ids(run, text, len, run->special, err);
 }
 
 int cmd_tokenize(int argc, char **argv) {
-    const char *model, *pre = NULL;
-    bool special = false, lines = false, done;
-    const struct cli_option options[] = {
-        {"--special", NULL, CLI_FLAG, &special, NULL,
-         "special tokens written in the text become tokens", 0, 0},
-        {"--jsonl", NULL, CLI_FLAG, &lines, NULL,
-         "lines {\"text\": \"...\", \"special\": true}, a list each", 0, 0},
-        {"--pre", NULL, CLI_TEXT, &pre, "NAME", "how a rank file's text is split, as in qwen2", 0,
-         0},
+    static const struct lines_command command = {
+        .name = "tokenize",
+        .usage = "MODEL [options] < TEXT",
+        .about = "text to token ids: prints a JSON list, without the tokens put around a text",
+        .example = "printf 'a text' | jinlin tokenize model.gguf",
+        .special = "special tokens written in the text become tokens",
+        .jsonl = "lines {\"text\": \"...\", \"special\": true}, a list each",
+        .all = tokenize_all,
+        .line = tokenize_line,
     };
-    const struct cli_spec spec = {
-        "tokenize",
-        "MODEL [options] < TEXT",
-        "text to token ids: prints a JSON list, without the tokens put around a text",
-        "printf 'a text' | jinlin tokenize model.gguf",
-        options,
-        sizeof options / sizeof options[0],
-        1,
-        1};
-    struct jl_error err = {0};
-    struct tokenizer *tokenizer = NULL;
-    enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);
-    if (done) return 0;
-    if (status == JL_OK) status = open_tokenizer_path(model, pre, &tokenizer, &err);
-    struct tokenize run = {tokenizer, special};
-    if (status == JL_OK)
-        status = lines ? lines_for_each(tokenize_line, &run, &err) : tokenize_all(&run, &err);
-    tokenizer_free(tokenizer);
-    return cli_finish(&spec, status, &err);
+    return lines_command_run(&command, argc, argv);
 }

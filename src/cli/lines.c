@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
+#include "session/open_tokenizer.h"
+
 #define MAX_INPUT ((size_t)4 << 30)
 
-enum jl_status lines_read_all(char **text, size_t *len, struct jl_error *err) {
+static enum jl_status read_all(char **text, size_t *len, struct jl_error *err) {
     size_t cap = 1 << 16;
     *len = 0;
     *text = malloc(cap);
@@ -53,9 +56,8 @@ static bool is_blank(const char *line, size_t len) {
     return true;
 }
 
-enum jl_status lines_for_each(enum jl_status (*each)(void *ctx, const json_t *value, size_t number,
-                                                     struct jl_error *err),
-                              void *ctx, struct jl_error *err) {
+static enum jl_status run_lines(const struct lines_command *command, const struct lines_run *run,
+                                struct jl_error *err) {
     enum jl_status status = JL_OK;
     char *line = NULL;
     size_t cap = 0, number = 1;
@@ -65,7 +67,7 @@ enum jl_status lines_for_each(enum jl_status (*each)(void *ctx, const json_t *va
         if (is_blank(line, (size_t)len)) continue;
         json_t *value = NULL;
         status = one_line(line, (size_t)len, number, &value, err);
-        if (status == JL_OK) status = each(ctx, value, number, err);
+        if (status == JL_OK) status = command->line(run, value, number, err);
         json_decref(value);
     }
     free(line);
@@ -122,4 +124,44 @@ void lines_print_ids(const int32_t *ids, size_t n) {
     }
     fwrite(block, 1, (size_t)(at - block), stdout);
     fputs("]\n", stdout);
+}
+
+static enum jl_status run_all(const struct lines_command *command, const struct lines_run *run,
+                              struct jl_error *err) {
+    char *text;
+    size_t len;
+    JL_TRY(read_all(&text, &len, err));
+    enum jl_status status = command->all(run, text, len, err);
+    free(text);
+    return status;
+}
+
+int lines_command_run(const struct lines_command *command, int argc, char **argv) {
+    const char *model, *pre = NULL;
+    bool lines = false, done;
+    struct tokenizer *tokenizer = NULL;
+    struct lines_run run = {0};
+    struct jl_error err = {0};
+    const struct cli_option options[] = {
+        {"--special", NULL, CLI_FLAG, &run.special, NULL, command->special, 0, 0},
+        {"--jsonl", NULL, CLI_FLAG, &lines, NULL, command->jsonl, 0, 0},
+        {"--pre", NULL, CLI_TEXT, &pre, "NAME", "how a rank file's text is split, as in qwen2", 0,
+         0},
+    };
+    const struct cli_spec spec = {command->name,
+                                  command->usage,
+                                  command->about,
+                                  command->example,
+                                  options,
+                                  sizeof options / sizeof options[0],
+                                  1,
+                                  1};
+    enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);
+    if (done) return 0;
+    if (status == JL_OK) status = open_tokenizer_path(model, pre, &tokenizer, &err);
+    run.tokenizer = tokenizer;
+    if (status == JL_OK)
+        status = lines ? run_lines(command, &run, &err) : run_all(command, &run, &err);
+    tokenizer_free(tokenizer);
+    return cli_finish(&spec, status, &err);
 }

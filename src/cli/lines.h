@@ -1,21 +1,34 @@
-/* Commands that read standard input: whole, or a JSON value a line. */
+/* Commands over a tokenizer that read standard input: whole, or a JSON value a line. */
 #ifndef JL_CLI_LINES_H
 #define JL_CLI_LINES_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
+#include "text/tokenizer.h"
 
-/* All of standard input, any bytes. Caller frees. */
-enum jl_status lines_read_all(char **text, size_t *len, struct jl_error *err);
+/* What such a command works with: MODEL and --special of its command line. */
+struct lines_run {
+    const struct tokenizer *tokenizer;
+    bool special;
+};
 
-/* Calls `each` with every line of standard input that is not blank; its number counts from 1.
- * Duplicate keys are refused. */
-enum jl_status lines_for_each(enum jl_status (*each)(void *ctx, const json_t *value, size_t number,
-                                                     struct jl_error *err),
-                              void *ctx, struct jl_error *err);
+struct lines_command {
+    const char *name, *usage, *about, *example; // as in struct cli_spec
+    const char *special, *jsonl;                // help of these options
+    // Any bytes.
+    enum jl_status (*all)(const struct lines_run *run, const char *text, size_t len,
+                          struct jl_error *err);
+    // With --jsonl: a line that is not blank; numbers count from 1. Duplicate keys are refused.
+    enum jl_status (*line)(const struct lines_run *run, const json_t *value, size_t number,
+                           struct jl_error *err);
+};
+
+/* All of the command: options, tokenizer, work; its exit code. */
+int lines_command_run(const struct lines_command *command, int argc, char **argv);
 
 enum jl_status lines_bad(size_t number, const char *what, struct jl_error *err);
 
