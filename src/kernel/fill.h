@@ -5,14 +5,17 @@
 
 #include "kernel/kernel.h"
 
-/* route: the same body at all levels; linear: the gemv, gemm and gemm_rows slots; xconv: the to_* slots (_f, _q: by weight type); rows:
- * the other row kernels; attn: attn_chunk, attn_fold and attn_finish. */
+/* linear: the gemv, gemm and gemm_rows slots; xconv: the to_* slots (_f, _q: by weight type); rows:
+ * the other row kernels; attn: attn_chunk, attn_fold and attn_finish; linear_t, attn_values: the
+ * slots of these names; route: the same body at all levels. */
 void ref_fill_linear(struct kernel_table *table);
 void ref_fill_linear_q(struct kernel_table *table);
 void ref_fill_xconv(struct kernel_table *table);
 void ref_fill_rows(struct kernel_table *table);
 void ref_fill_route(struct kernel_table *table);
 void ref_fill_attn(struct kernel_table *table);
+void ref_fill_linear_t(struct kernel_table *table);
+void ref_fill_attn_values(struct kernel_table *table);
 
 void avx2_fill_linear_f(struct kernel_table *table);
 void avx2_fill_xconv(struct kernel_table *table);
@@ -20,6 +23,8 @@ void avx2_fill_linear_q(struct kernel_table *table);
 void avx2_fill_xconv_q(struct kernel_table *table);
 void avx2_fill_rows(struct kernel_table *table);
 void avx2_fill_attn(struct kernel_table *table);
+void avx2_fill_linear_t(struct kernel_table *table);
+void avx2_fill_attn_values(struct kernel_table *table);
 
 void avx512_fill_linear_f(struct kernel_table *table);
 void avx512_fill_xconv(struct kernel_table *table);
@@ -27,5 +32,7 @@ void avx512_fill_linear_q(struct kernel_table *table);
 void avx512_fill_xconv_q(struct kernel_table *table);
 void avx512_fill_rows(struct kernel_table *table);
 void avx512_fill_attn(struct kernel_table *table);
+void avx512_fill_linear_t(struct kernel_table *table);
+void avx512_fill_attn_values(struct kernel_table *table);
 
 #endif

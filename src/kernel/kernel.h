@@ -61,6 +61,26 @@ struct linear_body {
     int tile; // outputs the body handles together: out0 and, but for the last, out1 want multiples
 };
 
+/* ---- y[r][j] = sum_i w[row0 + i][j] * x[r][i]: a matrix from its other side ---- */
+
+/* The chains cross the blocks of a quantised row, so every weight is first dequantised as
+ * dtype_dequantize does, once for all rows of x, and then obeys the F32 rule whatever its type. */
+struct linear_t_args {
+    const uint8_t *w; // (.., n_out), rows of w_stride bytes; may be unaligned
+    size_t w_stride;  // bytes
+    enum dtype dtype; // any that linear steps multiply
+    int row0, n_in;   // rows row0 .. row0 + n_in-1 of w
+    int out0, out1;   // columns to compute: multiples of the type's block, out0 < out1
+    const float *x;   // (n_rows, n_in), x_stride floats between rows
+    size_t x_stride;
+    int n_rows;       // > 0
+    float *y;         // (n_rows, n_out), y_stride floats between rows
+    size_t y_stride;
+    uint8_t *scratch; // LINEAR_T_SCRATCH bytes, 64-aligned
+};
+#define LINEAR_T_COLUMNS 256 // outputs worked on together; out0 wants multiples
+#define LINEAR_T_SCRATCH 137216
+
 /* ---- row kernels ---- */
 
 struct rms_norm_args {
@@ -95,6 +115,16 @@ struct attn_chunk_args {
     float *scratch;          // n_q * KV_CHUNK floats, 64-aligned
 };
 
+/* Where values are the first elements of the keys: writes those of a chunk of keys, element by
+ * element unchanged, in the layout of values. */
+struct attn_values_args {
+    enum dtype kv;
+    int d_k, d_v;  // d_v <= d_k, both even
+    int n_key;     // the first n_key positions, and the rest of their group of 16
+    const void *k; // chunk of keys, read to the end of that group
+    void *v;       // chunk of values, written as far, 64-aligned
+};
+
 /* Folds the next chunk's part into the running state, in order of position; `fresh`: copy. */
 struct attn_fold_args {
     int d_v;
@@ -107,9 +137,9 @@ enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_COUNT }; // 
 
 /* ---- the table ---- */
 
-/* slot, C type, name. Row kernels work on one row a call. */
+/* slot, C type, name. Most work on one row a call. */
 #define ROW_KERNEL_LIST(X)                                                                         \
-    X(rms_norm, void (*)(const struct rms_norm_args *args))                                            \
+    X(rms_norm, void (*)(const struct rms_norm_args *))                                            \
     X(rope, void (*)(const struct rope_args *))                                                    \
     X(silu_mul, void (*)(const float *gate, const float *up, float *y, int n))                     \
     X(add, void (*)(const float *x, float *y, int n))         /* y += x */                         \
@@ -121,6 +151,8 @@ enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_COUNT }; // 
     X(to_bf16, void (*)(const float *x, void *row, int n))    /* XFMT_BF16 row */                  \
     X(to_q8_32, void (*)(const float *x, void *row, int n))   /* XFMT_Q8_32 row */                 \
     X(to_q8_256, void (*)(const float *x, void *row, int n))  /* XFMT_Q8_256 row */                \
+    X(linear_t, void (*)(const struct linear_t_args *))                                            \
+    X(attn_values, void (*)(const struct attn_values_args *))                                      \
     X(attn_fold, void (*)(const struct attn_fold_args *))                                          \
     X(attn_finish, void (*)(float *o, float l, int d_v))      /* o /= l */
 

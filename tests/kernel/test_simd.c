@@ -221,6 +221,35 @@ static void test_dpbf16(void **state) {
     }
 }
 
+static void test_small_integers(void **state) {
+    (void)state;
+    struct rnd rnd = {seed + 5};
+    for (int round = 0; round < ROUNDS; round++) {
+        uint16_t a[32], b[32], low[32], high[32], stored[32];
+        int8_t q[16];
+        float want[16], got[16];
+        for (int i = 0; i < 32; i++) {
+            a[i] = (uint16_t)rnd_u32(&rnd);
+            b[i] = (uint16_t)rnd_u32(&rnd);
+            low[i] = i % 2 ? b[i - 1] : a[i];
+        }
+        for (int i = 0; i < 32; i++)
+            high[i] = i % 2 ? b[i] : a[i + 1];
+        v16i x = v16i_load(a), y = v16i_load(b);
+        v16i results[2] = {v16i_low_halves(x, y), v16i_high_halves(x, y)};
+        memcpy(stored, &results[0], sizeof stored);
+        assert_memory_equal(stored, low, sizeof low);
+        memcpy(stored, &results[1], sizeof stored);
+        assert_memory_equal(stored, high, sizeof high);
+        for (int i = 0; i < 16; i++) {
+            q[i] = (int8_t)rnd_u32(&rnd);
+            want[i] = (float)q[i];
+        }
+        v16_store(got, v16_load_i8(q));
+        same("load_i8", want, got, 16);
+    }
+}
+
 int simd_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_arithmetic, data_enter, data_leave),
@@ -229,6 +258,7 @@ int simd_tests(void) {
         cmocka_unit_test_setup_teardown(test_tails, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_16_bit_floats, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_dpbf16, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_small_integers, data_enter, data_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,4 +14,6 @@ void kernel_fill_avx2(struct kernel_table *table)
     LEVEL_FN(fill_xconv_q)(table);
     LEVEL_FN(fill_rows)(table);
     LEVEL_FN(fill_attn)(table);
+    LEVEL_FN(fill_linear_t)(table);
+    LEVEL_FN(fill_attn_values)(table);
 }

@@ -152,6 +152,12 @@ SIMD_INLINE v16i v16i_load_n(const void *p, int n) {
     return (v16i){_mm256_maskload_epi32(lane, m.lo), _mm256_maskload_epi32(lane + 8, m.hi)};
 }
 SIMD_INLINE v16i v16i_set1(int32_t x) { return (v16i){_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+/* 16 int8 as floats */
+SIMD_INLINE v16 v16_load_i8(const void *p) {
+    __m128i q = _mm_loadu_si128((const __m128i *)p);
+    return (v16){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)),
+                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(q, 8)))};
+}
 
 /* ---- 16-bit floats ---- */
 
@@ -235,6 +241,15 @@ SIMD_INLINE v16i v16i_set1_pair(const uint16_t *pair) {
     int32_t both;
     memcpy(&both, pair, sizeof both);
     return v16i_set1(both);
+}
+/* The low halves of a and b as pairs; the high halves. */
+SIMD_INLINE v16i v16i_low_halves(v16i a, v16i b) {
+    return (v16i){_mm256_blend_epi16(a.lo, _mm256_slli_epi32(b.lo, 16), 0xaa),
+                  _mm256_blend_epi16(a.hi, _mm256_slli_epi32(b.hi, 16), 0xaa)};
+}
+SIMD_INLINE v16i v16i_high_halves(v16i a, v16i b) {
+    return (v16i){_mm256_blend_epi16(_mm256_srli_epi32(a.lo, 16), b.lo, 0xaa),
+                  _mm256_blend_epi16(_mm256_srli_epi32(a.hi, 16), b.hi, 0xaa)};
 }
 /* Pairs whose second element counts as +0. */
 SIMD_INLINE v16i v16i_drop_odd(v16i x) {

@@ -87,6 +87,10 @@ SIMD_INLINE v16i v16i_load_n(const void *p, int n) {
     return _mm512_maskz_loadu_epi32(v16_first_(n), p);
 }
 SIMD_INLINE v16i v16i_set1(int32_t x) { return _mm512_set1_epi32(x); }
+/* 16 int8 as floats */
+SIMD_INLINE v16 v16_load_i8(const void *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
 
 /* ---- 16-bit floats ---- */
 
@@ -130,6 +134,13 @@ SIMD_INLINE v16i v16i_set1_pair(const uint16_t *pair) {
 SIMD_INLINE v16 v16_pair_even(v16i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16)); }
 SIMD_INLINE v16 v16_pair_odd(v16i x) {
     return _mm512_castsi512_ps(_mm512_and_si512(x, _mm512_set1_epi32((int)0xffff0000u)));
+}
+/* The low halves of a and b as pairs; the high halves. */
+SIMD_INLINE v16i v16i_low_halves(v16i a, v16i b) {
+    return _mm512_mask_blend_epi16(0xaaaaaaaau, a, _mm512_slli_epi32(b, 16));
+}
+SIMD_INLINE v16i v16i_high_halves(v16i a, v16i b) {
+    return _mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_srli_epi32(a, 16), b);
 }
 /* Pairs whose second element counts as +0. */
 SIMD_INLINE v16i v16i_drop_odd(v16i x) {

@@ -6,4 +6,6 @@ void kernel_fill_ref(struct kernel_table *table) {
     ref_fill_rows(table);
     ref_fill_route(table);
     ref_fill_attn(table);
+    ref_fill_linear_t(table);
+    ref_fill_attn_values(table);
 }
