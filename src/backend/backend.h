@@ -65,6 +65,7 @@ struct attn_spec {
     bool act_bf16;
     float scale;
     size_t k_at, v_at; // byte offsets of head 0's chunk in the page; heads follow one another
+    bool values_in_keys; // a value is the first d_v elements of its key: v_at means nothing
 };
 
 /* ---- experts ---- */

@@ -1,12 +1,16 @@
-/* Attention: an item is one block of rows of one sequence for one key/value head. It walks the
- * cached chunks from the first and folds them left to right, so nothing depends on who shares the
- * batch or on how rows are grouped. */
+/* Attention: an item is one block of rows of one sequence for some heads that share a key/value
+ * head. It walks the cached chunks from the first and folds them left to right, so nothing depends
+ * on who shares the batch or on how rows and heads are grouped. */
 #include "backend/cpu/cpu.h"
 #include "tensor/kvchunk.h"
+
+/* An item has fewer queries than this only where there are no more: they share what it loads. */
+#define MIN_QUERIES 6
 
 struct attn_call {
     struct backend_frame *frame;
     const struct step *step;
+    int n_part, part; // a group of heads is shared out as n_part parts of `part` heads
 };
 
 /* A thread's scratch, cut from one piece. */
@@ -15,18 +19,15 @@ struct attn_scratch {
     float *part_o; // (queries, d_v)
     float *part_m, *part_l, *m, *l;
     const void **q;
+    float **o;
     int *n_key;
+    uint8_t *values; // a chunk of values made of keys
 };
 
 static size_t up64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
-static int queries_per_block(const struct attn_spec *attn) {
-    int group = attn->n_head / attn->n_head_kv;
-    return group > CPU_ATTN_QUERIES ? group : CPU_ATTN_QUERIES / group * group;
-}
-
 static size_t cut_scratch(const struct attn_spec *attn, uint8_t *base, struct attn_scratch *out) {
-    size_t n = (size_t)queries_per_block(attn), at = 0;
+    size_t n = CPU_ATTN_QUERIES, at = 0;
     struct attn_scratch unused;
     struct attn_scratch *s = out ? out : &unused;
 #define CUT(field, type, count)                                                                    \
@@ -39,7 +40,9 @@ static size_t cut_scratch(const struct attn_spec *attn, uint8_t *base, struct at
     CUT(m, float, n);
     CUT(l, float, n);
     CUT(q, const void *, n);
+    CUT(o, float *, n);
     CUT(n_key, int, n);
+    CUT(values, uint8_t, attn->values_in_keys ? kvchunk_bytes(attn->kv, attn->d_v) : 0);
 #undef CUT
     return at;
 }
@@ -51,80 +54,103 @@ static int visible(int pos, int chunk) {
     return n < 0 ? 0 : n > KV_CHUNK ? KV_CHUNK : n;
 }
 
+/* The chunk's values: stored beside the keys, or made of them. */
+static const void *chunk_values(const struct attn_call *call, const uint8_t *page, int kv_head,
+                                int n_key, struct attn_scratch *s) {
+    const struct attn_spec *attn = call->step->attn;
+    if (!attn->values_in_keys)
+        return page + attn->v_at + (size_t)kv_head * kvchunk_bytes(attn->kv, attn->d_v);
+    struct attn_values_args args = {
+        .kv = attn->kv,
+        .d_k = attn->d_k,
+        .d_v = attn->d_v,
+        .n_key = n_key,
+        .k = page + attn->k_at + (size_t)kv_head * kvchunk_bytes(attn->kv, attn->d_k),
+        .v = s->values,
+    };
+    call->frame->backend->kernels.attn_values(&args);
+    return s->values;
+}
+
+/* n_q queries against one chunk, folded into what the chunks before it gave. */
+static void attend_chunk(const struct attn_call *call, const uint8_t *page, int kv_head, int n_q,
+                         bool fresh, struct attn_scratch *s) {
+    const struct attn_spec *attn = call->step->attn;
+    const struct kernel_table *k = &call->frame->backend->kernels;
+    struct attn_chunk_args args = {
+        .n_q = n_q,
+        .d_k = attn->d_k,
+        .d_v = attn->d_v,
+        .q = s->q,
+        .n_key = s->n_key,
+        .k = page + attn->k_at + (size_t)kv_head * kvchunk_bytes(attn->kv, attn->d_k),
+        .v = chunk_values(call, page, kv_head, s->n_key[n_q - 1], s), // the last row sees most
+        .scale = attn->scale,
+        .m = s->part_m,
+        .l = s->part_l,
+        .o = s->part_o,
+        .o_stride = (size_t)attn->d_v,
+        .scratch = s->scores,
+    };
+    k->attn_chunk[kernel_attn_kind(attn->kv, attn->act_bf16)](&args);
+    for (int i = 0; i < n_q; i++) {
+        if (s->n_key[i] == 0) continue;
+        struct attn_fold_args fold = {
+            .d_v = attn->d_v,
+            .m = &s->m[i],
+            .l = &s->l[i],
+            .o = s->o[i],
+            .part_m = &s->part_m[i],
+            .part_l = &s->part_l[i],
+            .part_o = s->part_o + (size_t)i * (size_t)attn->d_v,
+            .fresh = fresh,
+        };
+        k->attn_fold(&fold);
+    }
+}
+
+/* Heads head0 .. head0+n_head-1, which share kv_head, of the block's rows. */
 static void attend_block(const struct attn_call *call, const struct row_block *block, int kv_head,
-                         uint8_t *memory) {
+                         int head0, int n_head, struct attn_scratch *s) {
     struct backend_frame *frame = call->frame;
     const struct step *step = call->step;
     const struct attn_spec *attn = step->attn;
-    const struct kernel_table *k = &frame->backend->kernels;
     const struct batch_row *rows = &frame->batch->rows[block->row];
     const struct seq_view *seq = &frame->batch->seqs[rows[0].seq];
-    int group = attn->n_head / attn->n_head_kv, n_q = block->n_row * group;
-    size_t q_elem = step->xfmt == XFMT_BF16 ? 2 : 4;
-    size_t k_bytes = kvchunk_bytes(attn->kv, attn->d_k),
-           v_bytes = kvchunk_bytes(attn->kv, attn->d_v);
-    struct attn_scratch s;
-    cut_scratch(attn, memory, &s);
-    for (int i = 0; i < n_q; i++)
-        s.q[i] = frame->reg[step->in] + (size_t)(block->row + i / group) * frame->stride[step->in] +
-                 (size_t)(kv_head * group + i % group) * (size_t)attn->d_k * q_elem;
+    size_t q_bytes = (size_t)attn->d_k * (step->xfmt == XFMT_BF16 ? 2 : 4);
+    int n_q = block->n_row * n_head;
+    for (int i = 0; i < n_q; i++) {
+        int row = block->row + i / n_head;
+        size_t head = (size_t)(head0 + i % n_head);
+        s->q[i] = frame->reg[step->in] + (size_t)row * frame->stride[step->in] + head * q_bytes;
+        s->o[i] = cpu_row_f32(frame, step->out, row) + head * (size_t)attn->d_v;
+    }
     int last_chunk = rows[block->n_row - 1].pos[0] / KV_CHUNK;
     for (int chunk = 0; chunk <= last_chunk; chunk++) {
-        const uint8_t *page = seq->pages[chunk]->data;
         for (int i = 0; i < n_q; i++)
-            s.n_key[i] = visible(rows[i / group].pos[0], chunk);
-        struct attn_chunk_args args = {
-            .n_q = n_q,
-            .d_k = attn->d_k,
-            .d_v = attn->d_v,
-            .q = s.q,
-            .n_key = s.n_key,
-            .k = page + attn->k_at + (size_t)kv_head * k_bytes,
-            .v = page + attn->v_at + (size_t)kv_head * v_bytes,
-            .scale = attn->scale,
-            .m = s.part_m,
-            .l = s.part_l,
-            .o = s.part_o,
-            .o_stride = (size_t)attn->d_v,
-            .scratch = s.scores,
-        };
-        k->attn_chunk[kernel_attn_kind(attn->kv, attn->act_bf16)](&args);
-        for (int i = 0; i < n_q; i++) {
-            if (s.n_key[i] == 0) continue;
-            float *o = cpu_row_f32(frame, step->out, block->row + i / group) +
-                       (size_t)(kv_head * group + i % group) * (size_t)attn->d_v;
-            struct attn_fold_args fold = {
-                .d_v = attn->d_v,
-                .m = &s.m[i],
-                .l = &s.l[i],
-                .o = o,
-                .part_m = &s.part_m[i],
-                .part_l = &s.part_l[i],
-                .part_o = s.part_o + (size_t)i * (size_t)attn->d_v,
-                .fresh = chunk == 0,
-            };
-            k->attn_fold(&fold);
-        }
+            s->n_key[i] = visible(rows[i / n_head].pos[0], chunk);
+        attend_chunk(call, seq->pages[chunk]->data, kv_head, n_q, chunk == 0, s);
     }
     for (int i = 0; i < n_q; i++)
-        k->attn_finish(cpu_row_f32(frame, step->out, block->row + i / group) +
-                           (size_t)(kv_head * group + i % group) * (size_t)attn->d_v,
-                       s.l[i], attn->d_v);
+        frame->backend->kernels.attn_finish(s->o[i], s->l[i], attn->d_v);
 }
 
 static void run_item(void *ctx, int item, int thread) {
     const struct attn_call *call = ctx;
-    int n_head_kv = call->step->attn->n_head_kv;
-    attend_block(call, &call->frame->blocks[item / n_head_kv], item % n_head_kv,
-                 cpu_scratch(call->frame, thread));
+    const struct attn_spec *attn = call->step->attn;
+    int group = attn->n_head / attn->n_head_kv, per_block = attn->n_head_kv * call->n_part;
+    int kv_head = item % per_block / call->n_part, first = item % call->n_part * call->part;
+    int n_head = group - first < call->part ? group - first : call->part;
+    struct attn_scratch s;
+    cut_scratch(attn, cpu_scratch(call->frame, thread), &s);
+    attend_block(call, &call->frame->blocks[item / per_block], kv_head, kv_head * group + first,
+                 n_head, &s);
 }
 
-enum jl_status cpu_op_attn(struct backend_frame *frame, const struct step *step,
-                           struct jl_error *err) {
-    (void)err;
-    const struct attn_spec *attn = step->attn;
+/* Rows of one sequence together, as many as fit beside a whole group of heads, if one does. */
+static int cut_blocks(struct backend_frame *frame, int group) {
     const struct batch_row *rows = frame->batch->rows;
-    int most = queries_per_block(attn) / (attn->n_head / attn->n_head_kv), n_block = 0;
+    int most = group < CPU_ATTN_QUERIES ? CPU_ATTN_QUERIES / group : 1, n_block = 0;
     for (int row = 0; row < frame->n_row;) {
         int n = 1;
         while (n < most && row + n < frame->n_row && rows[row + n].seq == rows[row].seq)
@@ -132,9 +158,30 @@ enum jl_status cpu_op_attn(struct backend_frame *frame, const struct step *step,
         frame->blocks[n_block++] = (struct row_block){row, n};
         row += n;
     }
+    return n_block;
+}
+
+/* Parts of a group: what an item can hold; smaller ones where that leaves threads without work. */
+static int part_heads(const struct attn_spec *attn, int n_block, int n_threads) {
+    int group = attn->n_head / attn->n_head_kv, whole = n_block * attn->n_head_kv;
+    int n_part = (group + CPU_ATTN_QUERIES - 1) / CPU_ATTN_QUERIES;
+    int wanted = (n_threads + whole - 1) / whole, most = group / MIN_QUERIES;
+    if (wanted > most) wanted = most;
+    if (wanted > n_part) n_part = wanted;
+    return (group + n_part - 1) / n_part;
+}
+
+enum jl_status cpu_op_attn(struct backend_frame *frame, const struct step *step,
+                           struct jl_error *err) {
+    (void)err;
+    const struct attn_spec *attn = step->attn;
+    int group = attn->n_head / attn->n_head_kv, n_block = cut_blocks(frame, group);
+    struct attn_call call = {.frame = frame, .step = step};
+    call.part = part_heads(attn, n_block, backend_threads(frame->backend));
+    call.n_part = (group + call.part - 1) / call.part;
     frame->ran.attn[kernel_attn_kind(attn->kv, attn->act_bf16)] = true;
     frame->ran.row[KSLOT_attn_fold] = frame->ran.row[KSLOT_attn_finish] = true;
-    struct attn_call call = {frame, step};
-    pool_run(frame->backend->pool, n_block * attn->n_head_kv, run_item, &call);
+    if (attn->values_in_keys) frame->ran.row[KSLOT_attn_values] = true;
+    pool_run(frame->backend->pool, n_block * attn->n_head_kv * call.n_part, run_item, &call);
     return JL_OK;
 }
