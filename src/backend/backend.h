@@ -64,8 +64,16 @@ struct attn_spec {
     enum dtype kv;
     bool act_bf16;
     float scale;
-    size_t k_at, v_at; // byte offsets of head 0's chunk in the page; heads follow one another
+    size_t k_at, v_at;   // byte offsets of head 0's chunk in the page; heads follow one another
     bool values_in_keys; // a value is the first d_v elements of its key: v_at means nothing
+};
+
+/* A matrix that holds one for each of n heads, `rows` rows a head. A step multiplies a head's
+ * vector by the rows from row0 on, `taken` of them, or from the other side by their transpose. */
+struct heads_spec {
+    int n, rows, row0, taken;
+    bool transposed;   // as kernel linear_t computes it
+    int tail_at, tail; // OP_ABSORB: these elements of each head of in2 end each head of out
 };
 
 /* ---- experts ---- */
@@ -116,10 +124,12 @@ struct step {
     const struct rope_spec *rope;
     const struct attn_spec *attn;
     const struct moe_spec *moe;
-    enum expert_part part; // OP_EXPERTS
-    struct take_spec take; // OP_TAKE
-    enum value_fate fate;  // of out
-    bool alias;            // out may take the memory of a value the step reads: no kept one is lost
+    enum expert_part part;   // OP_EXPERTS
+    struct take_spec take;   // OP_TAKE
+    struct heads_spec heads; // OP_ABSORB, OP_HEADS
+    int rope_at;             // OP_ROPE: elements of a head before the rotary ones
+    enum value_fate fate;    // of out
+    bool alias; // out may take the memory of a value the step reads: no kept one is lost
 };
 
 struct step_list {

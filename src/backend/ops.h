@@ -21,6 +21,8 @@
     X(OP_ROPE,        rope,        1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN,     CHEAP)  /* heads of out turned by in */               \
     X(OP_KV_PUT,      kv_put,      2, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* in, in2 -> cache, rounded */               \
     X(OP_ATTN,        attn,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN,     COSTLY) /* softmax(in K') V from the cache */         \
+    X(OP_ABSORB,      absorb,      2, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY) /* heads of out = w' in of the head, then the end of in2's */ \
+    X(OP_HEADS,       heads,       1, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY) /* heads of out = w in of the head */  \
     X(OP_SILU_MUL,    silu_mul,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP)  /* out = silu(in) * in2 */                    \
     X(OP_SIGMOID_MUL, sigmoid_mul, 1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN_OLD, CHEAP)  /* out *= sigmoid(in) */                      \
     X(OP_ADD,         add,         1, OUT_UPDATES, WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out += in */                               \
@@ -68,6 +70,10 @@ const struct op_row *op_row(enum op_id id);
     X(REG_A, "a", "attention output, f32")                                                         \
     X(REG_G, "g", "gate and gated product, f32")                                                   \
     X(REG_U, "u", "up projection, f32")                                                            \
+    X(REG_QA, "qa", "queries before their second projection, f32")                                 \
+    X(REG_QN, "qn", "queries without their rotary part, a head each, f32")                         \
+    X(REG_QJ, "qj", "queries of latent keys, a head each, f32")                                    \
+    X(REG_O, "o", "attention output as values of the heads, f32")                                  \
     X(REG_Y, "y", "branch output, f32")                                                            \
     X(REG_R, "r", "router logits, f32")                                                            \
     X(REG_S, "s", "chosen experts: their ids, then their weights")                                 \

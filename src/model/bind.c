@@ -47,6 +47,10 @@ enum role_need model_role_need(const struct family *family, const struct hparams
     case BY_ATTENTION_BIAS: return by_key(hp->attention_bias, YES);
     case BY_MLP_BIAS: return by_key(hp->mlp_bias, YES);
     case BY_UNTIED: return by_key(hp->tied, NO);
+    case BY_Q_LORA: return hp->q_lora_rank > 0 ? REQUIRED : ABSENT;
+    case BY_Q_WHOLE: return hp->q_lora_rank > 0 ? ABSENT : REQUIRED;
+    case BY_KV_JOINT: return hp->kv_split ? ABSENT : REQUIRED;
+    case BY_KV_SPLIT: return hp->kv_split ? REQUIRED : ABSENT;
     case BY_SHARED_EXPERT:
         return hp->n_expert_shared < 0 ? OPTIONAL : hp->n_expert_shared > 0 ? REQUIRED : ABSENT;
     default: return need;

@@ -95,6 +95,7 @@ struct target {
     int parts;           // of the role's size that the tensor holds
     bool together;       // all experts are in one tensor
     int n_expert;        // 0: not a role of experts
+    int n_head;          // 0: not a role of heads
 };
 
 static struct target target_of(const struct model *model, const struct role_source *source) {
@@ -108,12 +109,14 @@ static struct target target_of(const struct model *model, const struct role_sour
         t.n_expert = model->hp.n_expert;
         t.together = !strstr(pattern_of(model, source), "%e");
     }
+    if (row->scope == SCOPE_HEADS) t.n_head = model->hp.n_head;
     return t;
 }
 
 static struct shape shape_of(const struct target *t) {
     struct shape shape = {0};
     if (t->together) shape.dim[shape.n++] = t->n_expert;
+    if (t->n_head) shape.dim[shape.n++] = t->n_head;
     if (t->row->rows == DIM_ONE) {
         shape.dim[shape.n++] = t->n_in * t->parts;
     } else {
@@ -159,6 +162,7 @@ static enum jl_status bind_one(struct binder *b, const struct tensor_info *t,
         return jl_fail(b->err, JL_ERR_UNSUPPORTED,
                        "%s: tensor '%s' is %s, which no kernel multiplies", t->file, t->name,
                        dtype_name(t->dtype));
+    if (target->n_head) w->n_out *= target->n_head; // one head's rows under the other's
     w->data = t->data + (size_t)target->source->part * (size_t)target->n_out * w->stride;
     return JL_OK;
 }

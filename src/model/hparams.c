@@ -140,11 +140,12 @@ static enum jl_status derive(const struct model_file *file, struct hparams *hp,
 
 enum jl_status hparams_read(struct model_file *file, const struct family *family,
                             struct hparams *out, struct jl_error *err) {
-    *out = (struct hparams){.rope = {.factor = 1, .magnitude = 1, .truncate = true}};
+    *out = (struct hparams){.rope = {.factor = 1, .magnitude = 1, .attn_magnitude = 1, .truncate = true}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         JL_TRY(read_row(file, family, &rows[i], out, err));
     JL_TRY(hparams_check_known(file, family, err));
     JL_TRY(hparams_read_rope(file, family, out, err));
+    if (family_is_latent(family)) JL_TRY(hparams_derive_mla(file, out, err));
     JL_TRY(derive(file, out, err));
     return hparams_derive_moe(file, family, out, err);
 }
@@ -161,6 +162,12 @@ int64_t hparams_dim(const struct hparams *hp, enum dim_id dim) {
     case DIM_HEAD: return hp->head_dim_k;
     case DIM_FF: return hp->n_ff;
     case DIM_PAIRS: return hp->n_rot / 2;
+    case DIM_HEAD_V: return hp->head_dim_v;
+    case DIM_NOPE: return hp->head_dim_k - hp->n_rot;
+    case DIM_Q_LORA: return hp->q_lora_rank;
+    case DIM_KV_LORA: return hp->kv_lora_rank;
+    case DIM_LATENT: return (int64_t)hp->kv_lora_rank + hp->n_rot;
+    case DIM_KV_UP: return (int64_t)hp->n_head * (hp->head_dim_k - hp->n_rot + hp->head_dim_v);
     case DIM_EXPERTS: return hp->n_expert;
     case DIM_FF_EXP: return hp->n_ff_exp;
     case DIM_FF_SHEXP: return hp->n_ff_shexp;

@@ -52,7 +52,13 @@ enum tristate { UNSAID = -1, NO = 0, YES = 1 };
     X(routed_scale, double, "expert_weights_scale", "routed_scaling_factor", 1, 0, 1e9)            \
     X(n_dense_layer, int, "leading_dense_block_count", "first_k_dense_replace", 0, 0,              \
       HPARAM_MAX_LAYERS)                                                                           \
-    X(moe_step, int, NULL, "decoder_sparse_step|moe_layer_freq", 1, 1, HPARAM_MAX_LAYERS)
+    X(moe_step, int, NULL, "decoder_sparse_step|moe_layer_freq", 1, 1, HPARAM_MAX_LAYERS)          \
+    X(q_lora_rank, int, "attention.q_lora_rank", "q_lora_rank", 0, 0, 1 << 16)                     \
+    X(kv_lora_rank, int, "attention.kv_lora_rank", "kv_lora_rank", 0, 0, 1 << 16)                  \
+    X(mla_dim_k, int, "attention.key_length_mla", NULL, 0, 2, 1 << 16)                             \
+    X(mla_dim_v, int, "attention.value_length_mla", "v_head_dim", 0, 1, 1 << 16)                   \
+    X(nope_dim, int, NULL, "qk_nope_head_dim", 0, 1, 1 << 16)                                      \
+    X(rope_dim, int, NULL, "qk_rope_head_dim", 0, 2, 1 << 16)
 
 enum rope_scaling { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3, ROPE_YARN };
 
@@ -63,6 +69,7 @@ struct rope_hparams {
     double beta_fast, beta_slow;              // yarn
     double low_freq_factor, high_freq_factor; // llama3
     double magnitude;                         // cos and sin are multiplied by it
+    double attn_magnitude;                    // latent attention: scores by its square
     bool truncate;                            // yarn: round the correction range to whole pairs
 };
 
@@ -86,6 +93,7 @@ struct hparams {
     HPARAM_LIST(X)
 #undef X
     struct rope_hparams rope;
+    bool kv_split;              // latent attention: attn_k_b and attn_v_b, no joint kv_b
     struct layer_set recurrent; // layers with MIXER_RECURRENT
     struct layer_set moe;       // layers with experts
     struct route_rule route;    // of those layers

@@ -21,6 +21,44 @@ static enum jl_status read_dense_list(struct model_file *file, int n_layer, stru
     return JL_OK;
 }
 
+static bool given(const struct meta *value) { return value && value->kind != META_NULL; }
+
+/* The names under which files know our rules; other ones are refused. */
+static enum jl_status check_method_hf(struct model_file *file, const struct family *family,
+                                      struct hparams *hp, struct jl_error *err) {
+    const struct meta *value = meta_find(file->meta, "scoring_func");
+    const char *scoring = family->scoring == ROUTE_SOFTMAX ? "softmax" : "sigmoid";
+    if (given(value) && !hparams_is_text(value, scoring))
+        return hparams_refuse(file, "scoring_func", value, scoring, err);
+    value = meta_find(file->meta, "topk_method");
+    bool best = family->group == ROUTE_GROUP_BEST;
+    const char *method = best ? "group_limited_greedy" : "noaux_tc";
+    if (best && given(value) && hparams_is_text(value, "greedy")) {
+        hp->n_group = hp->n_group_used = 1;
+        return JL_OK;
+    }
+    if (given(value) && !hparams_is_text(value, method))
+        return hparams_refuse(file, "topk_method", value,
+                              best ? "greedy, group_limited_greedy" : method, err);
+    if (best && !given(value) && hp->n_group > 1)
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s: required key 'topk_method' is missing: do the %d groups of experts count?",
+                       file->path, hp->n_group);
+    return JL_OK;
+}
+
+static enum jl_status check_method_gguf(struct model_file *file, const struct family *family,
+                                        struct jl_error *err) {
+    char key[96];
+    double gating;
+    snprintf(key, sizeof key, "%s.expert_gating_func", family->gguf);
+    const struct meta *value = meta_find(file->meta, key);
+    bool softmax = family->scoring == ROUTE_SOFTMAX;
+    if (value && (!hparams_number(value, &gating) || gating != (softmax ? 1 : 2)))
+        return hparams_refuse(file, key, value, softmax ? "1 (softmax)" : "2 (sigmoid)", err);
+    return JL_OK;
+}
+
 static enum jl_status check_rule(const struct model_file *file, const struct hparams *hp,
                                  struct jl_error *err) {
     const struct route_rule *rule = &hp->route;
@@ -57,6 +95,7 @@ enum jl_status hparams_derive_moe(struct model_file *file, const struct family *
     if (!family->ffn[FFN_DENSE] && hp->n_expert == 0)
         return jl_fail(err, JL_ERR_FORMAT, "%s: the number of experts is not given", file->path);
     if (hp->n_expert == 0) return JL_OK;
+    JL_TRY(gguf ? check_method_gguf(file, family, err) : check_method_hf(file, family, hp, err));
     // Configurations spell "no groups" as 0, too.
     if (hp->n_group == 0) hp->n_group = 1;
     if (hp->n_group_used == 0) hp->n_group_used = 1;
@@ -74,7 +113,7 @@ enum jl_status hparams_derive_moe(struct model_file *file, const struct family *
         .group = family->group,
         .normalize = hp->norm_topk == YES,
         .floor = family->norm_floor,
-        .scale = (float)hp->routed_scale,
+        .scale = family->norm_unscaled && hp->norm_topk == YES ? 1 : (float)hp->routed_scale,
     };
     return check_rule(file, hp, err);
 }

@@ -17,6 +17,9 @@ enum jl_status hparams_check_known(struct model_file *file, const struct family 
                                    struct jl_error *err);
 enum jl_status hparams_read_rope(struct model_file *file, const struct family *family,
                                  struct hparams *hp, struct jl_error *err);
+/* Latent attention: head sizes and the scale of scores. */
+enum jl_status hparams_derive_mla(struct model_file *file, struct hparams *hp,
+                                  struct jl_error *err);
 /* Which layers have experts, and how they are chosen. */
 enum jl_status hparams_derive_moe(struct model_file *file, const struct family *family,
                                   struct hparams *hp, struct jl_error *err);

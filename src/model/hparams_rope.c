@@ -8,6 +8,7 @@
 
 struct rope_source {
     struct model_file *file;
+    const struct family *family;
     struct meta *object; // rope_scaling or rope_parameters; GGUF: the root
     char prefix[160];    // "rope_scaling." for messages, "ARCH.rope.scaling." for GGUF keys
 };
@@ -39,13 +40,20 @@ static enum jl_status read_yarn(const struct rope_source *source, struct hparams
                                 struct jl_error *err) {
     struct rope_hparams *rope = &hp->rope;
     bool gguf = source->file->kind == MODEL_FILE_GGUF;
+    bool latent = family_is_latent(source->family);
     JL_TRY(rope_number(source, gguf ? "yarn_beta_fast" : "beta_fast", 32, &rope->beta_fast, err));
     JL_TRY(rope_number(source, gguf ? "yarn_beta_slow" : "beta_slow", 1, &rope->beta_slow, err));
     if (gguf) {
         double attn_factor, yarn_attn_factor;
         JL_TRY(rope_number(source, "attn_factor", 1, &attn_factor, err));
         JL_TRY(rope_number(source, "yarn_attn_factor", attn_factor, &yarn_attn_factor, err));
-        rope->magnitude = yarn_magnitude(rope->factor, 1) * yarn_attn_factor;
+        double own = yarn_magnitude(rope->factor, 1), multiplier = 0;
+        if (latent) JL_TRY(rope_number(source, "yarn_log_multiplier", 0, &multiplier, err));
+        if (multiplier > 0) { // 0.1 * mscale_all_dim, with an mscale that is its equal
+            rope->attn_magnitude = yarn_magnitude(rope->factor, 10 * multiplier);
+            own = 1;
+        }
+        rope->magnitude = own * yarn_attn_factor;
         return JL_OK;
     }
     double given, mscale, mscale_all;
@@ -59,6 +67,7 @@ static enum jl_status read_yarn(const struct rope_source *source, struct hparams
             yarn_magnitude(rope->factor, mscale) / yarn_magnitude(rope->factor, mscale_all);
     else
         rope->magnitude = yarn_magnitude(rope->factor, 1);
+    if (latent && mscale_all > 0) rope->attn_magnitude = yarn_magnitude(rope->factor, mscale_all);
     const struct meta *truncate = meta_find(source->object, "truncate");
     if (truncate && truncate->kind != META_NULL) {
         if (truncate->kind != META_BOOL)
@@ -108,8 +117,8 @@ static enum jl_status read_scaling(const struct rope_source *source, const struc
     return JL_OK;
 }
 
-static enum jl_status read_rope_hf(struct model_file *file, struct hparams *hp,
-                                   struct jl_error *err) {
+static enum jl_status read_rope_hf(struct model_file *file, const struct family *family,
+                                   struct hparams *hp, struct jl_error *err) {
     static const char *const keys[] = {"rope_scaling", "rope_parameters"};
     for (int k = 0; k < 2; k++) {
         struct meta *object = meta_find(file->meta, keys[k]);
@@ -117,7 +126,7 @@ static enum jl_status read_rope_hf(struct model_file *file, struct hparams *hp,
         if (object->kind != META_OBJECT)
             return jl_fail(err, JL_ERR_FORMAT, "%s: key '%s' is %s, expected an object", file->path,
                            keys[k], meta_kind_name(object->kind));
-        struct rope_source source = {.file = file, .object = object};
+        struct rope_source source = {.file = file, .family = family, .object = object};
         snprintf(source.prefix, sizeof source.prefix, "%s.", keys[k]);
         const struct meta *type = meta_find(object, "rope_type");
         const struct meta *old = meta_find(object, "type");
@@ -139,14 +148,14 @@ static enum jl_status read_rope_hf(struct model_file *file, struct hparams *hp,
     return JL_OK;
 }
 
-static enum jl_status read_rope_gguf(struct model_file *file, const char *arch, struct hparams *hp,
-                                     struct jl_error *err) {
-    struct rope_source source = {.file = file, .object = file->meta};
+static enum jl_status read_rope_gguf(struct model_file *file, const struct family *family,
+                                     struct hparams *hp, struct jl_error *err) {
+    struct rope_source source = {.file = file, .family = family, .object = file->meta};
     char key[200];
-    snprintf(source.prefix, sizeof source.prefix, "%s.rope.", arch);
+    snprintf(source.prefix, sizeof source.prefix, "%s.rope.", family->gguf);
     double factor;
     JL_TRY(rope_number(&source, "scale_linear", 0, &factor, err)); // the oldest spelling
-    snprintf(source.prefix, sizeof source.prefix, "%s.rope.scaling.", arch);
+    snprintf(source.prefix, sizeof source.prefix, "%s.rope.scaling.", family->gguf);
     snprintf(key, sizeof key, "%stype", source.prefix);
     const struct meta *type = meta_find(file->meta, key);
     if (type) return read_scaling(&source, type, hp, err);
@@ -160,6 +169,6 @@ static enum jl_status read_rope_gguf(struct model_file *file, const char *arch, 
 
 enum jl_status hparams_read_rope(struct model_file *file, const struct family *family,
                                  struct hparams *hp, struct jl_error *err) {
-    return file->kind == MODEL_FILE_HF ? read_rope_hf(file, hp, err)
-                                       : read_rope_gguf(file, family->gguf, hp, err);
+    return file->kind == MODEL_FILE_HF ? read_rope_hf(file, family, hp, err)
+                                       : read_rope_gguf(file, family, hp, err);
 }

@@ -68,10 +68,41 @@ static enum jl_status plan_matrix(struct planner *p, struct step *step) {
     return in_form(p, step->in, step->xfmt, step->layer, &step->in);
 }
 
+/* Latent attention: what each head's part of a matrix is, and where queries have their rotary part.
+ * All queries, absorbed or not, end with it. */
+static void plan_heads(const struct planner *p, struct step *step, enum role_id role) {
+    const struct hparams *hp = &p->model->hp;
+    int nope = hp->head_dim_k - hp->n_rot;
+    step->heads = (struct heads_spec){.n = hp->n_head, .tail_at = nope, .tail = hp->n_rot};
+    if (role == ROLE_ATTN_KV_UP) { // a head's keys, then its values
+        step->heads.rows = nope + hp->head_dim_v;
+        step->heads.transposed = step->op == OP_ABSORB;
+        step->heads.row0 = step->heads.transposed ? 0 : nope;
+        step->heads.taken = step->heads.transposed ? nope : hp->head_dim_v;
+    } else {
+        step->heads.rows = step->heads.taken = step->w.n_out / hp->n_head;
+    }
+    bool absorbs = step->op == OP_ABSORB;
+    step->out_slots = absorbs ? hp->n_head : 1;
+    step->out_width = absorbs ? hp->kv_lora_rank + hp->n_rot : hp->n_head * hp->head_dim_v;
+}
+
+static void plan_rope_step(const struct planner *p, struct step *step) {
+    const struct hparams *hp = &p->model->hp;
+    bool latent = family_is_latent(p->model->family);
+    step->rope = &p->model->rope;
+    step->width = p->width[step->out];
+    step->slots = p->slots[step->out];
+    step->head_dim = latent && step->out == REG_K ? hp->kv_lora_rank + hp->n_rot : hp->head_dim_k;
+    step->rope_at = latent ? step->head_dim - hp->n_rot : 0;
+}
+
 /* What the op needs beyond its operands, and the shape of what it writes where that is not the
  * shape of `in`. */
-static enum jl_status plan_details(struct planner *p, struct step *step) {
+static enum jl_status plan_details(struct planner *p, const struct prog_step *line,
+                                   struct step *step) {
     const struct model *model = p->model;
+    const struct dtype_row *row;
     switch (step->op) {
     case OP_EMBED:
         step->width = step->out_width = step->w.n_in;
@@ -82,19 +113,35 @@ static enum jl_status plan_details(struct planner *p, struct step *step) {
         step->width = step->out_width = model->rope.n_rot;
         step->out_slots = step->slots = 1;
         break;
-    case OP_HEAD_NORM: step->head_dim = step->w.n_in; break;
-    case OP_ROPE:
-        step->rope = &model->rope;
-        step->head_dim = model->hp.head_dim_k;
-        step->width = p->width[step->out];
-        step->slots = p->slots[step->out];
+    case OP_HEAD_NORM:
+        step->head_dim = step->w.n_in;
+        if (line->w == ROLE_ATTN_KV_A_NORM) step->width = step->w.n_in; // the latent, in place
         break;
+    case OP_ROPE: plan_rope_step(p, step); break;
     case OP_LINEAR: return plan_matrix(p, step);
     case OP_KV_PUT: step->attn = &model->attn[step->layer]; break;
     case OP_ATTN:
         step->attn = &model->attn[step->layer];
         if (step->attn->act_bf16 && step->attn->kv == DTYPE_BF16) step->xfmt = XFMT_BF16;
         step->width = step->out_width = step->attn->n_head * step->attn->d_v;
+        if (step->slots > 1) { // queries that are vectors of their own have such outputs
+            step->width = step->out_width = step->attn->d_v;
+            step->out_slots = step->slots;
+        }
+        return in_form(p, step->in, step->xfmt, step->layer, &step->in);
+    case OP_TAKE:
+        step->take = (struct take_spec){.n = model->hp.n_head,
+                                        .width = model->hp.head_dim_k - model->hp.n_rot,
+                                        .in_step = model->hp.head_dim_k};
+        step->out_width = step->take.width;
+        step->out_slots = step->take.n;
+        break;
+    case OP_ABSORB:
+    case OP_HEADS:
+        plan_heads(p, step, line->w);
+        if (step->heads.transposed) break;
+        row = dtype_row(step->w.dtype);
+        step->xfmt = model->cls.act_bf16 ? row->x_bf16 : row->x_f32;
         return in_form(p, step->in, step->xfmt, step->layer, &step->in);
     case OP_ROUTE:
         step->moe = &model->moe;
@@ -141,14 +188,14 @@ static enum jl_status plan_step(struct planner *p, const struct prog_step *line,
                         .out_width = p->width[shape],
                         .out_slots = p->slots[shape],
                         .part = line->part,
-                        .eps = (float)p->model->hp.rms_eps,
+                        .eps = line->eps > 0 ? line->eps : (float)p->model->hp.rms_eps,
                         .xfmt = XFMT_F32};
     if (weight) step.w = *weight;
     if (op->out == OUT_UPDATES) {
         step.out_width = p->width[line->out];
         step.out_slots = p->slots[line->out];
     }
-    JL_TRY(plan_details(p, &step));
+    JL_TRY(plan_details(p, line, &step));
     return emit(p, step);
 }
 
@@ -168,22 +215,26 @@ static enum jl_status plan_state(struct model *model, struct jl_error *err) {
     const struct hparams *hp = &model->hp;
     model->attn = arena_calloc(&model->arena, (size_t)hp->n_layer, sizeof *model->attn);
     if (!model->attn) return jl_fail(err, JL_ERR_MEMORY, "out of memory planning the cache");
+    bool latent = family_is_latent(model->family);
+    int d_k = latent ? hp->kv_lora_rank + hp->n_rot : hp->head_dim_k;
+    int d_v = latent ? hp->kv_lora_rank : hp->head_dim_v;
     size_t at = 0, keys, values;
-    if (!size_mul((size_t)hp->n_head_kv, kvchunk_bytes(model->cls.kv, hp->head_dim_k), &keys) ||
-        !size_mul((size_t)hp->n_head_kv, kvchunk_bytes(model->cls.kv, hp->head_dim_v), &values))
+    if (!size_mul((size_t)hp->n_head_kv, kvchunk_bytes(model->cls.kv, d_k), &keys) ||
+        !size_mul(latent ? 0 : (size_t)hp->n_head_kv, kvchunk_bytes(model->cls.kv, d_v), &values))
         return jl_fail(err, JL_ERR_LIMIT, "%s: the cache of one layer overflows",
                        model->file->path);
     for (int i = 0; i < hp->n_layer; i++) {
         model->attn[i] = (struct attn_spec){
             .n_head = hp->n_head,
             .n_head_kv = hp->n_head_kv,
-            .d_k = hp->head_dim_k,
-            .d_v = hp->head_dim_v,
+            .d_k = d_k,
+            .d_v = d_v,
             .kv = model->cls.kv,
             .act_bf16 = model->cls.act_bf16,
             .scale = (float)hp->attn_scale,
             .k_at = at,
             .v_at = at + keys,
+            .values_in_keys = latent,
         };
         if (!size_add(at, keys + values, &at))
             return jl_fail(err, JL_ERR_LIMIT, "%s: a cache page overflows", model->file->path);

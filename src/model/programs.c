@@ -31,6 +31,31 @@ static const struct prog_step prog_gqa_steps[] = {
 };
 PROG(prog_gqa, "gqa");
 
+/* DeepSeek-V2 (arXiv 2405.04434), always with the keys' projection absorbed into the queries. The
+ * norms of the two compressed vectors have an epsilon of their own in the published code. */
+#define MLA_EPS 1e-6f
+static const struct prog_step prog_mla_steps[] = {
+    {OP_NORM, .out = REG_X, .in = REG_H, .w = ROLE_ATTN_NORM},
+    {OP_LINEAR, .out = REG_Q, .in = REG_X, .w = ROLE_ATTN_Q},
+    {OP_LINEAR, .out = REG_QA, .in = REG_X, .w = ROLE_ATTN_Q_A},
+    {OP_NORM, .out = REG_QA, .in = REG_QA, .w = ROLE_ATTN_Q_A_NORM, .eps = MLA_EPS},
+    {OP_LINEAR, .out = REG_Q, .in = REG_QA, .w = ROLE_ATTN_Q_UP},
+    {OP_LINEAR, .out = REG_K, .in = REG_X, .w = ROLE_ATTN_KV_A},
+    {OP_HEAD_NORM, .out = REG_K, .in = REG_K, .w = ROLE_ATTN_KV_A_NORM, .eps = MLA_EPS},
+    {OP_ROPE, .out = REG_Q, .in = REG_CS},
+    {OP_ROPE, .out = REG_K, .in = REG_CS},
+    {OP_KV_PUT, .in = REG_K, .in2 = REG_K},
+    {OP_TAKE, .out = REG_QN, .in = REG_Q},
+    {OP_ABSORB, .out = REG_QJ, .in = REG_QN, .in2 = REG_Q, .w = ROLE_ATTN_KV_UP},
+    {OP_ABSORB, .out = REG_QJ, .in = REG_QN, .in2 = REG_Q, .w = ROLE_ATTN_K_UP},
+    {OP_ATTN, .out = REG_A, .in = REG_QJ},
+    {OP_HEADS, .out = REG_O, .in = REG_A, .w = ROLE_ATTN_KV_UP},
+    {OP_HEADS, .out = REG_O, .in = REG_A, .w = ROLE_ATTN_V_UP},
+    {OP_LINEAR, .out = REG_Y, .in = REG_O, .w = ROLE_ATTN_O},
+    {OP_ADD, .out = REG_H, .in = REG_Y},
+};
+PROG(prog_mla, "mla");
+
 static const struct prog_step prog_swiglu_steps[] = {
     {OP_NORM, .out = REG_X, .in = REG_H, .w = ROLE_FFN_NORM},
     {OP_LINEAR, .out = REG_G, .in = REG_X, .w = ROLE_FFN_GATE},

@@ -17,6 +17,12 @@
     X(DIM_HEAD, "head_dim_k")                                                                      \
     X(DIM_FF, "n_ff")                                                                              \
     X(DIM_PAIRS, "n_rot/2")                                                                        \
+    X(DIM_HEAD_V, "head_dim_v")                                                                    \
+    X(DIM_NOPE, "head_dim_k-n_rot")                                                                \
+    X(DIM_Q_LORA, "q_lora_rank")                                                                   \
+    X(DIM_KV_LORA, "kv_lora_rank")                                                                 \
+    X(DIM_LATENT, "kv_lora_rank+n_rot")                                                            \
+    X(DIM_KV_UP, "n_head*(head_dim_k-n_rot+head_dim_v)")                                                                      \
     X(DIM_EXPERTS, "n_expert")                                                                     \
     X(DIM_FF_EXP, "n_ff_exp")                                                                      \
     X(DIM_FF_SHEXP, "n_ff_shexp")
@@ -28,7 +34,8 @@ enum dim_id {
         DIM_COUNT
 };
 
-enum role_scope { SCOPE_MODEL, SCOPE_LAYER, SCOPE_EXPERTS };
+/* HEADS: of a layer, a matrix for each head in one tensor, heads outermost. */
+enum role_scope { SCOPE_MODEL, SCOPE_LAYER, SCOPE_EXPERTS, SCOPE_HEADS };
 enum role_shard { SHARD_NONE, SHARD_OUT }; // tensor parallel: by outputs or not at all
 enum role_group {
     GROUP_EMBED,
@@ -47,7 +54,11 @@ enum role_need {
     BY_ATTENTION_BIAS,
     BY_MLP_BIAS,
     BY_UNTIED,
-    BY_SHARED_EXPERT
+    BY_SHARED_EXPERT,
+    BY_Q_LORA,  // queries are projected twice
+    BY_Q_WHOLE, // or once
+    BY_KV_JOINT,
+    BY_KV_SPLIT
 };
 
 /* id, GGUF name, Hugging Face name (families may say others), scope, rows, columns, shard, group,
@@ -83,6 +94,25 @@ enum role_need {
       SCOPE_LAYER, DIM_ONE, DIM_HEAD, SHARD_NONE, GROUP_VECTOR, ABSENT)                            \
     X(ROLE_ATTN_K_NORM, "blk.%d.attn_k_norm.weight", "model.layers.%d.self_attn.k_norm.weight",    \
       SCOPE_LAYER, DIM_ONE, DIM_HEAD, SHARD_NONE, GROUP_VECTOR, ABSENT)                            \
+    X(ROLE_ATTN_Q_A, "blk.%d.attn_q_a.weight", "model.layers.%d.self_attn.q_a_proj.weight",        \
+      SCOPE_LAYER, DIM_Q_LORA, DIM_EMBD, SHARD_NONE, GROUP_MATRIX, BY_Q_LORA)                      \
+    X(ROLE_ATTN_Q_A_NORM, "blk.%d.attn_q_a_norm.weight",                                           \
+      "model.layers.%d.self_attn.q_a_layernorm.weight", SCOPE_LAYER, DIM_ONE, DIM_Q_LORA,          \
+      SHARD_NONE, GROUP_VECTOR, BY_Q_LORA)                                                         \
+    X(ROLE_ATTN_Q_UP, "blk.%d.attn_q_b.weight", "model.layers.%d.self_attn.q_b_proj.weight",       \
+      SCOPE_LAYER, DIM_Q, DIM_Q_LORA, SHARD_OUT, GROUP_MATRIX, BY_Q_LORA)                          \
+    X(ROLE_ATTN_KV_A, "blk.%d.attn_kv_a_mqa.weight",                                               \
+      "model.layers.%d.self_attn.kv_a_proj_with_mqa.weight", SCOPE_LAYER, DIM_LATENT, DIM_EMBD,    \
+      SHARD_NONE, GROUP_MATRIX, REQUIRED)                                                          \
+    X(ROLE_ATTN_KV_A_NORM, "blk.%d.attn_kv_a_norm.weight",                                         \
+      "model.layers.%d.self_attn.kv_a_layernorm.weight", SCOPE_LAYER, DIM_ONE, DIM_KV_LORA,        \
+      SHARD_NONE, GROUP_VECTOR, REQUIRED)                                                          \
+    X(ROLE_ATTN_KV_UP, "blk.%d.attn_kv_b.weight", "model.layers.%d.self_attn.kv_b_proj.weight",    \
+      SCOPE_LAYER, DIM_KV_UP, DIM_KV_LORA, SHARD_OUT, GROUP_MATRIX, BY_KV_JOINT)                   \
+    X(ROLE_ATTN_K_UP, "blk.%d.attn_k_b.weight", NULL, SCOPE_HEADS, DIM_KV_LORA, DIM_NOPE,          \
+      SHARD_OUT, GROUP_MATRIX, BY_KV_SPLIT)                                                        \
+    X(ROLE_ATTN_V_UP, "blk.%d.attn_v_b.weight", NULL, SCOPE_HEADS, DIM_HEAD_V, DIM_KV_LORA,        \
+      SHARD_OUT, GROUP_MATRIX, BY_KV_SPLIT)                                                        \
     X(ROLE_ATTN_O, "blk.%d.attn_output.weight", "model.layers.%d.self_attn.o_proj.weight",         \
       SCOPE_LAYER, DIM_EMBD, DIM_A, SHARD_OUT, GROUP_MATRIX, REQUIRED)                             \
     X(ROLE_ATTN_O_B, "blk.%d.attn_output.bias", "model.layers.%d.self_attn.o_proj.bias",           \

@@ -19,6 +19,7 @@ struct prog_step {
     enum reg_id out, in, in2;
     enum role_id w;
     enum expert_part part; // OP_EXPERTS
+    float eps;             // of a norm, where it is not the configuration's
 };
 
 struct prog {
@@ -30,6 +31,7 @@ struct prog {
 /* The programs there are (programs.c). */
 extern const struct prog prog_embed;  // tokens -> h
 extern const struct prog prog_gqa;    // grouped-query attention with its own q, k, v
+extern const struct prog prog_mla;    // attention over one latent key a position
 extern const struct prog prog_swiglu; // dense gated feed-forward
 extern const struct prog prog_moe;    // routed experts and, where there is one, a shared expert
 extern const struct prog prog_head;   // h -> logits
@@ -65,8 +67,9 @@ enum ffn_kind { FFN_DENSE, FFN_MOE, FFN_COUNT };
 struct family {
     const char *name;
     const char *gguf;          // general.architecture
+    int gguf_gating;           // expert_gating_func (1 softmax, 2 sigmoid), where families share one
     const char *hf;            // architectures[0]
-    const char *hf_model_type; // model_type, when there is no architectures list
+    const char *hf_model_type; // "a|b": model_type, when there is no architectures list
     enum rope_pairs rope_gguf; // some families' GGUF rows are permuted for the other pairing
     enum rope_pairs rope_hf;
     const struct prog *mixer[MIXER_COUNT];          // NULL: no such layers
@@ -82,8 +85,15 @@ struct family {
     enum route_group group;
     enum tristate norm_topk_gguf, norm_topk_hf; // where the file does not say
     float norm_floor;                           // added to the sum that weights are normalised by
+    bool norm_unscaled;                         // normalised weights are not scaled
 };
 
-extern const struct family family_glm4, family_llama, family_qwen2, family_qwen3, family_qwen3_moe;
+/* Does its cache hold one latent key a position? */
+static inline bool family_is_latent(const struct family *family) {
+    return family->mixer[MIXER_ATTENTION] == &prog_mla;
+}
+
+extern const struct family family_deepseek_v2, family_deepseek_v3, family_glm4, family_llama,
+    family_qwen2, family_qwen3, family_qwen3_moe;
 
 #endif

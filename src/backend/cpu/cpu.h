@@ -72,6 +72,14 @@ static inline float *cpu_row_f32(const struct backend_frame *frame, enum reg_id 
     return (float *)(void *)(frame->reg[reg] + (size_t)vector * frame->stride[reg]);
 }
 
+/* A head of a row: a vector of its own, or where the row has one vector, `width` elements of it. */
+static inline float *cpu_head_f32(const struct backend_frame *frame, enum reg_id reg, int row,
+                                  int head, int width) {
+    int slots = frame->slots[reg];
+    if (slots > 1) return cpu_row_f32(frame, reg, row * slots + head);
+    return cpu_row_f32(frame, reg, row) + (size_t)head * (size_t)width;
+}
+
 static inline uint8_t *cpu_scratch(const struct backend_frame *frame, int thread) {
     return frame->scratch + (size_t)thread * frame->scratch_stride;
 }
@@ -86,6 +94,7 @@ uint8_t *cpu_alloc_zeroed(size_t bytes);
 /* Scratch bytes one thread needs for this step. */
 size_t cpu_linear_scratch(const struct backend *backend, const struct step *step);
 size_t cpu_attn_scratch(const struct step *step);
+size_t cpu_heads_scratch(const struct backend *backend, const struct step *step);
 
 /* Runs fn(frame, step, vector) for each of the rows' step->slots vectors, over the threads when
  * that pays. */

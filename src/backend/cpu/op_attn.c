@@ -109,6 +109,16 @@ static void attend_chunk(const struct attn_call *call, const uint8_t *page, int 
     }
 }
 
+static const void *query_at(const struct backend_frame *frame, const struct step *step, int row,
+                            int head) {
+    int width = step->attn->d_k;
+    if (step->xfmt != XFMT_BF16) return cpu_head_f32(frame, step->in, row, head, width);
+    int slots = frame->slots[step->in];
+    size_t vector = (size_t)(slots > 1 ? row * slots + head : row);
+    const uint8_t *q = frame->reg[step->in] + vector * frame->stride[step->in];
+    return slots > 1 ? q : q + 2 * (size_t)head * (size_t)width;
+}
+
 /* Heads head0 .. head0+n_head-1, which share kv_head, of the block's rows. */
 static void attend_block(const struct attn_call *call, const struct row_block *block, int kv_head,
                          int head0, int n_head, struct attn_scratch *s) {
@@ -117,13 +127,11 @@ static void attend_block(const struct attn_call *call, const struct row_block *b
     const struct attn_spec *attn = step->attn;
     const struct batch_row *rows = &frame->batch->rows[block->row];
     const struct seq_view *seq = &frame->batch->seqs[rows[0].seq];
-    size_t q_bytes = (size_t)attn->d_k * (step->xfmt == XFMT_BF16 ? 2 : 4);
     int n_q = block->n_row * n_head;
     for (int i = 0; i < n_q; i++) {
-        int row = block->row + i / n_head;
-        size_t head = (size_t)(head0 + i % n_head);
-        s->q[i] = frame->reg[step->in] + (size_t)row * frame->stride[step->in] + head * q_bytes;
-        s->o[i] = cpu_row_f32(frame, step->out, row) + head * (size_t)attn->d_v;
+        int row = block->row + i / n_head, head = head0 + i % n_head;
+        s->q[i] = query_at(frame, step, row, head);
+        s->o[i] = cpu_head_f32(frame, step->out, row, head, attn->d_v);
     }
     int last_chunk = rows[block->n_row - 1].pos[0] / KV_CHUNK;
     for (int chunk = 0; chunk <= last_chunk; chunk++) {

@@ -112,7 +112,7 @@ static void rope_row(struct backend_frame *frame, const struct step *step, int r
     };
     float *heads = cpu_row_f32(frame, step->out, row);
     for (int at = 0; at < step->width; at += step->head_dim) {
-        args.x = heads + at;
+        args.x = heads + at + step->rope_at;
         frame->backend->kernels.rope(&args);
     }
 }
@@ -233,6 +233,7 @@ static void kv_put_row(struct backend_frame *frame, const struct step *step, int
     for (int h = 0; h < attn->n_head_kv; h++) {
         kvchunk_put_key(attn->kv, page + attn->k_at + (size_t)h * k_bytes, attn->d_k,
                         at->pos[0] % KV_CHUNK, keys + (size_t)h * (size_t)attn->d_k);
+        if (attn->values_in_keys) continue;
         kvchunk_put_value(attn->kv, page + attn->v_at + (size_t)h * v_bytes, attn->d_v,
                           at->pos[0] % KV_CHUNK, values + (size_t)h * (size_t)attn->d_v);
     }

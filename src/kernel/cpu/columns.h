@@ -7,7 +7,7 @@
 
 #include "kernel/cpu/simd.h"
 
-/* As SIMD_UNROLL, for at most 16 steps. gcc's sanitizers would take minutes over all copies of an
+/* SIMD_UNROLL for blocks. gcc's sanitizers would take minutes over all copies of an
  * unrolled block: there nothing is unrolled and a block is read by a call. */
 #if defined(__clang__)
 #define COLUMNS_UNROLL _Pragma("clang loop unroll(full)")

@@ -3,7 +3,7 @@
  * A lane is a column of w, so no weight is moved: rows are dequantised into a panel in scratch as
  * they stand, K_BLOCK of them at a time, and every row of x runs over it in register tiles.
  * Between panels the accumulators rest in y, which changes no bit. */
-#include "kernel/cpu/columns.h"
+#include "kernel/cpu/simd.h"
 #include "kernel/fill.h"
 #include "tensor/blocks.h"
 
@@ -85,9 +85,9 @@ SIMD_INLINE int tile_width(int rows) {
 /* `lanes` of the last vector exist. */
 SIMD_INLINE void tile_run(int rows, int width, int lanes, const struct tile *t) {
     v16 acc[TILE_ROWS][WIDTH_MOST];
-    COLUMNS_UNROLL
+    SIMD_UNROLL
     for (int r = 0; r < rows; r++) {
-        COLUMNS_UNROLL
+        SIMD_UNROLL
         for (int i = 0; i < width; i++) {
             const float *y = t->y + (size_t)r * t->y_stride + t->column + 16 * i;
             acc[r][i] = t->fresh ? v16_zero() : v16_load_n(y, i == width - 1 ? lanes : 16);
@@ -95,20 +95,20 @@ SIMD_INLINE void tile_run(int rows, int width, int lanes, const struct tile *t) 
     }
     for (int k = 0; k < t->n; k++) {
         v16 w[WIDTH_MOST];
-        COLUMNS_UNROLL
+        SIMD_UNROLL
         for (int i = 0; i < width; i++)
             w[i] = v16_load(t->scratch->panel[k] + t->column + 16 * i);
-        COLUMNS_UNROLL
+        SIMD_UNROLL
         for (int r = 0; r < rows; r++) {
             v16 x = v16_set1(t->scratch->x[r][k]);
-            COLUMNS_UNROLL
+            SIMD_UNROLL
             for (int i = 0; i < width; i++)
                 acc[r][i] = v16_fma(w[i], x, acc[r][i]);
         }
     }
-    COLUMNS_UNROLL
+    SIMD_UNROLL
     for (int r = 0; r < rows; r++) {
-        COLUMNS_UNROLL
+        SIMD_UNROLL
         for (int i = 0; i < width; i++) {
             float *y = t->y + (size_t)r * t->y_stride + t->column + 16 * i;
             v16_store_n(y, acc[r][i], i == width - 1 ? lanes : 16);

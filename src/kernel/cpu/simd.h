@@ -18,11 +18,11 @@
 
 #define SIMD_INLINE static inline __attribute__((always_inline))
 
-/* Before a loop of at most 8 steps over an array of vectors: unrolled, the array is registers. */
+/* Before a loop of at most 16 steps over an array of vectors: unrolled, the array is registers. */
 #if defined(__clang__)
 #define SIMD_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define SIMD_UNROLL _Pragma("GCC unroll 8")
+#define SIMD_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 /* LEVEL_FN(fill_rows) is avx2_fill_rows or avx512_fill_rows; LEVEL_STR("add") is "add.avx2". */
