@@ -154,6 +154,8 @@ struct batch_row {
     const float *vector;    // (n_embd) or NULL
     int32_t pos[POS_PARTS]; // [0] is the place in the sequence; the others are for pictures
     int32_t seq;            // index into seqs
+    const float *hidden;    // (n_embd): what OP_HIDDEN reads
+    float *give;            // (n_embd): where OP_GIVE puts the row's hidden state, or NULL
     bool want_logits;
 };
 

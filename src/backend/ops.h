@@ -31,6 +31,9 @@
     X(OP_DISPATCH,    dispatch,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN2,    CHEAP)  /* out = in, in the order of in2's experts */ \
     X(OP_EXPERTS,     experts,     1, OUT_WRITES,  WEIGHT_EXPERTS, SAVE_IN,     COSTLY) /* out = w of the vector's expert in */       \
     X(OP_COMBINE,     combine,     2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP)  /* out = sum of in weighted by in2 */         \
+    X(OP_JOIN,        join,        2, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = in, then in2 */               \
+    X(OP_HIDDEN,      hidden,      0, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = the row's given hidden state */\
+    X(OP_GIVE,        give,        1, OUT_NONE,    WEIGHT_VECTOR,  SAVE_NONE,   CHEAP)  /* the caller's = rms_norm(in) * w */  \
     X(OP_CHECK,       check,       1, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* in must be finite */                       \
     X(OP_PICK,        pick,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* only rows that want logits */
 /* clang-format on */

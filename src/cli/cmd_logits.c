@@ -11,6 +11,7 @@ struct logits_run {
     struct feed *feeds; // [1 + n_also]: the wanted prompt first
     int *fed;           // tokens each has fed
     float *out;         // (tokens of the wanted prompt, n_vocab)
+    float *hidden;      // (the same, n_embd), when the prediction layer is asked
     struct engine_stats stats;
 };
 
@@ -28,6 +29,9 @@ static enum jl_status run_passes(struct logits_run *run, const int *which, int c
             run->feeds[f].n_token = left < chunk ? left : chunk;
             rows += run->feeds[f].n_token;
         }
+        if (run->hidden)
+            run->feeds[0].hidden =
+                run->hidden + (size_t)done * (size_t)run->engine.model->hp.n_embd;
         if (rows == 0) break;
         JL_TRY(feed_forward(run->engine.exec, run->feeds, n_feed, NULL,
                             run->out + (size_t)done * (size_t)n_vocab, err));
@@ -38,6 +42,39 @@ static enum jl_status run_passes(struct logits_run *run, const int *which, int c
     }
     cli_progress_end(&progress);
     return JL_OK;
+}
+
+static enum jl_status want_hidden(struct logits_run *run, int prompt, struct jl_error *err) {
+    size_t n, n_embd = (size_t)run->engine.model->hp.n_embd;
+    int n_token = run->prompts.n_id[prompt];
+    if (n_token < 2)
+        return jl_fail(err, JL_ERR_USAGE, "--mtp needs a prompt of at least two tokens");
+    if (!size_mul((size_t)n_token, n_embd, &n) || !(run->hidden = calloc(n, sizeof(float))))
+        return jl_fail(err, JL_ERR_MEMORY, "out of memory for the hidden states of %d tokens",
+                       n_token);
+    return JL_OK;
+}
+
+/* The prediction layer over all positions but the last, at most `chunk` in a pass; its logits take
+ * the place of the model's. */
+static enum jl_status run_ahead(struct logits_run *run, int prompt, int chunk,
+                                struct jl_error *err) {
+    const struct hparams *hp = &run->engine.model->hp;
+    int n = run->prompts.n_id[prompt] - 1;
+    struct exec *mtp;
+    if (chunk == 0 || chunk > n) chunk = n;
+    JL_TRY(exec_create_mtp(run->engine.model, run->engine.backend, chunk, &mtp, err));
+    enum jl_status status = JL_OK;
+    for (int at = 0; at < n && status == JL_OK; at += chunk) {
+        struct feed_ahead feed = {.state = run->feeds[0].state,
+                                  .tokens = run->prompts.ids[prompt] + at + 1,
+                                  .hidden = run->hidden + (size_t)at * (size_t)hp->n_embd,
+                                  .first = at,
+                                  .n = n - at < chunk ? n - at : chunk};
+        status = feed_ahead(mtp, &feed, NULL, run->out + (size_t)at * (size_t)hp->n_vocab, err);
+    }
+    exec_free(mtp);
+    return status;
 }
 
 static enum jl_status run_prompts(struct logits_run *run, int prompt, int chunk,
@@ -92,6 +129,7 @@ static void release(struct logits_run *run) {
     free(run->feeds);
     free(run->fed);
     free(run->out);
+    free(run->hidden);
     free(run->also);
     cli_free_prompts(&run->prompts);
     engine_stats_free(&run->stats);
@@ -102,7 +140,7 @@ int cmd_logits(int argc, char **argv) {
     struct engine_options engine = {0};
     const char *model, *tokens = NULL, *also = NULL, *out = NULL;
     int prompt = 0, chunk = 0;
-    bool stats = false, done;
+    bool stats = false, mtp = false, done;
     const struct cli_option options[] = {
         {"--tokens", NULL, CLI_TEXT, &tokens, "FILE.json",
          "a list of ids, or {\"prompts\": [[..]]}", 0, 0},
@@ -112,6 +150,8 @@ int cmd_logits(int argc, char **argv) {
         {"--chunk", NULL, CLI_INT, &chunk, "N", "tokens of a prompt a pass (default: all)", 0,
          1 << 30},
         ENGINE_OPTIONS(engine),
+        {"--mtp", NULL, CLI_FLAG, &mtp, NULL,
+         "those of the layer that predicts the token after the next, one row less", 0, 0},
         {"--stats", NULL, CLI_FLAG, &stats, NULL, "one JSON line on stderr", 0, 0},
         {"--output", "-o", CLI_TEXT, &out, "OUT.f32", "float32 little-endian, (tokens, vocabulary)",
          0, 0},
@@ -140,8 +180,11 @@ int cmd_logits(int argc, char **argv) {
         status =
             cli_read_indices("--also", also, run.prompts.n_prompt, &run.also, &run.n_also, &err);
     if (status == JL_OK) status = engine_load(model, &engine, &run.engine, &err);
+    if (status == JL_OK && mtp) status = want_hidden(&run, prompt, &err);
     if (status == JL_OK) status = run_prompts(&run, prompt, chunk, &err);
-    if (status == JL_OK) status = write_logits(&run, out, run.prompts.n_id[prompt], stats, &err);
+    if (status == JL_OK && mtp) status = run_ahead(&run, prompt, chunk, &err);
+    if (status == JL_OK)
+        status = write_logits(&run, out, run.prompts.n_id[prompt] - (mtp ? 1 : 0), stats, &err);
     release(&run);
     return cli_finish(&spec, status, &err);
 }

@@ -29,6 +29,8 @@ static bool layer_uses(const struct family *family, const struct hparams *hp, en
     if (layer < 0)
         return role == ROLE_ROPE_FREQS || prog_uses(&prog_embed, role) ||
                prog_uses(&prog_head, role);
+    if (layer >= hp->n_layer && (prog_uses(&prog_mtp, role) || prog_uses(&prog_mtp_head, role)))
+        return true;
     return prog_uses(model_mixer(family, hp, layer), role) ||
            prog_uses(model_ffn(family, hp, layer), role);
 }
@@ -59,21 +61,21 @@ enum role_need model_role_need(const struct family *family, const struct hparams
 
 /* ---- roles ---- */
 
-static struct weight *slot_of(struct model *model, enum role_id role, int layer) {
-    int row = layer < 0 ? model->hp.n_layer : layer;
+static struct weight *slot_of(const struct model *model, enum role_id role, int layer) {
+    int row = layer < 0 ? hparams_n_block(&model->hp) : layer;
     return &model->weights[(size_t)row * ROLE_COUNT + role];
 }
 
 const struct weight *model_weight(const struct model *model, enum role_id role, int layer) {
-    int row = layer < 0 || role_row(role)->scope == SCOPE_MODEL ? model->hp.n_layer : layer;
-    const struct weight *w = &model->weights[(size_t)row * ROLE_COUNT + role];
+    const struct weight *w =
+        slot_of(model, role, role_row(role)->scope == SCOPE_MODEL ? -1 : layer);
     return w->data ? w : NULL;
 }
 
 static enum jl_status bind_role(struct binder *b, enum role_id role) {
     struct model *model = b->model;
     bool own = role_row(role)->scope == SCOPE_MODEL;
-    int first = own ? -1 : 0, end = own ? 0 : model->hp.n_layer, users = 0, found = 0;
+    int first = own ? -1 : 0, end = own ? 0 : hparams_n_block(&model->hp), users = 0, found = 0;
     enum role_need most = ABSENT;
     char missing[BIND_NAME] = "";
     for (int layer = first; layer < end; layer++) {
@@ -109,7 +111,7 @@ static bool ends_with(const char *text, const char *suffix) {
 /* A tied file may still carry its head: fine when it repeats the embedding. */
 static enum jl_status check_tied_copy(struct binder *b, const struct tensor_info *head) {
     char name[BIND_NAME];
-    bind_name(b->model, ROLE_TOK_EMBD, name);
+    bind_name(b->model, ROLE_TOK_EMBD, -1, name);
     const struct tensor_info *embd = model_file_find(b->model->file, name);
     if (embd && embd->dtype == head->dtype && embd->bytes == head->bytes &&
         !memcmp(embd->data, head->data, head->bytes))
@@ -124,7 +126,7 @@ static enum jl_status claim_rest(struct binder *b) {
     struct model *model = b->model;
     struct model_file *file = model->file;
     char head[BIND_NAME];
-    bind_name(model, ROLE_OUTPUT, head);
+    bind_name(model, ROLE_OUTPUT, -1, head);
     model->ignored = arena_calloc(&model->arena, file->n_tensor + 1, sizeof *model->ignored);
     if (!model->ignored)
         return jl_fail(b->err, JL_ERR_MEMORY, "out of memory binding %s", file->path);
@@ -149,10 +151,26 @@ static enum jl_status claim_rest(struct binder *b) {
     return JL_OK;
 }
 
+/* Prediction layers without an embedding or a head of their own use the model's. */
+static void share_with_mtp(struct model *model, enum role_id role, enum role_id own) {
+    for (int layer = model->hp.n_layer; layer < hparams_n_block(&model->hp); layer++) {
+        struct weight *w = slot_of(model, role, layer);
+        if (!w->data) *w = *slot_of(model, own, -1);
+    }
+}
+
+/* Files are often published without the prediction layer that their configuration tells of. */
+static void drop_absent_mtp(struct model *model) {
+    char name[BIND_NAME];
+    bind_name(model, ROLE_MTP_PROJ, model->hp.n_layer, name);
+    if (!model_file_find(model->file, name)) model->hp.n_mtp = 0;
+}
+
 enum jl_status model_bind(struct model *model, struct jl_error *err) {
     struct binder b = {.model = model, .err = err};
     size_t rows;
-    if (!size_mul((size_t)model->hp.n_layer + 1, ROLE_COUNT, &rows) ||
+    drop_absent_mtp(model);
+    if (!size_mul((size_t)hparams_n_block(&model->hp) + 1, ROLE_COUNT, &rows) ||
         !(model->weights = arena_calloc(&model->arena, rows, sizeof *model->weights)) ||
         !(b.claimed = arena_calloc(&model->arena, model->file->n_tensor + 1, sizeof *b.claimed)))
         return jl_fail(err, JL_ERR_MEMORY, "out of memory binding %s", model->file->path);
@@ -163,5 +181,7 @@ enum jl_status model_bind(struct model *model, struct jl_error *err) {
         *output = *slot_of(model, ROLE_TOK_EMBD, -1);
         model->tied = true;
     }
+    share_with_mtp(model, ROLE_MTP_EMBD, ROLE_TOK_EMBD);
+    share_with_mtp(model, ROLE_MTP_OUTPUT, ROLE_OUTPUT);
     return claim_rest(&b);
 }

@@ -12,8 +12,8 @@ struct binder {
     struct jl_error *err;
 };
 
-/* The role's name in this kind of file, for roles of the model itself. */
-void bind_name(const struct model *model, enum role_id role, char out[BIND_NAME]);
+/* The role's first name in this kind of file; layer -1: of the model itself. */
+void bind_name(const struct model *model, enum role_id role, int layer, char out[BIND_NAME]);
 
 /* Finds, checks and claims the role's tensors of a layer (-1: the model's own). When there are none
  * w->data stays NULL and `name` is the first that was looked for. */

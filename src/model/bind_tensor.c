@@ -41,10 +41,10 @@ static const char *pattern_of(const struct model *model, const struct role_sourc
     return model->file->kind == MODEL_FILE_GGUF ? source->gguf : source->hf;
 }
 
-void bind_name(const struct model *model, enum role_id role, char out[BIND_NAME]) {
+void bind_name(const struct model *model, enum role_id role, int layer, char out[BIND_NAME]) {
     struct role_source source;
     out[0] = 0;
-    if (source_at(model, role, 0, &source)) put_name(out, pattern_of(model, &source), 0, 0);
+    if (source_at(model, role, 0, &source)) put_name(out, pattern_of(model, &source), layer, 0);
 }
 
 /* ---- shapes ---- */

@@ -8,18 +8,19 @@ struct exec {
     const struct model *model;
     struct backend *backend;
     struct backend_frame *frame;
+    bool mtp; // the plan is that of the prediction layer
     int max_rows;
     struct exec_batch_memory memory;
 };
 
-enum jl_status exec_create(const struct model *model, struct backend *backend, int max_rows,
-                           struct exec **out, struct jl_error *err) {
+static enum jl_status create(const struct model *model, struct backend *backend, int max_rows,
+                             bool mtp, struct exec **out, struct jl_error *err) {
     struct exec *exec = calloc(1, sizeof *exec);
     *out = NULL;
     if (!exec) return jl_fail(err, JL_ERR_MEMORY, "out of memory for an executor");
-    *exec = (struct exec){.model = model, .backend = backend, .max_rows = max_rows};
-    enum jl_status status =
-        backend_frame_create(backend, &model->plan, max_rows, &exec->frame, err);
+    *exec = (struct exec){.model = model, .backend = backend, .max_rows = max_rows, .mtp = mtp};
+    enum jl_status status = backend_frame_create(backend, mtp ? &model->mtp : &model->plan,
+                                                 max_rows, &exec->frame, err);
     if (status == JL_OK) {
         exec->memory.rows = calloc((size_t)max_rows, sizeof *exec->memory.rows);
         exec->memory.seqs = calloc((size_t)max_rows, sizeof *exec->memory.seqs);
@@ -32,6 +33,21 @@ enum jl_status exec_create(const struct model *model, struct backend *backend, i
     }
     *out = exec;
     return JL_OK;
+}
+
+enum jl_status exec_create(const struct model *model, struct backend *backend, int max_rows,
+                           struct exec **out, struct jl_error *err) {
+    return create(model, backend, max_rows, false, out, err);
+}
+
+enum jl_status exec_create_mtp(const struct model *model, struct backend *backend, int max_rows,
+                               struct exec **out, struct jl_error *err) {
+    *out = NULL;
+    if (model->mtp.n_step == 0)
+        return jl_fail(err, JL_ERR_UNSUPPORTED,
+                       "%s has no layer that predicts further tokens (num_nextn_predict_layers)",
+                       model->file->path);
+    return create(model, backend, max_rows, true, out, err);
 }
 
 void exec_free(struct exec *exec) {
@@ -48,6 +64,9 @@ static enum jl_status check_row(const struct exec *exec, const struct batch *bat
     if (!row->vector && (row->token < 0 || row->token >= exec->model->hp.n_vocab))
         return jl_fail(err, JL_ERR_USAGE, "token id %d (row %d) is outside the vocabulary 0 .. %d",
                        row->token, i, exec->model->hp.n_vocab - 1);
+    if (exec->mtp && (row->vector || !row->hidden))
+        return jl_fail(err, JL_ERR_USAGE,
+                       "row %d: the prediction layer takes a token and a hidden state", i);
     if (row->seq < 0 || row->seq >= batch->n_seq)
         return jl_fail(err, JL_ERR_USAGE, "row %d names sequence %d of %d", i, row->seq,
                        batch->n_seq);

@@ -9,6 +9,11 @@ struct exec;
 
 enum jl_status exec_create(const struct model *model, struct backend *backend, int max_rows,
                            struct exec **out, struct jl_error *err);
+/* The same for the prediction layer behind the model (model->mtp): the row of position t takes the
+ * token of t + 1 and in `hidden` what a pass of the model gave for t. Its keys stand in the
+ * sequence's pages beside those of the layers; its caller counts their positions. */
+enum jl_status exec_create_mtp(const struct model *model, struct backend *backend, int max_rows,
+                               struct exec **out, struct jl_error *err);
 void exec_free(struct exec *exec); // NULL is fine
 
 /* logits: (rows that want logits, n_vocab). Pages must reach past each sequence's last row; the

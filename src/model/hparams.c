@@ -138,11 +138,25 @@ static enum jl_status derive(const struct model_file *file, struct hparams *hp,
     return JL_OK;
 }
 
+/* GGUF counts prediction layers among the blocks. */
+static enum jl_status settle_mtp(const struct model_file *file, const struct family *family,
+                                 struct hparams *hp, struct jl_error *err) {
+    if (!family->mtp) hp->n_mtp = 0;
+    if (file->kind != MODEL_FILE_GGUF) return JL_OK;
+    if (hp->n_mtp >= hp->n_layer)
+        return jl_fail(err, JL_ERR_FORMAT, "%s: %d of %d layers are said to predict further tokens",
+                       file->path, hp->n_mtp, hp->n_layer);
+    hp->n_layer -= hp->n_mtp;
+    return JL_OK;
+}
+
 enum jl_status hparams_read(struct model_file *file, const struct family *family,
                             struct hparams *out, struct jl_error *err) {
-    *out = (struct hparams){.rope = {.factor = 1, .magnitude = 1, .attn_magnitude = 1, .truncate = true}};
+    *out = (struct hparams){
+        .rope = {.factor = 1, .magnitude = 1, .attn_magnitude = 1, .truncate = true}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         JL_TRY(read_row(file, family, &rows[i], out, err));
+    JL_TRY(settle_mtp(file, family, out, err));
     JL_TRY(hparams_check_known(file, family, err));
     JL_TRY(hparams_read_rope(file, family, out, err));
     if (family_is_latent(family)) JL_TRY(hparams_derive_mla(file, out, err));
@@ -162,6 +176,7 @@ int64_t hparams_dim(const struct hparams *hp, enum dim_id dim) {
     case DIM_HEAD: return hp->head_dim_k;
     case DIM_FF: return hp->n_ff;
     case DIM_PAIRS: return hp->n_rot / 2;
+    case DIM_EMBD_TWICE: return 2 * (int64_t)hp->n_embd;
     case DIM_HEAD_V: return hp->head_dim_v;
     case DIM_NOPE: return hp->head_dim_k - hp->n_rot;
     case DIM_Q_LORA: return hp->q_lora_rank;

@@ -58,7 +58,8 @@ enum tristate { UNSAID = -1, NO = 0, YES = 1 };
     X(mla_dim_k, int, "attention.key_length_mla", NULL, 0, 2, 1 << 16)                             \
     X(mla_dim_v, int, "attention.value_length_mla", "v_head_dim", 0, 1, 1 << 16)                   \
     X(nope_dim, int, NULL, "qk_nope_head_dim", 0, 1, 1 << 16)                                      \
-    X(rope_dim, int, NULL, "qk_rope_head_dim", 0, 2, 1 << 16)
+    X(rope_dim, int, NULL, "qk_rope_head_dim", 0, 2, 1 << 16)                                      \
+    X(n_mtp, int, "nextn_predict_layers", "num_nextn_predict_layers", 0, 0, 1)
 
 enum rope_scaling { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3, ROPE_YARN };
 
@@ -108,6 +109,8 @@ enum jl_status hparams_read(struct model_file *file, const struct family *family
 /* Marks the layers with experts: by the counts of `hp`, but for those that are listed as dense. */
 void hparams_moe_layers(const struct family *family, const struct layer_set *dense,
                         struct hparams *hp);
+/* Layers of the model and those behind them that predict further tokens. */
+static inline int hparams_n_block(const struct hparams *hp) { return hp->n_layer + hp->n_mtp; }
 int64_t hparams_dim(const struct hparams *hp, enum dim_id dim);
 const char *hparams_rope_name(enum rope_scaling scaling);
 

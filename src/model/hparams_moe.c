@@ -41,9 +41,10 @@ static enum jl_status check_method_hf(struct model_file *file, const struct fami
         return hparams_refuse(file, "topk_method", value,
                               best ? "greedy, group_limited_greedy" : method, err);
     if (best && !given(value) && hp->n_group > 1)
-        return jl_fail(err, JL_ERR_FORMAT,
-                       "%s: required key 'topk_method' is missing: do the %d groups of experts count?",
-                       file->path, hp->n_group);
+        return jl_fail(
+            err, JL_ERR_FORMAT,
+            "%s: required key 'topk_method' is missing: do the %d groups of experts count?",
+            file->path, hp->n_group);
     return JL_OK;
 }
 
@@ -80,7 +81,7 @@ static enum jl_status check_rule(const struct model_file *file, const struct hpa
 void hparams_moe_layers(const struct family *family, const struct layer_set *dense,
                         struct hparams *hp) {
     if (!family->ffn[FFN_MOE] || hp->n_expert == 0) return;
-    for (int i = hp->n_dense_layer; i < hp->n_layer; i++)
+    for (int i = hp->n_dense_layer; i < hparams_n_block(hp); i++)
         if ((i + family->moe_phase) % hp->moe_step == 0 && !layer_set_has(dense, i))
             layer_set_put(&hp->moe, i);
 }

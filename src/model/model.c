@@ -4,7 +4,7 @@
 
 /* act bf16 is the default when some matrix is BF16. */
 static bool has_bf16_matrix(const struct model *model) {
-    for (int layer = 0; layer <= model->hp.n_layer; layer++)
+    for (int layer = 0; layer <= hparams_n_block(&model->hp); layer++)
         for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
             const struct weight *w = &model->weights[(size_t)layer * ROLE_COUNT + (size_t)role];
             if (w->data && w->dtype == DTYPE_BF16 && w->n_out > 1) return true;
@@ -14,7 +14,7 @@ static bool has_bf16_matrix(const struct model *model) {
 
 size_t model_weight_bytes(const struct model *model) {
     size_t bytes = 0;
-    for (int layer = 0; layer <= model->hp.n_layer; layer++)
+    for (int layer = 0; layer <= hparams_n_block(&model->hp); layer++)
         for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
             const struct weight *w = &model->weights[(size_t)layer * ROLE_COUNT + (size_t)role];
             if (w->data && !(model->tied && role == ROLE_OUTPUT))

@@ -21,17 +21,18 @@ struct model {
     struct hparams hp;
     struct numeric_class cls;
 
-    struct weight *weights; // [n_layer + 1][ROLE_COUNT]; the last row holds the model's own
+    struct weight *weights; // [n_block + 1][ROLE_COUNT]; the last row holds the model's own
     struct ignored_tensor *ignored;
     int n_ignored;
     bool tied; // the output head is the token embedding
 
     struct rope_spec rope;
-    struct attn_spec *attn; // [n_layer]
+    struct attn_spec *attn; // [n_block]
     struct moe_spec moe;
     struct expert_store experts; // from the file's mapping
     size_t page_bytes;           // state: one page of KV_CHUNK positions, all layers
     struct step_list plan;
+    struct step_list mtp; // predicts the token after the next; no steps: the model cannot
     struct arena arena;
 };
 
@@ -53,7 +54,7 @@ const struct prog *model_ffn(const struct family *family, const struct hparams *
 enum jl_status model_bind(struct model *model, struct jl_error *err); // bind.c
 enum jl_status model_plan(struct model *model, struct jl_error *err); // plan.c
 void model_expert_store(struct model *model);                         // experts.c
-enum jl_status plan_backward(struct model *model, struct step *steps, int n_step,
+enum jl_status plan_backward(struct model *model, struct step *steps, struct step_list *list,
                              struct jl_error *err); // plan_backward.c
 enum jl_status model_choose_family(struct model *model, struct jl_error *err);
 

@@ -113,6 +113,11 @@ static enum jl_status plan_details(struct planner *p, const struct prog_step *li
         step->width = step->out_width = model->rope.n_rot;
         step->out_slots = step->slots = 1;
         break;
+    case OP_HIDDEN:
+        step->width = step->out_width = model->hp.n_embd;
+        step->out_slots = step->slots = 1;
+        break;
+    case OP_JOIN: step->out_width = p->width[step->in] + p->width[step->in2]; break;
     case OP_HEAD_NORM:
         step->head_dim = step->w.n_in;
         if (line->w == ROLE_ATTN_KV_A_NORM) step->width = step->w.n_in; // the latent, in place
@@ -213,7 +218,7 @@ static enum jl_status plan_prog(struct planner *p, const struct prog *prog, int 
 /* Cache pages: all layers of KV_CHUNK positions together, keys before values in a layer. */
 static enum jl_status plan_state(struct model *model, struct jl_error *err) {
     const struct hparams *hp = &model->hp;
-    model->attn = arena_calloc(&model->arena, (size_t)hp->n_layer, sizeof *model->attn);
+    model->attn = arena_calloc(&model->arena, (size_t)hparams_n_block(hp), sizeof *model->attn);
     if (!model->attn) return jl_fail(err, JL_ERR_MEMORY, "out of memory planning the cache");
     bool latent = family_is_latent(model->family);
     int d_k = latent ? hp->kv_lora_rank + hp->n_rot : hp->head_dim_k;
@@ -223,7 +228,7 @@ static enum jl_status plan_state(struct model *model, struct jl_error *err) {
         !size_mul(latent ? 0 : (size_t)hp->n_head_kv, kvchunk_bytes(model->cls.kv, d_v), &values))
         return jl_fail(err, JL_ERR_LIMIT, "%s: the cache of one layer overflows",
                        model->file->path);
-    for (int i = 0; i < hp->n_layer; i++) {
+    for (int i = 0; i < hparams_n_block(hp); i++) {
         model->attn[i] = (struct attn_spec){
             .n_head = hp->n_head,
             .n_head_kv = hp->n_head_kv,
@@ -263,33 +268,57 @@ static enum jl_status plan_rope(struct model *model, struct jl_error *err) {
     return JL_OK;
 }
 
+/* Room for the layers first .. end-1 between two programs: each line gives at most itself and one
+ * conversion; one check a layer. */
+static enum jl_status make_room(struct planner *p, const struct prog *before,
+                                const struct prog *after, int first, int end) {
+    const struct model *model = p->model;
+    p->cap = 2 * (before->n_step + after->n_step);
+    for (int layer = first; layer < end; layer++)
+        p->cap += 2 * (model_mixer(model->family, &model->hp, layer)->n_step +
+                       model_ffn(model->family, &model->hp, layer)->n_step) +
+                  1;
+    p->steps = arena_calloc(&p->model->arena, (size_t)p->cap, sizeof *p->steps);
+    if (p->steps) return JL_OK;
+    return jl_fail(p->err, JL_ERR_MEMORY, "out of memory planning %s", model->file->path);
+}
+
+static enum jl_status plan_layer(struct planner *p, int layer) {
+    const struct family *family = p->model->family;
+    JL_TRY(plan_prog(p, model_mixer(family, &p->model->hp, layer), layer));
+    JL_TRY(plan_prog(p, model_ffn(family, &p->model->hp, layer), layer));
+    struct step check = {.op = OP_CHECK, .in = REG_H, .layer = layer, .slots = 1};
+    check.width = p->width[REG_H];
+    return emit(p, check);
+}
+
+static enum jl_status finish(struct planner *p, struct step_list *list) {
+    list->steps = p->steps;
+    list->n_step = p->n_step;
+    list->n_logit = p->width[REG_LOGITS];
+    return plan_backward(p->model, p->steps, list, p->err);
+}
+
+static enum jl_status plan_mtp(struct model *model, struct jl_error *err) {
+    struct planner p = {.model = model, .err = err};
+    int layer = model->hp.n_layer;
+    JL_TRY(make_room(&p, &prog_mtp, &prog_mtp_head, layer, layer + 1));
+    JL_TRY(plan_prog(&p, &prog_mtp, layer));
+    JL_TRY(plan_layer(&p, layer));
+    JL_TRY(plan_prog(&p, &prog_mtp_head, layer));
+    return finish(&p, &model->mtp);
+}
+
 enum jl_status model_plan(struct model *model, struct jl_error *err) {
-    const struct family *family = model->family;
     struct planner p = {.model = model, .err = err};
     JL_TRY(plan_state(model, err));
     JL_TRY(plan_rope(model, err));
     model_expert_store(model);
-    // Each line gives at most itself and one conversion; one check a layer.
-    p.cap = 2 * (prog_embed.n_step + prog_head.n_step);
-    for (int layer = 0; layer < model->hp.n_layer; layer++)
-        p.cap += 2 * (model_mixer(family, &model->hp, layer)->n_step +
-                      model_ffn(family, &model->hp, layer)->n_step) +
-                 1;
-    p.steps = arena_calloc(&model->arena, (size_t)p.cap, sizeof *p.steps);
-    if (!p.steps)
-        return jl_fail(err, JL_ERR_MEMORY, "out of memory planning %s", model->file->path);
+    JL_TRY(make_room(&p, &prog_embed, &prog_head, 0, model->hp.n_layer));
     JL_TRY(plan_prog(&p, &prog_embed, -1));
-    for (int layer = 0; layer < model->hp.n_layer; layer++) {
-        JL_TRY(plan_prog(&p, model_mixer(family, &model->hp, layer), layer));
-        JL_TRY(plan_prog(&p, model_ffn(family, &model->hp, layer), layer));
-        struct step check = {.op = OP_CHECK, .in = REG_H, .layer = layer, .slots = 1};
-        check.width = p.width[REG_H];
-        JL_TRY(emit(&p, check));
-    }
+    for (int layer = 0; layer < model->hp.n_layer; layer++)
+        JL_TRY(plan_layer(&p, layer));
     JL_TRY(plan_prog(&p, &prog_head, -1));
-    JL_TRY(plan_backward(model, p.steps, p.n_step, err));
-    model->plan.steps = p.steps;
-    model->plan.n_step = p.n_step;
-    model->plan.n_logit = p.width[REG_LOGITS];
-    return JL_OK;
+    JL_TRY(finish(&p, &model->plan));
+    return model->hp.n_mtp ? plan_mtp(model, err) : JL_OK;
 }

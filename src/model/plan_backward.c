@@ -82,9 +82,10 @@ static size_t row_bytes(const struct step *step) {
     return xrow_layout(form, step->out_width).bytes * (size_t)step->out_slots;
 }
 
-enum jl_status plan_backward(struct model *model, struct step *steps, int n_step,
+enum jl_status plan_backward(struct model *model, struct step *steps, struct step_list *list,
                              struct jl_error *err) {
     struct arena *arena = &model->arena;
+    int n_step = list->n_step;
     size_t n = (size_t)n_step;
     struct marker m = {.steps = steps, .n_step = n_step};
     m.reads = arena_calloc(arena, n, sizeof *m.reads);
@@ -96,8 +97,8 @@ enum jl_status plan_backward(struct model *model, struct step *steps, int n_step
     find_needed(&m);
     choose_fates(&m);
     choose_aliases(&m);
-    model->plan.kept_bytes = 0;
+    list->kept_bytes = 0;
     for (int i = 0; i < n_step; i++)
-        if (steps[i].fate == VALUE_KEEP) model->plan.kept_bytes += row_bytes(&steps[i]);
+        if (steps[i].fate == VALUE_KEEP) list->kept_bytes += row_bytes(&steps[i]);
     return JL_OK;
 }

@@ -92,6 +92,7 @@ static const struct prog_step prog_moe_steps[] = {
 PROG(prog_moe, "moe");
 
 static const struct prog_step prog_head_steps[] = {
+    {OP_GIVE, .in = REG_H, .w = ROLE_OUTPUT_NORM},
     {OP_PICK, .out = REG_X, .in = REG_H},
     {OP_NORM, .out = REG_X, .in = REG_X, .w = ROLE_OUTPUT_NORM},
     {OP_LINEAR, .out = REG_LOGITS, .in = REG_X, .w = ROLE_OUTPUT},
@@ -99,3 +100,25 @@ static const struct prog_step prog_head_steps[] = {
     {OP_CHECK, .in = REG_LOGITS},
 };
 PROG(prog_head, "head");
+
+/* Multi-token prediction, DeepSeek-V3 (arXiv 2412.19437): the row of position t takes the token of
+ * t + 1 and the hidden state of t after the output norm, goes through one more layer and predicts
+ * the token of t + 2. */
+static const struct prog_step prog_mtp_steps[] = {
+    {OP_EMBED, .out = REG_Y, .w = ROLE_MTP_EMBD},
+    {OP_ROPE_TABLE, .out = REG_CS},
+    {OP_NORM, .out = REG_Y, .in = REG_Y, .w = ROLE_MTP_ENORM},
+    {OP_HIDDEN, .out = REG_X},
+    {OP_NORM, .out = REG_X, .in = REG_X, .w = ROLE_MTP_HNORM},
+    {OP_JOIN, .out = REG_G, .in = REG_Y, .in2 = REG_X},
+    {OP_LINEAR, .out = REG_H, .in = REG_G, .w = ROLE_MTP_PROJ},
+};
+PROG(prog_mtp, "mtp");
+
+static const struct prog_step prog_mtp_head_steps[] = {
+    {OP_PICK, .out = REG_X, .in = REG_H},
+    {OP_NORM, .out = REG_X, .in = REG_X, .w = ROLE_MTP_NORM},
+    {OP_LINEAR, .out = REG_LOGITS, .in = REG_X, .w = ROLE_MTP_OUTPUT},
+    {OP_CHECK, .in = REG_LOGITS},
+};
+PROG(prog_mtp_head, "mtp_head");

@@ -17,6 +17,7 @@
     X(DIM_HEAD, "head_dim_k")                                                                      \
     X(DIM_FF, "n_ff")                                                                              \
     X(DIM_PAIRS, "n_rot/2")                                                                        \
+    X(DIM_EMBD_TWICE, "2*n_embd")                                                                  \
     X(DIM_HEAD_V, "head_dim_v")                                                                    \
     X(DIM_NOPE, "head_dim_k-n_rot")                                                                \
     X(DIM_Q_LORA, "q_lora_rank")                                                                   \
@@ -159,6 +160,20 @@ enum role_need {
     X(ROLE_SHEXP_DOWN, "blk.%d.ffn_down_shexp.weight",                                             \
       "model.layers.%d.mlp.shared_experts.down_proj.weight", SCOPE_LAYER, DIM_EMBD, DIM_FF_SHEXP,  \
       SHARD_OUT, GROUP_MATRIX, BY_SHARED_EXPERT)                                                   \
+    X(ROLE_MTP_EMBD, "blk.%d.nextn.embed_tokens.weight", "model.layers.%d.embed_tokens.weight",    \
+      SCOPE_LAYER, DIM_VOCAB, DIM_EMBD, SHARD_NONE, GROUP_EMBED, OPTIONAL)                         \
+    X(ROLE_MTP_ENORM, "blk.%d.nextn.enorm.weight", "model.layers.%d.enorm.weight", SCOPE_LAYER,    \
+      DIM_ONE, DIM_EMBD, SHARD_NONE, GROUP_VECTOR, REQUIRED)                                       \
+    X(ROLE_MTP_HNORM, "blk.%d.nextn.hnorm.weight", "model.layers.%d.hnorm.weight", SCOPE_LAYER,    \
+      DIM_ONE, DIM_EMBD, SHARD_NONE, GROUP_VECTOR, REQUIRED)                                       \
+    X(ROLE_MTP_PROJ, "blk.%d.nextn.eh_proj.weight", "model.layers.%d.eh_proj.weight", SCOPE_LAYER, \
+      DIM_EMBD, DIM_EMBD_TWICE, SHARD_OUT, GROUP_MATRIX, REQUIRED)                                 \
+    X(ROLE_MTP_NORM, "blk.%d.nextn.shared_head_norm.weight",                                       \
+      "model.layers.%d.shared_head.norm.weight", SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE,       \
+      GROUP_VECTOR, REQUIRED)                                                                      \
+    X(ROLE_MTP_OUTPUT, "blk.%d.nextn.shared_head_head.weight",                                     \
+      "model.layers.%d.shared_head.head.weight", SCOPE_LAYER, DIM_VOCAB, DIM_EMBD, SHARD_OUT,      \
+      GROUP_EMBED, OPTIONAL)                                                                       \
     X(ROLE_SHEXP_SWITCH, "blk.%d.ffn_gate_inp_shexp.weight",                                       \
       "model.layers.%d.mlp.shared_expert_gate.weight", SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE, \
       GROUP_VECTOR, ABSENT)

@@ -35,6 +35,8 @@ extern const struct prog prog_mla;    // attention over one latent key a positio
 extern const struct prog prog_swiglu; // dense gated feed-forward
 extern const struct prog prog_moe;    // routed experts and, where there is one, a shared expert
 extern const struct prog prog_head;   // h -> logits
+extern const struct prog prog_mtp;    // the next token and the last hidden state -> h
+extern const struct prog prog_mtp_head;
 
 /* ---- families ---- */
 
@@ -74,6 +76,7 @@ struct family {
     enum rope_pairs rope_hf;
     const struct prog *mixer[MIXER_COUNT];          // NULL: no such layers
     const struct prog *ffn[FFN_COUNT];              // NULL: no such layers
+    bool mtp; // files may hold a layer that predicts further tokens (prog_mtp)
     struct role_rule rules[FAMILY_MAX_RULES];       // ends at role ROLE_NONE
     struct role_source sources[FAMILY_MAX_SOURCES]; // ends at role ROLE_NONE
     const char *ignored[FAMILY_MAX_IGNORED]; // tensor name suffixes that carry nothing to compute

@@ -1,6 +1,6 @@
 #include "session/feed.h"
 
-static void fill_rows(const struct feed *feeds, int n_feed, struct batch_row *rows) {
+static void fill_rows(const struct feed *feeds, int n_feed, size_t n_embd, struct batch_row *rows) {
     int at = 0;
     for (int f = 0; f < n_feed; f++)
         for (int i = 0; i < feeds[f].n_token; i++)
@@ -10,6 +10,7 @@ static void fill_rows(const struct feed *feeds, int n_feed, struct batch_row *ro
                 .seq = f,
                 .want_logits = feeds[f].logits == FEED_ALL ||
                                (feeds[f].logits == FEED_LAST && i == feeds[f].n_token - 1),
+                .give = feeds[f].hidden ? feeds[f].hidden + (size_t)i * n_embd : NULL,
             };
 }
 
@@ -25,7 +26,7 @@ enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_f
         return jl_fail(err, JL_ERR_LIMIT, "a pass of %d rows of %d sequences; at most %d fit",
                        n_row, n_feed, exec_max_rows(exec));
     struct exec_batch_memory memory = exec_batch_memory(exec);
-    fill_rows(feeds, n_feed, memory.rows);
+    fill_rows(feeds, n_feed, (size_t)exec_model(exec)->hp.n_embd, memory.rows);
     for (int f = 0; f < n_feed; f++)
         memory.seqs[f] = state_view(feeds[f].state);
     struct batch batch = {memory.rows, n_row, memory.seqs, n_feed, cancel};
@@ -35,12 +36,33 @@ enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_f
     return JL_OK;
 }
 
+enum jl_status feed_ahead(struct exec *mtp, const struct feed_ahead *feed,
+                          const atomic_bool *cancel, float *logits, struct jl_error *err) {
+    struct exec_batch_memory memory = exec_batch_memory(mtp);
+    size_t n_embd = (size_t)exec_model(mtp)->hp.n_embd;
+    if (feed->n > exec_max_rows(mtp))
+        return jl_fail(err, JL_ERR_LIMIT, "a pass of %d rows; at most %d fit", feed->n,
+                       exec_max_rows(mtp));
+    if (feed->first + feed->n > state_n_pos(feed->state))
+        return jl_fail(err, JL_ERR_USAGE, "position %d has no hidden state: %d are stored",
+                       feed->first + feed->n - 1, state_n_pos(feed->state));
+    for (int i = 0; i < feed->n; i++)
+        memory.rows[i] = (struct batch_row){.token = feed->tokens[i],
+                                            .pos = {feed->first + i},
+                                            .hidden = feed->hidden + (size_t)i * n_embd,
+                                            .want_logits = true};
+    memory.seqs[0] = state_view(feed->state);
+    memory.seqs[0].n_pos = feed->first;
+    struct batch batch = {memory.rows, feed->n, memory.seqs, 1, cancel};
+    return exec_forward(mtp, &batch, logits, err);
+}
+
 enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t *tokens,
                            int n_token, int chunk, const atomic_bool *cancel, float *last_logits,
                            struct jl_error *err) {
     for (int at = 0; at < n_token; at += chunk) {
         int n = n_token - at < chunk ? n_token - at : chunk;
-        struct feed feed = {state, tokens + at, n, at + n == n_token ? FEED_LAST : FEED_NONE};
+        struct feed feed = {state, tokens + at, n, at + n == n_token ? FEED_LAST : FEED_NONE, NULL};
         JL_TRY(feed_forward(exec, &feed, 1, cancel, last_logits, err));
     }
     return JL_OK;

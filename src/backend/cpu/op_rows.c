@@ -222,6 +222,52 @@ enum jl_status cpu_op_take(struct backend_frame *frame, const struct step *step,
     return JL_OK;
 }
 
+static void join_row(struct backend_frame *frame, const struct step *step, int row) {
+    float *out = cpu_row_f32(frame, step->out, row);
+    int second = step->out_width - step->width;
+    memcpy(out, cpu_row_f32(frame, step->in, row), (size_t)step->width * sizeof *out);
+    memcpy(out + step->width, cpu_row_f32(frame, step->in2, row), (size_t)second * sizeof *out);
+}
+
+enum jl_status cpu_op_join(struct backend_frame *frame, const struct step *step,
+                           struct jl_error *err) {
+    (void)err;
+    cpu_for_rows(frame, step, join_row);
+    return JL_OK;
+}
+
+static void hidden_row(struct backend_frame *frame, const struct step *step, int row) {
+    memcpy(cpu_row_f32(frame, step->out, row), frame->batch->rows[row].hidden,
+           (size_t)step->width * sizeof(float));
+}
+
+enum jl_status cpu_op_hidden(struct backend_frame *frame, const struct step *step,
+                             struct jl_error *err) {
+    (void)err;
+    cpu_for_rows(frame, step, hidden_row);
+    return JL_OK;
+}
+
+static void give_row(struct backend_frame *frame, const struct step *step, int row) {
+    float *to = frame->batch->rows[row].give;
+    if (!to) return;
+    struct rms_norm_args args = {
+        .x = cpu_row_f32(frame, step->in, row),
+        .w = (const float *)(const void *)step->w.data,
+        .y = to,
+        .n = step->width,
+        .eps = step->eps,
+    };
+    frame->backend->kernels.rms_norm(&args);
+}
+
+enum jl_status cpu_op_give(struct backend_frame *frame, const struct step *step,
+                           struct jl_error *err) {
+    (void)err;
+    cpu_for_rows(frame, step, give_row);
+    return JL_OK;
+}
+
 static void kv_put_row(struct backend_frame *frame, const struct step *step, int row) {
     const struct attn_spec *attn = step->attn;
     const struct batch_row *at = &frame->batch->rows[row];

@@ -12,6 +12,7 @@ const struct family family_deepseek_v3 = {
     .rope_hf = ROPE_INTERLEAVED,
     .mixer = {[MIXER_ATTENTION] = &prog_mla},
     .ffn = {[FFN_DENSE] = &prog_swiglu, [FFN_MOE] = &prog_moe},
+    .mtp = true,
     .rules = {{ROLE_ATTN_Q, BY_Q_WHOLE}, {ROLE_ROUTER_B, REQUIRED}},
     .ignored = {".rotary_emb.inv_freq"},
     .scoring = ROUTE_SIGMOID,
