@@ -119,7 +119,8 @@ static enum jl_status derive(const struct model_file *file, struct hparams *hp,
         hp->head_dim_k = hp->n_embd / hp->n_head;
     }
     if (hp->head_dim_v == 0) hp->head_dim_v = hp->head_dim_k;
-    if (hp->head_dim_k % 2 || hp->head_dim_v % 2)
+    // Latent attention caches no whole heads.
+    if (hp->kv_lora_rank == 0 && (hp->head_dim_k % 2 || hp->head_dim_v % 2))
         return jl_fail(err, JL_ERR_UNSUPPORTED, "%s: head size %d is odd; it must be even",
                        file->path, hp->head_dim_k % 2 ? hp->head_dim_k : hp->head_dim_v);
     if (hp->n_rot == 0) hp->n_rot = (int)(hp->head_dim_k * hp->rotary_share);
@@ -159,7 +160,10 @@ enum jl_status hparams_read(struct model_file *file, const struct family *family
     JL_TRY(settle_mtp(file, family, out, err));
     JL_TRY(hparams_check_known(file, family, err));
     JL_TRY(hparams_read_rope(file, family, out, err));
-    if (family_is_latent(family)) JL_TRY(hparams_derive_mla(file, out, err));
+    if (family_is_latent(family))
+        JL_TRY(hparams_derive_mla(file, out, err));
+    else
+        out->q_lora_rank = out->kv_lora_rank = 0;
     JL_TRY(derive(file, out, err));
     return hparams_derive_moe(file, family, out, err);
 }

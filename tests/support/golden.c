@@ -118,6 +118,36 @@ float *golden_logits(const struct golden_run *run, int *n_vocab) {
     return out;
 }
 
+float *golden_mtp_logits(const struct golden_run *run, int *n_vocab) {
+    struct jl_error err = {0};
+    const struct golden_prompts *p = run->prompts;
+    const int32_t *ids = p->ids[run->prompt];
+    int n = p->n_id[run->prompt], step = run->chunk ? run->chunk : n;
+    struct opened o = open_run(run, n);
+    struct exec *mtp;
+    struct state *state;
+    size_t n_embd = (size_t)o.model->hp.n_embd;
+    *n_vocab = o.model->hp.n_vocab;
+    float *hidden = calloc((size_t)n * n_embd, sizeof *hidden);
+    float *out = calloc((size_t)(n - 1) * (size_t)*n_vocab, sizeof *out);
+    must(exec_create_mtp(o.model, o.backend, n, &mtp, &err), &err, run->path);
+    must(state_create(o.model, o.backend, &state, &err), &err, run->path);
+    for (int at = 0; at < n; at += step) { // the layers and the layer behind them take turns
+        int rows = n - at < step ? n - at : step, ahead = at + rows < n ? rows : rows - 1;
+        struct feed feed = {state, ids + at, rows, FEED_NONE, hidden + (size_t)at * n_embd};
+        must(feed_forward(o.exec, &feed, 1, NULL, NULL, &err), &err, run->path);
+        struct feed_ahead next = {state, ids + at + 1, feed.hidden, at, ahead};
+        if (ahead > 0)
+            must(feed_ahead(mtp, &next, NULL, out + (size_t)at * (size_t)*n_vocab, &err), &err,
+                 run->path);
+    }
+    free(hidden);
+    state_free(state);
+    exec_free(mtp);
+    close_run(&o);
+    return out;
+}
+
 void golden_greedy(const struct golden_run *run, int n, int32_t *ids) {
     struct jl_error err = {0};
     const struct golden_prompts *p = run->prompts;

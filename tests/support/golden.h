@@ -28,6 +28,8 @@ struct golden_run {
 
 /* Logits of all positions of the prompt; caller frees. Fails the test on any error. */
 float *golden_logits(const struct golden_run *run, int *n_vocab);
+/* Logits of the prediction layer at all positions but the last, chunk by chunk; caller frees. */
+float *golden_mtp_logits(const struct golden_run *run, int *n_vocab);
 /* n greedy ids after the prompt. */
 void golden_greedy(const struct golden_run *run, int n, int32_t *ids);
 void golden_sha256(const void *data, size_t bytes, char out[65]);

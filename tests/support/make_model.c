@@ -104,6 +104,62 @@ static void add_experts(struct made_list *list, const struct make_model *s, bool
     }
 }
 
+/* Tensors of a layer under both names. */
+#define LAYER(rows, cols, g, h)                                                                    \
+    add(list, s->dtype, rows, cols, gguf ? "blk.%d." g : "model.layers.%d." h, l)
+
+static void add_mla(struct made_list *list, const struct make_model *s, bool gguf, int l) {
+    const struct make_mla *a = &s->mla;
+    int64_t q = (int64_t)s->n_head * (a->nope + a->rope), joint = (int64_t)a->nope + a->v;
+    if (a->q_lora) {
+        LAYER(a->q_lora, s->n_embd, "attn_q_a.weight", "self_attn.q_a_proj.weight");
+        LAYER(0, a->q_lora, "attn_q_a_norm.weight", "self_attn.q_a_layernorm.weight");
+        LAYER(q, a->q_lora, "attn_q_b.weight", "self_attn.q_b_proj.weight");
+    } else {
+        LAYER(q, s->n_embd, "attn_q.weight", "self_attn.q_proj.weight");
+    }
+    LAYER(a->kv_lora + a->rope, s->n_embd, "attn_kv_a_mqa.weight",
+          "self_attn.kv_a_proj_with_mqa.weight");
+    LAYER(0, a->kv_lora, "attn_kv_a_norm.weight", "self_attn.kv_a_layernorm.weight");
+    if (gguf && a->split) {
+        char name[96];
+        const struct experts heads = {0, s->n_head, s->n_head};
+        snprintf(name, sizeof name, "blk.%d.attn_k_b.weight", l);
+        put(list, s->dtype, a->kv_lora, a->nope, &heads, name);
+        snprintf(name, sizeof name, "blk.%d.attn_v_b.weight", l);
+        put(list, s->dtype, a->v, a->kv_lora, &heads, name);
+    } else {
+        LAYER(s->n_head * joint, a->kv_lora, "attn_kv_b.weight", "self_attn.kv_b_proj.weight");
+    }
+    LAYER(s->n_embd, (int64_t)s->n_head * a->v, "attn_output.weight", "self_attn.o_proj.weight");
+}
+
+static void add_moe(struct made_list *list, const struct make_model *s, bool gguf, int l) {
+    int64_t shared = (int64_t)s->moe.n_shared * s->moe.n_ff;
+    enum dtype router = dtype_row(s->dtype)->block > 1 ? DTYPE_F32 : s->dtype;
+    add(list, router, s->moe.n_expert, s->n_embd,
+        gguf ? "blk.%d.ffn_gate_inp.weight" : "model.layers.%d.mlp.gate.weight", l);
+    if (!strcmp(s->family, "deepseek_v3"))
+        LAYER(0, s->moe.n_expert, "exp_probs_b.bias", "mlp.gate.e_score_correction_bias");
+    add_experts(list, s, gguf, l, "gate");
+    add_experts(list, s, gguf, l, "up");
+    add_experts(list, s, gguf, l, "down");
+    if (!shared) return;
+    LAYER(shared, s->n_embd, "ffn_gate_shexp.weight", "mlp.shared_experts.gate_proj.weight");
+    LAYER(shared, s->n_embd, "ffn_up_shexp.weight", "mlp.shared_experts.up_proj.weight");
+    LAYER(s->n_embd, shared, "ffn_down_shexp.weight", "mlp.shared_experts.down_proj.weight");
+}
+
+static void add_mtp(struct made_list *list, const struct make_model *s, bool gguf, int l) {
+    LAYER(0, s->n_embd, "nextn.enorm.weight", "enorm.weight");
+    LAYER(0, s->n_embd, "nextn.hnorm.weight", "hnorm.weight");
+    LAYER(s->n_embd, 2 * s->n_embd, "nextn.eh_proj.weight", "eh_proj.weight");
+    LAYER(0, s->n_embd, "nextn.shared_head_norm.weight", "shared_head.norm.weight");
+    if (s->tied) return;
+    LAYER(s->n_vocab, s->n_embd, "nextn.embed_tokens.weight", "embed_tokens.weight");
+    LAYER(s->n_vocab, s->n_embd, "nextn.shared_head_head.weight", "shared_head.head.weight");
+}
+
 /* The order of adds is the same for both formats, so the same seed gives the same weights. */
 static void add_all(struct made_list *list, const struct make_model *s, bool gguf) {
     int64_t q = (int64_t)s->n_head * s->head_dim, kv = (int64_t)s->n_head_kv * s->head_dim;
@@ -114,10 +170,22 @@ static void add_all(struct made_list *list, const struct make_model *s, bool ggu
     add(list, s->dtype, 0, s->n_embd, gguf ? "output_norm.weight" : "model.norm.weight");
     if (!s->tied)
         add(list, s->dtype, s->n_vocab, s->n_embd, gguf ? "output.weight" : "lm_head.weight");
-    for (int l = 0; l < s->n_layer; l++) {
-#define LAYER(rows, cols, g, h)                                                                    \
-    add(list, s->dtype, rows, cols, gguf ? "blk.%d." g : "model.layers.%d." h, l)
+    bool mtp = s->mla.mtp && !gguf;
+    for (int l = 0; l < s->n_layer + mtp; l++) {
+        if (l == s->n_layer) add_mtp(list, s, gguf, l);
         LAYER(0, s->n_embd, "attn_norm.weight", "input_layernorm.weight");
+        if (s->mla.kv_lora) {
+            add_mla(list, s, gguf, l);
+            LAYER(0, s->n_embd, "ffn_norm.weight", "post_attention_layernorm.weight");
+            if (l >= s->moe.n_dense) {
+                add_moe(list, s, gguf, l);
+                continue;
+            }
+            LAYER(s->n_ff, s->n_embd, "ffn_gate.weight", "mlp.gate_proj.weight");
+            LAYER(s->n_ff, s->n_embd, "ffn_up.weight", "mlp.up_proj.weight");
+            LAYER(s->n_embd, s->n_ff, "ffn_down.weight", "mlp.down_proj.weight");
+            continue;
+        }
         LAYER(q, s->n_embd, "attn_q.weight", "self_attn.q_proj.weight");
         LAYER(kv, s->n_embd, "attn_k.weight", "self_attn.k_proj.weight");
         LAYER(kv, s->n_embd, "attn_v.weight", "self_attn.v_proj.weight");
@@ -139,10 +207,7 @@ static void add_all(struct made_list *list, const struct make_model *s, bool ggu
         }
         LAYER(0, s->n_embd, "ffn_norm.weight", "post_attention_layernorm.weight");
         if (s->moe.n_expert && l >= s->moe.n_dense) {
-            LAYER(s->moe.n_expert, s->n_embd, "ffn_gate_inp.weight", "mlp.gate.weight");
-            add_experts(list, s, gguf, l, "gate");
-            add_experts(list, s, gguf, l, "up");
-            add_experts(list, s, gguf, l, "down");
+            add_moe(list, s, gguf, l);
             continue;
         }
         if (!strcmp(s->family, "glm4")) {
@@ -195,11 +260,40 @@ static const struct family *named(const struct make_model *s) {
     return NULL;
 }
 
+static void write_deepseek(const struct make_model *s, FILE *f) {
+    bool v3 = !strcmp(s->family, "deepseek_v3");
+    if (s->mla.q_lora)
+        fprintf(f, "\"q_lora_rank\": %d, ", s->mla.q_lora);
+    else
+        fprintf(f, "\"q_lora_rank\": null, ");
+    fprintf(f, "\"kv_lora_rank\": %d, \"qk_nope_head_dim\": %d, \"qk_rope_head_dim\": %d, ",
+            s->mla.kv_lora, s->mla.nope, s->mla.rope);
+    fprintf(f, "\"v_head_dim\": %d, \"num_nextn_predict_layers\": %d, ", s->mla.v, s->mla.mtp);
+    fprintf(f, "\"n_routed_experts\": %d, \"num_experts_per_tok\": %d, ", s->moe.n_expert,
+            s->moe.n_used);
+    fprintf(f, "\"moe_intermediate_size\": %d, \"first_k_dense_replace\": %d, ", s->moe.n_ff,
+            s->moe.n_dense);
+    fprintf(f, "\"n_group\": %d, \"topk_group\": %d, \"moe_layer_freq\": 1, ", s->moe.n_group,
+            s->moe.n_group_used);
+    if (s->moe.n_shared)
+        fprintf(f, "\"n_shared_experts\": %d, ", s->moe.n_shared);
+    else
+        fprintf(f, "\"n_shared_experts\": null, ");
+    fprintf(f, "\"norm_topk_prob\": %s, \"routed_scaling_factor\": %g, ",
+            s->moe.norm_topk ? "true" : "false", s->moe.scale);
+    fprintf(f, "\"scoring_func\": \"%s\", \"topk_method\": \"%s\", ", v3 ? "sigmoid" : "softmax",
+            v3                   ? "noaux_tc"
+            : s->moe.n_group > 1 ? "group_limited_greedy"
+                                 : "greedy");
+}
+
 static void write_config(const struct make_model *s, const char *folder) {
     FILE *f = must_open(folder, "config.json");
     fprintf(f, "{\"architectures\": [\"%s\"], \"model_type\": \"%s\", %s", named(s)->hf, s->family,
             s->extra ? s->extra : "");
-    if (s->moe.n_expert) {
+    if (s->mla.kv_lora) {
+        write_deepseek(s, f);
+    } else if (s->moe.n_expert) {
         fprintf(f, "\"num_experts\": %d, \"num_experts_per_tok\": %d, ", s->moe.n_expert,
                 s->moe.n_used);
         fprintf(f, "\"moe_intermediate_size\": %d, \"mlp_only_layers\": [", s->moe.n_ff);
@@ -287,6 +381,30 @@ static bool is_permuted(const struct make_model *s, const struct made *t) {
            (strstr(t->name, "attn_q.") || strstr(t->name, "attn_k."));
 }
 
+#define U32(name, value)                                                                           \
+    snprintf(key, sizeof key, "%s." name, arch), gguf_put_u32(w, key, (uint32_t)(value))
+
+static void put_deepseek(struct gguf_writer *w, const struct make_model *s) {
+    const struct make_mla *a = &s->mla;
+    const char *arch = "deepseek2";
+    char key[96];
+    U32("attention.key_length", a->split ? a->kv_lora + a->rope : a->nope + a->rope);
+    U32("attention.value_length", a->split ? a->kv_lora : a->v);
+    if (a->split) {
+        U32("attention.key_length_mla", a->nope + a->rope);
+        U32("attention.value_length_mla", a->v);
+    }
+    if (a->q_lora) U32("attention.q_lora_rank", a->q_lora);
+    U32("attention.kv_lora_rank", a->kv_lora);
+    U32("rope.dimension_count", a->rope);
+    if (s->moe.n_shared) U32("expert_shared_count", s->moe.n_shared);
+    U32("expert_group_count", s->moe.n_group);
+    U32("expert_group_used_count", s->moe.n_group_used);
+    if (!strcmp(s->family, "deepseek_v3")) U32("expert_gating_func", 2);
+    gguf_put_bool(w, "deepseek2.expert_weights_norm", s->moe.norm_topk);
+    gguf_put_f32(w, "deepseek2.expert_weights_scale", (float)s->moe.scale);
+}
+
 void make_gguf(const struct make_model *s, const char *path) {
     struct made_list *list = calloc(1, sizeof *list);
     struct jl_error err = {0};
@@ -296,15 +414,17 @@ void make_gguf(const struct make_model *s, const char *path) {
     if (gguf_writer_create(path, 0, &w, &err) != JL_OK) fail_msg("%s", err.message);
     const char *arch = named(s)->gguf;
     gguf_put_text(w, "general.architecture", arch);
-#define U32(name, value)                                                                           \
-    snprintf(key, sizeof key, "%s." name, arch), gguf_put_u32(w, key, (uint32_t)(value))
     U32("block_count", s->n_layer);
     U32("embedding_length", s->n_embd);
     U32("feed_forward_length", s->n_ff);
     U32("attention.head_count", s->n_head);
-    U32("attention.head_count_kv", s->n_head_kv);
-    U32("attention.key_length", s->head_dim);
-    U32("attention.value_length", s->head_dim);
+    U32("attention.head_count_kv", s->mla.split ? 1 : s->n_head_kv);
+    if (s->mla.kv_lora) {
+        put_deepseek(w, s);
+    } else {
+        U32("attention.key_length", s->head_dim);
+        U32("attention.value_length", s->head_dim);
+    }
     U32("context_length", 2048);
     if (s->moe.n_expert) {
         U32("expert_count", s->moe.n_expert);

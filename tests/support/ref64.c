@@ -107,11 +107,9 @@ static double *dense(const struct model *m, int layer, const double *x, int n) {
     return y;
 }
 
-static void layer_forward(const struct model *m, int layer, double *h, int n) {
+/* Grouped-query attention for its normed input. */
+static double *gqa(const struct model *m, int layer, const double *x, int n) {
     const struct hparams *hp = &m->hp;
-    size_t width = (size_t)n * (size_t)hp->n_embd;
-    double *x = calloc(width, sizeof *x);
-    norm(m, ROLE_ATTN_NORM, layer, h, x, n, hp->n_embd);
     double *q = linear(m, ROLE_ATTN_Q, ROLE_ATTN_Q_B, layer, x, n);
     double *k = linear(m, ROLE_ATTN_K, ROLE_ATTN_K_B, layer, x, n);
     double *v = linear(m, ROLE_ATTN_V, ROLE_ATTN_V_B, layer, x, n);
@@ -123,13 +121,22 @@ static void layer_forward(const struct model *m, int layer, double *h, int n) {
     rotate(m, k, n, hp->n_head_kv);
     double *a = attend(m, q, k, v, n);
     double *y = linear(m, ROLE_ATTN_O, ROLE_ATTN_O_B, layer, a, n);
-    if (model_weight(m, ROLE_ATTN_POST_NORM, layer))
-        norm(m, ROLE_ATTN_POST_NORM, layer, y, y, n, hp->n_embd);
-    add(h, y, width);
     free(a);
     free(q);
     free(k);
     free(v);
+    return y;
+}
+
+static void layer_forward(const struct model *m, int layer, double *h, int n) {
+    const struct hparams *hp = &m->hp;
+    size_t width = (size_t)n * (size_t)hp->n_embd;
+    double *x = calloc(width, sizeof *x);
+    norm(m, ROLE_ATTN_NORM, layer, h, x, n, hp->n_embd);
+    double *y = family_is_latent(m->family) ? ref64_mla(m, layer, x, n) : gqa(m, layer, x, n);
+    if (model_weight(m, ROLE_ATTN_POST_NORM, layer))
+        norm(m, ROLE_ATTN_POST_NORM, layer, y, y, n, hp->n_embd);
+    add(h, y, width);
     norm(m, ROLE_FFN_NORM, layer, h, x, n, hp->n_embd);
     y = layer_set_has(&hp->moe, layer) ? ref64_moe(m, layer, x, n) : dense(m, layer, x, n);
     if (model_weight(m, ROLE_FFN_POST_NORM, layer))
@@ -138,20 +145,51 @@ static void layer_forward(const struct model *m, int layer, double *h, int n) {
     free(x);
 }
 
-double *ref64_logits(const struct model *model, const int32_t *ids, int n) {
-    int n_embd = model->hp.n_embd;
-    const struct weight *embd = model_weight(model, ROLE_TOK_EMBD, -1);
-    double *h = calloc((size_t)n * (size_t)n_embd, sizeof *h);
+static double *embed(const struct weight *embd, const int32_t *ids, int n) {
+    double *h = calloc((size_t)n * (size_t)embd->n_in, sizeof *h);
     for (int t = 0; t < n; t++) {
         float *row = widen(embd, embd->data, ids[t]);
-        for (int i = 0; i < n_embd; i++)
-            h[t * n_embd + i] = (double)row[i];
+        for (int i = 0; i < embd->n_in; i++)
+            h[t * embd->n_in + i] = (double)row[i];
         free(row);
     }
+    return h;
+}
+
+/* Hidden states after the output norm. */
+static double *hidden(const struct model *model, const int32_t *ids, int n) {
+    double *h = embed(model_weight(model, ROLE_TOK_EMBD, -1), ids, n);
     for (int layer = 0; layer < model->hp.n_layer; layer++)
         layer_forward(model, layer, h, n);
-    norm(model, ROLE_OUTPUT_NORM, -1, h, h, n, n_embd);
+    norm(model, ROLE_OUTPUT_NORM, -1, h, h, n, model->hp.n_embd);
+    return h;
+}
+
+double *ref64_logits(const struct model *model, const int32_t *ids, int n) {
+    double *h = hidden(model, ids, n);
     double *logits = linear(model, ROLE_OUTPUT, ROLE_OUTPUT_B, -1, h, n);
     free(h);
+    return logits;
+}
+
+double *ref64_mtp_logits(const struct model *m, const int32_t *ids, int n) {
+    int layer = m->hp.n_layer, width = m->hp.n_embd, rows = n - 1;
+    double *h = hidden(m, ids, rows);
+    double *e = embed(model_weight(m, ROLE_MTP_EMBD, layer), ids + 1, rows);
+    double *both = calloc((size_t)rows * 2 * (size_t)width, sizeof *both);
+    norm(m, ROLE_MTP_ENORM, layer, e, e, rows, width);
+    norm(m, ROLE_MTP_HNORM, layer, h, h, rows, width);
+    for (int t = 0; t < rows; t++) {
+        memcpy(both + 2 * t * width, e + t * width, (size_t)width * sizeof *both);
+        memcpy(both + (2 * t + 1) * width, h + t * width, (size_t)width * sizeof *both);
+    }
+    double *x = linear(m, ROLE_MTP_PROJ, ROLE_NONE, layer, both, rows);
+    layer_forward(m, layer, x, rows);
+    norm(m, ROLE_MTP_NORM, layer, x, x, rows, width);
+    double *logits = linear(m, ROLE_MTP_OUTPUT, ROLE_NONE, layer, x, rows);
+    free(h);
+    free(e);
+    free(both);
+    free(x);
     return logits;
 }
