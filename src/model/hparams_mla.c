@@ -52,6 +52,11 @@ enum jl_status hparams_derive_mla(struct model_file *file, struct hparams *hp,
         return jl_fail(err, JL_ERR_FORMAT,
                        "%s: a head of %d dimensions has no room for %d rotary ones and others",
                        file->path, hp->head_dim_k, hp->n_rot);
+    if (hp->attention_bias == YES)
+        return jl_fail(
+            err, JL_ERR_UNSUPPORTED,
+            "%s: 'attention_bias' is true; latent attention with biases is not supported",
+            file->path);
     if (hp->kv_lora_rank % 2)
         return jl_fail(err, JL_ERR_UNSUPPORTED, "%s: kv_lora_rank %d is odd; it must be even",
                        file->path, hp->kv_lora_rank);

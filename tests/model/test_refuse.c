@@ -176,6 +176,137 @@ static void test_gguf_keys(void **state) {
     expect(gguf, JL_ERR_FORMAT, "general.architecture");
 }
 
+/* ---- DeepSeek ---- */
+
+static const struct make_model deepseek = {
+    .family = "deepseek_v3",
+    .n_layer = 2,
+    .n_embd = 32,
+    .n_ff = 40,
+    .n_head = 4,
+    .n_head_kv = 4,
+    .head_dim = 4,
+    .n_vocab = 48,
+    .dtype = DTYPE_F32,
+    .seed = 3,
+    .n_shard = 1,
+    .moe = {.n_expert = 8,
+            .n_used = 2,
+            .n_ff = 16,
+            .n_dense = 1,
+            .n_shared = 1,
+            .n_group = 4,
+            .n_group_used = 2,
+            .norm_topk = true,
+            .scale = 2.5},
+    .mla = {.q_lora = 12, .kv_lora = 16, .nope = 8, .rope = 4, .v = 6, .mtp = true},
+};
+
+static const struct {
+    const char *family, *from, *to;
+    enum jl_status status;
+    const char *named;
+} deepseek_edits[] = {
+    {"deepseek_v3", "\"silu\"", "\"silu\"", JL_OK, NULL},
+    {"deepseek_v3", "\"sigmoid\"", "\"softmax\"", JL_ERR_UNSUPPORTED, "scoring_func"},
+    {"deepseek_v3", "\"sigmoid\"", "null", JL_OK, NULL},
+    {"deepseek_v3", "\"noaux_tc\"", "\"greedy\"", JL_ERR_UNSUPPORTED, "topk_method"},
+    {"deepseek_v3", "\"noaux_tc\"", "null", JL_OK, NULL},
+    {"deepseek_v2", "\"softmax\"", "\"sigmoid\"", JL_ERR_UNSUPPORTED, "scoring_func"},
+    {"deepseek_v2", "\"group_limited_greedy\"", "\"noaux_tc\"", JL_ERR_UNSUPPORTED, "topk_method"},
+    {"deepseek_v2", "\"group_limited_greedy\"", "\"greedy\"", JL_OK, NULL},
+    {"deepseek_v2", "\"group_limited_greedy\"", "null", JL_ERR_FORMAT, "topk_method"},
+    {"deepseek_v3", "\"n_group\": 4", "\"n_group\": 3", JL_ERR_FORMAT, "not whole groups"},
+    {"deepseek_v3", "\"topk_group\": 2", "\"topk_group\": 5", JL_ERR_FORMAT, "groups"},
+    {"deepseek_v3", "\"topk_group\": 2", "\"topk_group\": 0", JL_OK, NULL}, // 1 group of 2
+    {"deepseek_v3", "\"kv_lora_rank\": 16, ", "", JL_ERR_FORMAT, "kv_lora_rank"},
+    {"deepseek_v3", "\"kv_lora_rank\": 16", "\"kv_lora_rank\": 15", JL_ERR_UNSUPPORTED, "odd"},
+    {"deepseek_v3", "\"kv_lora_rank\": 16", "\"kv_lora_rank\": 18", JL_ERR_FORMAT, "kv_a"},
+    {"deepseek_v3", "\"qk_nope_head_dim\": 8, ", "", JL_ERR_FORMAT, "qk_nope_head_dim"},
+    {"deepseek_v3", "\"qk_rope_head_dim\": 4, ", "", JL_ERR_FORMAT, "qk_rope_head_dim"},
+    {"deepseek_v3", "\"v_head_dim\": 6, ", "", JL_ERR_FORMAT, "v_head_dim"},
+    {"deepseek_v3", "\"v_head_dim\": 6", "\"v_head_dim\": 8", JL_ERR_FORMAT, "proj"},
+    {"deepseek_v3", "\"q_lora_rank\": 12", "\"q_lora_rank\": null", JL_ERR_FORMAT, "q_proj"},
+    {"deepseek_v3", "\"attention_bias\": false", "\"attention_bias\": true", JL_ERR_UNSUPPORTED,
+     "attention_bias"},
+    {"deepseek_v3", "\"n_shared_experts\": 1", "\"n_shared_experts\": 2", JL_ERR_FORMAT,
+     "shared_experts"},
+    {"deepseek_v3", "\"n_shared_experts\": 1", "\"n_shared_experts\": 0", JL_ERR_UNSUPPORTED,
+     "shared_experts"},
+    {"deepseek_v3", "\"first_k_dense_replace\": 1", "\"first_k_dense_replace\": 0", JL_ERR_FORMAT,
+     "layers.0.mlp"},
+    {"deepseek_v3", "\"moe_layer_freq\": 1", "\"moe_layer_freq\": 2", JL_ERR_FORMAT,
+     "layers.1.mlp"},
+    {"deepseek_v3", "\"num_nextn_predict_layers\": 1", "\"num_nextn_predict_layers\": 0",
+     JL_ERR_UNSUPPORTED, "layers.2."},
+    {"deepseek_v3", "\"num_nextn_predict_layers\": 1", "\"num_nextn_predict_layers\": 2",
+     JL_ERR_FORMAT, "num_nextn_predict_layers"},
+    {"deepseek_v3", "[\"DeepseekV3ForCausalLM\"], \"model_type\": \"deepseek_v3\"",
+     "null, \"model_type\": \"kimi_k2\"", JL_OK, NULL},
+    {"deepseek_v3", "[\"DeepseekV3ForCausalLM\"], \"model_type\": \"deepseek_v3\"",
+     "null, \"model_type\": \"kimi_k\"", JL_ERR_UNSUPPORTED, "kimi_k"},
+};
+
+static void test_deepseek_edits(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof deepseek_edits / sizeof deepseek_edits[0]; i++) {
+        struct make_model spec = deepseek;
+        spec.family = deepseek_edits[i].family;
+        spec.mla.mtp = !strcmp(spec.family, "deepseek_v3");
+        make_hf(&spec, hf);
+        edit_config(deepseek_edits[i].from, deepseek_edits[i].to);
+        expect(hf, deepseek_edits[i].status, deepseek_edits[i].named);
+    }
+}
+
+/* A prediction layer may be left out of a file as a whole, and only so. */
+static void test_deepseek_mtp(void **state) {
+    (void)state;
+    struct make_model spec = deepseek;
+    char path[640];
+    snprintf(path, sizeof path, "%s/model.safetensors", hf);
+    spec.mla.mtp = false;
+    make_hf(&spec, hf);
+    edit_config("\"num_nextn_predict_layers\": 0", "\"num_nextn_predict_layers\": 1");
+    expect(hf, JL_OK, NULL);
+    make_hf(&deepseek, hf);
+    rename_in_file(path, "layers.2.hnorm", "layers.2.hnarm");
+    expect(hf, JL_ERR_FORMAT, "layers.2.hnorm");
+    make_hf(&deepseek, hf);
+    rename_in_file(path, "layers.2.eh_proj", "layers.2.eh_praj");
+    expect(hf, JL_ERR_UNSUPPORTED, "layers.2.");
+}
+
+static void gating_3(struct gguf_writer *w) { gguf_put_u32(w, "deepseek2.expert_gating_func", 3); }
+
+static void test_deepseek_gguf(void **state) {
+    (void)state;
+    struct make_model spec = deepseek;
+    make_gguf(&spec, gguf);
+    expect(gguf, JL_OK, NULL);
+    rename_in_file(gguf, "blk.1.attn_kv_b.weight", "blk.1.attn_kv_z.weight");
+    expect(gguf, JL_ERR_FORMAT, "blk.1.attn_kv_b.weight");
+    make_gguf(&spec, gguf);
+    rename_in_file(gguf, "deepseek2.attention.kv_lora_rank", "deepseek2.attention.kv_lora_rang");
+    expect(gguf, JL_ERR_FORMAT, "kv_lora_rank");
+    make_gguf(&spec, gguf);
+    rename_in_file(gguf, "blk.1.exp_probs_b.bias", "blk.1.exp_probs_z.bias");
+    expect(gguf, JL_ERR_FORMAT, "exp_probs_b");
+    spec.mla.split = true;
+    make_gguf(&spec, gguf);
+    expect(gguf, JL_OK, NULL);
+    rename_in_file(gguf, "blk.0.attn_v_b.weight", "blk.9.attn_v_b.weight");
+    expect(gguf, JL_ERR_FORMAT, "blk.0.attn_v_b.weight");
+    make_gguf(&spec, gguf);
+    rename_in_file(gguf, "deepseek2.attention.value_length_mla",
+                   "deepseek2.attention.value_length_mle");
+    expect(gguf, JL_ERR_FORMAT, "value_length_mla");
+    spec.family = "deepseek_v2";
+    spec.gguf_extra = gating_3;
+    make_gguf(&spec, gguf);
+    expect(gguf, JL_ERR_UNSUPPORTED, "expert_gating_func");
+}
+
 static void test_class(void **state) {
     (void)state;
     struct jl_error err = {0};
@@ -201,7 +332,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_edits), cmocka_unit_test(test_unannounced_bias),
         cmocka_unit_test(test_gguf_tensors), cmocka_unit_test(test_gguf_keys),
-        cmocka_unit_test(test_class),
+        cmocka_unit_test(test_class),        cmocka_unit_test(test_deepseek_edits),
+        cmocka_unit_test(test_deepseek_mtp), cmocka_unit_test(test_deepseek_gguf),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);
 }
