@@ -30,7 +30,7 @@ static bool gating_fits(const struct model *model, const struct family *family) 
     snprintf(key, sizeof key, "%s.expert_gating_func", family->gguf);
     const struct meta *value = meta_find(model->file->meta, key);
     int64_t gating = value && value->kind == META_INT && value->as.i == 2 ? 2 : 1;
-    return family->gguf_gating == 0 || family->gguf_gating == gating;
+    return !family->gguf_gating || gating == family->gguf_gating;
 }
 
 static enum jl_status unknown(const struct model *model, const char *key, const struct meta *value,

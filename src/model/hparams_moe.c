@@ -1,4 +1,5 @@
 /* Which layers are mixtures of experts, and the rule by which experts are chosen. */
+#include <stdio.h>
 #include <string.h>
 
 #include "model/hparams_read.h"
@@ -24,27 +25,39 @@ static enum jl_status read_dense_list(struct model_file *file, int n_layer, stru
 static bool given(const struct meta *value) { return value && value->kind != META_NULL; }
 
 /* The names under which files know our rules; other ones are refused. */
+static const struct {
+    const char *hf;
+    int gguf; // expert_gating_func
+    const char *gguf_about;
+} scorings[] = {
+    [ROUTE_SOFTMAX] = {"softmax", 1, "1 (softmax)"},
+    [ROUTE_SIGMOID] = {"sigmoid", 2, "2 (sigmoid)"},
+};
+
+static const struct {
+    const char *grouped, *plain, *both;
+} methods[] = {
+    [ROUTE_GROUP_BEST] = {"group_limited_greedy", "greedy", "greedy, group_limited_greedy"},
+    [ROUTE_GROUP_TOP2] = {"noaux_tc", NULL, "noaux_tc"},
+};
+
 static enum jl_status check_method_hf(struct model_file *file, const struct family *family,
                                       struct hparams *hp, struct jl_error *err) {
     const struct meta *value = meta_find(file->meta, "scoring_func");
-    const char *scoring = family->scoring == ROUTE_SOFTMAX ? "softmax" : "sigmoid";
+    const char *scoring = scorings[family->scoring].hf;
+    const char *grouped = methods[family->group].grouped, *plain = methods[family->group].plain;
     if (given(value) && !hparams_is_text(value, scoring))
         return hparams_refuse(file, "scoring_func", value, scoring, err);
     value = meta_find(file->meta, "topk_method");
-    bool best = family->group == ROUTE_GROUP_BEST;
-    const char *method = best ? "group_limited_greedy" : "noaux_tc";
-    if (best && given(value) && hparams_is_text(value, "greedy")) {
-        hp->n_group = hp->n_group_used = 1;
-        return JL_OK;
-    }
-    if (given(value) && !hparams_is_text(value, method))
-        return hparams_refuse(file, "topk_method", value,
-                              best ? "greedy, group_limited_greedy" : method, err);
-    if (best && !given(value) && hp->n_group > 1)
-        return jl_fail(
-            err, JL_ERR_FORMAT,
-            "%s: required key 'topk_method' is missing: do the %d groups of experts count?",
-            file->path, hp->n_group);
+    if (!given(value) && plain && hp->n_group > 1)
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s: required key 'topk_method' is missing: it says whether the %d groups "
+                       "of experts count",
+                       file->path, hp->n_group);
+    if (!given(value) || hparams_is_text(value, grouped)) return JL_OK;
+    if (!plain || !hparams_is_text(value, plain))
+        return hparams_refuse(file, "topk_method", value, methods[family->group].both, err);
+    hp->n_group = hp->n_group_used = 1;
     return JL_OK;
 }
 
@@ -54,9 +67,8 @@ static enum jl_status check_method_gguf(struct model_file *file, const struct fa
     double gating;
     snprintf(key, sizeof key, "%s.expert_gating_func", family->gguf);
     const struct meta *value = meta_find(file->meta, key);
-    bool softmax = family->scoring == ROUTE_SOFTMAX;
-    if (value && (!hparams_number(value, &gating) || gating != (softmax ? 1 : 2)))
-        return hparams_refuse(file, key, value, softmax ? "1 (softmax)" : "2 (sigmoid)", err);
+    if (value && (!hparams_number(value, &gating) || gating != scorings[family->scoring].gguf))
+        return hparams_refuse(file, key, value, scorings[family->scoring].gguf_about, err);
     return JL_OK;
 }
 

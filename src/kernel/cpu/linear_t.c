@@ -6,6 +6,8 @@
 #include "kernel/cpu/simd.h"
 #include "kernel/fill.h"
 #include "tensor/blocks.h"
+#include "tensor/blocks_q.h"
+#include "tensor/qblock.h"
 
 /* Rows of x a tile takes: the largest that leaves it more than one vector where registers allow. */
 #if defined(JINLIN_LEVEL_AVX512)
@@ -25,6 +27,23 @@ _Static_assert(sizeof(struct scratch) <= LINEAR_T_SCRATCH, "the panel must fit t
 
 /* ---- the panel ---- */
 
+/* As dtype_dequantize has it, 16 elements at a time. */
+static void fill_blocks(enum dtype dtype, const uint8_t *from, float *w, int n) {
+    const struct dtype_row *type = dtype_row(dtype);
+    struct qblock_form form = qblock_form(dtype);
+    for (; n > 0; n -= type->block, from += type->bytes) {
+        struct qblock block;
+        form.unpack(from, &block);
+        for (int run = 0; run < type->block / QBLOCK_RUN; run++, w += QBLOCK_RUN) {
+            v16 step = v16_set1(block.d * (float)block.scale[run]);
+            v16 low = v16_set1(block.dmin * (float)block.min[run]);
+            v16 product = v16_mul(step, v16_load_i8(block.q + QBLOCK_RUN * run));
+            v16_store(w, v16_sub(product, low));
+        }
+    }
+}
+
+/* The same for a type whose bytes need no unpacking. */
 static void fill_q8_0(const uint8_t *block, float *w, int n) {
     for (; n > 0; n -= 32, block += 34, w += 32) {
         v16 d = v16_set1(block_f16(block));
@@ -48,8 +67,9 @@ static void fill_row(enum dtype dtype, const uint8_t *from, float *w, int n) {
             v16_store(w + i, v16_load_f16(from + 2 * i));
         if (n > whole) v16_store(w + whole, v16_load_f16_n(from + 2 * whole, n - whole));
         break;
+    case DTYPE_F32: memcpy(w, from, (size_t)n * sizeof *w); break;
     case DTYPE_Q8_0: fill_q8_0(from, w, n); break;
-    default: dtype_dequantize(dtype, from, w, n); break;
+    default: fill_blocks(dtype, from, w, n); break;
     }
 }
 
