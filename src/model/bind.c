@@ -48,6 +48,7 @@ enum role_need model_role_need(const struct family *family, const struct hparams
     switch (need) {
     case BY_ATTENTION_BIAS: return by_key(hp->attention_bias, YES);
     case BY_MLP_BIAS: return by_key(hp->mlp_bias, YES);
+    case BY_QK_NORM: return by_key(hp->qk_norm, YES);
     case BY_UNTIED: return by_key(hp->tied, NO);
     case BY_Q_LORA: return hp->q_lora_rank > 0 ? REQUIRED : ABSENT;
     case BY_Q_WHOLE: return hp->q_lora_rank > 0 ? ABSENT : REQUIRED;

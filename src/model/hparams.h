@@ -40,6 +40,7 @@ enum tristate { UNSAID = -1, NO = 0, YES = 1 };
     X(tied, tristate, NULL, "tie_word_embeddings", UNSAID, 0, 1)                                   \
     X(attention_bias, tristate, NULL, "attention_bias", UNSAID, 0, 1)                              \
     X(mlp_bias, tristate, NULL, "mlp_bias", UNSAID, 0, 1)                                          \
+    X(qk_norm, tristate, NULL, "use_qk_norm", UNSAID, 0, 1)                                        \
     X(n_expert, int, "expert_count", "num_experts|n_routed_experts", 0, 0, ROUTE_MAX_EXPERTS)      \
     X(n_expert_used, int, "expert_used_count", "num_experts_per_tok", 0, 0, ROUTE_MAX_EXPERTS)     \
     X(n_ff_exp, int, "expert_feed_forward_length", "moe_intermediate_size", 0, 0, 1 << 22)         \

@@ -23,7 +23,7 @@
     X(DIM_Q_LORA, "q_lora_rank")                                                                   \
     X(DIM_KV_LORA, "kv_lora_rank")                                                                 \
     X(DIM_LATENT, "kv_lora_rank+n_rot")                                                            \
-    X(DIM_KV_UP, "n_head*(head_dim_k-n_rot+head_dim_v)")                                                                      \
+    X(DIM_KV_UP, "n_head*(head_dim_k-n_rot+head_dim_v)")                                           \
     X(DIM_EXPERTS, "n_expert")                                                                     \
     X(DIM_FF_EXP, "n_ff_exp")                                                                      \
     X(DIM_FF_SHEXP, "n_ff_shexp")
@@ -54,6 +54,7 @@ enum role_need {
     ABSENT,
     BY_ATTENTION_BIAS,
     BY_MLP_BIAS,
+    BY_QK_NORM,
     BY_UNTIED,
     BY_SHARED_EXPERT,
     BY_Q_LORA,  // queries are projected twice

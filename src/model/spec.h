@@ -68,14 +68,14 @@ enum ffn_kind { FFN_DENSE, FFN_MOE, FFN_COUNT };
 
 struct family {
     const char *name;
-    const char *gguf;          // general.architecture
-    int gguf_gating;           // expert_gating_func (1 softmax, 2 sigmoid), where families share one
-    const char *hf;            // architectures[0]
+    const char *gguf; // general.architecture
+    int gguf_gating;  // expert_gating_func (1 softmax, 2 sigmoid), where families share one
+    const char *hf;   // architectures[0]
     const char *hf_model_type; // "a|b": model_type, when there is no architectures list
     enum rope_pairs rope_gguf; // some families' GGUF rows are permuted for the other pairing
     enum rope_pairs rope_hf;
-    const struct prog *mixer[MIXER_COUNT];          // NULL: no such layers
-    const struct prog *ffn[FFN_COUNT];              // NULL: no such layers
+    const struct prog *mixer[MIXER_COUNT]; // NULL: no such layers
+    const struct prog *ffn[FFN_COUNT];     // NULL: no such layers
     bool mtp; // files may hold a layer that predicts further tokens (prog_mtp)
     struct role_rule rules[FAMILY_MAX_RULES];       // ends at role ROLE_NONE
     struct role_source sources[FAMILY_MAX_SOURCES]; // ends at role ROLE_NONE
@@ -96,7 +96,7 @@ static inline bool family_is_latent(const struct family *family) {
     return family->mixer[MIXER_ATTENTION] == &prog_mla;
 }
 
-extern const struct family family_deepseek_v2, family_deepseek_v3, family_glm4, family_llama,
-    family_qwen2, family_qwen3, family_qwen3_moe;
+extern const struct family family_deepseek_v2, family_deepseek_v3, family_glm4, family_glm4_moe,
+    family_llama, family_qwen2, family_qwen3, family_qwen3_moe;
 
 #endif

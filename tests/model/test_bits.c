@@ -27,6 +27,7 @@ static const struct model_case models[] = {
     {"tests/golden/qwen3-yarn", "tests/golden/qwen3-yarn/tokens.json"},
     {"tests/golden/qwen3-moe", "tests/golden/qwen3-moe/tokens.json"},
     {"tests/golden/glm4", "tests/golden/glm4/tokens.json"},
+    {"tests/golden/glm4-moe", "tests/golden/glm4-moe/tokens.json"},
     {"tests/golden/deepseek-v2", "tests/golden/deepseek-v2/tokens.json"},
     {"tests/golden/deepseek-v2-lite", "tests/golden/deepseek-v2-lite/tokens.json"},
     {"tests/golden/deepseek-v3", "tests/golden/deepseek-v3/tokens.json"},

@@ -26,7 +26,8 @@ static const char *const folders[] = {"llama",
                                       "glm4",
                                       "deepseek-v2",
                                       "deepseek-v2-lite",
-                                      "deepseek-v3"};
+                                      "deepseek-v3",
+                                      "glm4-moe"};
 #define N_FOLDER (sizeof folders / sizeof folders[0])
 
 static void assert_close(const float *got, const float *want, size_t n, const char *what) {
@@ -70,7 +71,7 @@ static void test_folder_logits(void **state) {
 /* Layers that predict the token after the next. */
 static void test_folder_mtp(void **state) {
     (void)state;
-    static const char *const with[] = {"deepseek-v3"};
+    static const char *const with[] = {"deepseek-v3", "glm4-moe"};
     for (size_t f = 0; f < sizeof with / sizeof with[0]; f++)
         for (int chunk = 0; chunk <= 7; chunk += chunk ? 6 : 1) {
             char dir[128], path[192];

@@ -134,12 +134,22 @@ static void add_mla(struct made_list *list, const struct make_model *s, bool ggu
     LAYER(s->n_embd, (int64_t)s->n_head * a->v, "attn_output.weight", "self_attn.o_proj.weight");
 }
 
+static bool has_router_bias(const struct make_model *s) {
+    return !strcmp(s->family, "deepseek_v3") || !strcmp(s->family, "glm4_moe");
+}
+
+/* glm4_moe says of itself whether heads are normed. */
+static bool has_head_norms(const struct make_model *s) {
+    return !strncmp(s->family, "qwen3", 5) ||
+           (s->extra && strstr(s->extra, "\"use_qk_norm\": true"));
+}
+
 static void add_moe(struct made_list *list, const struct make_model *s, bool gguf, int l) {
     int64_t shared = (int64_t)s->moe.n_shared * s->moe.n_ff;
     enum dtype router = dtype_row(s->dtype)->block > 1 ? DTYPE_F32 : s->dtype;
     add(list, router, s->moe.n_expert, s->n_embd,
         gguf ? "blk.%d.ffn_gate_inp.weight" : "model.layers.%d.mlp.gate.weight", l);
-    if (!strcmp(s->family, "deepseek_v3"))
+    if (has_router_bias(s))
         LAYER(0, s->moe.n_expert, "exp_probs_b.bias", "mlp.gate.e_score_correction_bias");
     add_experts(list, s, gguf, l, "gate");
     add_experts(list, s, gguf, l, "up");
@@ -195,9 +205,9 @@ static void add_all(struct made_list *list, const struct make_model *s, bool ggu
             LAYER(0, kv, "attn_k.bias", "self_attn.k_proj.bias");
             LAYER(0, kv, "attn_v.bias", "self_attn.v_proj.bias");
         }
-        if (s->attention_bias && strcmp(s->family, "glm4"))
+        if (s->attention_bias && strncmp(s->family, "glm4", 4))
             LAYER(0, s->n_embd, "attn_output.bias", "self_attn.o_proj.bias");
-        if (!strncmp(s->family, "qwen3", 5)) {
+        if (has_head_norms(s)) {
             LAYER(0, s->head_dim, "attn_q_norm.weight", "self_attn.q_norm.weight");
             LAYER(0, s->head_dim, "attn_k_norm.weight", "self_attn.k_norm.weight");
         }
@@ -205,7 +215,10 @@ static void add_all(struct made_list *list, const struct make_model *s, bool ggu
             LAYER(0, s->n_embd, "post_attention_norm.weight", "post_self_attn_layernorm.weight");
             LAYER(0, s->n_embd, "post_ffw_norm.weight", "post_mlp_layernorm.weight");
         }
-        LAYER(0, s->n_embd, "ffn_norm.weight", "post_attention_layernorm.weight");
+        if (!strcmp(s->family, "glm4_moe"))
+            LAYER(0, s->n_embd, "post_attention_norm.weight", "post_attention_layernorm.weight");
+        else
+            LAYER(0, s->n_embd, "ffn_norm.weight", "post_attention_layernorm.weight");
         if (s->moe.n_expert && l >= s->moe.n_dense) {
             add_moe(list, s, gguf, l);
             continue;
@@ -260,39 +273,44 @@ static const struct family *named(const struct make_model *s) {
     return NULL;
 }
 
-static void write_deepseek(const struct make_model *s, FILE *f) {
-    bool v3 = !strcmp(s->family, "deepseek_v3");
+static void write_mla(const struct make_model *s, FILE *f) {
     if (s->mla.q_lora)
         fprintf(f, "\"q_lora_rank\": %d, ", s->mla.q_lora);
     else
         fprintf(f, "\"q_lora_rank\": null, ");
     fprintf(f, "\"kv_lora_rank\": %d, \"qk_nope_head_dim\": %d, \"qk_rope_head_dim\": %d, ",
             s->mla.kv_lora, s->mla.nope, s->mla.rope);
-    fprintf(f, "\"v_head_dim\": %d, \"num_nextn_predict_layers\": %d, ", s->mla.v, s->mla.mtp);
-    fprintf(f, "\"n_routed_experts\": %d, \"num_experts_per_tok\": %d, ", s->moe.n_expert,
-            s->moe.n_used);
-    fprintf(f, "\"moe_intermediate_size\": %d, \"first_k_dense_replace\": %d, ", s->moe.n_ff,
-            s->moe.n_dense);
-    fprintf(f, "\"n_group\": %d, \"topk_group\": %d, \"moe_layer_freq\": 1, ", s->moe.n_group,
-            s->moe.n_group_used);
-    if (s->moe.n_shared)
-        fprintf(f, "\"n_shared_experts\": %d, ", s->moe.n_shared);
-    else
-        fprintf(f, "\"n_shared_experts\": null, ");
-    fprintf(f, "\"norm_topk_prob\": %s, \"routed_scaling_factor\": %g, ",
-            s->moe.norm_topk ? "true" : "false", s->moe.scale);
+    fprintf(f, "\"v_head_dim\": %d, \"moe_layer_freq\": 1, ", s->mla.v);
+    bool v3 = !strcmp(s->family, "deepseek_v3");
     fprintf(f, "\"scoring_func\": \"%s\", \"topk_method\": \"%s\", ", v3 ? "sigmoid" : "softmax",
             v3                   ? "noaux_tc"
             : s->moe.n_group > 1 ? "group_limited_greedy"
                                  : "greedy");
 }
 
+/* The spelling of DeepSeek and of those after it. */
+static void write_routed(const struct make_model *s, FILE *f) {
+    fprintf(f, "\"n_routed_experts\": %d, \"num_experts_per_tok\": %d, ", s->moe.n_expert,
+            s->moe.n_used);
+    fprintf(f, "\"moe_intermediate_size\": %d, \"first_k_dense_replace\": %d, ", s->moe.n_ff,
+            s->moe.n_dense);
+    fprintf(f, "\"n_group\": %d, \"topk_group\": %d, \"num_nextn_predict_layers\": %d, ",
+            s->moe.n_group, s->moe.n_group_used, s->mla.mtp);
+    if (s->moe.n_shared)
+        fprintf(f, "\"n_shared_experts\": %d, ", s->moe.n_shared);
+    else
+        fprintf(f, "\"n_shared_experts\": null, ");
+    fprintf(f, "\"norm_topk_prob\": %s, \"routed_scaling_factor\": %g, ",
+            s->moe.norm_topk ? "true" : "false", s->moe.scale);
+}
+
 static void write_config(const struct make_model *s, const char *folder) {
     FILE *f = must_open(folder, "config.json");
     fprintf(f, "{\"architectures\": [\"%s\"], \"model_type\": \"%s\", %s", named(s)->hf, s->family,
             s->extra ? s->extra : "");
-    if (s->mla.kv_lora) {
-        write_deepseek(s, f);
+    if (s->mla.kv_lora) write_mla(s, f);
+    if (s->moe.n_group) {
+        write_routed(s, f);
     } else if (s->moe.n_expert) {
         fprintf(f, "\"num_experts\": %d, \"num_experts_per_tok\": %d, ", s->moe.n_expert,
                 s->moe.n_used);
@@ -397,12 +415,18 @@ static void put_deepseek(struct gguf_writer *w, const struct make_model *s) {
     if (a->q_lora) U32("attention.q_lora_rank", a->q_lora);
     U32("attention.kv_lora_rank", a->kv_lora);
     U32("rope.dimension_count", a->rope);
+}
+
+static void put_routed(struct gguf_writer *w, const struct make_model *s, const char *arch) {
+    char key[96];
     if (s->moe.n_shared) U32("expert_shared_count", s->moe.n_shared);
     U32("expert_group_count", s->moe.n_group);
     U32("expert_group_used_count", s->moe.n_group_used);
-    if (!strcmp(s->family, "deepseek_v3")) U32("expert_gating_func", 2);
-    gguf_put_bool(w, "deepseek2.expert_weights_norm", s->moe.norm_topk);
-    gguf_put_f32(w, "deepseek2.expert_weights_scale", (float)s->moe.scale);
+    if (has_router_bias(s)) U32("expert_gating_func", 2);
+    snprintf(key, sizeof key, "%s.expert_weights_norm", arch);
+    gguf_put_bool(w, key, s->moe.norm_topk);
+    snprintf(key, sizeof key, "%s.expert_weights_scale", arch);
+    gguf_put_f32(w, key, (float)s->moe.scale);
 }
 
 void make_gguf(const struct make_model *s, const char *path) {
@@ -426,6 +450,7 @@ void make_gguf(const struct make_model *s, const char *path) {
         U32("attention.value_length", s->head_dim);
     }
     U32("context_length", 2048);
+    if (s->moe.n_group) put_routed(w, s, arch);
     if (s->moe.n_expert) {
         U32("expert_count", s->moe.n_expert);
         U32("expert_used_count", s->moe.n_used);

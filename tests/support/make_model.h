@@ -10,7 +10,8 @@
 #include "tensor/dtype.h"
 
 struct make_model {
-    const char *family; // "llama", "qwen2", "qwen3", "qwen3_moe", "glm4", "deepseek_v2" or _v3
+    const char
+        *family; // "llama", "qwen2", "qwen3", "qwen3_moe", "glm4", "glm4_moe", "deepseek_v2" or _v3
     int n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab;
     bool tied, attention_bias, mlp_bias;
     enum dtype dtype;         // of the matrices
@@ -21,7 +22,7 @@ struct make_model {
     void (*gguf_extra)(struct gguf_writer *writer); // further GGUF keys, or NULL
     struct make_moe {                               // n_expert 0: none
         int n_expert, n_used, n_ff, n_dense;        // the first n_dense layers have no experts
-        int n_shared, n_group, n_group_used;        // of DeepSeek's
+        int n_shared, n_group, n_group_used;        // in DeepSeek's spelling; n_group 0: not
         bool norm_topk;                             //
         double scale;                               //
     } moe;

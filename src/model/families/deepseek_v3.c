@@ -1,5 +1,5 @@
-/* deepseek_v3: DeepSeek-V3 and R1, Kimi-K2, Moonlight. Latent attention; a sigmoid router whose bias
- * only chooses, bound to the groups with the best pairs of experts. */
+/* deepseek_v3: DeepSeek-V3 and R1, Kimi-K2, Moonlight. Latent attention; a sigmoid router whose
+ * bias only chooses, bound to the groups with the best pairs of experts. */
 #include "model/spec.h"
 
 const struct family family_deepseek_v3 = {
