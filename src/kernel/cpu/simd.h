@@ -57,7 +57,9 @@ SIMD_INLINE v16 v16_exp(v16 x) {
     v16i half = v16i_sra1(e);
     p = v16_mul(v16_mul(p, v16_pow2(half)), v16_pow2(v16i_sub(e, half)));
     p = v16_select(v16_gt(x, v16_set1(EXP_HI)), v16_set1(__builtin_inff()), p);
-    return v16_select(v16_gt(v16_set1(EXP_LO), x), v16_zero(), p);
+    // Opaque: seeing a 0 here, a compiler makes y * (1 / (1 + 0)) of it and then y, but a denormal y
+    // times 1 is 0 in the engine's environment.
+    return v16_opaque(v16_select(v16_gt(v16_set1(EXP_LO), x), v16_zero(), p));
 }
 
 #endif

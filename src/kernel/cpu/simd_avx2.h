@@ -68,6 +68,12 @@ SIMD_INLINE v16 v16_fnma(v16 a, v16 b, v16 c) { // c - a*b
     return (v16){_mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi)};
 }
 
+/* The same value, of which the compiler knows nothing. */
+SIMD_INLINE v16 v16_opaque(v16 x) {
+    __asm__("" : "+x"(x.lo), "+x"(x.hi));
+    return x;
+}
+
 SIMD_INLINE v16m v16_gt(v16 a, v16 b) {
     return (v16m){_mm256_cmp_ps(a.lo, b.lo, _CMP_GT_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_GT_OQ)};
 }

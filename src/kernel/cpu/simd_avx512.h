@@ -28,6 +28,12 @@ SIMD_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); 
 SIMD_INLINE v16 v16_fms(v16 a, v16 b, v16 c) { return _mm512_fmsub_ps(a, b, c); }   // a*b - c
 SIMD_INLINE v16 v16_fnma(v16 a, v16 b, v16 c) { return _mm512_fnmadd_ps(a, b, c); } // c - a*b
 
+/* The same value, of which the compiler knows nothing. */
+SIMD_INLINE v16 v16_opaque(v16 x) {
+    __asm__("" : "+v"(x));
+    return x;
+}
+
 SIMD_INLINE v16m v16_gt(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 SIMD_INLINE v16 v16_select(v16m m, v16 yes, v16 no) { return _mm512_mask_blend_ps(m, no, yes); }
 
