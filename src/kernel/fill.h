@@ -6,8 +6,8 @@
 #include "kernel/kernel.h"
 
 /* linear: the gemv, gemm and gemm_rows slots; xconv: the to_* slots (_f, _q: by weight type); rows:
- * the other row kernels; attn: attn_chunk, attn_fold and attn_finish; linear_t, attn_values: the
- * slots of these names; route: the same body at all levels. */
+ * the other row kernels; route: the same body at all levels; attn: attn_chunk, attn_fold and
+ * attn_finish; linear_t, attn_values: the slots of these names; recur: recurrent mixers. */
 void ref_fill_linear(struct kernel_table *table);
 void ref_fill_linear_q(struct kernel_table *table);
 void ref_fill_xconv(struct kernel_table *table);
@@ -16,6 +16,7 @@ void ref_fill_route(struct kernel_table *table);
 void ref_fill_attn(struct kernel_table *table);
 void ref_fill_linear_t(struct kernel_table *table);
 void ref_fill_attn_values(struct kernel_table *table);
+void ref_fill_recur(struct kernel_table *table);
 
 void avx2_fill_linear_f(struct kernel_table *table);
 void avx2_fill_xconv(struct kernel_table *table);
@@ -25,6 +26,7 @@ void avx2_fill_rows(struct kernel_table *table);
 void avx2_fill_attn(struct kernel_table *table);
 void avx2_fill_linear_t(struct kernel_table *table);
 void avx2_fill_attn_values(struct kernel_table *table);
+void avx2_fill_recur(struct kernel_table *table);
 
 void avx512_fill_linear_f(struct kernel_table *table);
 void avx512_fill_xconv(struct kernel_table *table);
@@ -34,5 +36,6 @@ void avx512_fill_rows(struct kernel_table *table);
 void avx512_fill_attn(struct kernel_table *table);
 void avx512_fill_linear_t(struct kernel_table *table);
 void avx512_fill_attn_values(struct kernel_table *table);
+void avx512_fill_recur(struct kernel_table *table);
 
 #endif

@@ -1,4 +1,4 @@
-/* The float exp of the contract (docs/numerics.md), one lane. */
+/* The float functions of the contract (docs/numerics.md), one lane. */
 #include "kernel/fmath.h"
 
 #include <math.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernel/ref/exp.h"
+#include "kernel/ref/softplus.h"
 
 float fmath_exp(float x) {
     if (x > EXP_HI) return HUGE_VALF;
@@ -30,4 +31,19 @@ float fmath_exp(float x) {
     memcpy(&first, &first_bits, sizeof first);
     memcpy(&second, &second_bits, sizeof second);
     return p * first * second;
+}
+
+float fmath_softplus(float x) {
+    float u = fmath_exp(-fabsf(x));
+    float s = u / (2.0f + u);
+    float z = s * s;
+    float p = ATANH_C7;
+    p = fmaf(p, z, ATANH_C6);
+    p = fmaf(p, z, ATANH_C5);
+    p = fmaf(p, z, ATANH_C4);
+    p = fmaf(p, z, ATANH_C3);
+    p = fmaf(p, z, ATANH_C2);
+    p = fmaf(p, z, ATANH_C1);
+    p = fmaf(p, z, ATANH_C0);
+    return fmaf(s + s, p, x > 0.0f || isnan(x) ? x : 0.0f);
 }

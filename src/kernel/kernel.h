@@ -99,6 +99,56 @@ struct rope_args {
     bool interleaved;
 };
 
+/* y = (x * (1 / sqrt(sum of squares + eps))) * scale; y may be x. */
+struct l2_norm_args {
+    const float *x; // (n)
+    float *y;       // (n)
+    int n;
+    float eps, scale;
+};
+
+/* ---- recurrent mixers: tokens of one sequence in order, state in, state out ---- */
+
+/* A causal convolution of each channel with its own taps, then SiLU. */
+#define CONV_MAX_TAP 16
+struct conv_silu_args {
+    int n_token, n_channel, n_tap; // n_token > 0, 2 <= n_tap <= CONV_MAX_TAP
+    int channel0, channel1;        // channels to compute
+    const float *w;                // (n_tap, n_channel), the oldest input's tap first
+    const float *from;             // (n_tap - 1, n_channel): inputs before these, oldest first
+    float *to;                     // the same after the last token; not `from`
+    const float *x;                // (n_token, n_channel), x_stride floats between tokens
+    float *y;                      // the same shape; may be x
+    size_t x_stride, y_stride;
+};
+
+/* One vector a token, `stride` floats apart. */
+struct token_rows {
+    const float *at;
+    size_t stride;
+};
+
+/* The gated delta rule for one head. The state is a (d_k, d_v) matrix whose columns stand in groups
+ * of 16, each group (d_k, 16): delta_state_at(). */
+struct delta_args {
+    int n_token, d_k, d_v;     // n_token > 0
+    int n_decay;               // 1: one factor for the head; d_k: one a row of the state
+    struct token_rows q, k, v; // (d_k), (d_k), (d_v)
+    struct token_rows decay;   // (n_decay)
+    struct token_rows beta;    // (1)
+    const float *from;         // delta_state_floats(); what is past d_v is neither read nor set
+    float *to;                 // not `from`
+    float *o;                  // (n_token, d_v), o_stride floats between tokens
+    size_t o_stride;
+};
+
+static inline size_t delta_state_at(int d_k, int row, int column) {
+    return ((size_t)(column / 16) * (size_t)d_k + (size_t)row) * 16 + (size_t)(column % 16);
+}
+static inline size_t delta_state_floats(int d_k, int d_v) {
+    return (size_t)((d_v + 15) / 16) * (size_t)d_k * 16; // whole groups
+}
+
 /* ---- attention over one chunk of KV_CHUNK cached positions (tensor/kvchunk.h) ---- */
 
 struct attn_chunk_args {
@@ -137,7 +187,7 @@ enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_COUNT }; // 
 
 /* ---- the table ---- */
 
-/* slot, C type, name. Most work on one row a call. */
+/* slot, C type. Most work on one row a call; the others as their arguments say. */
 #define ROW_KERNEL_LIST(X)                                                                         \
     X(rms_norm, void (*)(const struct rms_norm_args *))                                            \
     X(rope, void (*)(const struct rope_args *))                                                    \
@@ -147,6 +197,11 @@ enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_COUNT }; // 
     /* y *= sigmoid(gate); one gate for all n, or one each */                                      \
     X(sigmoid_mul, void (*)(const float *gate, bool one, float *y, int n))                         \
     X(route, void (*)(const struct route_args *))                                                  \
+    X(sigmoid, void (*)(const float *x, float *y, int n))     /* y = 1 / (1 + exp(-x)) */          \
+    X(decay, void (*)(const float *a, const float *x, float *y, int n)) /* exp(a * softplus(x)) */ \
+    X(l2_norm, void (*)(const struct l2_norm_args *args))                                          \
+    X(conv_silu, void (*)(const struct conv_silu_args *args))                                      \
+    X(delta, void (*)(const struct delta_args *args))                                              \
     X(all_finite, bool (*)(const float *x, int n))                                                 \
     X(to_bf16, void (*)(const float *x, void *row, int n))    /* XFMT_BF16 row */                  \
     X(to_q8_32, void (*)(const float *x, void *row, int n))   /* XFMT_Q8_32 row */                 \

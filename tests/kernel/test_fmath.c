@@ -150,6 +150,33 @@ static void test_exp(void **state) {
     if (!(worst < 1.5)) fail_msg("exp: %g ulp, seed %llu", worst, (unsigned long long)(seed + 4));
 }
 
+static void test_softplus(void **state) {
+    (void)state;
+    struct rnd rnd = {seed + 6};
+    struct fpenv saved;
+    fpenv_enter(&saved);
+    double worst = 0;
+    for (int i = 0; i < 200000; i++) {
+        float x = (i % 2 ? 3.0f : 86.0f) * rnd_float(&rnd);
+        double want = log1p(exp((double)x));
+        float near = (float)want;
+        double ulp = (double)nextafterf(near, INFINITY) - (double)near;
+        worst = fmax(worst, fabs((double)fmath_softplus(x) - want) / ulp);
+    }
+    for (int i = 0; i < 1000; i++) { // the makers' code is linear above 20
+        float x = 20.0f + (float)(rnd_double(&rnd) * 1000);
+        assert_true(fmath_softplus(x) == x);
+    }
+    assert_true(fmath_softplus(0.0f) == fmath_softplus(-0.0f));
+    assert_true(fmath_softplus(INFINITY) == INFINITY && fmath_softplus(-INFINITY) == 0.0f);
+    assert_true(fmath_softplus(-100.0f) == 0.0f);
+    assert_true(isnan(fmath_softplus(NAN)));
+    fpenv_leave(&saved);
+    if (!(worst < 4))
+        fail_msg("softplus: %g ulp, seed %llu", worst, (unsigned long long)(seed + 6));
+    print_message("softplus: %g ulp\n", worst);
+}
+
 /* Values and arguments that are normal come out the same in the engine's environment. */
 static void test_flush_does_not_matter(void **state) {
     (void)state;
@@ -185,9 +212,13 @@ static void test_pinned(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exp64),  cmocka_unit_test(test_log64),
-        cmocka_unit_test(test_pow64),  cmocka_unit_test(test_sincos64),
-        cmocka_unit_test(test_exp),    cmocka_unit_test(test_flush_does_not_matter),
+        cmocka_unit_test(test_exp64),
+        cmocka_unit_test(test_log64),
+        cmocka_unit_test(test_pow64),
+        cmocka_unit_test(test_sincos64),
+        cmocka_unit_test(test_exp),
+        cmocka_unit_test(test_softplus),
+        cmocka_unit_test(test_flush_does_not_matter),
         cmocka_unit_test(test_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,4 +16,5 @@ void kernel_fill_avx2(struct kernel_table *table)
     LEVEL_FN(fill_attn)(table);
     LEVEL_FN(fill_linear_t)(table);
     LEVEL_FN(fill_attn_values)(table);
+    LEVEL_FN(fill_recur)(table);
 }

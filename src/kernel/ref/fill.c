@@ -8,4 +8,5 @@ void kernel_fill_ref(struct kernel_table *table) {
     ref_fill_attn(table);
     ref_fill_linear_t(table);
     ref_fill_attn_values(table);
+    ref_fill_recur(table);
 }
