@@ -35,6 +35,8 @@ const char *backend_level(const struct backend *backend);
 enum jl_status backend_alloc(struct backend *backend, size_t bytes, struct backend_buffer **out,
                              struct jl_error *err);
 void backend_release(struct backend_buffer *buffer); // NULL is fine
+void backend_copy(struct backend_buffer *to, const struct backend_buffer *from); // of one size
+void backend_clear(struct backend_buffer *buffer);                               // to zeros
 
 /* ---- steps ---- */
 
@@ -141,11 +143,15 @@ struct step_list {
 
 /* ---- batches ---- */
 
-/* One sequence's cache: pages of KV_CHUNK positions, page c holding positions c*128.. */
+/* One sequence's cache: pages of KV_CHUNK positions, page c holding positions c*128.., and what the
+ * recurrent layers have made of all positions, NULL where the model has none. A pass writes all of
+ * recur_next and leaves recur as it is. */
 struct seq_view {
     struct backend_buffer *const *pages;
     int n_page;
     int n_pos; // positions already stored
+    const struct backend_buffer *recur;
+    struct backend_buffer *recur_next;
 };
 
 #define POS_PARTS 3

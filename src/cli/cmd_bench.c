@@ -73,9 +73,11 @@ static enum jl_status run_all(struct bench_run *run, const struct bench_size *si
                         err));
     JL_TRY(state_create(model, run->engine.backend, &run->state, err));
     JL_TRY(state_reserve(run->state, n_token + size->gen, err));
-    if (size->depth)
+    if (size->depth) {
         JL_TRY(feed_prompt(run->engine.exec, run->state, run->tokens, size->depth,
                            exec_max_rows(run->engine.exec), NULL, run->logits, err));
+        JL_TRY(state_checkpoint(run->state, CHECKPOINT_TURN, err)); // each run comes back here
+    }
     struct cli_progress progress;
     cli_progress_start(&progress);
     for (int i = -1; i < size->repeat; i++) {

@@ -79,6 +79,9 @@ static enum jl_status check_row(const struct exec *exec, const struct batch *bat
     if (row->pos[0] / KV_CHUNK >= seq->n_page)
         return jl_fail(err, JL_ERR_LIMIT, "row %d: position %d is past the %d pages of sequence %d",
                        i, row->pos[0], seq->n_page, row->seq);
+    if (!exec->mtp && exec->model->recurrent_bytes && (!seq->recur || !seq->recur_next))
+        return jl_fail(err, JL_ERR_USAGE, "row %d: sequence %d has no recurrent state", i,
+                       row->seq);
     if (!continues)
         for (int k = 0; k + 1 < i; k++)
             if (batch->rows[k].seq == row->seq)

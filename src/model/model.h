@@ -31,6 +31,7 @@ struct model {
     struct moe_spec moe;
     struct expert_store experts; // from the file's mapping
     size_t page_bytes;           // state: one page of KV_CHUNK positions, all layers
+    size_t recurrent_bytes;      // state: of all recurrent layers of a sequence; 0: there are none
     struct step_list plan;
     struct step_list mtp; // predicts the token after the next; no steps: the model cannot
     struct arena arena;

@@ -51,7 +51,7 @@ enum jl_status feed_ahead(struct exec *mtp, const struct feed_ahead *feed,
                                             .pos = {feed->first + i},
                                             .hidden = feed->hidden + (size_t)i * n_embd,
                                             .want_logits = true};
-    memory.seqs[0] = state_view(feed->state);
+    memory.seqs[0] = state_pages(feed->state);
     memory.seqs[0].n_pos = feed->first;
     struct batch batch = {memory.rows, feed->n, memory.seqs, 1, cancel};
     return exec_forward(mtp, &batch, logits, err);

@@ -5,6 +5,12 @@
 
 #include "session/feed.h"
 
+/* Where the state keeps checkpoints: the last tokens of a prompt go in a pass of their own, after a
+ * checkpoint, so that the same prompt once more, or one that differs in its last words, finds it;
+ * an answer leaves one now and then. */
+#define TAIL 16
+#define ROAD 64
+
 struct timeline {
     struct exec *exec;
     struct state *state;
@@ -68,6 +74,14 @@ static int common_prefix(const struct timeline *timeline, const int32_t *ids, in
     return same;
 }
 
+/* How many of the tokens from `at` on go into one pass. */
+static int next_pass(const struct timeline *timeline, int at, int n) {
+    int rows = exec_max_rows(timeline->exec), count = n - at < rows ? n - at : rows;
+    bool reaches_tail = at + TAIL < n && at + count + TAIL > n;
+    if (reaches_tail && !state_rewinds_freely(timeline->state)) count = n - TAIL - at;
+    return count;
+}
+
 enum jl_status timeline_sync(struct timeline *timeline, const int32_t *ids, int n,
                              const struct timeline_watch *watch, int *reused,
                              struct jl_error *err) {
@@ -81,15 +95,16 @@ enum jl_status timeline_sync(struct timeline *timeline, const int32_t *ids, int 
     int same = common_prefix(timeline, ids, n);
     // The logits are those of the last token fed: without them it must be fed once more.
     if (same == n && timeline->n_logits != n) same--;
-    if (same < n && !state_can_rewind(timeline->state, same)) same = 0;
+    same = state_rewind_point(timeline->state, same);
     JL_TRY(state_rewind(timeline->state, same, err));
     *reused = same;
     if (same == n) return JL_OK;
     timeline->n_logits = 0;
     memcpy(timeline->ids + same, ids + same, (size_t)(n - same) * sizeof *ids);
-    int rows = exec_max_rows(timeline->exec);
     for (int at = same; at < n;) {
-        int count = n - at < rows ? n - at : rows;
+        int count = next_pass(timeline, at, n);
+        enum checkpoint_kind kind = at + TAIL < n ? CHECKPOINT_ROAD : CHECKPOINT_TURN;
+        JL_TRY(state_checkpoint(timeline->state, kind, err));
         struct feed feed = {timeline->state, timeline->ids + at, count,
                             at + count == n ? FEED_LAST : FEED_NONE};
         JL_TRY(feed_forward(timeline->exec, &feed, 1, watch->cancel, timeline->logits, err));
@@ -107,6 +122,8 @@ enum jl_status timeline_push(struct timeline *timeline, int32_t id, struct jl_er
     JL_TRY(reserve(timeline, n + 1, err));
     timeline->ids[n] = id;
     timeline->n_logits = 0;
+    if (n - state_last_checkpoint(timeline->state) >= ROAD)
+        JL_TRY(state_checkpoint(timeline->state, CHECKPOINT_ROAD, err));
     JL_TRY(feed_prompt(timeline->exec, timeline->state, &id, 1, 1, NULL, timeline->logits, err));
     timeline->n_logits = n + 1;
     return JL_OK;

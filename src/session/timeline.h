@@ -1,6 +1,8 @@
 /* One sequence and the ids in its state: brought to any prompt with as little feeding as can be.
  *
- * What a new prompt shares with what was fed stays; the rest is cut off and fed. One owner. */
+ * What a new prompt shares with what was fed stays; the rest is cut off and fed. A model with
+ * recurrent layers goes back to the last checkpoint before the first difference (session/state.h),
+ * and reads on from there. One owner. */
 #ifndef JL_SESSION_TIMELINE_H
 #define JL_SESSION_TIMELINE_H
 

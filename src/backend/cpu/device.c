@@ -73,3 +73,9 @@ void backend_release(struct backend_buffer *buffer) {
     free(buffer->data);
     free(buffer);
 }
+
+void backend_copy(struct backend_buffer *to, const struct backend_buffer *from) {
+    memcpy(to->data, from->data, to->bytes);
+}
+
+void backend_clear(struct backend_buffer *buffer) { memset(buffer->data, 0, buffer->bytes); }
