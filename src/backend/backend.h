@@ -34,7 +34,7 @@ const char *backend_level(const struct backend *backend);
 /* Zeroed memory, 64-byte aligned. */
 enum jl_status backend_alloc(struct backend *backend, size_t bytes, struct backend_buffer **out,
                              struct jl_error *err);
-void backend_release(struct backend_buffer *buffer); // NULL is fine
+void backend_release(struct backend_buffer *buffer);                             // NULL is fine
 void backend_copy(struct backend_buffer *to, const struct backend_buffer *from); // of one size
 void backend_clear(struct backend_buffer *buffer);                               // to zeros
 
@@ -78,6 +78,16 @@ struct heads_spec {
     int tail_at, tail; // OP_ABSORB: these elements of each head of in2 end each head of out
 };
 
+/* A recurrent layer by the gated delta rule (arXiv 2412.06464), and where its state stands in a
+ * sequence's recurrent buffer: the convolution's past inputs, then a matrix for each value head. A
+ * row of inputs is the heads of q, of k, of v; value heads share key heads in groups. */
+struct delta_spec {
+    int n_head_k, n_head_v, d_k, d_v;
+    int n_tap;                 // of the convolution of each channel
+    float q_scale, norm_eps;   // q and k are brought to length 1, q then scaled
+    size_t conv_at, matrix_at; // byte offsets; matrices of the heads follow one another
+};
+
 /* ---- experts ---- */
 
 enum expert_part { EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, EXPERT_PARTS };
@@ -101,7 +111,9 @@ struct moe_spec {
 };
 
 /* A part of each of `n` groups of a row: `width` elements from in_at, groups in_step apart. They go
- * to out_at of groups out_step apart, or of one vector a group where out has n of them. */
+ * to out_at of groups out_step apart, or of one vector a group where out has n of them. n 0: no
+ * part. */
+#define TAKE_MORE 2 // further parts that one step may take
 struct take_spec {
     int n, width;
     int in_step, in_at, out_step, out_at;
@@ -113,7 +125,7 @@ enum value_fate { VALUE_DROP, VALUE_KEEP, VALUE_RECOMPUTE };
 
 struct step {
     enum op_id op;
-    enum reg_id in, in2, out;
+    enum reg_id in, in2, in3, out;
     int layer;      // -1 before the first and after the last layer
     int width;      // elements of a vector that the op handles (of `in`, or of `out` without one)
     int slots;      // vectors of a row that the op handles alike, one by one
@@ -125,12 +137,14 @@ struct step {
     struct weight w;
     const struct rope_spec *rope;
     const struct attn_spec *attn;
+    const struct delta_spec *delta;
     const struct moe_spec *moe;
-    enum expert_part part;   // OP_EXPERTS
-    struct take_spec take;   // OP_TAKE
-    struct heads_spec heads; // OP_ABSORB, OP_HEADS
-    int rope_at;             // OP_ROPE: elements of a head before the rotary ones
-    enum value_fate fate;    // of out
+    enum expert_part part;            // OP_EXPERTS
+    struct take_spec take;            // OP_TAKE
+    struct take_spec more[TAKE_MORE]; // and further parts
+    struct heads_spec heads;          // OP_ABSORB, OP_HEADS
+    int rope_at;                      // OP_ROPE: elements of a head before the rotary ones
+    enum value_fate fate;             // of out
     bool alias; // out may take the memory of a value the step reads: no kept one is lost
 };
 

@@ -27,6 +27,12 @@
     X(OP_SIGMOID_MUL, sigmoid_mul, 1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN_OLD, CHEAP)  /* out *= sigmoid(in) */                      \
     X(OP_ADD,         add,         1, OUT_UPDATES, WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out += in */                               \
     X(OP_TAKE,        take,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = a part of in */                      \
+    X(OP_SIGMOID,     sigmoid,     1, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN,     CHEAP)  /* out = sigmoid(in) */                       \
+    X(OP_DECAY,       decay,       1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP)  /* out = exp(w * softplus(in)) */             \
+    X(OP_CONV,        conv,        1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP)  /* out = silu of in along the sequence * w */ \
+    X(OP_L2_NORM,     l2_norm,     0, OUT_UPDATES, WEIGHT_NONE,    SAVE_OLD,    CHEAP)  /* q and k heads of out to length 1 */        \
+    X(OP_DELTA,       delta,       3, OUT_WRITES,  WEIGHT_NONE,    SAVE_ALL,    COSTLY) /* out = state after in3 let it decay and     \
+                                                                                           in, weighted by in2, went in; asked by q */ \
     X(OP_ROUTE,       route,       1, OUT_WRITES,  WEIGHT_MAYBE,   SAVE_IN,     CHEAP)  /* out = experts chosen by in + w */          \
     X(OP_DISPATCH,    dispatch,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN2,    CHEAP)  /* out = in, in the order of in2's experts */ \
     X(OP_EXPERTS,     experts,     1, OUT_WRITES,  WEIGHT_EXPERTS, SAVE_IN,     COSTLY) /* out = w of the vector's expert in */       \
@@ -48,8 +54,16 @@ enum op_id {
 enum op_out { OUT_NONE, OUT_WRITES, OUT_UPDATES }; // UPDATES reads the old value of out too
 /* MAYBE: a vector, or none and the step stays. EXPERTS: one matrix an expert. */
 enum op_weight { WEIGHT_NONE, WEIGHT_VECTOR, WEIGHT_MAYBE, WEIGHT_MATRIX, WEIGHT_EXPERTS };
-/* Bits: in, in2, and the old value of out. */
-enum op_save { SAVE_NONE = 0, SAVE_IN = 1, SAVE_IN2 = 2, SAVE_BOTH = 3, SAVE_IN_OLD = 5 };
+/* Bits: in, in2, the old value of out, in3. */
+enum op_save {
+    SAVE_NONE = 0,
+    SAVE_IN = 1,
+    SAVE_IN2 = 2,
+    SAVE_BOTH = 3,
+    SAVE_OLD = 4,
+    SAVE_IN_OLD = 5,
+    SAVE_ALL = 11
+};
 enum op_cost { CHEAP, COSTLY }; // CHEAP: a pass over rows, no matrix
 
 struct op_row {
@@ -84,6 +98,10 @@ const struct op_row *op_row(enum op_id id);
     X(REG_GE, "ge", "gates of the chosen experts, f32")                                            \
     X(REG_UE, "ue", "up projections of the chosen experts, f32")                                   \
     X(REG_YE, "ye", "outputs of the chosen experts, f32")                                          \
+    X(REG_W, "w", "several projections side by side, f32")                                         \
+    X(REG_QKV, "qkv", "queries, keys and values of a recurrent layer, f32")                        \
+    X(REG_BETA, "beta", "how much each head learns, f32")                                          \
+    X(REG_DECAY, "decay", "how much each head remembers, f32")                                     \
     X(REG_Z, "z", "shared expert's output, f32")                                                   \
     X(REG_T, "t", "gate of a branch, f32")                                                         \
     X(REG_CS, "cs", "rotary cos and sin, f32")                                                     \

@@ -44,6 +44,7 @@ static json_t *step_json(const struct step *step) {
     if (step->out) json_object_set_new(out, "out", json_string(reg_name(step->out)));
     if (step->in) json_object_set_new(out, "in", json_string(reg_name(step->in)));
     if (step->in2) json_object_set_new(out, "in2", json_string(reg_name(step->in2)));
+    if (step->in3) json_object_set_new(out, "in3", json_string(reg_name(step->in3)));
     json_object_set_new(out, "width", json_integer(step->width));
     if (fate_name(step)) json_object_set_new(out, "backward", json_string(fate_name(step)));
     if (step->alias) json_object_set_new(out, "alias", json_true());
@@ -108,11 +109,12 @@ static const char *text_of(const json_t *object, const char *key) {
 }
 
 static void print_step(const json_t *step) {
-    const char *in = text_of(step, "in"), *in2 = text_of(step, "in2"), *out = text_of(step, "out");
+    const char *in = text_of(step, "in"), *in2 = text_of(step, "in2"), *in3 = text_of(step, "in3");
+    const char *out = text_of(step, "out");
     const char *weight = text_of(step, "weight"), *backward = text_of(step, "backward");
-    printf("  %-9s %-5s  %-7s <- %-10s %s%s%s", backward ? backward : "",
+    printf("  %-9s %-5s  %-7s <- %-10s %s%s%s%s%s", backward ? backward : "",
            json_object_get(step, "alias") ? "alias" : "", out ? out : "", text_of(step, "op"),
-           in ? in : "", in2 ? ", " : "", in2 ? in2 : "");
+           in ? in : "", in2 ? ", " : "", in2 ? in2 : "", in3 ? ", " : "", in3 ? in3 : "");
     if (weight) {
         const json_t *shape = json_object_get(step, "shape");
         printf("  %s %s (%" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT ")", weight,

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "kernel/route.h"
 #include "tensor/dtype.h"
+#include "tensor/recur.h"
 
 #define KERNEL_LEVEL_LIST(X)                                                                       \
     X(LEVEL_REF, "ref")       /* portable C, one scalar chain at a time */                         \
@@ -110,7 +111,6 @@ struct l2_norm_args {
 /* ---- recurrent mixers: tokens of one sequence in order, state in, state out ---- */
 
 /* A causal convolution of each channel with its own taps, then SiLU. */
-#define CONV_MAX_TAP 16
 struct conv_silu_args {
     int n_token, n_channel, n_tap; // n_token > 0, 2 <= n_tap <= CONV_MAX_TAP
     int channel0, channel1;        // channels to compute
@@ -128,8 +128,7 @@ struct token_rows {
     size_t stride;
 };
 
-/* The gated delta rule for one head. The state is a (d_k, d_v) matrix whose columns stand in groups
- * of 16, each group (d_k, 16): delta_state_at(). */
+/* The gated delta rule for one head; its state as tensor/recur.h lays it out. */
 struct delta_args {
     int n_token, d_k, d_v;     // n_token > 0
     int n_decay;               // 1: one factor for the head; d_k: one a row of the state
@@ -141,13 +140,6 @@ struct delta_args {
     float *o;                  // (n_token, d_v), o_stride floats between tokens
     size_t o_stride;
 };
-
-static inline size_t delta_state_at(int d_k, int row, int column) {
-    return ((size_t)(column / 16) * (size_t)d_k + (size_t)row) * 16 + (size_t)(column % 16);
-}
-static inline size_t delta_state_floats(int d_k, int d_v) {
-    return (size_t)((d_v + 15) / 16) * (size_t)d_k * 16; // whole groups
-}
 
 /* ---- attention over one chunk of KV_CHUNK cached positions (tensor/kvchunk.h) ---- */
 

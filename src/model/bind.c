@@ -54,6 +54,8 @@ enum role_need model_role_need(const struct family *family, const struct hparams
     case BY_Q_WHOLE: return hp->q_lora_rank > 0 ? ABSENT : REQUIRED;
     case BY_KV_JOINT: return hp->kv_split ? ABSENT : REQUIRED;
     case BY_KV_SPLIT: return hp->kv_split ? REQUIRED : ABSENT;
+    case BY_DELTA_JOINT: return hp->delta_split ? ABSENT : REQUIRED;
+    case BY_DELTA_SPLIT: return hp->delta_split ? REQUIRED : ABSENT;
     case BY_SHARED_EXPERT:
         return hp->n_expert_shared < 0 ? OPTIONAL : hp->n_expert_shared > 0 ? REQUIRED : ABSENT;
     default: return need;

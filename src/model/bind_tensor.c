@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fmath.h"
 #include "model/bind.h"
 
 /* ---- names ---- */
@@ -126,6 +127,13 @@ static struct shape shape_of(const struct target *t) {
     return shape;
 }
 
+static void transform(enum role_transform kind, float *x, int64_t n) {
+    for (int64_t i = 0; kind == ADD_ONE && i < n; i++)
+        x[i] += 1.0f;
+    for (int64_t i = 0; kind == NEG_EXP && i < n; i++)
+        x[i] = (float)-fmath_exp64((double)x[i]);
+}
+
 /* Widened to f32 once: (n_out, n_in) elements from the source's part on. */
 static enum jl_status widen(struct binder *b, const struct tensor_info *t,
                             const struct target *target, struct weight *w) {
@@ -139,12 +147,27 @@ static enum jl_status widen(struct binder *b, const struct tensor_info *t,
     if (!copy) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for tensor '%s'", t->name);
     dtype_row_bytes(t->dtype, n * target->source->part, &skipped);
     dtype_dequantize(t->dtype, t->data + skipped, copy, n);
-    bool add_one = target->source->hf_transform == ADD_ONE && b->model->file->kind == MODEL_FILE_HF;
-    for (int64_t i = 0; add_one && i < n; i++)
-        copy[i] += 1.0f;
+    if (b->model->file->kind == MODEL_FILE_HF) transform(target->source->hf_transform, copy, n);
     w->data = (const uint8_t *)copy;
     w->dtype = DTYPE_F32;
     w->stride = (size_t)target->n_in * sizeof *copy;
+    return JL_OK;
+}
+
+/* A convolution's (channels, taps) as (taps, channels), for bodies whose lanes are channels. */
+static enum jl_status turn(struct binder *b, struct weight *w) {
+    const float *from = (const float *)(const void *)w->data;
+    int n_channel = w->n_out, n_tap = w->n_in;
+    float *to = arena_calloc(&b->model->arena, (size_t)n_channel * (size_t)n_tap, sizeof *to);
+    if (!to) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for tensor '%s'", w->name);
+    for (int c = 0; c < n_channel; c++)
+        for (int k = 0; k < n_tap; k++)
+            to[(size_t)k * (size_t)n_channel + (size_t)c] =
+                from[(size_t)c * (size_t)n_tap + (size_t)k];
+    w->data = (const uint8_t *)to;
+    w->n_out = n_tap;
+    w->n_in = n_channel;
+    w->stride = (size_t)n_channel * sizeof *to;
     return JL_OK;
 }
 
@@ -157,6 +180,10 @@ static enum jl_status bind_one(struct binder *b, const struct tensor_info *t,
         .name = t->name, .dtype = t->dtype, .n_out = (int)target->n_out, .n_in = (int)target->n_in};
     if (target->row->rows == DIM_ONE || target->row->group == GROUP_ROUTER)
         return widen(b, t, target, w);
+    if (target->row->group == GROUP_TAPS) {
+        JL_TRY(widen(b, t, target, w));
+        return turn(b, w);
+    }
     if (dtype_row(t->dtype)->x_f32 == XFMT_NONE ||
         !dtype_row_bytes(t->dtype, target->n_in, &w->stride))
         return jl_fail(b->err, JL_ERR_UNSUPPORTED,

@@ -104,8 +104,8 @@ static enum jl_status read_row(struct model_file *file, const struct family *fam
 
 /* ---- fields that follow from others ---- */
 
-static enum jl_status derive(const struct model_file *file, struct hparams *hp,
-                             struct jl_error *err) {
+static enum jl_status derive(const struct model_file *file, const struct family *family,
+                             struct hparams *hp, struct jl_error *err) {
     if (hp->n_head_kv == 0) hp->n_head_kv = hp->n_head;
     if (hp->n_head % hp->n_head_kv)
         return jl_fail(err, JL_ERR_FORMAT,
@@ -123,6 +123,8 @@ static enum jl_status derive(const struct model_file *file, struct hparams *hp,
     if (hp->kv_lora_rank == 0 && (hp->head_dim_k % 2 || hp->head_dim_v % 2))
         return jl_fail(err, JL_ERR_UNSUPPORTED, "%s: head size %d is odd; it must be even",
                        file->path, hp->head_dim_k % 2 ? hp->head_dim_k : hp->head_dim_v);
+    if (hp->rotary_share == 0)
+        hp->rotary_share = family->rotary_share > 0 ? family->rotary_share : 1;
     if (hp->n_rot == 0) hp->n_rot = (int)(hp->head_dim_k * hp->rotary_share);
     if (hp->n_rot > hp->head_dim_k || hp->n_rot % 2 || hp->n_rot < 2)
         return jl_fail(err, JL_ERR_FORMAT,
@@ -164,7 +166,8 @@ enum jl_status hparams_read(struct model_file *file, const struct family *family
         JL_TRY(hparams_derive_mla(file, out, err));
     else
         out->q_lora_rank = out->kv_lora_rank = 0;
-    JL_TRY(derive(file, out, err));
+    JL_TRY(derive(file, family, out, err));
+    JL_TRY(hparams_derive_recurrent(file, family, out, err));
     return hparams_derive_moe(file, family, out, err);
 }
 
@@ -190,6 +193,18 @@ int64_t hparams_dim(const struct hparams *hp, enum dim_id dim) {
     case DIM_EXPERTS: return hp->n_expert;
     case DIM_FF_EXP: return hp->n_ff_exp;
     case DIM_FF_SHEXP: return hp->n_ff_shexp;
+    case DIM_QG: return 2 * (int64_t)hp->n_head * hp->head_dim_k;
+    case DIM_DELTA_HEADS: return hp->delta_head_v;
+    case DIM_DELTA_BA: return 2 * (int64_t)hp->delta_head_v;
+    case DIM_DELTA_HEAD: return hp->delta_dim_v;
+    case DIM_DELTA_V: return (int64_t)hp->delta_head_v * hp->delta_dim_v;
+    case DIM_DELTA_QKV:
+        return 2 * (int64_t)hp->delta_head_k * hp->delta_dim_k +
+               (int64_t)hp->delta_head_v * hp->delta_dim_v;
+    case DIM_DELTA_QKVZ:
+        return 2 * (int64_t)hp->delta_head_k * hp->delta_dim_k +
+               2 * (int64_t)hp->delta_head_v * hp->delta_dim_v;
+    case DIM_DELTA_TAPS: return hp->delta_tap;
     case DIM_COUNT: break;
     }
     return 0;

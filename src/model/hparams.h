@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "format/model_file.h"
 #include "model/roles.h"
+#include "tensor/recur.h"
 
 /* A flag that a config may leave unsaid. */
 enum tristate { UNSAID = -1, NO = 0, YES = 1 };
@@ -36,7 +37,7 @@ enum tristate { UNSAID = -1, NO = 0, YES = 1 };
     X(attn_scale, double, "attention.scale", NULL, 0, 1e-9, 1e9)                                   \
     X(rope_theta, double, "rope.freq_base", "rope_theta", 10000, 1e-3, 1e30)                       \
     X(n_rot, int, "rope.dimension_count", NULL, 0, 2, 1 << 16)                                     \
-    X(rotary_share, double, NULL, "partial_rotary_factor", 1, 1e-6, 1)                             \
+    X(rotary_share, double, NULL, "partial_rotary_factor", 0, 1e-6, 1)                             \
     X(tied, tristate, NULL, "tie_word_embeddings", UNSAID, 0, 1)                                   \
     X(attention_bias, tristate, NULL, "attention_bias", UNSAID, 0, 1)                              \
     X(mlp_bias, tristate, NULL, "mlp_bias", UNSAID, 0, 1)                                          \
@@ -60,7 +61,15 @@ enum tristate { UNSAID = -1, NO = 0, YES = 1 };
     X(mla_dim_v, int, "attention.value_length_mla", "v_head_dim", 0, 1, 1 << 16)                   \
     X(nope_dim, int, NULL, "qk_nope_head_dim", 0, 1, 1 << 16)                                      \
     X(rope_dim, int, NULL, "qk_rope_head_dim", 0, 2, 1 << 16)                                      \
-    X(n_mtp, int, "nextn_predict_layers", "num_nextn_predict_layers", 0, 0, 1)
+    X(n_mtp, int, "nextn_predict_layers", "num_nextn_predict_layers", 0, 0, 1)                     \
+    X(attention_interval, int, "full_attention_interval", "full_attention_interval", 0, 1,         \
+      HPARAM_MAX_LAYERS)                                                                           \
+    X(delta_head_k, int, "ssm.group_count", "linear_num_key_heads", 0, 1, 1 << 16)                 \
+    X(delta_head_v, int, "ssm.time_step_rank", "linear_num_value_heads", 0, 1, 1 << 16)            \
+    X(delta_dim_k, int, "ssm.state_size", "linear_key_head_dim", 0, 1, 1 << 16)                    \
+    X(delta_dim_v, int, NULL, "linear_value_head_dim", 0, 1, 1 << 16)                              \
+    X(delta_inner, int, "ssm.inner_size", NULL, 0, 1, 1 << 26)                                     \
+    X(delta_tap, int, "ssm.conv_kernel", "linear_conv_kernel_dim", 0, 2, CONV_MAX_TAP)
 
 enum rope_scaling { ROPE_PLAIN, ROPE_LINEAR, ROPE_LLAMA3, ROPE_YARN };
 
@@ -97,6 +106,7 @@ struct hparams {
     struct rope_hparams rope;
     bool kv_split;              // latent attention: attn_k_b and attn_v_b, no joint kv_b
     struct layer_set recurrent; // layers with MIXER_RECURRENT
+    bool delta_split;           // q, k and v of these are projected apart from z
     struct layer_set moe;       // layers with experts
     struct route_rule route;    // of those layers
 };

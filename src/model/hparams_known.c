@@ -21,7 +21,8 @@ enum jl_status hparams_refuse(const struct model_file *file, const char *key,
                    meta_kind_name(value->kind), supported);
 }
 
-static enum jl_status check_hf(struct model_file *file, struct jl_error *err) {
+static enum jl_status check_hf(struct model_file *file, const struct family *family,
+                               struct jl_error *err) {
     struct meta *config = file->meta, *value;
     value = meta_find(config, "hidden_act");
     if (value && value->kind != META_NULL && !hparams_is_text(value, "silu") &&
@@ -35,7 +36,8 @@ static enum jl_status check_hf(struct model_file *file, struct jl_error *err) {
     if (value && value->kind != META_NULL && !(value->kind == META_BOOL && !value->as.b))
         return hparams_refuse(file, "use_sliding_window", value, "false", err);
     value = meta_find(config, "layer_types");
-    if (value && value->kind != META_NULL) {
+    // A family with recurrent layers reads it (hparams_recurrent.c).
+    if (value && value->kind != META_NULL && !family->mixer[MIXER_RECURRENT]) {
         struct meta_iter iter = {.array = value};
         struct meta item;
         if (value->kind != META_ARRAY)
@@ -72,5 +74,6 @@ static enum jl_status check_gguf(struct model_file *file, const struct family *f
 
 enum jl_status hparams_check_known(struct model_file *file, const struct family *family,
                                    struct jl_error *err) {
-    return file->kind == MODEL_FILE_HF ? check_hf(file, err) : check_gguf(file, family, err);
+    return file->kind == MODEL_FILE_HF ? check_hf(file, family, err)
+                                       : check_gguf(file, family, err);
 }

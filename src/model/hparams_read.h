@@ -20,6 +20,9 @@ enum jl_status hparams_read_rope(struct model_file *file, const struct family *f
 /* Latent attention: head sizes and the scale of scores. */
 enum jl_status hparams_derive_mla(struct model_file *file, struct hparams *hp,
                                   struct jl_error *err);
+/* Which layers are recurrent, and their shape. */
+enum jl_status hparams_derive_recurrent(struct model_file *file, const struct family *family,
+                                        struct hparams *hp, struct jl_error *err);
 /* Which layers have experts, and how they are chosen. */
 enum jl_status hparams_derive_moe(struct model_file *file, const struct family *family,
                                   struct hparams *hp, struct jl_error *err);

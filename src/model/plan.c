@@ -134,13 +134,6 @@ static enum jl_status plan_details(struct planner *p, const struct prog_step *li
             step->out_slots = step->slots;
         }
         return in_form(p, step->in, step->xfmt, step->layer, &step->in);
-    case OP_TAKE:
-        step->take = (struct take_spec){.n = model->hp.n_head,
-                                        .width = model->hp.head_dim_k - model->hp.n_rot,
-                                        .in_step = model->hp.head_dim_k};
-        step->out_width = step->take.width;
-        step->out_slots = step->take.n;
-        break;
     case OP_ABSORB:
     case OP_HEADS:
         plan_heads(p, step, line->w);
@@ -148,6 +141,13 @@ static enum jl_status plan_details(struct planner *p, const struct prog_step *li
         row = dtype_row(step->w.dtype);
         step->xfmt = model->cls.act_bf16 ? row->x_bf16 : row->x_f32;
         return in_form(p, step->in, step->xfmt, step->layer, &step->in);
+    case OP_TAKE: plan_take(&model->hp, line->take, step); break;
+    case OP_CONV:
+    case OP_L2_NORM: step->delta = &model->delta[step->layer]; break;
+    case OP_DELTA:
+        step->delta = &model->delta[step->layer];
+        step->width = step->out_width = step->delta->n_head_v * step->delta->d_v;
+        break;
     case OP_ROUTE:
         step->moe = &model->moe;
         step->out_width = 2 * model->moe.rule.n_used;
@@ -174,6 +174,7 @@ static bool stays(const struct planner *p, const struct prog_step *line,
     if (op->weight != WEIGHT_NONE && op->weight != WEIGHT_MAYBE && !weight) return false;
     if (op->n_in > 0 && !p->slots[line->in]) return false;
     if (op->n_in > 1 && !p->slots[line->in2]) return false;
+    if (op->n_in > 2 && !p->slots[line->in3]) return false;
     return op->out != OUT_UPDATES || p->slots[line->out];
 }
 
@@ -186,6 +187,7 @@ static enum jl_status plan_step(struct planner *p, const struct prog_step *line,
     struct step step = {.op = line->op,
                         .in = line->in,
                         .in2 = line->in2,
+                        .in3 = line->in3,
                         .out = line->out,
                         .layer = layer,
                         .width = p->width[shape],
@@ -212,6 +214,11 @@ static enum jl_status plan_prog(struct planner *p, const struct prog *prog, int 
         p->converted[f] = REG_NONE;
     for (int i = 0; i < prog->n_step; i++)
         JL_TRY(plan_step(p, &prog->steps[i], layer));
+    if (p->steps[p->n_step - 1].op != prog->steps[prog->n_step - 1].op)
+        return jl_fail(p->err, JL_ERR_FORMAT,
+                       "%s: layer %d: nothing is left of what program '%s' gives out: it lacks "
+                       "tensors",
+                       p->model->file->path, layer, prog->name);
     return JL_OK;
 }
 
@@ -229,6 +236,7 @@ static enum jl_status plan_state(struct model *model, struct jl_error *err) {
         return jl_fail(err, JL_ERR_LIMIT, "%s: the cache of one layer overflows",
                        model->file->path);
     for (int i = 0; i < hparams_n_block(hp); i++) {
+        if (layer_set_has(&hp->recurrent, i)) continue;
         model->attn[i] = (struct attn_spec){
             .n_head = hp->n_head,
             .n_head_kv = hp->n_head_kv,
@@ -312,6 +320,7 @@ static enum jl_status plan_mtp(struct model *model, struct jl_error *err) {
 enum jl_status model_plan(struct model *model, struct jl_error *err) {
     struct planner p = {.model = model, .err = err};
     JL_TRY(plan_state(model, err));
+    JL_TRY(plan_recurrent(model, err));
     JL_TRY(plan_rope(model, err));
     model_expert_store(model);
     JL_TRY(make_room(&p, &prog_embed, &prog_head, 0, model->hp.n_layer));

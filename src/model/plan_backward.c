@@ -8,7 +8,7 @@
 #include "tensor/xrow.h"
 
 #define NO_VALUE (-1)
-#define N_READ 3 // in, in2, and the old value of an updated out
+#define N_READ 4 // in, in2, the old value of an updated out, in3: as the bits of op_save
 
 struct marker {
     struct step *steps;
@@ -28,6 +28,7 @@ static void find_reads(struct marker *m) {
         m->reads[i][0] = made_by[step->in];
         m->reads[i][1] = made_by[step->in2];
         m->reads[i][2] = out == OUT_UPDATES ? made_by[step->out] : NO_VALUE;
+        m->reads[i][3] = made_by[step->in3];
         if (out != OUT_NONE) made_by[step->out] = i;
     }
 }
@@ -68,7 +69,7 @@ static void choose_fates(struct marker *m) {
 static void choose_aliases(struct marker *m) {
     for (int i = 0; i < m->n_step; i++) {
         struct step *step = &m->steps[i];
-        enum reg_id from[N_READ] = {step->in, step->in2, step->out};
+        enum reg_id from[N_READ] = {step->in, step->in2, step->out, step->in3};
         for (int k = 0; k < N_READ; k++) {
             int read = m->reads[i][k];
             if (read != NO_VALUE && from[k] == step->out)

@@ -45,7 +45,7 @@ static const struct prog_step prog_mla_steps[] = {
     {OP_ROPE, .out = REG_Q, .in = REG_CS},
     {OP_ROPE, .out = REG_K, .in = REG_CS},
     {OP_KV_PUT, .in = REG_K, .in2 = REG_K},
-    {OP_TAKE, .out = REG_QN, .in = REG_Q},
+    {OP_TAKE, .out = REG_QN, .in = REG_Q, .take = TAKE_NOPE},
     {OP_ABSORB, .out = REG_QJ, .in = REG_QN, .in2 = REG_Q, .w = ROLE_ATTN_KV_UP},
     {OP_ABSORB, .out = REG_QJ, .in = REG_QN, .in2 = REG_Q, .w = ROLE_ATTN_K_UP},
     {OP_ATTN, .out = REG_A, .in = REG_QJ},

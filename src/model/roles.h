@@ -26,7 +26,15 @@
     X(DIM_KV_UP, "n_head*(head_dim_k-n_rot+head_dim_v)")                                           \
     X(DIM_EXPERTS, "n_expert")                                                                     \
     X(DIM_FF_EXP, "n_ff_exp")                                                                      \
-    X(DIM_FF_SHEXP, "n_ff_shexp")
+    X(DIM_FF_SHEXP, "n_ff_shexp")                                                                  \
+    X(DIM_QG, "2*n_head*head_dim_k")                                                               \
+    X(DIM_DELTA_HEADS, "delta_head_v")                                                             \
+    X(DIM_DELTA_BA, "2*delta_head_v")                                                              \
+    X(DIM_DELTA_HEAD, "delta_dim_v")                                                               \
+    X(DIM_DELTA_V, "delta_head_v*delta_dim_v")                                                     \
+    X(DIM_DELTA_QKV, "2*delta_head_k*delta_dim_k+delta_head_v*delta_dim_v")                        \
+    X(DIM_DELTA_QKVZ, "2*delta_head_k*delta_dim_k+2*delta_head_v*delta_dim_v")                     \
+    X(DIM_DELTA_TAPS, "delta_tap")
 
 enum dim_id {
 #define X(id, ...) id,
@@ -43,6 +51,7 @@ enum role_group {
     GROUP_MATRIX,
     GROUP_ROUTER,
     GROUP_VECTOR,
+    GROUP_TAPS,
     GROUP_FIXED
 }; // optimizer's
 
@@ -60,13 +69,16 @@ enum role_need {
     BY_Q_LORA,  // queries are projected twice
     BY_Q_WHOLE, // or once
     BY_KV_JOINT,
-    BY_KV_SPLIT
+    BY_KV_SPLIT,
+    BY_DELTA_JOINT, // one projection for q, k, v and z of a recurrent layer
+    BY_DELTA_SPLIT  // or two
 };
 
 /* id, GGUF name, Hugging Face name (families may say others), scope, rows, columns, shard, group,
  * need (families may say another). In names %d is the layer and %e the expert; a name of experts
  * without %e is one tensor for all, experts outermost. Rows DIM_ONE: a vector of `columns`
- * elements, widened to f32 when bound, as routers are. */
+ * elements, widened to f32 when bound, as routers are. GROUP_TAPS: a convolution's, also widened,
+ * and turned: (channels, taps) in the file, (taps, channels) when bound. */
 #define ROLE_LIST(X)                                                                               \
     X(ROLE_TOK_EMBD, "token_embd.weight", "model.embed_tokens.weight", SCOPE_MODEL, DIM_VOCAB,     \
       DIM_EMBD, SHARD_NONE, GROUP_EMBED, REQUIRED)                                                 \
@@ -122,6 +134,28 @@ enum role_need {
     X(ROLE_ATTN_POST_NORM, "blk.%d.post_attention_norm.weight",                                    \
       "model.layers.%d.post_self_attn_layernorm.weight", SCOPE_LAYER, DIM_ONE, DIM_EMBD,           \
       SHARD_NONE, GROUP_VECTOR, ABSENT)                                                            \
+    X(ROLE_ATTN_QG, "blk.%d.attn_q.weight", "model.layers.%d.self_attn.q_proj.weight",             \
+      SCOPE_LAYER, DIM_QG, DIM_EMBD, SHARD_OUT, GROUP_MATRIX, REQUIRED)                            \
+    X(ROLE_ATTN_QG_B, "blk.%d.attn_q.bias", "model.layers.%d.self_attn.q_proj.bias", SCOPE_LAYER,  \
+      DIM_ONE, DIM_QG, SHARD_OUT, GROUP_VECTOR, ABSENT)                                            \
+    X(ROLE_DELTA_QKVZ, "blk.%d.ssm_in.weight", "model.layers.%d.linear_attn.in_proj_qkvz.weight",  \
+      SCOPE_LAYER, DIM_DELTA_QKVZ, DIM_EMBD, SHARD_OUT, GROUP_MATRIX, BY_DELTA_JOINT)              \
+    X(ROLE_DELTA_QKV, "blk.%d.attn_qkv.weight", NULL, SCOPE_LAYER, DIM_DELTA_QKV, DIM_EMBD,        \
+      SHARD_OUT, GROUP_MATRIX, BY_DELTA_SPLIT)                                                     \
+    X(ROLE_DELTA_Z, "blk.%d.attn_gate.weight", NULL, SCOPE_LAYER, DIM_DELTA_V, DIM_EMBD,           \
+      SHARD_OUT, GROUP_MATRIX, BY_DELTA_SPLIT)                                                     \
+    X(ROLE_DELTA_BA, "blk.%d.ssm_ba.weight", "model.layers.%d.linear_attn.in_proj_ba.weight",      \
+      SCOPE_LAYER, DIM_DELTA_BA, DIM_EMBD, SHARD_OUT, GROUP_MATRIX, REQUIRED)                      \
+    X(ROLE_DELTA_CONV, "blk.%d.ssm_conv1d.weight", "model.layers.%d.linear_attn.conv1d.weight",    \
+      SCOPE_LAYER, DIM_DELTA_QKV, DIM_DELTA_TAPS, SHARD_NONE, GROUP_TAPS, REQUIRED)                \
+    X(ROLE_DELTA_DT_B, "blk.%d.ssm_dt.bias", "model.layers.%d.linear_attn.dt_bias", SCOPE_LAYER,   \
+      DIM_ONE, DIM_DELTA_HEADS, SHARD_NONE, GROUP_VECTOR, REQUIRED)                                \
+    X(ROLE_DELTA_A, "blk.%d.ssm_a", "model.layers.%d.linear_attn.A_log", SCOPE_LAYER, DIM_ONE,     \
+      DIM_DELTA_HEADS, SHARD_NONE, GROUP_VECTOR, REQUIRED)                                         \
+    X(ROLE_DELTA_NORM, "blk.%d.ssm_norm.weight", "model.layers.%d.linear_attn.norm.weight",        \
+      SCOPE_LAYER, DIM_ONE, DIM_DELTA_HEAD, SHARD_NONE, GROUP_VECTOR, REQUIRED)                    \
+    X(ROLE_DELTA_OUT, "blk.%d.ssm_out.weight", "model.layers.%d.linear_attn.out_proj.weight",      \
+      SCOPE_LAYER, DIM_EMBD, DIM_DELTA_V, SHARD_OUT, GROUP_MATRIX, REQUIRED)                       \
     X(ROLE_FFN_NORM, "blk.%d.ffn_norm.weight", "model.layers.%d.post_attention_layernorm.weight",  \
       SCOPE_LAYER, DIM_ONE, DIM_EMBD, SHARD_NONE, GROUP_VECTOR, REQUIRED)                          \
     X(ROLE_FFN_GATE, "blk.%d.ffn_gate.weight", "model.layers.%d.mlp.gate_proj.weight",             \

@@ -11,15 +11,29 @@
 
 /* ---- programs ---- */
 
+/* What OP_TAKE takes (plan_take.c): heads without their rotary part, a vector each; the halves of
+ * heads that hold a query and its gate; the parts of a recurrent layer's projections. */
+enum take_id {
+    TAKE_NONE,
+    TAKE_NOPE,
+    TAKE_QUERY,
+    TAKE_GATE,
+    TAKE_QKV,
+    TAKE_Z,
+    TAKE_BETA,
+    TAKE_ALPHA
+};
+
 /* One line of a program: out = op(in, in2; weight). When the plan is built, a step whose optional
  * weight is absent vanishes, and so does one that reads what no step before it in the program has
  * written. */
 struct prog_step {
     enum op_id op;
-    enum reg_id out, in, in2;
+    enum reg_id out, in, in2, in3;
     enum role_id w;
     enum expert_part part; // OP_EXPERTS
     float eps;             // of a norm, where it is not the configuration's
+    enum take_id take;     // OP_TAKE
 };
 
 struct prog {
@@ -32,6 +46,8 @@ struct prog {
 extern const struct prog prog_embed;  // tokens -> h
 extern const struct prog prog_gqa;    // grouped-query attention with its own q, k, v
 extern const struct prog prog_mla;    // attention over one latent key a position
+extern const struct prog prog_gated;  // the same, each head's output gated
+extern const struct prog prog_delta;  // recurrent: the gated delta rule behind a convolution
 extern const struct prog prog_swiglu; // dense gated feed-forward
 extern const struct prog prog_moe;    // routed experts and, where there is one, a shared expert
 extern const struct prog prog_head;   // h -> logits
@@ -47,7 +63,7 @@ struct role_rule {
     enum role_need need;
 };
 
-enum role_transform { AS_STORED, ADD_ONE };
+enum role_transform { AS_STORED, ADD_ONE, NEG_EXP }; // w, w + 1, -exp(w)
 
 /* A role's tensor under another name than the role table's, or as a part of another: the tensor
  * then holds `parts` of the role's size one after the other, and the role is part `part` of them. A
@@ -81,6 +97,9 @@ struct family {
     struct role_source sources[FAMILY_MAX_SOURCES]; // ends at role ROLE_NONE
     const char *ignored[FAMILY_MAX_IGNORED]; // tensor name suffixes that carry nothing to compute
 
+    double rotary_share;    // of a head, where the file does not say; 0: all of it
+    int attention_interval; // the same: layer i is recurrent unless (i + 1) % this == 0
+
     /* Mixtures of experts. Layer i has one when (i + moe_phase) % moe_step == 0, from the dense
      * layers at the start on. */
     int moe_phase;
@@ -97,6 +116,6 @@ static inline bool family_is_latent(const struct family *family) {
 }
 
 extern const struct family family_deepseek_v2, family_deepseek_v3, family_glm4, family_glm4_moe,
-    family_llama, family_qwen2, family_qwen3, family_qwen3_moe;
+    family_llama, family_qwen2, family_qwen3, family_qwen3_moe, family_qwen3_next;
 
 #endif

@@ -27,7 +27,8 @@ static const char *const folders[] = {"llama",
                                       "deepseek-v2",
                                       "deepseek-v2-lite",
                                       "deepseek-v3",
-                                      "glm4-moe"};
+                                      "glm4-moe",
+                                      "qwen3-next"};
 #define N_FOLDER (sizeof folders / sizeof folders[0])
 
 static void assert_close(const float *got, const float *want, size_t n, const char *what) {

@@ -77,7 +77,7 @@ static void test_known_program(void **state) {
 struct replay {
     const struct step *steps;
     int n_step;
-    int reads[512][3];
+    int reads[512][4]; // in, in2, the old value, in3
 };
 
 /* True when the value can be had from kept values alone. */
@@ -86,7 +86,7 @@ static bool can_have(const struct replay *r, int value, int depth) {
     const struct step *step = &r->steps[value - 1];
     if (step->fate == VALUE_KEEP) return true;
     if (step->fate == VALUE_DROP || op_row(step->op)->cost != CHEAP) return false;
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < 4; k++)
         if (r->reads[value - 1][k] && !can_have(r, r->reads[value - 1][k], depth + 1)) return false;
     return true;
 }
@@ -103,7 +103,8 @@ static void replay(const char *path, const char *act) {
         r.reads[i][0] = holds[step->in];
         r.reads[i][1] = holds[step->in2];
         r.reads[i][2] = op->out == OUT_UPDATES ? holds[step->out] : 0;
-        for (int k = 0; k < 3; k++) {
+        r.reads[i][3] = holds[step->in3];
+        for (int k = 0; k < 4; k++) {
             if (!(op->save >> k & 1)) continue; // not an input it saves
             int value = r.reads[i][k];
             assert_true(value > 0);
@@ -114,8 +115,9 @@ static void replay(const char *path, const char *act) {
         }
         // What a step writes over is not kept.
         int old = step->out ? holds[step->out] : 0;
-        bool reads_old =
-            old && (old == r.reads[i][0] || old == r.reads[i][1] || old == r.reads[i][2]);
+        bool reads_old = false;
+        for (int k = 0; k < 4; k++)
+            reads_old |= old && old == r.reads[i][k];
         if (step->alias) assert_true(reads_old && r.steps[old - 1].fate != VALUE_KEEP);
         if (reads_old && !step->alias) assert_int_equal(r.steps[old - 1].fate, VALUE_KEEP);
         if (op->out != OUT_NONE) holds[step->out] = i + 1;

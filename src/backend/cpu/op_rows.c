@@ -207,12 +207,18 @@ static float *group_at(struct backend_frame *frame, enum reg_id reg, int row, in
     return cpu_row_f32(frame, reg, row) + (size_t)g * (size_t)step;
 }
 
-static void take_row(struct backend_frame *frame, const struct step *step, int row) {
-    const struct take_spec *take = &step->take;
+static void take_part(struct backend_frame *frame, const struct step *step,
+                      const struct take_spec *take, int row) {
     for (int g = 0; g < take->n; g++)
         memcpy(group_at(frame, step->out, row, g, take->out_step) + take->out_at,
                group_at(frame, step->in, row, g, take->in_step) + take->in_at,
                (size_t)take->width * sizeof(float));
+}
+
+static void take_row(struct backend_frame *frame, const struct step *step, int row) {
+    take_part(frame, step, &step->take, row);
+    for (int i = 0; i < TAKE_MORE; i++)
+        take_part(frame, step, &step->more[i], row);
 }
 
 enum jl_status cpu_op_take(struct backend_frame *frame, const struct step *step,

@@ -69,7 +69,7 @@ SIMD_INLINE void conv_block(const struct conv_silu_args *args, int n_tap, int c,
     for (int j = 0; j < n_tap - 1; j++)
         memcpy(past[j], args->from + (size_t)j * width + c, bytes);
     for (int t = 0; t < args->n_token; t++) {
-        const float *input[CONV_MAX_TAP]; // oldest first
+        const float *input[CONV_MAX_TAP] = {0}; // oldest first
         float *y = args->y + (size_t)t * args->y_stride + c;
         memcpy(past[(t + n_tap - 1) % n_tap], args->x + (size_t)t * args->x_stride + c, bytes);
         SIMD_UNROLL for (int j = 0; j < n_tap; j++) input[j] = past[(t + j) % n_tap];
