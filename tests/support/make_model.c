@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/fmath.h"
 #include "base/rng.h"
 #include "model/model.h"
 
@@ -30,6 +31,7 @@ struct made_list {
     struct made item[MAX_TENSOR];
     int n, n_value; // tensors; how many of them hold values of their own
     uint64_t seed;
+    bool less_one; // norms are stored as the difference to 1
 };
 
 /* Experts of one matrix: apart in a folder, one tensor in a GGUF file. */
@@ -37,7 +39,8 @@ struct experts {
     int from, n, of; // experts from .. from + n of `of`
 };
 
-static void add_values(struct made *t, const struct rng_key *key, uint64_t from, int64_t n_row) {
+static void add_values(struct made *t, bool less_one, const struct rng_key *key, uint64_t from,
+                       int64_t n_row) {
     int64_t cols = t->dim[t->n_dim - 1];
     size_t row_bytes;
     assert_true(dtype_row_bytes(t->dtype, cols, &row_bytes));
@@ -47,9 +50,10 @@ static void add_values(struct made *t, const struct rng_key *key, uint64_t from,
     bool vector = t->n_dim == 1, is_norm = vector && strstr(t->name, "norm");
     float half = vector ? 0.2f : 1.7f / __builtin_sqrtf((float)cols);
     if (strstr(t->name, "embed") || strstr(t->name, "embd")) half = 1;
+    if (strstr(t->name, "A_log") || strstr(t->name, "ssm_a")) half = 2;
     for (int64_t i = 0; i < n_row * cols; i++)
-        t->values[i] =
-            (is_norm ? 1.0f : 0.0f) + half * (2 * rng_uniform(key, from + (uint64_t)i) - 1);
+        t->values[i] = (is_norm && !less_one ? 1.0f : 0.0f) +
+                       half * (2 * rng_uniform(key, from + (uint64_t)i) - 1);
     for (int64_t r = 0; r < n_row; r++)
         assert_true(
             dtype_quantize(t->dtype, t->values + r * cols, t->data + (size_t)r * row_bytes, cols));
@@ -72,7 +76,9 @@ static void put(struct made_list *list, enum dtype dtype, int64_t rows, int64_t 
     if (experts && experts->n > 1) t->dim[t->n_dim++] = experts->n;
     if (rows) t->dim[t->n_dim++] = rows;
     t->dim[t->n_dim++] = cols;
-    add_values(t, &key, experts ? (uint64_t)experts->from * (uint64_t)(rows * cols) : 0, n_row);
+    bool less_one = list->less_one && !strstr(name, "ssm_norm") && !strstr(name, "linear_attn");
+    add_values(t, less_one, &key, experts ? (uint64_t)experts->from * (uint64_t)(rows * cols) : 0,
+               n_row);
 }
 
 static void add(struct made_list *list, enum dtype dtype, int64_t rows, int64_t cols,
@@ -170,11 +176,129 @@ static void add_mtp(struct made_list *list, const struct make_model *s, bool ggu
     LAYER(s->n_vocab, s->n_embd, "nextn.shared_head_head.weight", "shared_head.head.weight");
 }
 
+/* ---- qwen3_next ---- */
+
+static bool is_next(const struct make_model *s) { return !strcmp(s->family, "qwen3_next"); }
+
+static bool is_recurrent(const struct make_model *s, int layer) {
+    return is_next(s) && (layer + 1) % s->delta.interval != 0;
+}
+
+/* GGUF files hold norms, all but that of the recurrent layers, one larger than folders do, and
+ * -exp(A_log). */
+static void turn_into_gguf(struct made_list *list) {
+    for (int k = 0; k < list->n; k++) {
+        struct made *t = &list->item[k];
+        bool norm = t->n_dim == 1 && strstr(t->name, "norm") && !strstr(t->name, "ssm_norm");
+        bool rate = strstr(t->name, "ssm_a") != NULL;
+        float *x = (float *)(void *)t->data;
+        for (int64_t i = 0; (norm || rate) && i < t->dim[0]; i++)
+            x[i] = norm ? x[i] + 1.0f : (float)-fmath_exp64((double)x[i]);
+    }
+}
+
+/* The rows of q, k, v and z, which the last tensor holds key head by key head, in two tensors. */
+static void split_last(struct made_list *list, const struct make_model *s, int layer) {
+    const struct make_delta *d = &s->delta;
+    struct made joint = list->item[list->n - 1];
+    struct made *qkv = &list->item[list->n - 1], *z = &list->item[list->n++];
+    int part = d->n_head_v / d->n_head_k * d->d_v, group = 2 * d->d_k + 2 * part;
+    size_t row = joint.bytes / (size_t)joint.dim[0];
+    int at[4] = {0, d->n_head_k * d->d_k, 2 * d->n_head_k * d->d_k, 0};
+    qkv->dim[0] = at[2] + d->n_head_v * d->d_v;
+    qkv->bytes = (size_t)qkv->dim[0] * row;
+    *z = *qkv;
+    z->dim[0] = joint.dim[0] - qkv->dim[0];
+    z->bytes = (size_t)z->dim[0] * row;
+    qkv->data = calloc(1, qkv->bytes);
+    z->data = calloc(1, z->bytes);
+    qkv->values = z->values = NULL;
+    snprintf(qkv->name, sizeof qkv->name, "blk.%d.attn_qkv.weight", layer);
+    snprintf(z->name, sizeof z->name, "blk.%d.attn_gate.weight", layer);
+    for (int r = 0; r < joint.dim[0]; r++) {
+        int in = r % group;
+        int kind = in < d->d_k ? 0 : in < 2 * d->d_k ? 1 : in < 2 * d->d_k + part ? 2 : 3;
+        uint8_t *to = kind < 3 ? qkv->data : z->data;
+        memcpy(to + (size_t)at[kind]++ * row, joint.data + (size_t)r * row, row);
+    }
+    free(joint.data);
+    free(joint.values);
+}
+
+static void add_delta(struct made_list *list, const struct make_model *s, bool gguf, int l) {
+    const struct make_delta *d = &s->delta;
+    int64_t values = (int64_t)d->n_head_v * d->d_v, keys = (int64_t)d->n_head_k * d->d_k;
+#define DELTA(rows, cols, g, h)                                                                    \
+    add(list, s->dtype, rows, cols, gguf ? "blk.%d." g : "model.layers.%d.linear_attn." h, l)
+    DELTA(2 * keys + 2 * values, s->n_embd, "ssm_in.weight", "in_proj_qkvz.weight");
+    if (gguf && !d->joint) split_last(list, s, l);
+    DELTA(2 * d->n_head_v, s->n_embd, "ssm_ba.weight", "in_proj_ba.weight");
+    DELTA(2 * keys + values, d->n_tap, "ssm_conv1d.weight", "conv1d.weight");
+    DELTA(0, d->n_head_v, "ssm_dt.bias", "dt_bias");
+    DELTA(0, d->n_head_v, "ssm_a", "A_log");
+    DELTA(0, d->d_v, "ssm_norm.weight", "norm.weight");
+    DELTA(s->n_embd, values, "ssm_out.weight", "out_proj.weight");
+}
+
+static void add_shared(struct made_list *list, const struct make_model *s, bool gguf, int l) {
+#define SHARED(rows, cols, g, h)                                                                   \
+    add(list, s->dtype, rows, cols, gguf ? "blk.%d." g : "model.layers.%d.mlp." h, l)
+    SHARED(s->moe.n_ff_shared, s->n_embd, "ffn_gate_shexp.weight",
+           "shared_expert.gate_proj.weight");
+    SHARED(s->moe.n_ff_shared, s->n_embd, "ffn_up_shexp.weight", "shared_expert.up_proj.weight");
+    SHARED(s->n_embd, s->moe.n_ff_shared, "ffn_down_shexp.weight",
+           "shared_expert.down_proj.weight");
+    SHARED(1, s->n_embd, "ffn_gate_inp_shexp.weight", "shared_expert_gate.weight");
+}
+
+static void add_attention(struct made_list *list, const struct make_model *s, bool gguf, int l) {
+    int64_t heads = (int64_t)s->n_head * s->head_dim, kv = (int64_t)s->n_head_kv * s->head_dim;
+    int64_t q = is_next(s) ? 2 * heads : heads; // a gate beside each query
+    LAYER(q, s->n_embd, "attn_q.weight", "self_attn.q_proj.weight");
+    LAYER(kv, s->n_embd, "attn_k.weight", "self_attn.k_proj.weight");
+    LAYER(kv, s->n_embd, "attn_v.weight", "self_attn.v_proj.weight");
+    LAYER(s->n_embd, heads, "attn_output.weight", "self_attn.o_proj.weight");
+    if (!strcmp(s->family, "qwen2") || s->attention_bias) {
+        LAYER(0, q, "attn_q.bias", "self_attn.q_proj.bias");
+        LAYER(0, kv, "attn_k.bias", "self_attn.k_proj.bias");
+        LAYER(0, kv, "attn_v.bias", "self_attn.v_proj.bias");
+    }
+    if (s->attention_bias && strncmp(s->family, "glm4", 4))
+        LAYER(0, s->n_embd, "attn_output.bias", "self_attn.o_proj.bias");
+    if (has_head_norms(s)) {
+        LAYER(0, s->head_dim, "attn_q_norm.weight", "self_attn.q_norm.weight");
+        LAYER(0, s->head_dim, "attn_k_norm.weight", "self_attn.k_norm.weight");
+    }
+    if (!strcmp(s->family, "glm4")) {
+        LAYER(0, s->n_embd, "post_attention_norm.weight", "post_self_attn_layernorm.weight");
+        LAYER(0, s->n_embd, "post_ffw_norm.weight", "post_mlp_layernorm.weight");
+    }
+}
+
+static void add_ffn(struct made_list *list, const struct make_model *s, bool gguf, int l) {
+    if (s->moe.n_expert && l >= s->moe.n_dense) {
+        add_moe(list, s, gguf, l);
+        if (s->moe.n_ff_shared) add_shared(list, s, gguf, l);
+        return;
+    }
+    if (!strcmp(s->family, "glm4")) {
+        LAYER(2 * s->n_ff, s->n_embd, "ffn_up.weight", "mlp.gate_up_proj.weight");
+    } else {
+        LAYER(s->n_ff, s->n_embd, "ffn_gate.weight", "mlp.gate_proj.weight");
+        LAYER(s->n_ff, s->n_embd, "ffn_up.weight", "mlp.up_proj.weight");
+    }
+    LAYER(s->n_embd, s->n_ff, "ffn_down.weight", "mlp.down_proj.weight");
+    if (s->mlp_bias) {
+        LAYER(0, s->n_ff, "ffn_gate.bias", "mlp.gate_proj.bias");
+        LAYER(0, s->n_ff, "ffn_up.bias", "mlp.up_proj.bias");
+        LAYER(0, s->n_embd, "ffn_down.bias", "mlp.down_proj.bias");
+    }
+}
+
 /* The order of adds is the same for both formats, so the same seed gives the same weights. */
 static void add_all(struct made_list *list, const struct make_model *s, bool gguf) {
-    int64_t q = (int64_t)s->n_head * s->head_dim, kv = (int64_t)s->n_head_kv * s->head_dim;
-    bool qkv_bias = !strcmp(s->family, "qwen2") || s->attention_bias;
     list->seed = s->seed;
+    list->less_one = is_next(s);
     add(list, s->dtype, s->n_vocab, s->n_embd,
         gguf ? "token_embd.weight" : "model.embed_tokens.weight");
     add(list, s->dtype, 0, s->n_embd, gguf ? "output_norm.weight" : "model.norm.weight");
@@ -184,58 +308,19 @@ static void add_all(struct made_list *list, const struct make_model *s, bool ggu
     for (int l = 0; l < s->n_layer + mtp; l++) {
         if (l == s->n_layer) add_mtp(list, s, gguf, l);
         LAYER(0, s->n_embd, "attn_norm.weight", "input_layernorm.weight");
-        if (s->mla.kv_lora) {
+        if (s->mla.kv_lora)
             add_mla(list, s, gguf, l);
-            LAYER(0, s->n_embd, "ffn_norm.weight", "post_attention_layernorm.weight");
-            if (l >= s->moe.n_dense) {
-                add_moe(list, s, gguf, l);
-                continue;
-            }
-            LAYER(s->n_ff, s->n_embd, "ffn_gate.weight", "mlp.gate_proj.weight");
-            LAYER(s->n_ff, s->n_embd, "ffn_up.weight", "mlp.up_proj.weight");
-            LAYER(s->n_embd, s->n_ff, "ffn_down.weight", "mlp.down_proj.weight");
-            continue;
-        }
-        LAYER(q, s->n_embd, "attn_q.weight", "self_attn.q_proj.weight");
-        LAYER(kv, s->n_embd, "attn_k.weight", "self_attn.k_proj.weight");
-        LAYER(kv, s->n_embd, "attn_v.weight", "self_attn.v_proj.weight");
-        LAYER(s->n_embd, q, "attn_output.weight", "self_attn.o_proj.weight");
-        if (qkv_bias) {
-            LAYER(0, q, "attn_q.bias", "self_attn.q_proj.bias");
-            LAYER(0, kv, "attn_k.bias", "self_attn.k_proj.bias");
-            LAYER(0, kv, "attn_v.bias", "self_attn.v_proj.bias");
-        }
-        if (s->attention_bias && strncmp(s->family, "glm4", 4))
-            LAYER(0, s->n_embd, "attn_output.bias", "self_attn.o_proj.bias");
-        if (has_head_norms(s)) {
-            LAYER(0, s->head_dim, "attn_q_norm.weight", "self_attn.q_norm.weight");
-            LAYER(0, s->head_dim, "attn_k_norm.weight", "self_attn.k_norm.weight");
-        }
-        if (!strcmp(s->family, "glm4")) {
-            LAYER(0, s->n_embd, "post_attention_norm.weight", "post_self_attn_layernorm.weight");
-            LAYER(0, s->n_embd, "post_ffw_norm.weight", "post_mlp_layernorm.weight");
-        }
-        if (!strcmp(s->family, "glm4_moe"))
+        else if (is_recurrent(s, l))
+            add_delta(list, s, gguf, l);
+        else
+            add_attention(list, s, gguf, l);
+        if (is_next(s) || !strcmp(s->family, "glm4_moe"))
             LAYER(0, s->n_embd, "post_attention_norm.weight", "post_attention_layernorm.weight");
         else
             LAYER(0, s->n_embd, "ffn_norm.weight", "post_attention_layernorm.weight");
-        if (s->moe.n_expert && l >= s->moe.n_dense) {
-            add_moe(list, s, gguf, l);
-            continue;
-        }
-        if (!strcmp(s->family, "glm4")) {
-            LAYER(2 * s->n_ff, s->n_embd, "ffn_up.weight", "mlp.gate_up_proj.weight");
-        } else {
-            LAYER(s->n_ff, s->n_embd, "ffn_gate.weight", "mlp.gate_proj.weight");
-            LAYER(s->n_ff, s->n_embd, "ffn_up.weight", "mlp.up_proj.weight");
-        }
-        LAYER(s->n_embd, s->n_ff, "ffn_down.weight", "mlp.down_proj.weight");
-        if (s->mlp_bias) {
-            LAYER(0, s->n_ff, "ffn_gate.bias", "mlp.gate_proj.bias");
-            LAYER(0, s->n_ff, "ffn_up.bias", "mlp.up_proj.bias");
-            LAYER(0, s->n_embd, "ffn_down.bias", "mlp.down_proj.bias");
-        }
+        add_ffn(list, s, gguf, l);
     }
+    if (is_next(s) && gguf) turn_into_gguf(list);
 }
 
 static void free_all(struct made_list *list) {
@@ -318,6 +403,17 @@ static void write_config(const struct make_model *s, const char *folder) {
         for (int l = 0; l < s->moe.n_dense; l++)
             fprintf(f, "%s%d", l ? ", " : "", l);
         fprintf(f, "], ");
+    }
+    if (s->moe.n_ff_shared)
+        fprintf(f, "\"shared_expert_intermediate_size\": %d, ", s->moe.n_ff_shared);
+    if (is_next(s)) {
+        const struct make_delta *d = &s->delta;
+        fprintf(f, "\"linear_num_key_heads\": %d, \"linear_num_value_heads\": %d, ", d->n_head_k,
+                d->n_head_v);
+        fprintf(f, "\"linear_key_head_dim\": %d, \"linear_value_head_dim\": %d, ", d->d_k, d->d_v);
+        fprintf(f, "\"linear_conv_kernel_dim\": %d, ", d->n_tap);
+        if (!s->extra || !strstr(s->extra, "full_attention_interval"))
+            fprintf(f, "\"full_attention_interval\": %d, ", d->interval);
     }
     fprintf(f, "\"hidden_size\": %d, \"intermediate_size\": %d, \"num_hidden_layers\": %d, ",
             s->n_embd, s->n_ff, s->n_layer);
@@ -456,6 +552,16 @@ void make_gguf(const struct make_model *s, const char *path) {
         U32("expert_used_count", s->moe.n_used);
         U32("expert_feed_forward_length", s->moe.n_ff);
         U32("leading_dense_block_count", s->moe.n_dense);
+    }
+    if (s->moe.n_ff_shared) U32("expert_shared_feed_forward_length", s->moe.n_ff_shared);
+    if (is_next(s)) {
+        U32("ssm.group_count", s->delta.n_head_k);
+        U32("ssm.time_step_rank", s->delta.n_head_v);
+        U32("ssm.state_size", s->delta.d_k);
+        U32("ssm.inner_size", s->delta.n_head_v * s->delta.d_v);
+        U32("ssm.conv_kernel", s->delta.n_tap);
+        U32("full_attention_interval", s->delta.interval);
+        U32("rope.dimension_count", s->head_dim / 4);
     }
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch);
     gguf_put_f32(w, key, 1e-6f);

@@ -10,8 +10,7 @@
 #include "tensor/dtype.h"
 
 struct make_model {
-    const char
-        *family; // "llama", "qwen2", "qwen3", "qwen3_moe", "glm4", "glm4_moe", "deepseek_v2" or _v3
+    const char *family; // its name in src/model/families
     int n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab;
     bool tied, attention_bias, mlp_bias;
     enum dtype dtype;         // of the matrices
@@ -25,12 +24,18 @@ struct make_model {
         int n_shared, n_group, n_group_used;        // in DeepSeek's spelling; n_group 0: not
         bool norm_topk;                             //
         double scale;                               //
+        int n_ff_shared;                            // of a shared expert behind a switch; 0: none
     } moe;
     struct make_mla { // kv_lora 0: none
         int q_lora, kv_lora, nope, rope, v;
         bool split; // GGUF: attn_k_b and attn_v_b
         bool mtp;   // Hugging Face: a prediction layer, with an embedding and a head if untied
     } mla;
+    struct make_delta { // recurrent layers of qwen3_next
+        int n_head_k, n_head_v, d_k, d_v, n_tap;
+        int interval; // every so many layers one attends
+        bool joint;   // GGUF: q, k, v and z from one matrix, as old files have it
+    } delta;
 };
 
 void make_hf(const struct make_model *spec, const char *folder); // makes the folder

@@ -107,10 +107,29 @@ static double *dense(const struct model *m, int layer, const double *x, int n) {
     return y;
 }
 
+/* Queries, and the gates of the outputs where each head has both side by side; else *gates is NULL.
+ */
+static double *queries(const struct model *m, int layer, const double *x, int n, double **gates) {
+    const struct hparams *hp = &m->hp;
+    size_t d = (size_t)hp->head_dim_k, heads = (size_t)n * (size_t)hp->n_head;
+    *gates = NULL;
+    if (!model_weight(m, ROLE_ATTN_QG, layer))
+        return linear(m, ROLE_ATTN_Q, ROLE_ATTN_Q_B, layer, x, n);
+    double *both = linear(m, ROLE_ATTN_QG, ROLE_ATTN_QG_B, layer, x, n);
+    double *q = calloc(heads * d, sizeof *q);
+    *gates = calloc(heads * d, sizeof *q);
+    for (size_t h = 0; h < heads; h++) {
+        memcpy(q + h * d, both + 2 * h * d, d * sizeof *q);
+        memcpy(*gates + h * d, both + (2 * h + 1) * d, d * sizeof *q);
+    }
+    free(both);
+    return q;
+}
+
 /* Grouped-query attention for its normed input. */
 static double *gqa(const struct model *m, int layer, const double *x, int n) {
     const struct hparams *hp = &m->hp;
-    double *q = linear(m, ROLE_ATTN_Q, ROLE_ATTN_Q_B, layer, x, n);
+    double *gates, *q = queries(m, layer, x, n, &gates);
     double *k = linear(m, ROLE_ATTN_K, ROLE_ATTN_K_B, layer, x, n);
     double *v = linear(m, ROLE_ATTN_V, ROLE_ATTN_V_B, layer, x, n);
     if (model_weight(m, ROLE_ATTN_Q_NORM, layer))
@@ -120,11 +139,14 @@ static double *gqa(const struct model *m, int layer, const double *x, int n) {
     rotate(m, q, n, hp->n_head);
     rotate(m, k, n, hp->n_head_kv);
     double *a = attend(m, q, k, v, n);
+    for (size_t i = 0; gates && i < (size_t)n * (size_t)(hp->n_head * hp->head_dim_v); i++)
+        a[i] /= 1 + exp(-gates[i]);
     double *y = linear(m, ROLE_ATTN_O, ROLE_ATTN_O_B, layer, a, n);
     free(a);
     free(q);
     free(k);
     free(v);
+    free(gates);
     return y;
 }
 
@@ -133,7 +155,9 @@ static void layer_forward(const struct model *m, int layer, double *h, int n) {
     size_t width = (size_t)n * (size_t)hp->n_embd;
     double *x = calloc(width, sizeof *x);
     norm(m, ROLE_ATTN_NORM, layer, h, x, n, hp->n_embd);
-    double *y = family_is_latent(m->family) ? ref64_mla(m, layer, x, n) : gqa(m, layer, x, n);
+    double *y = layer_set_has(&hp->recurrent, layer) ? ref64_delta(m, layer, x, n)
+                : family_is_latent(m->family)        ? ref64_mla(m, layer, x, n)
+                                                     : gqa(m, layer, x, n);
     if (model_weight(m, ROLE_ATTN_POST_NORM, layer))
         norm(m, ROLE_ATTN_POST_NORM, layer, y, y, n, hp->n_embd);
     add(h, y, width);

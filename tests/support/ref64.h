@@ -19,5 +19,7 @@ double *ref64_matrix(const struct weight *w, const uint8_t *data, const struct w
 double *ref64_moe(const struct model *model, int layer, const double *x, int n);
 /* The output (n, n_embd) of a layer's latent attention for its normed input. */
 double *ref64_mla(const struct model *model, int layer, const double *x, int n);
+/* The output (n, n_embd) of a recurrent layer by the gated delta rule. */
+double *ref64_delta(const struct model *model, int layer, const double *x, int n);
 
 #endif
