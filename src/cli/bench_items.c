@@ -46,6 +46,7 @@ struct bench_data {
     const void *q[ATTN_COUNT][MOST_QUERIES];
     int n_key[MOST_QUERIES];
     float *m, *l, *o, *scores;
+    float *from, *to; // (N_STATE) heads of a delta-rule state; a convolution's taps and past
 };
 
 /* ---- memory ---- */
@@ -143,6 +144,20 @@ static bool make_attention(struct bench_data *data, enum attn_kind kind) {
     return true;
 }
 
+/* As many heads of state as a layer has: in no first cache. */
+#define N_STATE 32
+#define STATE_FLOATS ((size_t)HEAD_DIM * HEAD_DIM)
+#define N_TAP 4
+
+static bool make_states(struct bench_data *data) {
+    data->from = alloc64(N_STATE * STATE_FLOATS * sizeof *data->from);
+    data->to = alloc64(N_STATE * STATE_FLOATS * sizeof *data->to);
+    if (!data->from || !data->to) return false;
+    for (uint32_t i = 0; i < N_STATE * HEAD_DIM; i++)
+        random_row(data->from + (size_t)i * HEAD_DIM, HEAD_DIM, 4, i);
+    return true;
+}
+
 /* ---- all data ---- */
 
 static size_t most_scratch(const struct kernel_table *tables, int n_table) {
@@ -175,6 +190,7 @@ static bool make_data(struct bench_data *data, const struct kernel_table *ref, s
          data->o && data->scores;
     for (int kind = 0; ok && kind < ATTN_COUNT; kind++)
         ok = make_attention(data, (enum attn_kind)kind);
+    ok = ok && make_states(data);
     for (int i = 0; i < MOST_QUERIES; i++)
         data->n_key[i] = KV_CHUNK;
     if (!ok || !(data->stream = map_pages(BENCH_STREAM_BYTES))) return false;
@@ -202,6 +218,8 @@ static void free_data(struct bench_data *data) {
     free(data->l);
     free(data->o);
     free(data->scores);
+    free(data->from);
+    free(data->to);
     free(data);
 }
 
@@ -231,6 +249,17 @@ static void run_attn(struct bench_item *item) {
         item->u.attn.run(&args);
     }
 }
+
+static void run_delta(struct bench_item *item) {
+    struct delta_args args = item->u.delta.args;
+    size_t at = (size_t)item->u.delta.next * item->u.delta.head_floats;
+    args.from += at;
+    args.to += at;
+    item->u.delta.run(&args);
+    item->u.delta.next = (item->u.delta.next + 1) % item->u.delta.n_head;
+}
+
+static void run_conv(struct bench_item *item) { item->u.conv.run(&item->u.conv.args); }
 
 static void run_row(struct bench_item *item) {
     const struct kernel_table *table = item->u.row.table;
@@ -380,6 +409,63 @@ static void add_attn(struct bench_items *items, const struct kernel_table *table
     add_item(items, &item);
 }
 
+/* A multiplication for the decay, two operations each to ask, to learn and to answer. */
+static void add_delta(struct bench_items *items, const struct kernel_table *table, int n_token) {
+    static const float decay = 0.95f, beta = 0.01f; // with keys that are not normed: stays small
+    struct bench_data *data = items->data;
+    struct bench_item item = {.level = table->level, .op = "recur", .unit = "GFLOP/s"};
+    const float *x = (const float *)(const void *)data->x[XFMT_F32];
+    item.rows = n_token;
+    item.body = table->row_name[KSLOT_delta];
+    item.ceiling = linear_ceiling(table->level, DTYPE_F32, XFMT_F32);
+    item.run = run_delta;
+    item.work = 7.0 * n_token * HEAD_DIM * HEAD_DIM;
+    item.u.delta.run = table->delta;
+    item.u.delta.head_floats = STATE_FLOATS;
+    item.u.delta.n_head = N_STATE;
+    item.u.delta.args = (struct delta_args){
+        .n_token = n_token,
+        .d_k = HEAD_DIM,
+        .d_v = HEAD_DIM,
+        .n_decay = 1,
+        .q = {x, BENCH_N},
+        .k = {x + HEAD_DIM, BENCH_N},
+        .v = {x + 2 * HEAD_DIM, BENCH_N},
+        .decay = {&decay, 0},
+        .beta = {&beta, 0},
+        .from = data->from,
+        .to = data->to,
+        .o = data->y,
+        .o_stride = HEAD_DIM,
+    };
+    add_item(items, &item);
+}
+
+static void add_conv(struct bench_items *items, const struct kernel_table *table, int n_token) {
+    struct bench_data *data = items->data;
+    struct bench_item item = {.level = table->level, .op = "recur", .unit = "GB/s"};
+    item.rows = n_token;
+    item.body = table->row_name[KSLOT_conv_silu];
+    item.ceiling = BENCH_NO_CEILING;
+    item.run = run_conv;
+    item.work = 2.0 * sizeof(float) * n_token * BENCH_N;
+    item.u.conv.run = table->conv_silu;
+    item.u.conv.args = (struct conv_silu_args){
+        .n_token = n_token,
+        .n_channel = BENCH_N,
+        .n_tap = N_TAP,
+        .channel1 = BENCH_N,
+        .w = data->from,
+        .from = data->from + N_TAP * BENCH_N,
+        .to = data->to,
+        .x = (const float *)(const void *)data->x[XFMT_F32],
+        .y = data->y,
+        .x_stride = BENCH_N,
+        .y_stride = BENCH_N,
+    };
+    add_item(items, &item);
+}
+
 static void add_row(struct bench_items *items, const struct kernel_table *table,
                     enum kernel_slot slot, double bytes) {
     struct bench_item item = {.level = table->level, .op = "row", .unit = "GB/s", .rows = 1};
@@ -406,6 +492,8 @@ static const struct {
 #define N_TIMED_ROW (sizeof timed_rows / sizeof timed_rows[0])
 
 static const int gemm_rows[] = {64, MOST_ROWS};
+static const int tokens[] = {1, 64};
+#define N_TOKENS (sizeof tokens / sizeof tokens[0])
 static const int queries[] = {6, MOST_QUERIES}; // decode: one head group; prefill: eight rows of it
 
 static void add_gemms(struct bench_items *items, const struct kernel_table *table,
@@ -451,6 +539,10 @@ static void add_level(struct bench_items *items, const struct kernel_table *tabl
         for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
             add_attn(items, table, (enum attn_kind)kind, queries[i]);
     }
+    for (size_t i = 0; i < N_TOKENS; i++) {
+        add_delta(items, table, tokens[i]);
+        add_conv(items, table, tokens[i]);
+    }
     for (size_t i = 0; i < N_TIMED_ROW; i++) {
         enum kernel_slot slot = timed_rows[i].slot;
         if (is_ref || table->row_name[slot] != ref->row_name[slot])
@@ -462,8 +554,9 @@ static void add_level(struct bench_items *items, const struct kernel_table *tabl
 
 /* ---- the list ---- */
 
-/* No level adds more: its ceilings, three of each linear slot, two of each attention slot, rows. */
-#define MOST_A_LEVEL (PEAK_COUNT + 3 * N_LINEAR_SLOT + 2 * ATTN_COUNT + N_TIMED_ROW)
+/* No level adds more: its ceilings, three of each linear slot, two of each attention slot,
+ * recurrences, rows. */
+#define MOST_A_LEVEL (PEAK_COUNT + 3 * N_LINEAR_SLOT + 2 * ATTN_COUNT + 2 * N_TOKENS + N_TIMED_ROW)
 
 enum jl_status bench_items_create(const struct kernel_table *tables, int n_table, int rounds,
                                   struct bench_items *out, struct jl_error *err) {

@@ -13,10 +13,10 @@
 
 struct bench_item {
     enum kernel_level level;
-    const char *op;   // "gemm", "gemv", "attn", "row"; a ceiling: "ceiling"
+    const char *op;   // "gemm", "gemv", "attn", "recur", "row"; a ceiling: "ceiling"
     const char *body; // "gemm_q8_0.avx512"; a ceiling: its name
     const char *unit; // "GB/s", "GFLOP/s" or "GOP/s"
-    int rows;         // rows or queries a call
+    int rows;         // rows, queries or tokens a call
     int ceiling;
     double work; // of one run, in bytes or operations
     void (*run)(struct bench_item *item);
@@ -44,6 +44,16 @@ struct bench_item {
             struct attn_chunk_args args; // k, v: the first chunk
             size_t chunk_bytes;
         } attn;
+        struct {
+            void (*run)(const struct delta_args *args);
+            struct delta_args args; // from, to: the first head's
+            size_t head_floats;
+            int n_head, next; // runs go round the heads
+        } delta;
+        struct {
+            void (*run)(const struct conv_silu_args *args);
+            struct conv_silu_args args;
+        } conv;
         struct {
             const struct kernel_table *table;
             enum kernel_slot slot;

@@ -92,13 +92,14 @@ static json_t *describe(struct model *model) {
     meta_unread(model->file->meta, add_text, unread);
     class_name(&model->cls, cls);
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:f, s:I, s:s, s:o, s:o, s:o, s:o}", "path",
-        model->file->path, "format", model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface",
-        "family", model->family->name, "class", cls, "tied", model->tied, "hparams",
-        hparams_json(&model->hp), "tokenizer", tokenizer, "weight_bytes",
-        (json_int_t)model_weight_bytes(model), "file_bytes",
+        "{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:f, s:I, s:I, s:s, s:o, s:o, s:o, s:o}",
+        "path", model->file->path, "format",
+        model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface", "family",
+        model->family->name, "class", cls, "tied", model->tied, "hparams", hparams_json(&model->hp),
+        "tokenizer", tokenizer, "weight_bytes", (json_int_t)model_weight_bytes(model), "file_bytes",
         (json_int_t)model_file_bytes(model->file), "state_bytes_per_token",
-        (double)model->page_bytes / KV_CHUNK, "backward_bytes_per_token",
+        (double)model->page_bytes / KV_CHUNK, "state_bytes_per_sequence",
+        (json_int_t)model->recurrent_bytes, "backward_bytes_per_token",
         (json_int_t)model->plan.kept_bytes, "rope_pairs",
         model->rope.interleaved ? "interleaved" : "half", "program", program, "tensors", tensors,
         "ignored_tensors", ignored, "unread_keys", unread);
@@ -124,15 +125,28 @@ static void print_step(const json_t *step) {
     putchar('\n');
 }
 
-/* The whole program once: layers that repeat the steps of the one before are only counted. */
+/* Does an earlier layer run the same programs? */
+static bool repeats(const struct model *model, int layer) {
+    const struct family *family = model->family;
+    for (int i = 0; i < layer; i++)
+        if (model_mixer(family, &model->hp, i) == model_mixer(family, &model->hp, layer) &&
+            model_ffn(family, &model->hp, i) == model_ffn(family, &model->hp, layer))
+            return true;
+    return false;
+}
+
+/* Each kind of layer once: those that repeat the steps of an earlier one are only counted. */
 static void print_program(const struct model *model, const json_t *program) {
     int n_layer = model->hp.n_layer;
     for (int i = 0; i < model->plan.n_step; i++) {
         int layer = model->plan.steps[i].layer;
-        if (layer > 0) continue;
-        if (i && layer != model->plan.steps[i - 1].layer)
-            printf(layer == 0 ? "  -- layer 0 of %d; the others repeat it\n" : "  -- head\n",
-                   n_layer);
+        if (layer > 0 && repeats(model, layer)) continue;
+        if (i && layer != model->plan.steps[i - 1].layer) {
+            if (layer < 0)
+                printf("  -- head\n");
+            else
+                printf("  -- layer %d of %d, and those like it\n", layer, n_layer);
+        }
         print_step(json_array_get(program, (size_t)i));
     }
 }
@@ -144,9 +158,11 @@ static void print_text(const struct model *model, const json_t *all) {
     printf("%s: %s, %s%s\nclass: %s\n", text_of(all, "path"), text_of(all, "family"),
            text_of(all, "format"), model->tied ? ", head tied to the embedding" : "",
            text_of(all, "class"));
-    printf("weights: %.1f MB of %.1f MB in the file; state: %.0f bytes a token\n",
+    printf("weights: %.1f MB of %.1f MB in the file; state: %.0f bytes a token",
            (double)model_weight_bytes(model) / 1e6, (double)model_file_bytes(model->file) / 1e6,
            json_real_value(json_object_get(all, "state_bytes_per_token")));
+    if (model->recurrent_bytes) printf(", %zu bytes a sequence", model->recurrent_bytes);
+    putchar('\n');
     if (text_of(tokenizer, "error"))
         printf("tokenizer: none: %s\n", text_of(tokenizer, "error"));
     else

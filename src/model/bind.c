@@ -111,6 +111,16 @@ static bool ends_with(const char *text, const char *suffix) {
     return n >= m && !strcmp(text + n - m, suffix);
 }
 
+static const char *why_ignored(const struct family *family, const char *name) {
+    for (int i = 0; i < FAMILY_MAX_IGNORED && family->ignored[i]; i++) {
+        const char *what = family->ignored[i];
+        size_t n = strlen(what);
+        if (what[n - 1] == '*' && !strncmp(name, what, n - 1)) return "of a part that is not run";
+        if (ends_with(name, what)) return "derived from the configuration";
+    }
+    return NULL;
+}
+
 /* A tied file may still carry its head: fine when it repeats the embedding. */
 static enum jl_status check_tied_copy(struct binder *b, const struct tensor_info *head) {
     char name[BIND_NAME];
@@ -141,9 +151,7 @@ static enum jl_status claim_rest(struct binder *b) {
             JL_TRY(check_tied_copy(b, t));
             why = "repeats the token embedding it is tied to";
         }
-        for (int k = 0; k < FAMILY_MAX_IGNORED && model->family->ignored[k]; k++)
-            if (ends_with(t->name, model->family->ignored[k]))
-                why = "derived from the configuration";
+        if (!why) why = why_ignored(model->family, t->name);
         if (!why)
             return jl_fail(b->err, JL_ERR_UNSUPPORTED,
                            "%s: tensor '%s' has no place in a %s model as configured; "

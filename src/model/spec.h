@@ -95,7 +95,8 @@ struct family {
     bool mtp; // files may hold a layer that predicts further tokens (prog_mtp)
     struct role_rule rules[FAMILY_MAX_RULES];       // ends at role ROLE_NONE
     struct role_source sources[FAMILY_MAX_SOURCES]; // ends at role ROLE_NONE
-    const char *ignored[FAMILY_MAX_IGNORED]; // tensor name suffixes that carry nothing to compute
+    const char *ignored[FAMILY_MAX_IGNORED]; // ends of names of tensors that carry nothing to
+                                             // compute; "mtp.*": beginning of those of a part
 
     double rotary_share;    // of a head, where the file does not say; 0: all of it
     int attention_interval; // the same: layer i is recurrent unless (i + 1) % this == 0

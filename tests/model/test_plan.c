@@ -133,7 +133,8 @@ static void replay(const char *path, const char *act) {
 static void test_replay(void **state) {
     (void)state;
     static const char *const paths[] = {"tests/golden/llama", "tests/golden/qwen2",
-                                        "tests/golden/qwen3", "tests/golden/llama-llama3rope-tied"};
+                                        "tests/golden/qwen3", "tests/golden/llama-llama3rope-tied",
+                                        "tests/golden/qwen3-next"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         replay(paths[i], "f32");
         replay(paths[i], "bf16");

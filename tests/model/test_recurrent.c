@@ -176,6 +176,13 @@ static void test_refused_configs(void **state) {
         expect(hf, edits[i].status, edits[i].named);
     }
     struct make_model spec = cases[0];
+    spec.stranger = "mtp.fc.weight"; // predicts tokens ahead: not run, and not in the way
+    make_hf(&spec, hf);
+    expect(hf, JL_OK, NULL);
+    spec.stranger = "mtq.fc.weight";
+    make_hf(&spec, hf);
+    expect(hf, JL_ERR_UNSUPPORTED, "mtq.fc.weight");
+    spec = cases[0];
     spec.delta.n_head_v = 3; // of 2 key heads
     make_hf(&spec, hf);
     expect(hf, JL_ERR_FORMAT, "3 value heads");

@@ -321,6 +321,7 @@ static void add_all(struct made_list *list, const struct make_model *s, bool ggu
         add_ffn(list, s, gguf, l);
     }
     if (is_next(s) && gguf) turn_into_gguf(list);
+    if (s->stranger && !gguf) add(list, s->dtype, 3, 5, "%s", s->stranger);
 }
 
 static void free_all(struct made_list *list) {

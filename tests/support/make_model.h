@@ -36,6 +36,7 @@ struct make_model {
         int interval; // every so many layers one attends
         bool joint;   // GGUF: q, k, v and z from one matrix, as old files have it
     } delta;
+    const char *stranger; // one more tensor of a folder, or NULL
 };
 
 void make_hf(const struct make_model *spec, const char *folder); // makes the folder

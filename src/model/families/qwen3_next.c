@@ -45,6 +45,7 @@ const struct family family_qwen3_next = {
             {ROLE_EXP_GATE, "blk.%d.ffn_gate_up_exps.weight", NULL, .part = 0, .parts = 2},
             {ROLE_EXP_UP, "blk.%d.ffn_gate_up_exps.weight", NULL, .part = 1, .parts = 2},
         },
+    .ignored = {"mtp.*"}, // predicts tokens ahead
     .moe_phase = 1,
     .scoring = ROUTE_SOFTMAX,
     .norm_topk_gguf = YES,
