@@ -41,14 +41,19 @@ void backend_clear(struct backend_buffer *buffer);                              
 /* ---- steps ---- */
 
 /* A weight as the steps read it. Matrices are (n_out, n_in), rows `stride` bytes apart, in the
- * file's mapping; vectors are (n_in) f32. */
+ * file's mapping; vectors are (n_in) f32. A matrix of F8_E4M3 has scales beside it: (n_out / 128,
+ * n_in / 128) f32, both rounded up, in the model's memory; element (o, k) counts scale[o / 128][k /
+ * 128] times. */
 struct weight {
     const char *name;
     const uint8_t *data; // of experts: of the first one
     size_t stride;       // bytes
     enum dtype dtype;
     int n_out, n_in;
-    const uint8_t *const *experts; // NULL, or the matrix of each expert
+    const float *scale;                // of F8_E4M3, else NULL; of experts: of the first one
+    size_t scale_stride;               // floats
+    const uint8_t *const *experts;     // NULL, or the matrix of each expert
+    const float *const *expert_scales; // NULL, or the scales of each
     int n_expert;
 };
 
@@ -94,6 +99,7 @@ enum expert_part { EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, EXPERT_PARTS };
 
 struct expert_view {
     const uint8_t *part[EXPERT_PARTS]; // matrices as the layer's weights describe them
+    const float *scale[EXPERT_PARTS];  // of F8_E4M3, else NULL
 };
 
 /* Where experts' weights come from. Whoever keeps them elsewhere than in memory fetches them in

@@ -36,6 +36,7 @@ struct bench_weights {
 
 struct bench_data {
     struct bench_weights weights[DTYPE_COUNT];
+    float *scale;           // of F8_E4M3: the same row of scales for all outputs
     uint8_t *x[XFMT_COUNT]; // (MOST_ROWS) rows of BENCH_N
     float *y;               // (MOST_ROWS, BENCH_N)
     uint8_t *scratch;
@@ -79,6 +80,17 @@ static void random_row(float *x, int n, uint32_t sequence, uint32_t position) {
 
 /* ---- linear data ---- */
 
+/* Any bytes are blocks of the types that have no quantiser; scales that are no numbers cost what
+ * others do. */
+static void random_bytes(uint8_t *p, size_t n, uint32_t position) {
+    struct rng_key key = {.seed = 1, .sequence = 4, .position = position, .purpose = RNG_TEST};
+    for (size_t i = 0; i < n; i += 16) {
+        uint32_t words[4];
+        rng_block(&key, i / 16, words);
+        memcpy(p + i, words, n - i < sizeof words ? n - i : sizeof words);
+    }
+}
+
 static bool make_weights(struct bench_weights *weights, enum dtype dtype) {
     if (weights->bytes) return true;
     float x[BENCH_N];
@@ -87,7 +99,10 @@ static bool make_weights(struct bench_weights *weights, enum dtype dtype) {
     size_t pattern = RANDOM_ROWS * weights->row_bytes;
     for (uint32_t r = 0; r < RANDOM_ROWS; r++) {
         random_row(x, BENCH_N, 1, r);
-        dtype_quantize(dtype, x, weights->bytes + r * weights->row_bytes, BENCH_N);
+        for (int i = 0; i < BENCH_N && dtype == DTYPE_F8_E4M3; i++)
+            x[i] *= 448; // the range that scaled weights use
+        uint8_t *row = weights->bytes + r * weights->row_bytes;
+        if (!dtype_quantize(dtype, x, row, BENCH_N)) random_bytes(row, weights->row_bytes, r);
     }
     weights->n_matrix = (int)(BENCH_WEIGHT_BYTES / (BENCH_N * weights->row_bytes));
     size_t n_row = (size_t)weights->n_matrix * BENCH_N;
@@ -180,14 +195,17 @@ static bool make_data(struct bench_data *data, const struct kernel_table *ref, s
     }
     data->y = alloc64((size_t)MOST_ROWS * BENCH_N * sizeof *data->y);
     data->scratch = alloc64(scratch);
+    data->scale = alloc64(BENCH_N / F8_SCALE_BLOCK * sizeof *data->scale);
+    for (int i = 0; data->scale && i < BENCH_N / F8_SCALE_BLOCK; i++)
+        data->scale[i] = 1.0f / 448;
     data->row = alloc64(BENCH_N * sizeof(float));
     data->seen = alloc64(sizeof *data->seen);
     data->m = alloc64(MOST_QUERIES * sizeof *data->m);
     data->l = alloc64(MOST_QUERIES * sizeof *data->l);
     data->o = alloc64((size_t)MOST_QUERIES * HEAD_DIM * sizeof *data->o);
     data->scores = alloc64((size_t)MOST_QUERIES * KV_CHUNK * sizeof *data->scores);
-    ok = ok && data->y && data->scratch && data->row && data->seen && data->m && data->l &&
-         data->o && data->scores;
+    ok = ok && data->y && data->scratch && data->scale && data->row && data->seen && data->m &&
+         data->l && data->o && data->scores;
     for (int kind = 0; ok && kind < ATTN_COUNT; kind++)
         ok = make_attention(data, (enum attn_kind)kind);
     ok = ok && make_states(data);
@@ -212,6 +230,7 @@ static void free_data(struct bench_data *data) {
     }
     free(data->y);
     free(data->scratch);
+    free(data->scale);
     free(data->row);
     free(data->seen);
     free(data->m);
@@ -338,14 +357,24 @@ static void add_stream(struct bench_items *items, size_t ahead) {
     add_item(items, &item);
 }
 
-/* The arithmetic that bounds a product of these forms; bf16 pairs cost what two f32 fma do where
- * there is no VDPBF16PS. */
+/* The arithmetic that bounds a product of these forms, that of a type with as many scales a block;
+ * bf16 pairs cost what two f32 fma do where there is no VDPBF16PS. */
 static int linear_ceiling(enum kernel_level level, enum dtype dtype, enum xfmt xfmt) {
     if (!level_peaks(level)) return BENCH_NO_CEILING;
     switch (dtype) {
-    case DTYPE_Q8_0: return PEAK_Q8_0;
-    case DTYPE_Q4_K: return PEAK_Q4_K;
-    case DTYPE_Q6_K: return PEAK_Q6_K;
+    case DTYPE_Q8_0:
+    case DTYPE_IQ4_NL:
+    case DTYPE_MXFP4: return PEAK_Q8_0;
+    case DTYPE_Q4_K:
+    case DTYPE_IQ4_XS:
+    case DTYPE_IQ3_XXS:
+    case DTYPE_IQ3_S:
+    case DTYPE_IQ2_XXS:
+    case DTYPE_IQ1_S: return PEAK_Q4_K;
+    case DTYPE_Q6_K:
+    case DTYPE_IQ2_XS:
+    case DTYPE_IQ2_S:
+    case DTYPE_IQ1_M: return PEAK_Q6_K;
     default: break;
     }
     return xfmt == XFMT_BF16 && level_peaks(level)[PEAK_BF16].run ? PEAK_BF16 : PEAK_F32;
@@ -369,6 +398,7 @@ static void add_linear(struct bench_items *items, enum kernel_level level,
         .w = weights->bytes,
         .w_stride = weights->row_bytes,
         .n_in = BENCH_N,
+        .scale = data->scale,
         .x = data->x[xfmt],
         .x_stride = xrow_layout(xfmt, BENCH_N).bytes,
         .n_rows = rows,

@@ -10,6 +10,7 @@
  * attn_finish; linear_t, attn_values: the slots of these names; recur: recurrent mixers. */
 void ref_fill_linear(struct kernel_table *table);
 void ref_fill_linear_q(struct kernel_table *table);
+void ref_fill_linear_f8(struct kernel_table *table);
 void ref_fill_xconv(struct kernel_table *table);
 void ref_fill_rows(struct kernel_table *table);
 void ref_fill_route(struct kernel_table *table);

@@ -34,6 +34,9 @@ struct linear_args {
     const uint8_t *w;       // (n_out, n_in), rows of w_stride bytes; may be unaligned
     size_t w_stride;        // bytes
     int n_in;               // a multiple of the weight type's block
+    const float *scale;     // F8_E4M3: one for 128 x 128 weights (F8_SCALE_BLOCK), rows of them from
+                            // output 0 on, smaller at both edges. NULL for other types
+    size_t scale_stride;    // floats from one row of scales to the next
     const uint8_t *x;       // (n_rows, n_in) in the body's xfmt (tensor/xrow.h), 64-aligned
     size_t x_stride;        // bytes, a multiple of 64
     int n_rows;             // > 0
@@ -51,7 +54,19 @@ struct linear_args {
     X(DTYPE_BF16, XFMT_BF16, "bf16")                                                               \
     X(DTYPE_Q8_0, XFMT_Q8_32, "q8_0")                                                              \
     X(DTYPE_Q4_K, XFMT_Q8_256, "q4_k")                                                             \
-    X(DTYPE_Q6_K, XFMT_Q8_256, "q6_k")
+    X(DTYPE_Q6_K, XFMT_Q8_256, "q6_k")                                                             \
+    X(DTYPE_IQ4_NL, XFMT_Q8_32, "iq4_nl")                                                          \
+    X(DTYPE_IQ4_XS, XFMT_Q8_256, "iq4_xs")                                                         \
+    X(DTYPE_MXFP4, XFMT_Q8_32, "mxfp4")                                                            \
+    X(DTYPE_IQ2_XXS, XFMT_Q8_256, "iq2_xxs")                                                       \
+    X(DTYPE_IQ2_XS, XFMT_Q8_256, "iq2_xs")                                                         \
+    X(DTYPE_IQ2_S, XFMT_Q8_256, "iq2_s")                                                           \
+    X(DTYPE_IQ3_XXS, XFMT_Q8_256, "iq3_xxs")                                                       \
+    X(DTYPE_IQ3_S, XFMT_Q8_256, "iq3_s")                                                           \
+    X(DTYPE_IQ1_S, XFMT_Q8_256, "iq1_s")                                                           \
+    X(DTYPE_IQ1_M, XFMT_Q8_256, "iq1_m")                                                           \
+    X(DTYPE_F8_E4M3, XFMT_F32, "f8_f32")                                                           \
+    X(DTYPE_F8_E4M3, XFMT_BF16, "f8")
 
 typedef void linear_fn(const struct linear_args *args);
 
@@ -70,6 +85,8 @@ struct linear_t_args {
     const uint8_t *w; // (.., n_out), rows of w_stride bytes; may be unaligned
     size_t w_stride;  // bytes
     enum dtype dtype; // any that linear steps multiply
+    const float *scale; // F8_E4M3: as in linear_args, from row 0 of w on
+    size_t scale_stride;
     int row0, n_in;   // rows row0 .. row0 + n_in-1 of w
     int out0, out1;   // columns to compute: multiples of the type's block, out0 < out1
     const float *x;   // (n_rows, n_in), x_stride floats between rows

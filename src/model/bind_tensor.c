@@ -139,7 +139,8 @@ static enum jl_status widen(struct binder *b, const struct tensor_info *t,
                             const struct target *target, struct weight *w) {
     int64_t n = target->n_out * target->n_in;
     size_t skipped = 0;
-    if (dtype_row(t->dtype)->block != 1 || dtype_row(t->dtype)->x_f32 == XFMT_NONE)
+    if (dtype_row(t->dtype)->block != 1 || dtype_row(t->dtype)->x_f32 == XFMT_NONE ||
+        t->dtype == DTYPE_F8_E4M3)
         return jl_fail(b->err, JL_ERR_UNSUPPORTED,
                        "%s: tensor '%s' is %s; it must be F32, F16 or BF16", t->file, t->name,
                        dtype_name(t->dtype));
@@ -171,6 +172,38 @@ static enum jl_status turn(struct binder *b, struct weight *w) {
     return JL_OK;
 }
 
+/* The scales of an FP8 matrix, widened to f32: tensor "NAME_scale_inv", which multiplies. */
+static enum jl_status bind_scales(struct binder *b, const struct tensor_info *t,
+                                  const struct target *target, struct weight *w) {
+    char name[BIND_NAME + 16];
+    const int64_t side = F8_SCALE_BLOCK, n_out = target->n_out;
+    int64_t rows = (n_out * target->parts + side - 1) / side;
+    int64_t cols = (target->n_in + side - 1) / side, first = n_out * target->source->part / side;
+    if (target->source->role == ROLE_TOK_EMBD || target->together ||
+        (target->parts > 1 && n_out % side))
+        return jl_fail(b->err, JL_ERR_UNSUPPORTED,
+                       "%s: tensor '%s' is F8_E4M3, which is read in matrices that are each their "
+                       "own, and not in token embeddings",
+                       t->file, t->name);
+    snprintf(name, sizeof name, "%s_scale_inv", t->name);
+    const struct tensor_info *s = model_file_find(b->model->file, name);
+    if (!s)
+        return jl_fail(b->err, JL_ERR_FORMAT,
+                       "%s: tensor '%s' is F8_E4M3, but its scales '%s' are missing", t->file,
+                       t->name, name);
+    JL_TRY(check_shape(b, s, &(struct shape){.n = 2, .dim = {rows, cols}}));
+    if (s->dtype != DTYPE_F32 && s->dtype != DTYPE_BF16)
+        return jl_fail(b->err, JL_ERR_UNSUPPORTED, "%s: tensor '%s' is %s; scales are F32 or BF16",
+                       s->file, s->name, dtype_name(s->dtype));
+    float *copy = arena_calloc(&b->model->arena, (size_t)(rows * cols), sizeof *copy);
+    if (!copy) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for tensor '%s'", s->name);
+    dtype_dequantize(s->dtype, s->data, copy, rows * cols);
+    b->claimed[s - b->model->file->tensors] = true;
+    w->scale = copy + first * cols;
+    w->scale_stride = (size_t)cols;
+    return JL_OK;
+}
+
 static enum jl_status bind_one(struct binder *b, const struct tensor_info *t,
                                const struct target *target, struct weight *w) {
     struct shape want = shape_of(target);
@@ -191,7 +224,7 @@ static enum jl_status bind_one(struct binder *b, const struct tensor_info *t,
                        dtype_name(t->dtype));
     if (target->n_head) w->n_out *= target->n_head; // one head's rows under the other's
     w->data = t->data + (size_t)target->source->part * (size_t)target->n_out * w->stride;
-    return JL_OK;
+    return t->dtype == DTYPE_F8_E4M3 ? bind_scales(b, t, target, w) : JL_OK;
 }
 
 /* ---- experts ---- */
@@ -207,8 +240,12 @@ static enum jl_status bind_experts(struct binder *b, const struct target *target
     size_t n = (size_t)target->n_expert;
     size_t apart = (size_t)target->parts * (size_t)target->n_out * w->stride;
     const uint8_t **experts = arena_calloc(&b->model->arena, n, sizeof *experts);
-    if (!experts) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for expert tables");
+    const float **scales = NULL;
+    if (w->scale) scales = arena_calloc(&b->model->arena, n, sizeof *scales);
+    if (!experts || (w->scale && !scales))
+        return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for expert tables");
     experts[0] = w->data;
+    if (scales) scales[0] = w->scale;
     for (int e = 1; e < target->n_expert; e++) {
         char name[BIND_NAME];
         struct weight one;
@@ -225,8 +262,10 @@ static enum jl_status bind_experts(struct binder *b, const struct target *target
                            "%s: tensor '%s' is %s, but that of expert 0 is %s", t->file, name,
                            dtype_name(one.dtype), dtype_name(w->dtype));
         experts[e] = one.data;
+        if (scales) scales[e] = one.scale;
     }
     w->experts = experts;
+    w->expert_scales = scales;
     w->n_expert = target->n_expert;
     return JL_OK;
 }

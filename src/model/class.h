@@ -22,7 +22,7 @@ struct class_request {
     const char *kv;  // "f32", "f16" or "bf16"
 };
 
-/* has_bf16: some linear weight is BF16, which makes act bf16 the default. */
+/* has_bf16: some linear weight is BF16 or FP8, which makes act bf16 the default. */
 enum jl_status class_resolve(const struct class_request *request, bool has_bf16,
                              struct numeric_class *out, struct jl_error *err);
 /* "act=f32,kv=f16,mla=latent,rules=v1-draft" */

@@ -15,8 +15,10 @@ static enum jl_status acquire(const struct expert_store *store, int layer, const
     (void)err;
     for (int part = 0; part < EXPERT_PARTS; part++) {
         const struct weight *w = model_weight(model_of(store), roles[part], layer);
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             out[i].part[part] = w->experts[ids[i]];
+            out[i].scale[part] = w->expert_scales ? w->expert_scales[ids[i]] : NULL;
+        }
     }
     return JL_OK;
 }

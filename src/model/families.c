@@ -5,10 +5,8 @@
 #include "model/model.h"
 
 const struct family *const model_families[] = {
-    &family_deepseek_v2, &family_deepseek_v3, &family_glm4,
-    &family_glm4_moe,    &family_llama,       &family_qwen2,
-    &family_qwen3,       &family_qwen3_moe,   &family_qwen3_next,
-    NULL};
+    &family_deepseek_v2, &family_deepseek_v3, &family_glm4,      &family_glm4_moe,   &family_llama,
+    &family_qwen2,       &family_qwen3,       &family_qwen3_moe, &family_qwen3_next, NULL};
 
 static bool same(const struct meta *value, const char *text) {
     return value->kind == META_STRING && value->as.s.len == strlen(text) &&

@@ -21,6 +21,39 @@ enum jl_status hparams_refuse(const struct model_file *file, const char *key,
                    meta_kind_name(value->kind), supported);
 }
 
+/* FP8 with a scale for each 128 x 128 weights is the one kind of quantised folder. How the model's
+ * own engine rounds activations at run time ("dynamic") does not touch what is stored. */
+static enum jl_status check_quantization(struct model_file *file, struct meta *config,
+                                         struct jl_error *err) {
+    static const char *const keys[][2] = {
+        {"quant_method", "fp8"}, {"fmt", "e4m3"}, {"activation_scheme", "dynamic"}};
+    if (config->kind != META_OBJECT)
+        return hparams_refuse(file, "quantization_config", config, "an object", err);
+    if (!meta_find(config, keys[0][0]))
+        return jl_fail(err, JL_ERR_FORMAT, "%s: 'quantization_config' has no quant_method",
+                       file->path);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char name[64];
+        const struct meta *value = meta_find(config, keys[i][0]);
+        snprintf(name, sizeof name, "quantization_config.%s", keys[i][0]);
+        if (value && !hparams_is_text(value, keys[i][1]))
+            return hparams_refuse(file, name, value, keys[i][1], err);
+    }
+    struct meta *block = meta_find(config, "weight_block_size");
+    struct meta_iter iter = {.array = block};
+    struct meta item;
+    int n = 0;
+    bool fits = block && block->kind == META_ARRAY;
+    for (; fits && meta_iter_next(&iter, &item); n++)
+        fits = item.kind == META_INT && item.as.i == F8_SCALE_BLOCK;
+    if (!fits || n != 2)
+        return jl_fail(err, JL_ERR_UNSUPPORTED,
+                       "%s: 'quantization_config.weight_block_size' is not [128, 128], the only "
+                       "size that is supported",
+                       file->path);
+    return JL_OK;
+}
+
 static enum jl_status check_hf(struct model_file *file, const struct family *family,
                                struct jl_error *err) {
     struct meta *config = file->meta, *value;
@@ -29,9 +62,7 @@ static enum jl_status check_hf(struct model_file *file, const struct family *fam
         !hparams_is_text(value, "swish"))
         return hparams_refuse(file, "hidden_act", value, "silu", err);
     value = meta_find(config, "quantization_config");
-    if (value && value->kind != META_NULL)
-        return hparams_refuse(file, "quantization_config", value,
-                              "F32, F16 and BF16 weights without one", err);
+    if (value && value->kind != META_NULL) JL_TRY(check_quantization(file, value, err));
     value = meta_find(config, "use_sliding_window");
     if (value && value->kind != META_NULL && !(value->kind == META_BOOL && !value->as.b))
         return hparams_refuse(file, "use_sliding_window", value, "false", err);

@@ -2,12 +2,13 @@
 
 #include <stdlib.h>
 
-/* act bf16 is the default when some matrix is BF16. */
+/* act bf16 is the default when some matrix is BF16 or FP8. */
 static bool has_bf16_matrix(const struct model *model) {
     for (int layer = 0; layer <= hparams_n_block(&model->hp); layer++)
         for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
             const struct weight *w = &model->weights[(size_t)layer * ROLE_COUNT + (size_t)role];
-            if (w->data && w->dtype == DTYPE_BF16 && w->n_out > 1) return true;
+            bool wants_bf16 = w->dtype == DTYPE_BF16 || w->dtype == DTYPE_F8_E4M3;
+            if (w->data && wants_bf16 && w->n_out > 1) return true;
         }
     return false;
 }

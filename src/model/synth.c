@@ -60,7 +60,12 @@ static bool parse_type(const char *text, struct synth_type *out) {
         out->dtype = DTYPE_Q4_K;
         return true;
     }
-    return dtype_from_name(text, &out->dtype) && dtype_row(out->dtype)->x_f32 != XFMT_NONE;
+    if (!dtype_from_name(text, &out->dtype)) return false;
+    const struct dtype_row *row = dtype_row(out->dtype);
+    uint8_t block[256];
+    static const float zeros[256];
+    return row->gguf >= 0 && row->x_f32 != XFMT_NONE &&
+           dtype_quantize(out->dtype, zeros, block, row->block); // some types have no quantiser
 }
 
 /* llama.cpp's Q4_K_M gives the more sensitive matrices of these layers more bits. */

@@ -36,6 +36,10 @@ void dtype_dequantize(enum dtype dtype, const void *row, float *y, int64_t n) {
         for (int64_t i = 0; i < n; i++)
             y[i] = f32_from_bf16((uint16_t)(p[2 * i] | p[2 * i + 1] << 8));
         break;
+    case DTYPE_F8_E4M3:
+        for (int64_t i = 0; i < n; i++)
+            y[i] = f32_from_f8_e4m3(p[i]);
+        break;
     default: dequantize_blocks(dtype, p, y, n); break;
     }
 }

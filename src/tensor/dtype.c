@@ -78,6 +78,13 @@ float f32_from_f16(uint16_t h) {
     return from_bits(sign | (exponent + 112u) << 23 | mantissa << 13);
 }
 
+/* Without the last `shift` bits, to nearest even. */
+static uint32_t round_off(uint32_t significand, uint32_t shift) {
+    uint32_t half = 1u << (shift - 1), kept = significand >> shift,
+             rest = significand & (2 * half - 1);
+    return kept + (rest > half || (rest == half && (kept & 1u)) ? 1u : 0u);
+}
+
 uint16_t f16_from_f32(float f) {
     uint32_t bits = bits_of(f), magnitude = bits & F32_ABS, sign = bits >> 16 & 0x8000u;
     if (magnitude > F32_INF) return (uint16_t)(sign | 0x7e00u);
@@ -91,10 +98,7 @@ uint16_t f16_from_f32(float f) {
         significand = (magnitude & 0x7fffffu) | 0x800000u;
         shift = 126u - (magnitude >> 23);
     }
-    uint32_t half = 1u << (shift - 1), kept = significand >> shift,
-             rest = significand & (2 * half - 1);
-    if (rest > half || (rest == half && (kept & 1u))) kept++;
-    return (uint16_t)(sign | kept);
+    return (uint16_t)(sign | round_off(significand, shift));
 }
 
 float f32_from_bf16(uint16_t h) { return from_bits((uint32_t)h << 16); }
@@ -104,4 +108,34 @@ uint16_t bf16_from_f32(float f) {
     if (magnitude > F32_INF) return (uint16_t)(bits >> 16 | 0x40u); // NaN stays one, made quiet
     if (magnitude < 0x00800000u) return (uint16_t)(bits >> 16 & 0x8000u);
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+float f32_from_f8_e4m3(uint8_t code) {
+    uint32_t sign = (uint32_t)(code & 0x80u) << 24, exponent = code >> 3 & 15u,
+             mantissa = code & 7u;
+    if ((code & 0x7fu) == 0x7fu) return from_bits(sign | 0x7fc00000u);
+    if (exponent > 0) return from_bits(sign | (exponent + 120u) << 23 | mantissa << 20);
+    if (mantissa == 0) return from_bits(sign);
+    int shift = __builtin_clz(mantissa) - 28; // moves the leading bit to bit 3
+    return from_bits(sign | (121u - (uint32_t)shift) << 23 | (mantissa << shift & 7u) << 20);
+}
+
+uint8_t f8_e4m3_from_f32(float f) {
+    uint32_t bits = bits_of(f), magnitude = bits & F32_ABS, sign = bits >> 24 & 0x80u;
+    if (magnitude > 0x43e80000u) return (uint8_t)(sign | 0x7fu); // past 464: no number left
+    uint32_t significand, shift;
+    if (magnitude >= 0x3c800000u) { // a normal f8: rebias, then drop 20 bits
+        significand = magnitude - 0x3c000000u;
+        shift = 20;
+    } else {
+        if (magnitude < 0x3a800000u) return (uint8_t)sign; // below half the smallest denormal
+        significand = (magnitude & 0x7fffffu) | 0x800000u;
+        shift = 141u - (magnitude >> 23);
+    }
+    return (uint8_t)(sign | round_off(significand, shift));
+}
+
+float f32_from_e8m0_half(uint8_t e) {
+    if (e == 255) return from_bits(0x7fc00000u);
+    return from_bits(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23);
 }

@@ -24,6 +24,17 @@ enum xfmt { XFMT_NONE, XFMT_F32, XFMT_BF16, XFMT_Q8_32, XFMT_Q8_256, XFMT_COUNT 
     X(DTYPE_Q8_0, "Q8_0", 8, NULL, 32, 34, XFMT_Q8_32, XFMT_Q8_32)                                 \
     X(DTYPE_Q4_K, "Q4_K", 12, NULL, 256, 144, XFMT_Q8_256, XFMT_Q8_256)                            \
     X(DTYPE_Q6_K, "Q6_K", 14, NULL, 256, 210, XFMT_Q8_256, XFMT_Q8_256)                            \
+    X(DTYPE_IQ4_NL, "IQ4_NL", 20, NULL, 32, 18, XFMT_Q8_32, XFMT_Q8_32)                            \
+    X(DTYPE_IQ4_XS, "IQ4_XS", 23, NULL, 256, 136, XFMT_Q8_256, XFMT_Q8_256)                        \
+    X(DTYPE_MXFP4, "MXFP4", 39, NULL, 32, 17, XFMT_Q8_32, XFMT_Q8_32)                              \
+    X(DTYPE_IQ2_XXS, "IQ2_XXS", 16, NULL, 256, 66, XFMT_Q8_256, XFMT_Q8_256)                       \
+    X(DTYPE_IQ2_XS, "IQ2_XS", 17, NULL, 256, 74, XFMT_Q8_256, XFMT_Q8_256)                         \
+    X(DTYPE_IQ2_S, "IQ2_S", 22, NULL, 256, 82, XFMT_Q8_256, XFMT_Q8_256)                           \
+    X(DTYPE_IQ3_XXS, "IQ3_XXS", 18, NULL, 256, 98, XFMT_Q8_256, XFMT_Q8_256)                       \
+    X(DTYPE_IQ3_S, "IQ3_S", 21, NULL, 256, 110, XFMT_Q8_256, XFMT_Q8_256)                          \
+    X(DTYPE_IQ1_S, "IQ1_S", 19, NULL, 256, 50, XFMT_Q8_256, XFMT_Q8_256)                           \
+    X(DTYPE_IQ1_M, "IQ1_M", 29, NULL, 256, 56, XFMT_Q8_256, XFMT_Q8_256)                           \
+    X(DTYPE_F8_E4M3, "F8_E4M3", -1, "F8_E4M3", 1, 1, XFMT_F32, XFMT_BF16)                          \
     X(DTYPE_F64, "F64", 28, "F64", 1, 8, XFMT_NONE, XFMT_NONE)                                     \
     X(DTYPE_I64, "I64", 27, "I64", 1, 8, XFMT_NONE, XFMT_NONE)                                     \
     X(DTYPE_I32, "I32", 26, "I32", 1, 4, XFMT_NONE, XFMT_NONE)                                     \
@@ -63,9 +74,17 @@ float f32_from_f16(uint16_t h);
 uint16_t f16_from_f32(float f);
 float f32_from_bf16(uint16_t h);
 uint16_t bf16_from_f32(float f); // denormals become signed zeros, as VCVTNEPS2BF16 does
+/* F8 E4M3 of the OCP 8-bit floating point specification 1.0: no infinity, the largest number is
+ * 448, 0x7f and 0xff are NaN; what rounds past 448 becomes NaN. */
+#define F8_SCALE_BLOCK 128 // rows, and columns, of a matrix of F8_E4M3 that share a scale
+float f32_from_f8_e4m3(uint8_t code);
+uint8_t f8_e4m3_from_f32(float f);
+/* E8M0 of the OCP Microscaling Formats specification 1.0, halved: 2^(e - 128); 255 is NaN. */
+float f32_from_e8m0_half(uint8_t e);
 
 /* Reference dequantise of n elements (a multiple of the block) into y. The value of a K-quant
- * element is (d*scale)*q - dmin*min with every product rounded in that order. */
+ * element is (d*scale)*q - dmin*min with every product rounded in that order. F8_E4M3: without the
+ * scales that lie beside the matrix. */
 void dtype_dequantize(enum dtype dtype, const void *row, float *y, int64_t n);
 
 /* Reference quantise of n elements, round to nearest; simple per-block search, no importance

@@ -33,6 +33,10 @@ bool dtype_quantize(enum dtype dtype, const float *x, void *row, int64_t n) {
             memcpy(p + 2 * i, &bits, sizeof bits);
         }
         return true;
+    case DTYPE_F8_E4M3:
+        for (int64_t i = 0; i < n; i++)
+            p[i] = f8_e4m3_from_f32(x[i]);
+        return true;
     default: return quantize_blocks(dtype, x, p, n);
     }
 }

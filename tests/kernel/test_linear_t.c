@@ -24,7 +24,7 @@ enum { N_TYPE = sizeof types / sizeof types[0] };
 
 struct operands {
     struct linear_t_args args;
-    struct guarded w, x, want, y;
+    struct guarded w, x, scale, want, y;
     size_t y_floats;
 };
 
@@ -39,6 +39,17 @@ static void weight_row(struct rnd *rnd, enum dtype dtype, enum flavour flavour, 
     for (size_t i = 0; i < bytes && !quantised; i++)
         row[i] = (uint8_t)rnd_u32(rnd);
     free(values);
+}
+
+static void f8_scales(struct operands *o, enum flavour flavour, struct rnd *rnd) {
+    size_t cols = (size_t)(o->args.out1 + F8_SCALE_BLOCK - 1) / F8_SCALE_BLOCK;
+    int end = o->args.row0 + o->args.n_in;
+    size_t rows = (size_t)(end + F8_SCALE_BLOCK - 1) / F8_SCALE_BLOCK;
+    size_t stride = cols + (size_t)rnd_int(rnd, 0, 3), n = (rows - 1) * stride + cols;
+    o->scale = guarded_alloc(n * sizeof(float));
+    data_fill(rnd, flavour, o->scale.data, n);
+    o->args.scale = o->scale.data;
+    o->args.scale_stride = stride;
 }
 
 /* Rows of w before the first and behind the last one taken do not exist. */
@@ -67,12 +78,14 @@ static struct operands operands_make(enum dtype dtype, int n_in, int n_out, int 
     data_fill(rnd, flavour, o.x.data, x_floats);
     o.args.w = (const uint8_t *)((uintptr_t)o.w.data - (size_t)o.args.row0 * o.args.w_stride);
     o.args.x = o.x.data;
+    if (dtype == DTYPE_F8_E4M3) f8_scales(&o, flavour, rnd);
     return o;
 }
 
 static void operands_free(struct operands *o) {
     guarded_free(&o->w);
     guarded_free(&o->x);
+    guarded_free(&o->scale);
     guarded_free(&o->want);
     guarded_free(&o->y);
 }
@@ -163,6 +176,10 @@ static void test_rule(void **state) {
         for (size_t i = 0; i < N_IN; i++) {
             float w[N_OUT];
             dtype_dequantize(types[k], (uint8_t *)o.w.data + i * o.args.w_stride, w, N_OUT);
+            size_t row = (size_t)o.args.row0 + i;
+            for (size_t j = 0; o.args.scale && j < N_OUT; j++)
+                w[j] *=
+                    o.args.scale[row / F8_SCALE_BLOCK * o.args.scale_stride + j / F8_SCALE_BLOCK];
             for (size_t r = 0; r < N_ROWS; r++)
                 for (size_t j = 0; j < N_OUT; j++) {
                     float *y = &want[r * o.args.y_stride + j];

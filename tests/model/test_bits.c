@@ -32,6 +32,7 @@ static const struct model_case models[] = {
     {"tests/golden/deepseek-v2-lite", "tests/golden/deepseek-v2-lite/tokens.json"},
     {"tests/golden/deepseek-v3", "tests/golden/deepseek-v3/tokens.json"},
     {"tests/golden/qwen3-next", "tests/golden/qwen3-next/tokens.json"},
+    {"tests/golden/deepseek-v3-fp8", "tests/golden/deepseek-v3-fp8/tokens.json"},
     {"tests/golden/gguf/tiny-llama.f32.gguf", "tests/golden/llama/tokens.json"},
     {"tests/golden/gguf/tiny-qwen2.f32.gguf", "tests/golden/qwen2/tokens.json"},
     {"tests/golden/gguf/small-llama.q8_0.gguf", "tests/golden/llama/tokens.json"},

@@ -27,6 +27,7 @@ static const char *const folders[] = {"llama",
                                       "deepseek-v2",
                                       "deepseek-v2-lite",
                                       "deepseek-v3",
+                                      "deepseek-v3-fp8",
                                       "glm4-moe",
                                       "qwen3-next"};
 #define N_FOLDER (sizeof folders / sizeof folders[0])
@@ -247,8 +248,8 @@ static void test_gguf_kl(void **state) {
     static const struct {
         const char *dir, *type;
     } files[] = {
-        {GGUF, "q8_0"},  {GGUF, "q6_k"},  {GGUF, "q4_k_m"},
-        {SHARED, "f32"}, {SHARED, "f16"}, {SHARED, "bf16"},
+        {GGUF, "q8_0"},  {GGUF, "q6_k"},   {GGUF, "q4_k_m"},   {SHARED, "f32"},
+        {SHARED, "f16"}, {SHARED, "bf16"}, {SHARED, "iq4_nl"}, {SHARED, "iq4_xs"},
     };
     json_error_t where;
     json_t *limits = json_load_file(GGUF "/small-llama.kl.json", 0, &where);

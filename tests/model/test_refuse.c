@@ -307,19 +307,78 @@ static void test_deepseek_gguf(void **state) {
     expect(gguf, JL_ERR_UNSUPPORTED, "expert_gating_func");
 }
 
+#define FP8 "\"quantization_config\": {\"quant_method\": \"fp8\", "
+#define BLOCKS "\"weight_block_size\": [128, 128]"
+
+static void test_fp8_config(void **state) {
+    (void)state;
+    static const struct {
+        const char *members; // of quantization_config, after the method
+        enum jl_status status;
+        const char *named;
+    } cases[] = {
+        {BLOCKS "}", JL_OK, NULL},
+        {"\"modules_to_not_convert\": [\"lm_head\"], " BLOCKS "}", JL_OK, NULL},
+        {"\"fmt\": \"e5m2\", " BLOCKS "}", JL_ERR_UNSUPPORTED, "quantization_config.fmt"},
+        {"\"activation_scheme\": \"static\", " BLOCKS "}", JL_ERR_UNSUPPORTED, "activation_scheme"},
+        {"\"weight_block_size\": [64, 128]}", JL_ERR_UNSUPPORTED, "weight_block_size"},
+        {"\"weight_block_size\": [128]}", JL_ERR_UNSUPPORTED, "weight_block_size"},
+        {"\"weight_block_size\": [128, 128, 128]}", JL_ERR_UNSUPPORTED, "weight_block_size"},
+        {"\"weight_block_size\": null}", JL_ERR_UNSUPPORTED, "weight_block_size"},
+        {"\"fmt\": \"e4m3\"}", JL_ERR_UNSUPPORTED, "weight_block_size"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char to[256];
+        snprintf(to, sizeof to, "\"silu\", " FP8 "%s", cases[i].members);
+        make_hf(&plain, hf);
+        edit_config("\"silu\"", to);
+        expect(hf, cases[i].status, cases[i].named);
+    }
+    make_hf(&plain, hf);
+    edit_config("\"silu\"", "\"silu\", \"quantization_config\": {" BLOCKS "}");
+    expect(hf, JL_ERR_FORMAT, "quant_method");
+    make_hf(&plain, hf);
+    edit_config("\"silu\"", "\"silu\", \"quantization_config\": 8");
+    expect(hf, JL_ERR_UNSUPPORTED, "quantization_config");
+}
+
+static void test_fp8_scales(void **state) {
+    (void)state;
+#define SCALES "layers.1.self_attn.q_proj.weight_scale_inv"
+    char file[640];
+    struct make_model spec = {"llama", 2,     200,           48,   4,    2, 50, 64, false,
+                              false,   false, DTYPE_F8_E4M3, NULL, NULL, 9, 1};
+    snprintf(file, sizeof file, "%s/model.safetensors", hf);
+    make_hf(&spec, hf);
+    expect(hf, JL_OK, NULL);
+    edit_config("\"quantization_config\"", "\"quantization_konfig\""); // the tensors say it too
+    expect(hf, JL_OK, NULL);
+    rename_in_file(file, SCALES, "layers.1.self_attn.q_proj.weight_scale_inw");
+    expect(hf, JL_ERR_FORMAT, SCALES);
+    rename_in_file(file, "layers.1.self_attn.k_proj.weight_scale_inv", SCALES); // 1 x 2, not 2 x 2
+    expect(hf, JL_ERR_FORMAT, SCALES);
+    make_hf(&spec, hf);
+    rename_in_file(file, SCALES "\":{\"dtype\":\"F32\"", SCALES "\":{\"dtype\":\"I32\"");
+    expect(hf, JL_ERR_UNSUPPORTED, SCALES);
+    spec.tied = true;
+    make_hf(&spec, hf);
+    expect(hf, JL_ERR_UNSUPPORTED, "embed_tokens");
+#undef SCALES
+}
+
 static void test_class(void **state) {
     (void)state;
     struct jl_error err = {0};
     struct model *model;
     char name[CLASS_NAME_BYTES];
     struct make_model spec = plain;
-    for (int i = 0; i < 3; i++) {
-        static const enum dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+    for (int i = 0; i < 4; i++) {
+        static const enum dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_F8_E4M3};
         spec.dtype = types[i];
         make_hf(&spec, hf);
         assert_int_equal(model_load(hf, NULL, &model, &err), JL_OK);
         class_name(&model->cls, name);
-        assert_string_equal(name, i == 2 ? "act=bf16,kv=bf16,mla=latent,rules=v1-draft"
+        assert_string_equal(name, i >= 2 ? "act=bf16,kv=bf16,mla=latent,rules=v1-draft"
                                          : "act=f32,kv=f16,mla=latent,rules=v1-draft");
         model_free(model);
     }
@@ -334,6 +393,8 @@ int main(void) {
         cmocka_unit_test(test_gguf_tensors), cmocka_unit_test(test_gguf_keys),
         cmocka_unit_test(test_class),        cmocka_unit_test(test_deepseek_edits),
         cmocka_unit_test(test_deepseek_mtp), cmocka_unit_test(test_deepseek_gguf),
+        cmocka_unit_test(test_fp8_config),   cmocka_unit_test(test_fp8_scales),
+        cmocka_unit_test(test_class),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);
 }

@@ -41,7 +41,7 @@ PRIVATE_FOLDERS = ["kernel/ref/", "kernel/cpu/", "backend/cpu/", "model/families
 # of arena.h), or one of these.
 PREFIXES = {
     "base": "jl_ size_ str_ sha256_",
-    "tensor": "f32_from_ f16_from_ bf16_from_ xfmt_",
+    "tensor": "f32_from_ f16_from_ bf16_from_ f8_e4m3_from_ xfmt_",
     "format": "json_",
     "kernel": "ref_ avx2_ avx512_",
     "text": "token_ spm_ bpe_ utf8_ chat_",

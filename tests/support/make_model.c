@@ -14,6 +14,7 @@
 #include "base/fmath.h"
 #include "base/rng.h"
 #include "model/model.h"
+#include "support/make_rows.h"
 
 #define MAX_TENSOR 2048
 
@@ -54,9 +55,26 @@ static void add_values(struct made *t, bool less_one, const struct rng_key *key,
     for (int64_t i = 0; i < n_row * cols; i++)
         t->values[i] = (is_norm && !less_one ? 1.0f : 0.0f) +
                        half * (2 * rng_uniform(key, from + (uint64_t)i) - 1);
-    for (int64_t r = 0; r < n_row; r++)
-        assert_true(
-            dtype_quantize(t->dtype, t->values + r * cols, t->data + (size_t)r * row_bytes, cols));
+    if (t->dtype != DTYPE_F8_E4M3) make_rows(t->dtype, t->values, n_row, cols, key, t->data);
+}
+
+/* Fills an FP8 matrix and adds its scales, at times in BF16. */
+static void add_f8(struct made_list *list, struct made *t) {
+    struct made *s = &list->item[list->n];
+    assert_in_range(list->n, 0, MAX_TENSOR - 1);
+    list->n++;
+    assert_true(strlen(t->name) + sizeof "_scale_inv" <= sizeof s->name);
+    strcat(strcpy(s->name, t->name), "_scale_inv");
+    s->dtype = list->n % 4 ? DTYPE_F32 : DTYPE_BF16;
+    s->n_dim = 2;
+    for (int i = 0; i < 2; i++)
+        s->dim[i] = (t->dim[i] + F8_SCALE_BLOCK - 1) / F8_SCALE_BLOCK;
+    int64_t n = s->dim[0] * s->dim[1];
+    s->values = calloc((size_t)n, sizeof(float));
+    make_f8_rows(t->values, t->dim[0], t->dim[1], t->data, s->values);
+    s->bytes = (size_t)n * (size_t)dtype_row(s->dtype)->bytes;
+    s->data = calloc(1, s->bytes);
+    assert_true(dtype_quantize(s->dtype, s->values, s->data, n));
 }
 
 /* rows 0: a vector, always F32. `experts`: NULL, or which ones this tensor holds. */
@@ -73,12 +91,14 @@ static void put(struct made_list *list, enum dtype dtype, int64_t rows, int64_t 
     list->n_value += first;
     snprintf(t->name, sizeof t->name, "%s", name);
     t->dtype = rows ? dtype : DTYPE_F32;
+    if (t->dtype == DTYPE_F8_E4M3 && strstr(name, "mlp.gate.")) t->dtype = DTYPE_BF16;
     if (experts && experts->n > 1) t->dim[t->n_dim++] = experts->n;
     if (rows) t->dim[t->n_dim++] = rows;
     t->dim[t->n_dim++] = cols;
     bool less_one = list->less_one && !strstr(name, "ssm_norm") && !strstr(name, "linear_attn");
     add_values(t, less_one, &key, experts ? (uint64_t)experts->from * (uint64_t)(rows * cols) : 0,
                n_row);
+    if (t->dtype == DTYPE_F8_E4M3) add_f8(list, t);
 }
 
 static void add(struct made_list *list, enum dtype dtype, int64_t rows, int64_t cols,
@@ -299,7 +319,7 @@ static void add_ffn(struct made_list *list, const struct make_model *s, bool ggu
 static void add_all(struct made_list *list, const struct make_model *s, bool gguf) {
     list->seed = s->seed;
     list->less_one = is_next(s);
-    add(list, s->dtype, s->n_vocab, s->n_embd,
+    add(list, s->dtype == DTYPE_F8_E4M3 && !s->tied ? DTYPE_BF16 : s->dtype, s->n_vocab, s->n_embd,
         gguf ? "token_embd.weight" : "model.embed_tokens.weight");
     add(list, s->dtype, 0, s->n_embd, gguf ? "output_norm.weight" : "model.norm.weight");
     if (!s->tied)
@@ -422,6 +442,9 @@ static void write_config(const struct make_model *s, const char *folder) {
             s->n_head, s->n_head_kv, s->head_dim);
     fprintf(f, "\"vocab_size\": %d, \"max_position_embeddings\": 2048, \"rms_norm_eps\": 1e-6, ",
             s->n_vocab);
+    if (s->dtype == DTYPE_F8_E4M3)
+        fprintf(f, "\"quantization_config\": {\"quant_method\": \"fp8\", \"fmt\": \"e4m3\", "
+                   "\"activation_scheme\": \"dynamic\", \"weight_block_size\": [128, 128]}, ");
     fprintf(f, "\"attention_bias\": %s, \"mlp_bias\": %s, ", s->attention_bias ? "true" : "false",
             s->mlp_bias ? "true" : "false");
     if (s->rope_scaling) fprintf(f, "\"rope_scaling\": %s, ", s->rope_scaling);

@@ -13,7 +13,7 @@ struct make_model {
     const char *family; // its name in src/model/families
     int n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab;
     bool tied, attention_bias, mlp_bias;
-    enum dtype dtype;         // of the matrices
+    enum dtype dtype; // of the matrices; F8_E4M3: folders; not routers, nor embeddings unless tied
     const char *rope_scaling; // a JSON value for the config, or NULL
     const char *extra;        // more config members, each followed by a comma, or NULL
     uint64_t seed;

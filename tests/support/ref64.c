@@ -4,9 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* F8_E4M3: the scales that belong to this matrix of w. */
+static const float *scales_of(const struct weight *w, const uint8_t *data) {
+    for (int e = 0; w->expert_scales && e < w->n_expert; e++)
+        if (w->experts[e] == data) return w->expert_scales[e];
+    return w->scale;
+}
+
 static float *widen(const struct weight *w, const uint8_t *data, int row) {
     float *out = calloc((size_t)w->n_in, sizeof *out);
+    const float *scale = scales_of(w, data);
     dtype_dequantize(w->dtype, data + (size_t)row * w->stride, out, w->n_in);
+    if (scale) scale += (size_t)(row / F8_SCALE_BLOCK) * w->scale_stride;
+    for (int k = 0; scale && k < w->n_in; k++)
+        out[k] *= scale[k / F8_SCALE_BLOCK];
     return out;
 }
 

@@ -8,6 +8,9 @@
 static double at(const struct weight *w, int row, int col) {
     float *values = calloc((size_t)w->n_in, sizeof *values);
     dtype_dequantize(w->dtype, w->data + (size_t)row * w->stride, values, w->n_in);
+    if (w->scale)
+        values[col] *= w->scale[(size_t)(row / F8_SCALE_BLOCK) * w->scale_stride +
+                                (size_t)(col / F8_SCALE_BLOCK)];
     double value = (double)values[col];
     free(values);
     return value;

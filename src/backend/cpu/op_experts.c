@@ -129,6 +129,8 @@ static void run_item(void *ctx, int item, int thread) {
         .w = order->views[active].part[step->part],
         .w_stride = step->w.stride,
         .n_in = step->w.n_in,
+        .scale = order->views[active].scale[step->part],
+        .scale_stride = step->w.scale_stride,
         .x = frame->reg[step->in] + (size_t)first * frame->stride[step->in],
         .x_stride = frame->stride[step->in],
         .n_rows = n_rows,

@@ -17,6 +17,8 @@ static void run_item(void *ctx, int item, int thread) {
         .w = step->w.data,
         .w_stride = step->w.stride,
         .n_in = step->w.n_in,
+        .scale = step->w.scale,
+        .scale_stride = step->w.scale_stride,
         .x = frame->reg[step->in],
         .x_stride = frame->stride[step->in],
         .n_rows = frame->n_row * step->slots,

@@ -5,19 +5,26 @@
  * many rows of x: it fills panels of weights and a block of x rows, both cut into `steps`, and then
  * every type is the same loop: acc = step(panel, x, acc). A step is one float; the BF16 pair rule
  * is a swap of the two floats of a pair in both operands, or on AVX-512, where x is bf16 too, the
- * pair itself is a step. Accumulators rest in y between blocks of k, which changes no bit. */
+ * pair itself is a step. Accumulators rest in y between blocks of k, which changes no bit. The
+ * chain of an F8 output starts afresh at each block of k that shares a scale, and is then one step
+ * of another chain. */
 #include "kernel/cpu/columns.h"
+#include "kernel/cpu/columns_f8.h"
 #include "kernel/fill.h"
 
-enum kind { KIND_F32, KIND_F16, KIND_BF16_F32, KIND_BF16 };
+enum kind { KIND_F32, KIND_F16, KIND_BF16_F32, KIND_BF16, KIND_F8_F32, KIND_F8 };
 
 /* ---- what the kinds are ---- */
 
-SIMD_INLINE int weight_bytes(enum kind kind) { return kind == KIND_F32 ? 4 : 2; }
-SIMD_INLINE int x_bytes(enum kind kind) { return kind == KIND_BF16 ? 2 : 4; }
-SIMD_INLINE bool is_paired(enum kind kind) { return kind == KIND_BF16_F32 || kind == KIND_BF16; }
+SIMD_INLINE bool is_scaled(enum kind kind) { return kind == KIND_F8_F32 || kind == KIND_F8; }
+SIMD_INLINE int weight_bytes(enum kind kind) {
+    return kind == KIND_F32 ? 4 : is_scaled(kind) ? 1 : 2;
+}
+SIMD_INLINE bool x_is_bf16(enum kind kind) { return kind == KIND_BF16 || kind == KIND_F8; }
+SIMD_INLINE int x_bytes(enum kind kind) { return x_is_bf16(kind) ? 2 : 4; }
+SIMD_INLINE bool is_paired(enum kind kind) { return kind >= KIND_BF16_F32; }
 /* Are gemm's steps pairs of bf16, or else floats? */
-SIMD_INLINE bool steps_pairs(enum kind kind) { return kind == KIND_BF16 && !SIMD_SPLITS_PAIRS; }
+SIMD_INLINE bool steps_pairs(enum kind kind) { return x_is_bf16(kind) && !SIMD_SPLITS_PAIRS; }
 /* Steps that n elements take. */
 SIMD_INLINE int step_count(enum kind kind, int n) {
     if (steps_pairs(kind)) return (n + 1) / 2;
@@ -30,6 +37,17 @@ SIMD_INLINE float x_at(const uint8_t *x, int k) {
     return value;
 }
 
+/* Scales of 16 outputs from o on, for elements of the block that holds k; outputs that do not exist
+ * may have any. */
+SIMD_INLINE v16 scales_at(const struct linear_args *args, int o, int k) {
+    const float *scale = args->scale + k / F8_SCALE_BLOCK;
+    int row = o / F8_SCALE_BLOCK, last = o + 15 < args->out1 ? o + 15 : args->out1 - 1;
+    v16 first = v16_set1(scale[(size_t)row * args->scale_stride]);
+    if (last / F8_SCALE_BLOCK == row) return first;
+    v16 second = v16_set1(scale[(size_t)(row + 1) * args->scale_stride]);
+    return v16_first_n(first, (row + 1) * F8_SCALE_BLOCK - o, second);
+}
+
 /* ---- gemv ---- */
 
 #define GEMV_ROWS 4
@@ -39,11 +57,60 @@ struct gemv_place {
     int k; // first element of the block
 };
 
+/* A pair of elements of each lane, of which only the even one may exist. */
+SIMD_INLINE void chain_floats(v16 even, v16 odd, bool whole, const struct gemv_place *at, int k,
+                              int rows, v16 acc[GEMV_ROWS]) {
+    COLUMNS_UNROLL
+    for (int r = 0; r < rows; r++) {
+        acc[r] = v16_fma(odd, whole ? v16_set1(x_at(at->x[r], k + 1)) : v16_zero(), acc[r]);
+        acc[r] = v16_fma(even, v16_set1(x_at(at->x[r], k)), acc[r]);
+    }
+}
+
+/* chain_column for weights of F8: two pairs a lane. */
+SIMD_INLINE void chain_f8(enum kind kind, v16i column, const struct gemv_place *at, int j, int n,
+                          int rows, v16 acc[GEMV_ROWS]) {
+    bool special = f8_special(column);
+    COLUMNS_UNROLL
+    for (int h = 0; h < 2; h++) {
+        if (2 * h >= n) continue;
+        int k = at->k + 4 * j + 2 * h;
+#if !SIMD_SPLITS_PAIRS
+        if (kind == KIND_F8) {
+            v16i w = special ? f8_any_pair(column, h) : f8_normal_pair(column, h);
+            COLUMNS_UNROLL
+            for (int r = 0; r < rows; r++) {
+                const uint16_t *pair = (const uint16_t *)(const void *)(at->x[r] + 2 * (size_t)k);
+                acc[r] = v16_dpbf16(acc[r], w, v16i_set1_pair(pair));
+            }
+            continue;
+        }
+#endif
+        v16 even = special ? f8_any(column, 2 * h) : f8_normal(column, 2 * h);
+        v16 odd = special ? f8_any(column, 2 * h + 1) : f8_normal(column, 2 * h + 1);
+        if (kind == KIND_F8_F32) {
+            chain_floats(even, odd, 2 * h + 1 < n, at, k, rows, acc);
+            continue;
+        }
+        COLUMNS_UNROLL
+        for (int r = 0; r < rows; r++) {
+            const uint16_t *pair = (const uint16_t *)(const void *)(at->x[r] + 2 * (size_t)k);
+            v16i x = v16i_set1_pair(pair);
+            acc[r] = v16_fma(odd, v16_pair_odd(x), acc[r]);
+            acc[r] = v16_fma(even, v16_pair_even(x), acc[r]);
+        }
+    }
+}
+
 /* The chains of `rows` rows of x over one dword column of weights, of which n elements exist. */
 SIMD_INLINE void chain_column(enum kind kind, v16i column, const struct gemv_place *at, int j,
                               int n, int rows, v16 acc[GEMV_ROWS]) {
     int k = at->k + (kind == KIND_F32 ? j : 2 * j);
     bool whole = n > 1;
+    if (is_scaled(kind)) {
+        chain_f8(kind, column, at, j, n, rows, acc);
+        return;
+    }
     if (kind == KIND_BF16) {
         COLUMNS_UNROLL
         for (int r = 0; r < rows; r++) {
@@ -61,10 +128,12 @@ SIMD_INLINE void chain_column(enum kind kind, v16i column, const struct gemv_pla
         even = v16_pair_even(column);
         odd = v16_pair_odd(column);
     }
+    if (kind == KIND_BF16_F32) {
+        chain_floats(even, odd, whole, at, k, rows, acc);
+        return;
+    }
     COLUMNS_UNROLL
     for (int r = 0; r < rows; r++) {
-        if (kind == KIND_BF16_F32)
-            acc[r] = v16_fma(odd, whole ? v16_set1(x_at(at->x[r], k + 1)) : v16_zero(), acc[r]);
         acc[r] = v16_fma(even, v16_set1(x_at(at->x[r], k)), acc[r]);
         if (kind == KIND_F16 && whole)
             acc[r] = v16_fma(odd, v16_set1(x_at(at->x[r], k + 1)), acc[r]);
@@ -83,6 +152,17 @@ static __attribute__((noinline)) void chain_edge(enum kind kind, const uint8_t *
         chain_column(kind, column[j], at, j, n - j * per, rows, acc);
 }
 
+/* Ends the chains of a block of k that shares a scale: one step of the outer ones. */
+SIMD_INLINE void chain_fold(const struct linear_args *args, int o, int k, int rows,
+                            v16 acc[GEMV_ROWS], v16 total[GEMV_ROWS]) {
+    v16 scale = scales_at(args, o, k);
+    COLUMNS_UNROLL
+    for (int r = 0; r < rows; r++) {
+        total[r] = v16_fma(acc[r], scale, total[r]);
+        acc[r] = v16_zero();
+    }
+}
+
 /* `groups` times 16 outputs from o on, of which the last may lack some, for `rows` rows of x. What
  * follows in memory is fetched into the second cache meanwhile, line after line: the rows of one
  * group of outputs are too many streams, and too much for the first cache. */
@@ -96,10 +176,10 @@ SIMD_INLINE void gemv_outputs(enum kind kind, const struct linear_args *args, in
     size_t group_stride = 16 * args->w_stride;
     int block = COLUMN_BYTES / weight_bytes(kind); // elements
     int whole = outputs < 16 * groups ? 0 : args->n_in - args->n_in % block;
-    v16 acc[2][GEMV_ROWS];
+    v16 acc[2][GEMV_ROWS], total[2][GEMV_ROWS]; // total: where there are scales
     for (int g = 0; g < groups; g++)
         for (int r = 0; r < rows; r++)
-            acc[g][r] = v16_zero();
+            acc[g][r] = total[g][r] = v16_zero();
     for (; at.k < whole; at.k += block, w += COLUMN_BYTES) {
         COLUMNS_UNROLL
         for (int g = 0; g < groups; g++) {
@@ -112,6 +192,8 @@ SIMD_INLINE void gemv_outputs(enum kind kind, const struct linear_args *args, in
             COLUMNS_UNROLL
             for (int j = 0; j < COLUMNS; j++)
                 chain_column(kind, column[j], &at, j, block, rows, acc[g]);
+            if (is_scaled(kind) && (at.k + block) % F8_SCALE_BLOCK == 0)
+                chain_fold(args, o + 16 * g, at.k, rows, acc[g], total[g]);
         }
     }
     for (; at.k < args->n_in; at.k += block, w += COLUMN_BYTES)
@@ -120,12 +202,17 @@ SIMD_INLINE void gemv_outputs(enum kind kind, const struct linear_args *args, in
             int present = outputs - 16 * g < 16 ? outputs - 16 * g : 16;
             chain_edge(kind, w + (size_t)g * group_stride, args->w_stride, present, &at, n, rows,
                        acc[g]);
+            bool ends = (at.k + n) % F8_SCALE_BLOCK == 0 || at.k + n == args->n_in;
+            if (is_scaled(kind) && ends) chain_fold(args, o + 16 * g, at.k, rows, acc[g], total[g]);
         }
+    if (is_scaled(kind) && whole == args->n_in && whole % F8_SCALE_BLOCK)
+        for (int g = 0; g < groups; g++)
+            chain_fold(args, o + 16 * g, whole - 1, rows, acc[g], total[g]);
     for (int g = 0; g < groups; g++) {
         int present = outputs - 16 * g < 16 ? outputs - 16 * g : 16;
         for (int r = 0; r < rows; r++)
-            v16_store_n(args->y + (size_t)(row0 + r) * args->y_stride + o + 16 * g, acc[g][r],
-                        present);
+            v16_store_n(args->y + (size_t)(row0 + r) * args->y_stride + o + 16 * g,
+                        is_scaled(kind) ? total[g][r] : acc[g][r], present);
     }
 }
 
@@ -164,6 +251,7 @@ enum { TILE_OUTPUTS = 16 * TILE_WIDTH, K_BLOCK = 256 };
 struct gemm_scratch {
     uint32_t panel[PANELS][K_BLOCK][TILE_OUTPUTS];
     uint32_t x[TILE_ROWS][K_BLOCK];
+    float scale[PANELS][TILE_OUTPUTS];
 };
 
 static size_t gemm_scratch_bytes(int n_in) {
@@ -171,11 +259,32 @@ static size_t gemm_scratch_bytes(int n_in) {
     return sizeof(struct gemm_scratch);
 }
 
+/* Four F8 of each lane: two pairs, or four floats with each pair swapped. */
+SIMD_INLINE void pack_f8(enum kind kind, v16i column, uint32_t (*step)[TILE_OUTPUTS]) {
+    bool special = f8_special(column);
+    (void)kind;
+#if !SIMD_SPLITS_PAIRS
+    if (kind == KIND_F8) {
+        COLUMNS_UNROLL
+        for (int h = 0; h < 2; h++)
+            columns_store(step[h], special ? f8_any_pair(column, h) : f8_normal_pair(column, h));
+        return;
+    }
+#endif
+    COLUMNS_UNROLL
+    for (int i = 0; i < 4; i++)
+        v16_store((float *)step[i ^ 1], special ? f8_any(column, i) : f8_normal(column, i));
+}
+
 /* One block of 16 outputs into steps from `step` on, TILE_OUTPUTS apart. */
 SIMD_INLINE void pack_block(enum kind kind, const v16i column[COLUMNS],
                             uint32_t (*step)[TILE_OUTPUTS]) {
     COLUMNS_UNROLL
     for (int j = 0; j < COLUMNS; j++) {
+        if (is_scaled(kind)) {
+            pack_f8(kind, column[j], step + (steps_pairs(kind) ? 2 : 4) * j);
+            continue;
+        }
         if (kind == KIND_F32 || steps_pairs(kind)) {
             columns_store(step[j], column[j]);
             continue;
@@ -223,7 +332,7 @@ SIMD_INLINE void pack_x(enum kind kind, const uint8_t *x, int k, int n, uint32_t
     }
     int i = 0;
     for (; i + 2 <= n; i += 2) {
-        if (kind == KIND_BF16) {
+        if (x_is_bf16(kind)) {
             uint32_t pair;
             memcpy(&pair, from + 2 * i, sizeof pair);
             step[i] = pair & 0xffff0000u;
@@ -236,7 +345,7 @@ SIMD_INLINE void pack_x(enum kind kind, const uint8_t *x, int k, int n, uint32_t
     if (i == n) return;
     uint16_t half;
     step[i] = 0; // the missing odd element
-    if (kind == KIND_BF16) {
+    if (x_is_bf16(kind)) {
         memcpy(&half, from + 2 * i, sizeof half);
         step[i + 1] = (uint32_t)half << 16;
     } else {
@@ -250,7 +359,8 @@ struct tile {
     const uint32_t (*x)[K_BLOCK];          // [rows][steps]
     const uint32_t (*panel)[TILE_OUTPUTS]; // [steps][outputs]
     int steps;
-    bool fresh; // chains start here, or else go on from y
+    bool fresh;         // chains start here, or else go on from y
+    const float *scale; // [outputs], or NULL: then the steps' chain is one step of that in y
     float *y;
     size_t y_stride;
 };
@@ -268,7 +378,8 @@ SIMD_INLINE void tile_rows(bool pairs, int rows, const struct tile *t) {
     for (int r = 0; r < rows; r++) {
         COLUMNS_UNROLL
         for (int i = 0; i < TILE_WIDTH; i++)
-            acc[r][i] = t->fresh ? v16_zero() : v16_load(t->y + (size_t)r * t->y_stride + 16 * i);
+            acc[r][i] = t->fresh || t->scale ? v16_zero()
+                                             : v16_load(t->y + (size_t)r * t->y_stride + 16 * i);
     }
     const uint32_t(*panel)[TILE_OUTPUTS] = t->panel;
     const uint32_t *x = t->x[0];
@@ -287,8 +398,13 @@ SIMD_INLINE void tile_rows(bool pairs, int rows, const struct tile *t) {
     COLUMNS_UNROLL
     for (int r = 0; r < rows; r++) {
         COLUMNS_UNROLL
-        for (int i = 0; i < TILE_WIDTH; i++)
-            v16_store(t->y + (size_t)r * t->y_stride + 16 * i, acc[r][i]);
+        for (int i = 0; i < TILE_WIDTH; i++) {
+            float *y = t->y + (size_t)r * t->y_stride + 16 * i;
+            if (t->scale)
+                acc[r][i] = v16_fma(acc[r][i], v16_load(t->scale + 16 * i),
+                                    t->fresh ? v16_zero() : v16_load(y));
+            v16_store(y, acc[r][i]);
+        }
     }
 }
 
@@ -347,6 +463,7 @@ SIMD_INLINE void gemm_block(enum kind kind, const struct linear_args *args, int 
         int present = outputs - i < 16 ? outputs - i : 16;
         uint32_t *first = scratch->panel[i / TILE_OUTPUTS][0] + i % TILE_OUTPUTS;
         pack_outputs(kind, args, o + i, present, k, n, ahead, (uint32_t(*)[TILE_OUTPUTS])first);
+        if (is_scaled(kind)) v16_store(scratch->scale[0] + i, scales_at(args, o + i, k));
     }
     for (int row = 0; row < args->n_rows;) {
         int left = args->n_rows - row, tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
@@ -361,6 +478,7 @@ SIMD_INLINE void gemm_block(enum kind kind, const struct linear_args *args, int 
         };
         for (int i = 0; i < outputs; i += TILE_OUTPUTS) {
             t.panel = (const uint32_t(*)[TILE_OUTPUTS])scratch->panel[i / TILE_OUTPUTS];
+            t.scale = is_scaled(kind) ? scratch->scale[i / TILE_OUTPUTS] : NULL;
             t.y = args->y + (size_t)row * args->y_stride + o + i;
             if (outputs - i < TILE_OUTPUTS)
                 tile_edge(pairs, rows, outputs - i, &t);
@@ -374,7 +492,9 @@ SIMD_INLINE void gemm_block(enum kind kind, const struct linear_args *args, int 
 }
 
 SIMD_INLINE void gemm(enum kind kind, const struct linear_args *args) {
-    int block = steps_pairs(kind) ? 2 * K_BLOCK : K_BLOCK; // elements
+    int block = is_scaled(kind)     ? F8_SCALE_BLOCK
+                : steps_pairs(kind) ? 2 * K_BLOCK
+                                    : K_BLOCK; // elements
     for (int o = args->out0; o < args->out1; o += PANELS * TILE_OUTPUTS) {
         int left = args->out1 - o;
         int outputs = left < PANELS * TILE_OUTPUTS ? left : PANELS * TILE_OUTPUTS;
@@ -389,10 +509,14 @@ static void gemv_f32(const struct linear_args *args) { gemv(KIND_F32, args); }
 static void gemv_f16(const struct linear_args *args) { gemv(KIND_F16, args); }
 static void gemv_bf16_f32(const struct linear_args *args) { gemv(KIND_BF16_F32, args); }
 static void gemv_bf16(const struct linear_args *args) { gemv(KIND_BF16, args); }
+static void gemv_f8_f32(const struct linear_args *args) { gemv(KIND_F8_F32, args); }
+static void gemv_f8(const struct linear_args *args) { gemv(KIND_F8, args); }
 static void gemm_f32(const struct linear_args *args) { gemm(KIND_F32, args); }
 static void gemm_f16(const struct linear_args *args) { gemm(KIND_F16, args); }
 static void gemm_bf16_f32(const struct linear_args *args) { gemm(KIND_BF16_F32, args); }
 static void gemm_bf16(const struct linear_args *args) { gemm(KIND_BF16, args); }
+static void gemm_f8_f32(const struct linear_args *args) { gemm(KIND_F8_F32, args); }
+static void gemm_f8(const struct linear_args *args) { gemm(KIND_F8, args); }
 
 struct slot {
     enum dtype dtype;
@@ -411,6 +535,8 @@ static const struct slot slots[] = {
     {DTYPE_F16, XFMT_F32, GEMV(f16), GEMM(f16), 5},
     {DTYPE_BF16, XFMT_F32, GEMV(bf16_f32), GEMM(bf16_f32), 5},
     {DTYPE_BF16, XFMT_BF16, GEMV(bf16), GEMM(bf16), 5},
+    {DTYPE_F8_E4M3, XFMT_F32, GEMV(f8_f32), GEMM(f8_f32), 5},
+    {DTYPE_F8_E4M3, XFMT_BF16, GEMV(f8), GEMM(f8), 5},
 };
 
 void LEVEL_FN(fill_linear_f)(struct kernel_table *table) {

@@ -70,4 +70,14 @@ void LEVEL_FN(fill_linear_q)(struct kernel_table *table) {
     LEVEL_FN(fill_linear_q8_0)(table);
     LEVEL_FN(fill_linear_q4_k)(table);
     LEVEL_FN(fill_linear_q6_k)(table);
+    LEVEL_FN(fill_linear_iq1_m)(table);
+    LEVEL_FN(fill_linear_iq1_s)(table);
+    LEVEL_FN(fill_linear_iq2_s)(table);
+    LEVEL_FN(fill_linear_iq2_xs)(table);
+    LEVEL_FN(fill_linear_iq2_xxs)(table);
+    LEVEL_FN(fill_linear_iq3_s)(table);
+    LEVEL_FN(fill_linear_iq3_xxs)(table);
+    LEVEL_FN(fill_linear_iq4_nl)(table);
+    LEVEL_FN(fill_linear_iq4_xs)(table);
+    LEVEL_FN(fill_linear_mxfp4)(table);
 }

@@ -17,6 +17,8 @@ struct q256_header {
     v16i scale[4], min[4];
 };
 
+enum { Q256_LOOK = 192 };
+
 /* Constant in each file, so that everything it decides is decided by the compiler. */
 struct q256_form {
     int bytes;      // of a superblock
@@ -29,6 +31,9 @@ struct q256_form {
     uint8_t order[16]; // the sub-blocks as quants() gives them; in order where offset is not 0
     void (*header)(const struct q_rows *rows, size_t at, struct q256_header *h);
     v16i (*quants)(const uint8_t *block, int c); // vector c of 4
+    /* Writes what quants() reads in place of the block, up to Q256_LOOK bytes: what is cheaper to
+     * do for a whole block than vector by vector. Or NULL. */
+    void (*look)(const uint8_t *block, uint8_t *out);
     /* Puts a part of the 64 steps of a superblock of 16 rows into the panel, from step on; or NULL:
      * quants() is used. */
     void (*slice)(const struct q_rows *rows, size_t at, int slice, const struct q_panel *p,
@@ -138,6 +143,12 @@ SIMD_INLINE void q256_dot(const struct q256_form *form, const uint8_t *w,
     SIMD_UNROLL
     for (int r = 0; r < n; r++)
         sum[r] = v16i_zero();
+    _Alignas(64) uint8_t seen[Q256_LOOK];
+    if (form->look) {
+        form->look(w, seen);
+        __asm__("" : "+m"(seen)); // from memory: compilers would take it apart in registers, slowly
+        w = seen;
+    }
     SIMD_UNROLL
     for (int c = 0; c < 4; c++) {
         v16i q = form->quants(w, c), scale = q256_spread(form, s, i, c);
@@ -297,10 +308,16 @@ SIMD_INLINE void q256_panel(const struct q256_form *form, const struct q_rows *r
             }
             continue;
         }
+        _Alignas(64) uint8_t seen[16][Q256_LOOK];
+        struct q_rows from = *rows;
+        for (int i = 0; i < 16 && form->look; i++) {
+            form->look(rows->p[i] + at, seen[i]);
+            from.p[i] = seen[i];
+        }
         SIMD_UNROLL
         for (int c = 0; c < 4; c++) {
             q_prefetch(&next, 4 * form->bytes);
-            q256_put_rows(form, rows, at, c, p, 64 * b, vec);
+            q256_put_rows(form, &from, form->look ? 0 : at, c, p, 64 * b, vec);
         }
     }
 }

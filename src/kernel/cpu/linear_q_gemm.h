@@ -237,5 +237,15 @@ SIMD_INLINE void q_fill(struct kernel_table *table, enum dtype dtype, int gemm_r
 void LEVEL_FN(fill_linear_q8_0)(struct kernel_table *table);
 void LEVEL_FN(fill_linear_q4_k)(struct kernel_table *table);
 void LEVEL_FN(fill_linear_q6_k)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_iq1_m)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_iq1_s)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_iq2_s)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_iq2_xs)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_iq2_xxs)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_iq3_s)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_iq3_xxs)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_iq4_nl)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_iq4_xs)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_mxfp4)(struct kernel_table *table);
 
 #endif

@@ -3,7 +3,7 @@
  * A lane is a column of w, so no weight is moved: rows are dequantised into a panel in scratch as
  * they stand, K_BLOCK of them at a time, and every row of x runs over it in register tiles.
  * Between panels the accumulators rest in y, which changes no bit. */
-#include "kernel/cpu/simd.h"
+#include "kernel/cpu/columns_f8.h"
 #include "kernel/fill.h"
 #include "tensor/blocks.h"
 #include "tensor/blocks_q.h"
@@ -52,6 +52,18 @@ static void fill_q8_0(const uint8_t *block, float *w, int n) {
     }
 }
 
+/* Columns of F8_E4M3 with the scales of their row, the first of them for column `out`. */
+static void fill_f8(const uint8_t *from, const float *scale, int out, float *w, int n) {
+    for (int i = 0; i < n; i += 16) {
+        uint8_t codes[16] = {0};
+        memcpy(codes, from + i, n - i < 16 ? (size_t)(n - i) : 16);
+        int block = (out + i) / F8_SCALE_BLOCK, split = (block + 1) * F8_SCALE_BLOCK - out - i;
+        v16 s = v16_set1(scale[block]);
+        if (split < 16 && i + split < n) s = v16_first_n(s, split, v16_set1(scale[block + 1]));
+        v16_store(w + i, v16_mul(f8_any(f8_load(codes), 0), s));
+    }
+}
+
 /* n weights of one row, and zeros up to a whole vector. */
 static void fill_row(enum dtype dtype, const uint8_t *from, float *w, int n) {
     int whole = n & ~15;
@@ -80,7 +92,13 @@ static void fill_panel(const struct linear_t_args *args, int out, int columns, i
     const uint8_t *from = args->w + (size_t)(args->row0 + i) * args->w_stride +
                           (size_t)(out / type->block) * (size_t)type->bytes;
     for (int k = 0; k < n; k++, from += args->w_stride)
-        fill_row(args->dtype, from, scratch->panel[k], columns);
+        if (args->dtype == DTYPE_F8_E4M3)
+            fill_f8(from,
+                    args->scale +
+                        (size_t)((args->row0 + i + k) / F8_SCALE_BLOCK) * args->scale_stride,
+                    out, scratch->panel[k], columns);
+        else
+            fill_row(args->dtype, from, scratch->panel[k], columns);
 }
 
 /* ---- the tile ---- */

@@ -3,6 +3,7 @@
 
 void kernel_fill_ref(struct kernel_table *table) {
     ref_fill_linear(table);
+    ref_fill_linear_f8(table);
     ref_fill_rows(table);
     ref_fill_route(table);
     ref_fill_attn(table);

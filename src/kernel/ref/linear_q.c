@@ -65,7 +65,17 @@ static void linear_blocks(const struct linear_args *args, enum dtype dtype) {
 #define INTEGER_LIST(X)                                                                            \
     X(DTYPE_Q8_0, XFMT_Q8_32, q8_0)                                                                \
     X(DTYPE_Q4_K, XFMT_Q8_256, q4_k)                                                               \
-    X(DTYPE_Q6_K, XFMT_Q8_256, q6_k)
+    X(DTYPE_Q6_K, XFMT_Q8_256, q6_k)                                                               \
+    X(DTYPE_IQ4_NL, XFMT_Q8_32, iq4_nl)                                                            \
+    X(DTYPE_IQ4_XS, XFMT_Q8_256, iq4_xs)                                                           \
+    X(DTYPE_MXFP4, XFMT_Q8_32, mxfp4)                                                              \
+    X(DTYPE_IQ2_XXS, XFMT_Q8_256, iq2_xxs)                                                         \
+    X(DTYPE_IQ2_XS, XFMT_Q8_256, iq2_xs)                                                           \
+    X(DTYPE_IQ2_S, XFMT_Q8_256, iq2_s)                                                             \
+    X(DTYPE_IQ3_XXS, XFMT_Q8_256, iq3_xxs)                                                         \
+    X(DTYPE_IQ3_S, XFMT_Q8_256, iq3_s)                                                             \
+    X(DTYPE_IQ1_S, XFMT_Q8_256, iq1_s)                                                             \
+    X(DTYPE_IQ1_M, XFMT_Q8_256, iq1_m)
 
 #define X(dtype, xfmt, name)                                                                       \
     static void run_##name(const struct linear_args *args) { linear_blocks(args, dtype); }         \

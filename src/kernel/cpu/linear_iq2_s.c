@@ -1,0 +1,52 @@
+/* Linear steps of IQ2_S weights; kernel/ref/linear_q.c is the readable form. */
+#include "kernel/cpu/linear_book.h"
+#include "kernel/fill.h"
+
+enum { BYTES = 82, OFFSET = 64 };
+
+SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header *h) {
+    h->d = v16_mul(book_d(rows, at), v16_set1(0.125f));
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++)
+        h->scale[i] = book_odd(book_nibbles(q_gather16(rows, i, at + BYTES - 16)));
+}
+
+SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
+    const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 0, -1, 0, -1, 1, -1, 1, -1, 1, -1, 1, -1,
+                                            2, -1, 2, -1, 2, -1, 2, -1, 3, -1, 3, -1, 3, -1, 3, -1);
+    const __m256i factor = _mm256_set1_epi64x(INT64_C(0x0004001000400100)); // 2^8, 2^6, 2^4, 2^2
+    SIMD_UNROLL
+    for (int h = 0; h < 2; h++)
+        book_store(book_out(out)->at + 16 * h,
+                   book_places(block + IQ2_S_Q + 16 * h, book_all32(block + IQ2_S_HIGH + 4 * h),
+                               spread, factor, 0, 0x300));
+    book_store(book_out(out)->signs, q_load32(block + IQ2_S_SIGNS));
+}
+
+SIMD_INLINE v16i quants(const uint8_t *p, int c) {
+    const struct book_look *seen = book_seen(p);
+    return book_signed(book_eights(codebook_iq2_s, seen, c), seen->signs[c], OFFSET);
+}
+
+static const struct q256_form form = {
+    .bytes = BYTES,
+    .n_sub = 16,
+    .most = OFFSET + 43,
+    .offset = OFFSET,
+    .order = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+    .header = header,
+    .quants = quants,
+    .look = look,
+};
+
+Q_BODIES(q256, form)
+
+enum { GEMM_ROWS = 5 };
+
+void LEVEL_FN(fill_linear_iq2_s)(struct kernel_table *table) {
+    static const struct linear_body bodies[] = {
+        {gemv, LEVEL_STR("gemv_iq2_s"), NULL, 16},
+        {gemm, LEVEL_STR("gemm_iq2_s"), scratch_bytes, 16 * Q_WIDTH},
+    };
+    q_fill(table, DTYPE_IQ2_S, GEMM_ROWS, bodies);
+}

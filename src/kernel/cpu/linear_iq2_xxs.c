@@ -1,0 +1,64 @@
+/* Linear steps of IQ2_XXS weights; kernel/ref/linear_q.c is the readable form. */
+#include "kernel/cpu/linear_book.h"
+#include "kernel/fill.h"
+
+enum { BYTES = 66, OFFSET = 64 };
+
+SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header *h) {
+    const v16i tops[2] = {
+        // bytes 7 and 15 to the place of sub-blocks 2c and 2c + 1, and 4 further
+        v16i_load_16x4((const uint8_t[16]){7, 15, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+                                           128, 128, 128, 128}),
+        v16i_load_16x4((const uint8_t[16]){128, 128, 7, 15, 128, 128, 128, 128, 128, 128, 128, 128,
+                                           128, 128, 128, 128})};
+    h->d = v16_mul(book_d(rows, at), v16_set1(0.125f));
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        v16i x[4];
+        SIMD_UNROLL
+        for (int c = 0; c < 4; c++)
+            x[c] = v16i_shuffle8(q_gather16(rows, i, at + IQ2_XXS_Q + 16 * (size_t)c), tops[c % 2]);
+        v16i all = v16i_unlo32(v16i_or(x[0], x[1]), v16i_or(x[2], x[3]));
+        h->scale[i] = book_odd(v16i_and(v16i_srl16(all, 4), v16i_set8(15)));
+    }
+}
+
+SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
+    const float *p = (const float *)(const void *)(block + IQ2_XXS_Q);
+    __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 8);
+    __m256d places = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)); // the first of each pair
+    __m256d words = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
+    __m256i bytes = _mm256_castpd_si256(_mm256_permute4x64_pd(places, 0xd8));
+    book_store(book_out(out)->at, _mm256_cvtepu8_epi16(_mm256_castsi256_si128(bytes)));
+    book_store(book_out(out)->at + 16, _mm256_cvtepu8_epi16(_mm256_extracti128_si256(bytes, 1)));
+    book_store(book_out(out)->signs,
+               book_sevens(_mm256_castpd_si256(_mm256_permute4x64_pd(words, 0xd8))));
+}
+
+SIMD_INLINE v16i quants(const uint8_t *p, int c) {
+    const struct book_look *seen = book_seen(p);
+    return book_signed(book_eights(codebook_iq2_xxs, seen, c), seen->signs[c], OFFSET);
+}
+
+static const struct q256_form form = {
+    .bytes = BYTES,
+    .n_sub = 8,
+    .most = OFFSET + 43,
+    .offset = OFFSET,
+    .order = {0, 1, 2, 3, 4, 5, 6, 7},
+    .header = header,
+    .quants = quants,
+    .look = look,
+};
+
+Q_BODIES(q256, form)
+
+enum { GEMM_ROWS = 5 };
+
+void LEVEL_FN(fill_linear_iq2_xxs)(struct kernel_table *table) {
+    static const struct linear_body bodies[] = {
+        {gemv, LEVEL_STR("gemv_iq2_xxs"), NULL, 16},
+        {gemm, LEVEL_STR("gemm_iq2_xxs"), scratch_bytes, 16 * Q_WIDTH},
+    };
+    q_fill(table, DTYPE_IQ2_XXS, GEMM_ROWS, bodies);
+}

@@ -1,0 +1,60 @@
+/* Linear steps of IQ3_S weights; kernel/ref/linear_q.c is the readable form. */
+#include "kernel/cpu/linear_book.h"
+#include "kernel/fill.h"
+
+enum { BYTES = 110, OFFSET = 16 };
+
+SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header *h) {
+    const v16i last = v16i_load_16x4(
+        (const uint8_t[16]){8, 9, 10, 11, 12, 13, 14, 15, 128, 128, 128, 128, 128, 128, 128, 128});
+    h->d = book_d(rows, at);
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        v16i nibbles = book_nibbles(q_gather16(rows, i, at + BYTES - 16)); // ours: the last eight
+        h->scale[i] = v16i_shuffle8(book_odd(nibbles), last);
+    }
+}
+
+SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
+    const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1,
+                                            1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1);
+    const __m256i factor = _mm256_broadcastsi128_si256( // bit i of a byte to bit 8
+        _mm_setr_epi16(1 << 8, 1 << 7, 1 << 6, 1 << 5, 1 << 4, 1 << 3, 1 << 2, 1 << 1));
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        uint16_t both;
+        memcpy(&both, block + IQ3_S_HIGH + 2 * i, sizeof both);
+        book_store(book_out(out)->at + 16 * i,
+                   book_places(block + IQ3_S_Q + 16 * i, _mm256_set1_epi16((short)both), spread,
+                               factor, 0, 0x100));
+    }
+    book_store(book_out(out)->signs, q_load32(block + IQ3_S_SIGNS));
+}
+
+SIMD_INLINE v16i quants(const uint8_t *p, int c) {
+    const struct book_look *seen = book_seen(p);
+    return book_signed(book_fours(codebook_iq3_s, seen, c), seen->signs[c], OFFSET);
+}
+
+static const struct q256_form form = {
+    .bytes = BYTES,
+    .n_sub = 8,
+    .most = OFFSET + 15,
+    .offset = OFFSET,
+    .order = {0, 1, 2, 3, 4, 5, 6, 7},
+    .header = header,
+    .quants = quants,
+    .look = look,
+};
+
+Q_BODIES(q256, form)
+
+enum { GEMM_ROWS = 5 };
+
+void LEVEL_FN(fill_linear_iq3_s)(struct kernel_table *table) {
+    static const struct linear_body bodies[] = {
+        {gemv, LEVEL_STR("gemv_iq3_s"), NULL, 16},
+        {gemm, LEVEL_STR("gemm_iq3_s"), scratch_bytes, 16 * Q_WIDTH},
+    };
+    q_fill(table, DTYPE_IQ3_S, GEMM_ROWS, bodies);
+}

@@ -1,0 +1,51 @@
+/* Linear steps of IQ4_NL weights; kernel/ref/linear_q.c is the readable form. */
+#include "kernel/cpu/linear_q32.h"
+#include "kernel/fill.h"
+#include "tensor/codebook.h"
+
+enum { BYTES = 18 };
+
+/* AVX-512 multiplies unsigned by signed bytes: there the book is read 128 too high. */
+#if defined(JINLIN_LEVEL_AVX512)
+enum { MOST = 255, OFFSET = 128, IS_SIGNED = 0 };
+#else
+enum { MOST = 128, OFFSET = 0, IS_SIGNED = 1 };
+#endif
+
+SIMD_INLINE void quants(const struct q_rows *rows, size_t at, v16i w[8]) {
+    const v16i book = v16i_xor(v16i_load_16x4(codebook_iq4), v16i_set8(OFFSET));
+    const v16i low4 = v16i_set8(15);
+    q_columns(rows, at + IQ4_NL_Q, w);
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        v16i high = v16i_and(v16i_srl16(w[i], 4), low4);
+        w[i] = v16i_shuffle8(book, v16i_and(w[i], low4));
+        w[i + 4] = v16i_shuffle8(book, high);
+    }
+}
+
+SIMD_INLINE void factors(const struct q_rows *rows, size_t at, v16 *d, v16 *m) {
+    (void)m;
+    *d = q_f16_at(rows, at);
+}
+
+static const struct q32_form form = {
+    .bytes = BYTES,
+    .most = MOST,
+    .offset = OFFSET,
+    .is_signed = IS_SIGNED,
+    .quants = quants,
+    .factors = factors,
+};
+
+Q_BODIES(q32, form)
+
+enum { GEMM_ROWS = 5 };
+
+void LEVEL_FN(fill_linear_iq4_nl)(struct kernel_table *table) {
+    static const struct linear_body bodies[] = {
+        {gemv, LEVEL_STR("gemv_iq4_nl"), NULL, 16},
+        {gemm, LEVEL_STR("gemm_iq4_nl"), scratch_bytes, 16 * Q_WIDTH},
+    };
+    q_fill(table, DTYPE_IQ4_NL, GEMM_ROWS, bodies);
+}
