@@ -142,7 +142,7 @@ class Commands(unittest.TestCase):
 
     def test_help(self):
         listing = self.ok("help").stdout
-        for name in ("run", "chat", "inspect", "logits", "generate", "render", "synth", "bench", "help"):
+        for name in ("run", "chat", "inspect", "logits", "generate", "render", "synth", "ppl", "bench", "help"):
             self.assertIn(name, listing)
             text = self.ok(name, "--help").stdout
             if name != "help":
