@@ -255,22 +255,11 @@ static void fill_row(void *ctx, int item, int thread) {
 
 /* GGUF says llama3 scaling by the factor each frequency is divided by. */
 static enum jl_status write_rope_factors(struct synth *s) {
-    struct hparams plain = s->hp;
-    plain.rope.scaling = ROPE_PLAIN;
     size_t n = (size_t)s->hp.n_rot / 2;
-    double *freq = calloc(2 * n, sizeof *freq);
     float *factors = calloc(n, sizeof *factors);
-    enum jl_status status = JL_ERR_MEMORY;
-    if (freq && factors) {
-        rope_frequencies(&plain, NULL, freq);
-        rope_frequencies(&s->hp, NULL, freq + n);
-        for (size_t i = 0; i < n; i++)
-            factors[i] = (float)(freq[i] / freq[n + i]);
-        status = gguf_write_data(s->writer, factors, n * sizeof *factors, s->err);
-    } else {
-        jl_fail(s->err, JL_ERR_MEMORY, "out of memory for rotary factors");
-    }
-    free(freq);
+    if (!factors) return jl_fail(s->err, JL_ERR_MEMORY, "out of memory for rotary factors");
+    rope_factors(&s->hp, factors);
+    enum jl_status status = gguf_write_data(s->writer, factors, n * sizeof *factors, s->err);
     free(factors);
     return status;
 }

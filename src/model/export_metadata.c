@@ -1,0 +1,110 @@
+/* The metadata of a model as GGUF keys: copied, or written from hyper-parameters. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fmath.h"
+#include "format/report.h"
+#include "model/export.h"
+
+/* ---- from a GGUF file ---- */
+
+static bool begins_with(const char *key, const char *prefix) {
+    return !strncmp(key, prefix, strlen(prefix));
+}
+
+/* Keys about the file they stand in, which the new one is not. */
+static bool is_of_the_file(const char *key) {
+    static const char *const keys[] = {"general.alignment", "general.file_type",
+                                       "general.quantization_version"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (!strcmp(key, keys[i])) return true;
+    return begins_with(key, "split.") || begins_with(key, "quantize.");
+}
+
+static void copy_metadata(const struct meta *meta, struct gguf_writer *writer) {
+    for (size_t i = 0; i < meta->as.list.count; i++) {
+        const struct meta *item = &meta->as.list.items[i];
+        if (!is_of_the_file(item->key)) gguf_put_meta(writer, item);
+    }
+}
+
+/* ---- from hyper-parameters ---- */
+
+struct keys {
+    struct gguf_writer *writer;
+    const char *arch;
+    char key[160];
+};
+
+static const char *key_of(struct keys *k, const char *name) {
+    snprintf(k->key, sizeof k->key, "%s.%s", k->arch, name);
+    return k->key;
+}
+
+static void put_int(struct keys *k, const char *name, int value, double fallback) {
+    if (value != fallback) gguf_put_u32(k->writer, key_of(k, name), (uint32_t)value);
+}
+
+static void put_double(struct keys *k, const char *name, double value, double fallback) {
+    if (value != fallback) gguf_put_f32(k->writer, key_of(k, name), (float)value);
+}
+
+static void put_tristate(struct keys *k, const char *name, enum tristate value, double fallback) {
+    if (value != fallback && value != UNSAID)
+        gguf_put_bool(k->writer, key_of(k, name), value == YES);
+}
+
+/* Values that are the default of a file without the key are not written. */
+static void put_rows(struct keys *k, const struct hparams *hp) {
+#define X(field, type, gguf, hf, fallback, min, max)                                               \
+    if (gguf) put_##type(k, (const char *)gguf, hp->field, fallback);
+    HPARAM_LIST(X)
+#undef X
+}
+
+static enum jl_status put_rope(struct keys *k, const struct model *model, struct jl_error *err) {
+    const struct rope_hparams *rope = &model->hp.rope;
+    struct gguf_writer *w = k->writer;
+    if (rope->scaling == ROPE_PLAIN || rope->scaling == ROPE_LLAMA3) return JL_OK; // by a tensor
+    gguf_put_text(w, key_of(k, "rope.scaling.type"), hparams_rope_name(rope->scaling));
+    gguf_put_f32(w, key_of(k, "rope.scaling.factor"), (float)rope->factor);
+    if (rope->scaling != ROPE_YARN) return JL_OK;
+    if (!rope->truncate)
+        return report_fail(err, JL_ERR_UNSUPPORTED, model->file->path,
+                           "rope_scaling.truncate is false, which a GGUF file cannot say");
+    gguf_put_u32(w, key_of(k, "rope.scaling.original_context_length"), (uint32_t)rope->n_ctx_orig);
+    gguf_put_f32(w, key_of(k, "rope.scaling.yarn_beta_fast"), (float)rope->beta_fast);
+    gguf_put_f32(w, key_of(k, "rope.scaling.yarn_beta_slow"), (float)rope->beta_slow);
+    double usual = rope->factor <= 1 ? 1 : 0.1 * fmath_log64(rope->factor) + 1;
+    if (fabs(rope->magnitude / usual - 1) > 1e-9)
+        gguf_put_f32(w, key_of(k, "rope.scaling.attn_factor"), (float)(rope->magnitude / usual));
+    return JL_OK;
+}
+
+/* The folder's own name is the model's. */
+static void put_name(struct gguf_writer *writer, const char *path) {
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    size_t at = len;
+    while (at > 0 && path[at - 1] != '/')
+        at--;
+    if (len > at && path[at] != '.') gguf_put_string(writer, "general.name", path + at, len - at);
+}
+
+enum jl_status export_metadata(const struct model *model, struct gguf_writer *writer,
+                               struct jl_error *err) {
+    struct keys k = {.writer = writer, .arch = model->family->gguf};
+    struct hparams hp = model->hp;
+    if (model->file->kind == MODEL_FILE_GGUF) {
+        copy_metadata(model->file->meta, writer);
+        return JL_OK;
+    }
+    gguf_put_text(writer, "general.architecture", model->family->gguf);
+    gguf_put_text(writer, "general.type", "model");
+    put_name(writer, model->file->path);
+    if (hp.attn_scale == 1 / sqrt((double)hp.head_dim_k)) hp.attn_scale = 0; // the default
+    put_rows(&k, &hp);
+    return put_rope(&k, model, err);
+}
