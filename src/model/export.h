@@ -8,15 +8,24 @@
 #include "format/gguf_write.h"
 #include "model/model.h"
 
+/* Where a role stands in a GGUF file of the family: a tensor, or one of the parts of a tensor that
+ * follow each other (in each expert's matrix, where there are experts). */
+struct export_place {
+    char name[96];
+    int part, parts; // parts 1: the tensor is the role's alone
+};
+/* False where such files have no tensor for it. Layer -1: a role of the model's own. */
+bool export_place(const struct family *family, enum role_id role, int layer,
+                  struct export_place *out);
+
 struct export_tensor {
     const char *name; // in the new file
     enum dtype dtype; // as stored
     int n_dim;
     int64_t dim[TENSOR_MAX_DIM]; // outermost first
-    const uint8_t *data;         // rows `stride` bytes apart, of all matrices
-    const uint8_t *const *parts; // where each matrix stands by itself: these in place of data
-    int64_t part_rows;           // rows of a part
-    size_t stride;
+    const uint8_t **pieces;      // where rows are: a piece each of piece_rows of them
+    int64_t n_piece, piece_rows;
+    size_t stride;       // bytes from row to row of a piece
     int head_dim, n_rot; // rows that are to be paired anew for rotation; 0: none
     bool interleave;     // from halves to neighbours, else the other way
 };

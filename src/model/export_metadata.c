@@ -82,6 +82,18 @@ static enum jl_status put_rope(struct keys *k, const struct model *model, struct
     return JL_OK;
 }
 
+/* Readers take every layer behind the dense ones at the start for a mixture of experts. */
+static enum jl_status check_layers(const struct model *model, struct jl_error *err) {
+    const struct hparams *hp = &model->hp;
+    for (int i = 0; hp->n_expert && i < hp->n_layer; i++)
+        if (layer_set_has(&hp->moe, i) != (i >= hp->n_dense_layer))
+            return report_fail(err, JL_ERR_UNSUPPORTED, model->file->path,
+                               "layer %d has %s, which a GGUF file cannot say: its mixtures of "
+                               "experts are all layers from some layer on",
+                               i, layer_set_has(&hp->moe, i) ? "experts" : "no experts");
+    return JL_OK;
+}
+
 /* The folder's own name is the model's. */
 static void put_name(struct gguf_writer *writer, const char *path) {
     size_t len = strlen(path);
@@ -101,6 +113,7 @@ enum jl_status export_metadata(const struct model *model, struct gguf_writer *wr
         copy_metadata(model->file->meta, writer);
         return JL_OK;
     }
+    JL_TRY(check_layers(model, err));
     gguf_put_text(writer, "general.architecture", model->family->gguf);
     gguf_put_text(writer, "general.type", "model");
     put_name(writer, model->file->path);

@@ -3,7 +3,6 @@
 #ifndef JL_MODEL_ROLES_H
 #define JL_MODEL_ROLES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* A dimension is named, not computed: hparams_dim() gives its size. */
@@ -198,8 +197,5 @@ struct role_row {
     enum role_need need;
 };
 const struct role_row *role_row(enum role_id id);
-
-/* The tensor's name in a GGUF file, layer in place of %d; false when it does not fit in `size`. */
-bool role_gguf_name(enum role_id id, int layer, char *out, size_t size);
 
 #endif

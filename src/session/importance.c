@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/export.h"
+
 #define MAX_NAME 96
 
 struct sums {
@@ -37,21 +39,33 @@ static void see(void *ctx, const struct linear_view *view) {
     sums->counts[view->expert] += view->n;
 }
 
-/* The GGUF name of the matrix that a step multiplies with: the role is the one it is bound to. */
+/* The name of the step's matrix in a GGUF file: that of the role it is bound to. */
 static bool name_of(const struct model *model, const struct step *step, char out[MAX_NAME]) {
+    struct export_place place;
+    if (model->file->kind == MODEL_FILE_GGUF)
+        return snprintf(out, MAX_NAME, "%s", step->w.name) < MAX_NAME;
     for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
         const struct weight *w = model_weight(model, (enum role_id)role, step->layer);
         if (!w || w->data != step->w.data) continue;
-        role_gguf_name((enum role_id)role, step->layer, out, MAX_NAME);
-        return true;
+        if (!export_place(model->family, (enum role_id)role, step->layer, &place)) return false;
+        return snprintf(out, MAX_NAME, "%s", place.name) < MAX_NAME;
     }
+    return false;
+}
+
+/* Parts of one tensor see the same: the first one is counted. */
+static bool is_counted(const struct importance *importance, const char *name) {
+    for (int i = 0; i < importance->n; i++)
+        if (!strcmp(importance->sums[i].name, name)) return true;
     return false;
 }
 
 static enum jl_status add_step(struct importance *importance, int i, struct jl_error *err) {
     const struct step *step = &importance->model->plan.steps[i];
     struct sums *sums = &importance->sums[importance->n];
-    if ((step->op != OP_LINEAR && step->op != OP_EXPERTS) || !name_of(importance->model, step, sums->name)) return JL_OK;
+    if (step->op != OP_LINEAR && step->op != OP_EXPERTS) return JL_OK;
+    if (!name_of(importance->model, step, sums->name)) return JL_OK;
+    if (is_counted(importance, sums->name)) return JL_OK;
     sums->n_in = step->w.n_in;
     sums->n_matrix = step->op == OP_EXPERTS ? step->w.n_expert : 1;
     sums->values = arena_calloc(&importance->arena, (size_t)sums->n_matrix * (size_t)sums->n_in,

@@ -88,6 +88,7 @@ static enum jl_status make_plan(struct quantize_plan *plan, struct jl_error *err
         .n_layer = model->hp.n_layer,
         .n_head = model->hp.n_head,
         .n_head_kv = model->hp.n_head_kv,
+        .n_expert = model->hp.n_expert,
         .tied = model->tied,
         .imatrix = plan->options.imatrix != NULL,
     };

@@ -7,6 +7,7 @@ import array
 import json
 import math
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -268,6 +269,20 @@ class FromGguf(Base):
 
 
 class FromFolder(Base):
+    def stacked(self, tensors):
+        """Experts' matrices one behind the other, as one tensor."""
+        out, experts = {}, {}
+        for name, tensor in tensors.items():
+            match = re.fullmatch(r"(.*\.mlp\.experts\.)(\d+)\.(.*)", name)
+            if match:
+                experts.setdefault(match[1] + match[3], {})[int(match[2])] = tensor
+            else:
+                out[name] = tensor
+        for name, parts in experts.items():
+            dtype, shape, _ = parts[0]
+            out[name] = (dtype, [len(parts)] + shape, b"".join(parts[e][2] for e in range(len(parts))))
+        return out
+
     def check_tensors(self, folder, kind, permuted):
         source, new = safetensors(folder), Gguf(self.out)
         with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
@@ -279,9 +294,12 @@ class FromFolder(Base):
                  "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
                  "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
                  "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-                 "mlp.down_proj": "ffn_down"}
+                 "mlp.down_proj": "ffn_down", "mlp.gate": "ffn_gate_inp", "mlp.gate_up_proj": "ffn_up",
+                 "post_self_attn_layernorm": "post_attention_norm", "post_mlp_layernorm": "post_ffw_norm",
+                 "mlp.experts.gate_proj": "ffn_gate_exps", "mlp.experts.up_proj": "ffn_up_exps",
+                 "mlp.experts.down_proj": "ffn_down_exps"}
         seen = set()
-        for name, (dtype, shape, data) in source.items():
+        for name, (dtype, shape, data) in self.stacked(source).items():
             stem, _, tail = name.rpartition(".")
             if stem in names:
                 target = f"{names[stem]}.{tail}"
@@ -292,10 +310,11 @@ class FromFolder(Base):
             dims, number, got = new.tensors[target]
             self.assertEqual(dims, shape, name)
             size = {"F32": 4, "F16": 2, "BF16": 2}[dtype]
-            if len(shape) == 1 and dtype == "BF16":  # vectors become F32
+            small = len(shape) == 1 or stem.endswith("mlp.gate")  # vectors and routers become F32
+            if small and dtype == "BF16":
                 data = b"".join(b"\0\0" + data[i:i + 2] for i in range(0, len(data), 2))
                 size = 4
-            self.assertEqual(number, F32 if len(shape) == 1 else kind, name)
+            self.assertEqual(number, F32 if small else kind, name)
             if permuted and (".q_proj" in name or ".k_proj" in name):
                 width = size * (shape[1] if len(shape) == 2 else 1)
                 rows = [data[i:i + width] for i in range(0, len(data), width)]
@@ -308,7 +327,8 @@ class FromFolder(Base):
     def test_names_rows_and_bits(self):
         for name, kind, permuted in (("llama", F32, True), ("llama-llama3rope-tied", BF16, True),
                                      ("qwen2", BF16, False), ("qwen3", BF16, False),
-                                     ("qwen3-yarn", BF16, False)):
+                                     ("qwen3-yarn", BF16, False), ("qwen3-moe", BF16, False),
+                                     ("glm4", BF16, False)):
             folder, tokens = f"{GOLDEN}/{name}", f"{GOLDEN}/{name}/tokens.json"
             done = self.quantize(folder, {F32: "f32", BF16: "bf16"}[kind])
             self.assertIn("no tokenizer", done.stderr)
@@ -410,6 +430,29 @@ class Importance(Base):
         self.assertEqual(im.tensors["blk.1.ffn_down.weight.in_sum2"][:2], ([1, 512], F32))
         self.assertEqual(list(im.floats("blk.1.ffn_down.weight.counts")), [4 * 64])
         self.assertTrue(all(x > 0 for x in im.floats("blk.0.attn_q.weight.in_sum2")))
+
+    def test_experts_one_by_one(self):
+        model, files = f"{GOLDEN}/qwen3-moe", []
+        for threads in ("1", "2"):
+            said = self.ok("imatrix", model, "--tokens", f"{model}/tokens.json", "--threads", threads, "-o", self.out)
+            files.append(self.read(self.out))
+        self.assertEqual(*files)
+        im, used, rows = Gguf(self.out), 2, 48 + 19
+        unseen = 0
+        for layer in range(3):
+            counts = im.floats(f"blk.{layer}.ffn_gate_exps.weight.counts")
+            self.assertEqual((len(counts), sum(counts)), (8, used * rows))
+            self.assertEqual(counts, im.floats(f"blk.{layer}.ffn_down_exps.weight.counts"))
+            unseen += 3 * list(counts).count(0)
+            router = im.floats(f"blk.{layer}.ffn_gate_inp.weight.in_sum2")
+            experts = im.floats(f"blk.{layer}.ffn_gate_exps.weight.in_sum2")
+            self.assertEqual(im.tensors[f"blk.{layer}.ffn_gate_exps.weight.in_sum2"][0], [8, 64])
+            self.assertEqual(experts, im.floats(f"blk.{layer}.ffn_up_exps.weight.in_sum2"))
+            for i, want in enumerate(router):  # every row goes to two of them
+                self.assertAlmostEqual(sum(experts[i::64]) / want, used, places=5)
+        self.assertEqual("chose" in said.stderr, unseen > 0)
+        self.quantize(model, "q8_0", "--imatrix", self.out, out=self.path("q.gguf"))
+        self.assertEqual(Gguf(self.path("q.gguf")).tensors["blk.0.ffn_down_exps.weight"][:2], ([8, 64, 32], Q8_0))
 
     def test_quantize_takes_it(self):
         source = f"{GOLDEN}/gguf/small-llama.q8_0.gguf"
