@@ -1,5 +1,6 @@
 /* The metadata of a model as GGUF keys: copied, or written from hyper-parameters. */
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,30 +38,41 @@ struct keys {
     char key[160];
 };
 
+/* Of "a|b", two spellings that readers know, the first is written. */
 static const char *key_of(struct keys *k, const char *name) {
-    snprintf(k->key, sizeof k->key, "%s.%s", k->arch, name);
+    snprintf(k->key, sizeof k->key, "%s.%.*s", k->arch, (int)strcspn(name, "|"), name);
     return k->key;
 }
 
-static void put_int(struct keys *k, const char *name, int value, double fallback) {
-    if (value != fallback) gguf_put_u32(k->writer, key_of(k, name), (uint32_t)value);
-}
+enum value_type { type_int, type_double, type_tristate };
 
-static void put_double(struct keys *k, const char *name, double value, double fallback) {
-    if (value != fallback) gguf_put_f32(k->writer, key_of(k, name), (float)value);
-}
-
-static void put_tristate(struct keys *k, const char *name, enum tristate value, double fallback) {
-    if (value != fallback && value != UNSAID)
-        gguf_put_bool(k->writer, key_of(k, name), value == YES);
-}
+static const struct {
+    const char *gguf; // NULL: such files do not say it
+    enum value_type type;
+    double fallback;
+    size_t offset;
+} rows[] = {
+#define X(field, type, gguf, hf, fallback, min, max)                                               \
+    {gguf, type_##type, fallback, offsetof(struct hparams, field)},
+    HPARAM_LIST(X)
+#undef X
+};
 
 /* Values that are the default of a file without the key are not written. */
 static void put_rows(struct keys *k, const struct hparams *hp) {
-#define X(field, type, gguf, hf, fallback, min, max)                                               \
-    if (gguf) put_##type(k, (const char *)gguf, hp->field, fallback);
-    HPARAM_LIST(X)
-#undef X
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const void *field = (const char *)hp + rows[i].offset;
+        double number = rows[i].type == type_double ? *(const double *)field
+                        : rows[i].type == type_int  ? *(const int *)field
+                                                    : (int)*(const enum tristate *)field;
+        if (!rows[i].gguf || number == rows[i].fallback) continue;
+        const char *key = key_of(k, rows[i].gguf);
+        switch (rows[i].type) {
+        case type_int: gguf_put_u32(k->writer, key, (uint32_t)number); break;
+        case type_double: gguf_put_f32(k->writer, key, (float)number); break;
+        case type_tristate: gguf_put_bool(k->writer, key, number == YES); break;
+        }
+    }
 }
 
 static enum jl_status put_rope(struct keys *k, const struct model *model, struct jl_error *err) {

@@ -19,16 +19,16 @@ static void random_logits(uint32_t sequence, float spread, float *out) {
 }
 
 static long double log_p(const float *logits, int target) {
-    long double top = logits[0], sum = 0;
+    long double top = (long double)logits[0], sum = 0;
     for (int i = 1; i < N; i++)
-        if (logits[i] > top) top = logits[i];
+        if ((long double)logits[i] > top) top = (long double)logits[i];
     for (int i = 0; i < N; i++)
-        sum += expl(logits[i] - top);
-    return logits[target] - top - logl(sum);
+        sum += expl((long double)logits[i] - top);
+    return (long double)logits[target] - top - logl(sum);
 }
 
 static void close_to(double got, long double want, double tolerance) {
-    if (!(fabsl(got - want) <= tolerance * (1 + fabsl(want))))
+    if (!(fabsl((long double)got - want) <= (long double)tolerance * (1 + fabsl(want))))
         fail_msg("%.17g, expected %.17Lg", got, want);
 }
 
