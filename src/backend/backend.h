@@ -185,11 +185,16 @@ enum jl_status backend_frame_run(struct backend_frame *frame, const struct batch
 /* What a matrix is about to be multiplied with. */
 struct linear_view {
     const struct step *step; // of the frame's plan
-    int expert;              // which of the step's matrices; 0 where it has one
+    int matrix;              // which of the step's: an expert's, a head's; 0 where it has one
     const float *x;          // (n, width of the matrix), before any rounding to the step's form
     size_t stride;           // floats between vectors
     int n;
 };
+
+/* Whether a step of heads has a matrix of its own for each, not rows of a joint one. */
+static inline bool backend_heads_apart(const struct step *step) {
+    return step->heads.rows == step->heads.taken;
+}
 
 /* Sees every product of the batches that a frame runs, between the steps, on the caller's thread.
  * It must change nothing: the bits are the same with and without it. */

@@ -179,13 +179,22 @@ static enum jl_status cannot(const struct folder *f, const struct weight *w, con
                        f->model->family->name, why);
 }
 
+/* A head or an embedding that is another role's. */
+static bool is_shared(const struct model *model, enum role_id role, const struct weight *w) {
+    if (role == ROLE_OUTPUT) return model->tied;
+    enum role_id own = role == ROLE_MTP_EMBD     ? ROLE_TOK_EMBD
+                       : role == ROLE_MTP_OUTPUT ? ROLE_OUTPUT
+                                                 : ROLE_NONE;
+    return own && model_weight(model, own, -1)->data == w->data;
+}
+
 static enum jl_status add_weight(struct folder *f, enum role_id role, int layer) {
     const struct family *family = f->model->family;
     const struct weight *w = model_weight(f->model, role, layer);
     enum rope_pairs from = family->rope_hf, to = family->rope_gguf;
     struct export_place place;
     bool vector = role_row(role)->rows == DIM_ONE;
-    if (!w || (role == ROLE_OUTPUT && f->model->tied)) return JL_OK;
+    if (!w || is_shared(f->model, role, w)) return JL_OK;
     if (!export_place(family, role, layer, &place)) return cannot(f, w, "it has no name there");
     struct export_tensor *t = tensor_at(f, &place, w, vector);
     if (!t) return no_memory(f->model, f->err);
@@ -224,11 +233,12 @@ static enum jl_status add_rope_factors(struct folder *f) {
 
 static enum jl_status from_folder(struct folder *f) {
     const struct model *model = f->model;
-    size_t most = (size_t)ROLE_COUNT * ((size_t)model->hp.n_layer + 1);
+    int n_block = hparams_n_block(&model->hp);
+    size_t most = (size_t)ROLE_COUNT * ((size_t)n_block + 1);
     f->out->items = arena_calloc(f->arena, most, sizeof *f->out->items);
     if (!f->out->items) return no_memory(model, f->err);
     JL_TRY(add_rope_factors(f));
-    for (int layer = -1; layer < model->hp.n_layer; layer++)
+    for (int layer = -1; layer < n_block; layer++)
         for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++)
             if ((role_row((enum role_id)role)->scope == SCOPE_MODEL) == (layer < 0))
                 JL_TRY(add_weight(f, (enum role_id)role, layer));

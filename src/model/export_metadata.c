@@ -58,6 +58,13 @@ static const struct {
 #undef X
 };
 
+/* Keys of mixtures of experts that other programs ask for even where they say what is usual. */
+static bool is_asked_for(const struct hparams *hp, const char *key) {
+    if (!strcmp(key, "expert_group_used_count")) return hp->n_group > 1;
+    return hp->n_expert &&
+           (!strcmp(key, "leading_dense_block_count") || !strcmp(key, "expert_weights_scale"));
+}
+
 /* Values that are the default of a file without the key are not written. */
 static void put_rows(struct keys *k, const struct hparams *hp) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -65,7 +72,8 @@ static void put_rows(struct keys *k, const struct hparams *hp) {
         double number = rows[i].type == type_double ? *(const double *)field
                         : rows[i].type == type_int  ? *(const int *)field
                                                     : (int)*(const enum tristate *)field;
-        if (!rows[i].gguf || number == rows[i].fallback) continue;
+        if (!rows[i].gguf) continue;
+        if (number == rows[i].fallback && !is_asked_for(hp, rows[i].gguf)) continue;
         const char *key = key_of(k, rows[i].gguf);
         switch (rows[i].type) {
         case type_int: gguf_put_u32(k->writer, key, (uint32_t)number); break;
@@ -73,6 +81,12 @@ static void put_rows(struct keys *k, const struct hparams *hp) {
         case type_tristate: gguf_put_bool(k->writer, key, number == YES); break;
         }
     }
+}
+
+/* What scores are multiplied by beyond the usual, as yarn_log_multiplier says it. */
+static double log_multiplier(const struct rope_hparams *rope) {
+    if (rope->factor <= 1 || rope->attn_magnitude == 1) return 0;
+    return (rope->attn_magnitude - 1) / fmath_log64(rope->factor);
 }
 
 static enum jl_status put_rope(struct keys *k, const struct model *model, struct jl_error *err) {
@@ -88,7 +102,11 @@ static enum jl_status put_rope(struct keys *k, const struct model *model, struct
     gguf_put_u32(w, key_of(k, "rope.scaling.original_context_length"), (uint32_t)rope->n_ctx_orig);
     gguf_put_f32(w, key_of(k, "rope.scaling.yarn_beta_fast"), (float)rope->beta_fast);
     gguf_put_f32(w, key_of(k, "rope.scaling.yarn_beta_slow"), (float)rope->beta_slow);
-    double usual = rope->factor <= 1 ? 1 : 0.1 * fmath_log64(rope->factor) + 1;
+    double multiplier = log_multiplier(rope), usual = 1;
+    if (multiplier > 0)
+        gguf_put_f32(w, key_of(k, "rope.scaling.yarn_log_multiplier"), (float)multiplier);
+    else if (rope->factor > 1)
+        usual = 0.1 * fmath_log64(rope->factor) + 1;
     if (fabs(rope->magnitude / usual - 1) > 1e-9)
         gguf_put_f32(w, key_of(k, "rope.scaling.attn_factor"), (float)(rope->magnitude / usual));
     return JL_OK;
@@ -97,7 +115,7 @@ static enum jl_status put_rope(struct keys *k, const struct model *model, struct
 /* Readers take every layer behind the dense ones at the start for a mixture of experts. */
 static enum jl_status check_layers(const struct model *model, struct jl_error *err) {
     const struct hparams *hp = &model->hp;
-    for (int i = 0; hp->n_expert && i < hp->n_layer; i++)
+    for (int i = 0; hp->n_expert && i < hparams_n_block(hp); i++)
         if (layer_set_has(&hp->moe, i) != (i >= hp->n_dense_layer))
             return report_fail(err, JL_ERR_UNSUPPORTED, model->file->path,
                                "layer %d has %s, which a GGUF file cannot say: its mixtures of "
@@ -117,10 +135,26 @@ static void put_name(struct gguf_writer *writer, const char *path) {
     if (len > at && path[at] != '.') gguf_put_string(writer, "general.name", path + at, len - at);
 }
 
+/* Derived values back to what the keys say: blocks include those that predict further tokens, and
+ * latent attention with a joint kv_b is written as plain heads, all with their own key and value.
+ */
+static struct hparams as_keys(const struct model *model) {
+    struct hparams hp = model->hp;
+    bool latent = family_is_latent(model->family);
+    hp.n_layer = hparams_n_block(&hp);
+    if (latent || hp.attn_scale == 1 / sqrt((double)hp.head_dim_k))
+        hp.attn_scale = 0; // the default
+    if (latent) {
+        hp.n_head_kv = hp.n_head;
+        hp.mla_dim_k = hp.mla_dim_v = 0;
+    }
+    return hp;
+}
+
 enum jl_status export_metadata(const struct model *model, struct gguf_writer *writer,
                                struct jl_error *err) {
     struct keys k = {.writer = writer, .arch = model->family->gguf};
-    struct hparams hp = model->hp;
+    struct hparams hp = as_keys(model);
     if (model->file->kind == MODEL_FILE_GGUF) {
         copy_metadata(model->file->meta, writer);
         return JL_OK;
@@ -129,7 +163,9 @@ enum jl_status export_metadata(const struct model *model, struct gguf_writer *wr
     gguf_put_text(writer, "general.architecture", model->family->gguf);
     gguf_put_text(writer, "general.type", "model");
     put_name(writer, model->file->path);
-    if (hp.attn_scale == 1 / sqrt((double)hp.head_dim_k)) hp.attn_scale = 0; // the default
     put_rows(&k, &hp);
+    if (hp.n_expert && model->family->gguf_gating)
+        gguf_put_u32(writer, key_of(&k, "expert_gating_func"),
+                     (uint32_t)model->family->gguf_gating);
     return put_rope(&k, model, err);
 }

@@ -33,10 +33,10 @@ static void see(void *ctx, const struct linear_view *view) {
     const struct importance *importance = ctx;
     struct sums *sums = importance->of_step[view->step - importance->model->plan.steps];
     if (!sums) return;
-    double *values = sums->values + (size_t)view->expert * (size_t)sums->n_in;
+    double *values = sums->values + (size_t)view->matrix * (size_t)sums->n_in;
     for (int i = 0; i < view->n; i++)
         add_squares(view->x + (size_t)i * view->stride, values, sums->n_in);
-    sums->counts[view->expert] += view->n;
+    sums->counts[view->matrix] += view->n;
 }
 
 /* The name of the step's matrix in a GGUF file: that of the role it is bound to. */
@@ -60,14 +60,26 @@ static bool is_counted(const struct importance *importance, const char *name) {
     return false;
 }
 
+/* Matrices that the step multiplies with, 0: none that could be seen. */
+static int count_matrices(const struct step *step) {
+    switch (step->op) {
+    case OP_LINEAR: return 1;
+    case OP_EXPERTS: return step->w.n_expert;
+    case OP_ABSORB:
+    case OP_HEADS:
+        return step->heads.transposed ? 0 : backend_heads_apart(step) ? step->heads.n : 1;
+    default: return 0;
+    }
+}
+
 static enum jl_status add_step(struct importance *importance, int i, struct jl_error *err) {
     const struct step *step = &importance->model->plan.steps[i];
     struct sums *sums = &importance->sums[importance->n];
-    if (step->op != OP_LINEAR && step->op != OP_EXPERTS) return JL_OK;
+    sums->n_matrix = count_matrices(step);
+    if (sums->n_matrix == 0) return JL_OK;
     if (!name_of(importance->model, step, sums->name)) return JL_OK;
     if (is_counted(importance, sums->name)) return JL_OK;
     sums->n_in = step->w.n_in;
-    sums->n_matrix = step->op == OP_EXPERTS ? step->w.n_expert : 1;
     sums->values = arena_calloc(&importance->arena, (size_t)sums->n_matrix * (size_t)sums->n_in,
                                 sizeof *sums->values);
     sums->counts = arena_calloc(&importance->arena, (size_t)sums->n_matrix, sizeof *sums->counts);

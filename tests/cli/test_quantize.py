@@ -345,6 +345,26 @@ class FromFolder(Base):
             self.assertLess(max(abs(x - y) for x, y in zip(a, b)), limit)
             self.assertEqual(list(a[:320]), list(b[:320]))  # one key: no order yet
 
+    def test_latent_attention(self):
+        for name in ("deepseek-v2", "deepseek-v2-lite", "deepseek-v3"):
+            folder, tokens = f"{GOLDEN}/{name}", f"{GOLDEN}/{name}/tokens.json"
+            self.quantize(folder, "bf16")
+            self.assertEqual(self.logits(self.out, tokens), self.logits(folder, tokens), name)
+            files = []
+            for model in (folder, self.out):
+                self.ok("imatrix", model, "--tokens", tokens, "-o", self.path("im.gguf"))
+                files.append(Gguf(self.path("im.gguf")).tensors)
+            self.assertEqual(*files)
+            self.assertIn("blk.0.attn_kv_b.weight.in_sum2", files[0])
+        new = Gguf(self.out)
+        self.assertEqual(new.keys["deepseek2.block_count"], (4, 4))  # with the one that predicts further
+        self.assertEqual(new.keys["deepseek2.nextn_predict_layers"], (4, 1))
+        self.assertEqual(new.keys["deepseek2.expert_gating_func"], (4, 2))
+        self.assertEqual(new.keys["deepseek2.attention.head_count_kv"], new.keys["deepseek2.attention.head_count"])
+        self.assertNotIn("deepseek2.attention.value_length_mla", new.keys)
+        self.assertIn("blk.3.nextn.eh_proj.weight", new.tensors)
+        self.assertEqual(new.tensors["blk.1.ffn_down_exps.weight"][0][0], 8)
+
     def test_hyperparameters(self):
         self.quantize(f"{GOLDEN}/llama-llama3rope-tied", "f16")
         new = Gguf(self.out)

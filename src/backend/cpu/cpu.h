@@ -92,6 +92,7 @@ void cpu_expert_order_free(struct expert_order *order);
 /* Show the step's input to the frame's observer; only to be called when there is one. */
 void cpu_observe_linear(const struct backend_frame *frame, const struct step *step);
 void cpu_observe_experts(const struct backend_frame *frame, const struct step *step);
+void cpu_observe_heads(const struct backend_frame *frame, const struct step *step);
 
 /* Zeroed, 64-byte aligned; NULL when it cannot be had. */
 uint8_t *cpu_alloc_zeroed(size_t bytes);

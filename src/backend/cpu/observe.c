@@ -20,7 +20,7 @@ static void show(const struct backend_frame *frame, const struct step *step, int
     if (reg == REG_NONE) return;
     struct linear_view view = {
         .step = step,
-        .expert = expert,
+        .matrix = expert,
         .x = cpu_row_f32(frame, reg, first),
         .stride = frame->stride[reg] / sizeof(float),
         .n = n,
@@ -36,4 +36,20 @@ void cpu_observe_experts(const struct backend_frame *frame, const struct step *s
     const struct expert_order *order = &frame->order;
     for (int i = 0; i < order->n_active; i++)
         show(frame, step, order->ids[i], order->first[i], order->first[i + 1] - order->first[i]);
+}
+
+/* From the other side of a matrix its columns are the outputs: there is nothing to see. */
+void cpu_observe_heads(const struct backend_frame *frame, const struct step *step) {
+    enum reg_id reg = source(frame, step);
+    if (reg == REG_NONE || step->heads.transposed) return;
+    for (int head = 0; head < step->heads.n; head++) {
+        struct linear_view view = {
+            .step = step,
+            .matrix = backend_heads_apart(step) ? head : 0,
+            .x = cpu_head_f32(frame, reg, 0, head, step->w.n_in),
+            .stride = frame->stride[reg] / sizeof(float) * (size_t)frame->slots[reg],
+            .n = frame->n_row,
+        };
+        frame->observer->linear(frame->observer->ctx, &view);
+    }
 }
