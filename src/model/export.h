@@ -42,6 +42,10 @@ enum jl_status export_tensors(const struct model *model, struct arena *arena,
 const uint8_t *export_row(const struct export_tensor *tensor, int64_t row);
 int64_t export_rows(const struct export_tensor *tensor);
 
+/* general.architecture and the keys of hyper-parameters. `path` is for messages. */
+enum jl_status export_hparams(const struct family *family, const struct hparams *hp,
+                              struct gguf_writer *writer, const char *path, struct jl_error *err);
+
 /* All keys but those of the tokenizer, general.file_type and general.quantization_version. Of a
  * GGUF file also the tokenizer's. What a GGUF file cannot say is an error. */
 enum jl_status export_metadata(const struct model *model, struct gguf_writer *writer,

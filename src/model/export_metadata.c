@@ -89,15 +89,15 @@ static double log_multiplier(const struct rope_hparams *rope) {
     return (rope->attn_magnitude - 1) / fmath_log64(rope->factor);
 }
 
-static enum jl_status put_rope(struct keys *k, const struct model *model, struct jl_error *err) {
-    const struct rope_hparams *rope = &model->hp.rope;
+static enum jl_status put_rope(struct keys *k, const struct rope_hparams *rope, const char *path,
+                               struct jl_error *err) {
     struct gguf_writer *w = k->writer;
     if (rope->scaling == ROPE_PLAIN || rope->scaling == ROPE_LLAMA3) return JL_OK; // by a tensor
     gguf_put_text(w, key_of(k, "rope.scaling.type"), hparams_rope_name(rope->scaling));
     gguf_put_f32(w, key_of(k, "rope.scaling.factor"), (float)rope->factor);
     if (rope->scaling != ROPE_YARN) return JL_OK;
     if (!rope->truncate)
-        return report_fail(err, JL_ERR_UNSUPPORTED, model->file->path,
+        return report_fail(err, JL_ERR_UNSUPPORTED, path,
                            "rope_scaling.truncate is false, which a GGUF file cannot say");
     gguf_put_u32(w, key_of(k, "rope.scaling.original_context_length"), (uint32_t)rope->n_ctx_orig);
     gguf_put_f32(w, key_of(k, "rope.scaling.yarn_beta_fast"), (float)rope->beta_fast);
@@ -113,11 +113,11 @@ static enum jl_status put_rope(struct keys *k, const struct model *model, struct
 }
 
 /* Readers take every layer behind the dense ones at the start for a mixture of experts. */
-static enum jl_status check_layers(const struct model *model, struct jl_error *err) {
-    const struct hparams *hp = &model->hp;
+static enum jl_status check_layers(const struct hparams *hp, const char *path,
+                                   struct jl_error *err) {
     for (int i = 0; hp->n_expert && i < hparams_n_block(hp); i++)
         if (layer_set_has(&hp->moe, i) != (i >= hp->n_dense_layer))
-            return report_fail(err, JL_ERR_UNSUPPORTED, model->file->path,
+            return report_fail(err, JL_ERR_UNSUPPORTED, path,
                                "layer %d has %s, which a GGUF file cannot say: its mixtures of "
                                "experts are all layers from some layer on",
                                i, layer_set_has(&hp->moe, i) ? "experts" : "no experts");
@@ -138,9 +138,9 @@ static void put_name(struct gguf_writer *writer, const char *path) {
 /* Derived values back to what the keys say: blocks include those that predict further tokens, and
  * latent attention with a joint kv_b is written as plain heads, all with their own key and value.
  */
-static struct hparams as_keys(const struct model *model) {
-    struct hparams hp = model->hp;
-    bool latent = family_is_latent(model->family);
+static struct hparams as_keys(const struct family *family, const struct hparams *from) {
+    struct hparams hp = *from;
+    bool latent = family_is_latent(family);
     hp.n_layer = hparams_n_block(&hp);
     if (latent || hp.attn_scale == 1 / sqrt((double)hp.head_dim_k))
         hp.attn_scale = 0; // the default
@@ -151,21 +151,27 @@ static struct hparams as_keys(const struct model *model) {
     return hp;
 }
 
+enum jl_status export_hparams(const struct family *family, const struct hparams *hp,
+                              struct gguf_writer *writer, const char *path, struct jl_error *err) {
+    struct keys k = {.writer = writer, .arch = family->gguf};
+    const struct hparams said = as_keys(family, hp);
+    JL_TRY(check_layers(hp, path, err));
+    gguf_put_text(writer, "general.architecture", family->gguf);
+    put_rows(&k, &said);
+    if (hp->n_expert && family->gguf_gating)
+        gguf_put_u32(writer, key_of(&k, "expert_gating_func"), (uint32_t)family->gguf_gating);
+    return put_rope(&k, &hp->rope, path, err);
+}
+
 enum jl_status export_metadata(const struct model *model, struct gguf_writer *writer,
                                struct jl_error *err) {
-    struct keys k = {.writer = writer, .arch = model->family->gguf};
-    struct hparams hp = as_keys(model);
+    const char *path = model->file->path;
     if (model->file->kind == MODEL_FILE_GGUF) {
         copy_metadata(model->file->meta, writer);
         return JL_OK;
     }
-    JL_TRY(check_layers(model, err));
-    gguf_put_text(writer, "general.architecture", model->family->gguf);
+    JL_TRY(export_hparams(model->family, &model->hp, writer, path, err));
     gguf_put_text(writer, "general.type", "model");
-    put_name(writer, model->file->path);
-    put_rows(&k, &hp);
-    if (hp.n_expert && model->family->gguf_gating)
-        gguf_put_u32(writer, key_of(&k, "expert_gating_func"),
-                     (uint32_t)model->family->gguf_gating);
-    return put_rope(&k, model, err);
+    put_name(writer, path);
+    return JL_OK;
 }

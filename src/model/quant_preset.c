@@ -139,16 +139,26 @@ static const struct quant_preset presets[] = {
 };
 #define N_PRESET ((int)(sizeof presets / sizeof presets[0]))
 
-static bool can_write(const char *type) {
-    enum dtype dtype;
-    return dtype_from_name(type, &dtype) && dtype_can_quantize(dtype);
+static bool can_write(const char *type, enum dtype *out) {
+    return dtype_from_name(type, out) && dtype_can_quantize(*out);
+}
+
+/* The type, or where this build has no quantiser for it the next larger one. */
+static enum dtype writable(const char *type) {
+    static const char *const ladder[] = {"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_0"};
+    enum dtype dtype = DTYPE_F32;
+    size_t i = 0, n = sizeof ladder / sizeof ladder[0];
+    if (can_write(type, &dtype)) return dtype;
+    while (i < n && strcmp(ladder[i], type) != 0)
+        i++;
+    while (++i < n)
+        if (can_write(ladder[i], &dtype)) return dtype;
+    return DTYPE_Q8_0;
 }
 
 static bool is_offered(const struct quant_preset *preset) {
-    bool all = can_write(preset->type);
-    for (int i = 0; i < MAX_RULES && preset->rules[i].type; i++)
-        all = all && can_write(preset->rules[i].type);
-    return all;
+    enum dtype dtype;
+    return can_write(preset->type, &dtype);
 }
 
 const struct quant_preset *quant_preset_at(int wanted) {
@@ -210,19 +220,13 @@ static bool fits(enum when when, const struct quant_model *model, int layer) {
     return false;
 }
 
-static enum dtype named(const char *type) {
-    enum dtype dtype = DTYPE_F32;
-    dtype_from_name(type, &dtype);
-    return dtype;
-}
-
 static enum dtype by_rules(const struct quant_preset *preset, const struct quant_model *model,
                            enum part part, int layer) {
     for (int i = 0; i < MAX_RULES && preset->rules[i].type; i++) {
         const struct rule *rule = &preset->rules[i];
-        if (rule->part == part && fits(rule->when, model, layer)) return named(rule->type);
+        if (rule->part == part && fits(rule->when, model, layer)) return writable(rule->type);
     }
-    return named(preset->type);
+    return writable(preset->type);
 }
 
 static bool is_float(enum dtype dtype) {
