@@ -112,15 +112,22 @@ static enum jl_status put_rope(struct keys *k, const struct rope_hparams *rope, 
     return JL_OK;
 }
 
-/* Readers take every layer behind the dense ones at the start for a mixture of experts. */
+/* Layers at the start without experts. Readers take every layer behind them for a mixture. */
+static int leading_dense(const struct hparams *hp) {
+    int n = 0;
+    while (hp->n_expert && n < hparams_n_block(hp) && !layer_set_has(&hp->moe, n))
+        n++;
+    return n;
+}
+
 static enum jl_status check_layers(const struct hparams *hp, const char *path,
                                    struct jl_error *err) {
-    for (int i = 0; hp->n_expert && i < hparams_n_block(hp); i++)
-        if (layer_set_has(&hp->moe, i) != (i >= hp->n_dense_layer))
+    for (int i = leading_dense(hp); hp->n_expert && i < hparams_n_block(hp); i++)
+        if (!layer_set_has(&hp->moe, i))
             return report_fail(err, JL_ERR_UNSUPPORTED, path,
-                               "layer %d has %s, which a GGUF file cannot say: its mixtures of "
-                               "experts are all layers from some layer on",
-                               i, layer_set_has(&hp->moe, i) ? "experts" : "no experts");
+                               "layer %d has no experts, which a GGUF file cannot say: its "
+                               "mixtures of experts are all layers from some layer on",
+                               i);
     return JL_OK;
 }
 
@@ -141,7 +148,8 @@ static void put_name(struct gguf_writer *writer, const char *path) {
 static struct hparams as_keys(const struct family *family, const struct hparams *from) {
     struct hparams hp = *from;
     bool latent = family_is_latent(family);
-    hp.n_layer = hparams_n_block(&hp);
+    hp.n_dense_layer = leading_dense(from);
+    hp.n_layer = hparams_n_block(from);
     if (latent || hp.attn_scale == 1 / sqrt((double)hp.head_dim_k))
         hp.attn_scale = 0; // the default
     if (latent) {
