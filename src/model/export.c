@@ -26,6 +26,10 @@ const uint8_t *export_row(const struct export_tensor *t, int64_t row) {
     return t->pieces[from / t->piece_rows] + (size_t)(from % t->piece_rows) * t->stride;
 }
 
+void export_values(const struct export_tensor *t, int64_t row, float *x) {
+    dtype_dequantize(t->dtype, export_row(t, row), x, t->dim[t->n_dim - 1]);
+}
+
 int64_t export_rows(const struct export_tensor *t) {
     int64_t rows = 1;
     for (int i = 0; i + 1 < t->n_dim; i++)

@@ -41,6 +41,8 @@ enum jl_status export_tensors(const struct model *model, struct arena *arena,
 /* Bytes of row `row` (all dimensions but the last counted together) of the new file's tensor. */
 const uint8_t *export_row(const struct export_tensor *tensor, int64_t row);
 int64_t export_rows(const struct export_tensor *tensor);
+/* Its values into x, as many as the last dimension. */
+void export_values(const struct export_tensor *tensor, int64_t row, float *x);
 
 /* general.architecture and the keys of hyper-parameters. `path` is for messages. */
 enum jl_status export_hparams(const struct family *family, const struct hparams *hp,

@@ -168,16 +168,15 @@ static void write_row(void *ctx, int item, int thread) {
     const struct tensor_call *call = ctx;
     const struct export_tensor *source = call->t->source;
     int64_t row = call->row0 + item, n = call->n_in;
-    const uint8_t *from = export_row(source, row);
     uint8_t *to = call->out + (size_t)item * call->row_bytes;
     struct row_result *result = &call->results[item];
     *result = (struct row_result){0};
     if (call->t->copied) {
-        memcpy(to, from, call->row_bytes);
+        memcpy(to, export_row(source, row), call->row_bytes);
         return;
     }
     float *x = call->scratch + (size_t)thread * 2 * (size_t)n, *back = x + n;
-    dtype_dequantize(source->dtype, from, x, n);
+    export_values(source, row, x);
     result->bad_in = !all_finite(x, n);
     if (result->bad_in) return;
     dtype_quantize(call->t->choice.dtype, x, to, n);
