@@ -2,20 +2,21 @@
 //
 //   peer.mjs bench MODEL --threads T --prompt N --gen N --repeat R
 //   peer.mjs check MODEL --threads T --tokens FILE.json --positions 0,7 --gen N --output OUT.f32
+//                        [--texts FILE.json]
 //
 // `bench` does what `jinlin bench` does: one warm-up, then the medians of R runs, random ids of the
 // model's vocabulary, the head computed for the last token of the prompt. The clock runs only
 // inside llama.cpp's decode call, so that neither JavaScript nor the sampler counts against it.
 // These bindings start llama.cpp's worker threads anew for every call, which can cost a token more
 // than the threads bring: tokens are decoded with T threads and with one, and the faster counts.
-// `check` writes the raw logits of some positions, then continues greedily.
+// `check` writes the raw logits of some positions, then continues greedily, then tokenizes texts.
 import fs from "node:fs";
 import {getLlama, LlamaLogLevel} from "node-llama-cpp";
 import {fail, median, options} from "./lib.mjs";
 
 const usage = "usage: peer.mjs bench|check MODEL [options]";
 const opt = options({threads: 1, prompt: 512, gen: 64, repeat: 3, tokens: "", positions: "",
-    output: ""}, usage);
+    output: "", texts: ""}, usage);
 const [mode, modelPath] = opt.positional;
 if (!modelPath) fail(usage);
 
@@ -129,7 +130,8 @@ async function check() {
         greedy.push(best[0]);
         gaps.push(best[1] - second[1]);
     }
-    return {vocabulary: size, greedy, gaps};
+    const texts = opt.texts ? JSON.parse(fs.readFileSync(opt.texts, "utf8")) : [];
+    return {vocabulary: size, greedy, gaps, tokenized: texts.map((text) => [...model.tokenize(text)])};
 }
 
 const modes = {bench, check};

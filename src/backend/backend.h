@@ -206,6 +206,31 @@ size_t backend_frame_bytes(const struct backend_frame *frame);
 enum jl_status backend_frame_run(struct backend_frame *frame, const struct batch *batch,
                                  float *logits, struct jl_error *err);
 
+/* ---- observers ---- */
+
+/* What a matrix is about to be multiplied with. */
+struct linear_view {
+    const struct step *step; // of the frame's plan
+    int matrix;              // which of the step's: an expert's, a head's; 0 where it has one
+    const float *x;          // (n, width of the matrix), before any rounding to the step's form
+    size_t stride;           // floats between vectors
+    int n;
+};
+
+/* Whether a step of heads has a matrix of its own for each, not rows of a joint one. */
+static inline bool backend_heads_apart(const struct step *step) {
+    return step->heads.rows == step->heads.taken;
+}
+
+/* Sees every product of the batches that a frame runs, between the steps, on the caller's thread.
+ * It must change nothing: the bits are the same with and without it. */
+struct backend_observer {
+    void (*linear)(void *ctx, const struct linear_view *view);
+    void *ctx;
+};
+void backend_frame_observe(struct backend_frame *frame,
+                           const struct backend_observer *observer); // NULL: nobody; not copied
+
 /* Calls `each` with the name of every kernel body the frame has run, sorted. */
 void backend_frame_bodies(const struct backend_frame *frame,
                           void (*each)(void *ctx, const char *name), void *ctx);

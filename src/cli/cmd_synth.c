@@ -3,6 +3,7 @@
 
 #include "base/pool.h"
 #include "cli/cli.h"
+#include "model/quant_preset.h"
 #include "model/synth.h"
 
 static void on_tensor(void *ctx, int64_t done, int64_t total) {
@@ -14,12 +15,16 @@ int cmd_synth(int argc, char **argv) {
     const char *shape;
     int seed = 1, threads = 0;
     bool done;
-    char about[160] = "one of ", types[160];
-    size_t used = 7;
+    char about[160] = "one of ", types[224];
+    size_t used = 7, typed = 0;
     for (int i = 0; synth_shape_name(i); i++)
         used += (size_t)snprintf(about + used, sizeof about - used, "%s%s", i ? ", " : "",
                                  synth_shape_name(i));
-    snprintf(types, sizeof types, "%s", synth_type_names());
+    for (int i = 0; quant_preset_at(i) && typed < sizeof types; i++)
+        typed += (size_t)snprintf(types + typed, sizeof types - typed, "%s, ",
+                                  quant_preset_name(quant_preset_at(i)));
+    if (typed < sizeof types)
+        snprintf(types + typed, sizeof types - typed, "or one type for all matrices (q4_k)");
     char summary[256];
     snprintf(summary, sizeof summary, "random weights at a real model's shape (%s)", about);
     const struct cli_option options[] = {

@@ -12,6 +12,9 @@
     X(generate, "continue token ids")                                                              \
     X(render, "the prompt that a chat template makes of a conversation")                           \
     X(synth, "a GGUF of random weights at a real model's shape")                                   \
+    X(quantize, "write a model as a GGUF file of other types")                                     \
+    X(imatrix, "which columns of the weights matter for a text")                                   \
+    X(ppl, "perplexity of a text, and KL divergence from a reference")                             \
     X(bench, "prefill and decode speed of a model, or of the kernels")                             \
     X(help, "this list; also: help COMMAND, help env, help exit")
 

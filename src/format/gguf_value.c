@@ -39,6 +39,7 @@ void gguf_value_decode(enum gguf_value type, const uint8_t *at, struct meta *out
     } v = {0};
     memcpy(&v, at, gguf_value_bytes(type));
     out->kind = META_INT;
+    out->gguf = (uint8_t)type;
     switch (type) {
     case GGUF_UINT8:
         out->as.i = v.u8;

@@ -214,6 +214,52 @@ void gguf_put_text(struct gguf_writer *w, const char *key, const char *text) {
     gguf_put_string(w, key, text, strlen(text));
 }
 
+static void put_string_array(struct gguf_writer *w, const struct meta *item) {
+    size_t n = item->as.packed.count;
+    struct gguf_string *strings = calloc(n ? n : 1, sizeof *strings);
+    struct meta_iter iter = {.array = item};
+    struct meta value;
+    if (!strings) {
+        no_memory(w);
+        return;
+    }
+    for (size_t i = 0; i < n && meta_iter_next(&iter, &value); i++)
+        strings[i] = (struct gguf_string){value.as.s.text, value.as.s.len};
+    gguf_put_strings(w, item->key, strings, n);
+    free(strings);
+}
+
+void gguf_put_meta(struct gguf_writer *w, const struct meta *item) {
+    union {
+        int64_t i; // little endian: every integer's low bytes come first
+        uint64_t u;
+        float f32;
+        double f64;
+        uint8_t b;
+    } value = {0};
+    switch (item->kind) {
+    case META_STRING: gguf_put_string(w, item->key, item->as.s.text, item->as.s.len); return;
+    case META_PACKED:
+        if (item->as.packed.type == GGUF_STRING)
+            put_string_array(w, item);
+        else
+            gguf_put_array(w, item->key, (enum gguf_value)item->as.packed.type,
+                           item->as.packed.data, item->as.packed.count);
+        return;
+    case META_BOOL: value.b = item->as.b; break;
+    case META_INT: value.i = item->as.i; break;
+    case META_UINT: value.u = item->as.u; break;
+    case META_FLOAT:
+        if (item->gguf == GGUF_FLOAT32)
+            value.f32 = (float)item->as.f;
+        else
+            value.f64 = item->as.f;
+        break;
+    default: bad_use(w, item->key, "it is no value of a GGUF file"); return;
+    }
+    gguf_put(w, item->key, (enum gguf_value)item->gguf, &value);
+}
+
 /* ---- tensors ---- */
 
 static uint64_t align_up(const struct gguf_writer *w, uint64_t at) {

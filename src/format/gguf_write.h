@@ -37,6 +37,9 @@ void gguf_put_f32(struct gguf_writer *writer, const char *key, float value);
 void gguf_put_bool(struct gguf_writer *writer, const char *key, bool value);
 void gguf_put_text(struct gguf_writer *writer, const char *key, const char *text); // NUL-terminated
 
+/* A key/value of a GGUF file's metadata as it stands there. */
+void gguf_put_meta(struct gguf_writer *writer, const struct meta *item);
+
 /* dim: n_dim of them, outermost first, as in struct tensor_info. */
 void gguf_add_tensor(struct gguf_writer *writer, const char *name, enum dtype dtype, int n_dim,
                      const int64_t *dim);

@@ -27,7 +27,8 @@ enum meta_kind {
 struct meta {
     const char *key; // NULL for array items and the root
     enum meta_kind kind;
-    bool read; // a lookup has returned this value
+    bool read;    // a lookup has returned this value
+    uint8_t gguf; // of a scalar in a GGUF file: its type there (format/gguf_value.h)
     union {
         bool b;
         int64_t i;

@@ -100,6 +100,10 @@ enum jl_status exec_forward(struct exec *exec, const struct batch *batch, float 
     return backend_frame_run(exec->frame, batch, logits, err);
 }
 
+void exec_observe(struct exec *exec, const struct backend_observer *observer) {
+    backend_frame_observe(exec->frame, observer);
+}
+
 struct exec_batch_memory exec_batch_memory(const struct exec *exec) {
     return exec->memory;
 }

@@ -21,6 +21,9 @@ void exec_free(struct exec *exec); // NULL is fine
 enum jl_status exec_forward(struct exec *exec, const struct batch *batch, float *logits,
                             struct jl_error *err);
 
+/* Who sees the inputs of the matrices (backend.h); NULL: nobody. Not copied. */
+void exec_observe(struct exec *exec, const struct backend_observer *observer);
+
 /* Room for one batch, exec_max_rows() of each: decoding a token then needs no heap. */
 struct exec_batch_memory {
     struct batch_row *rows;

@@ -128,5 +128,8 @@ const char *hparams_rope_name(enum rope_scaling scaling);
 /* Rotary frequencies (n_rot/2 of them) with the scaling applied, and the magnitude. `factors`:
  * GGUF's rope_freqs tensor, divides each frequency; may be NULL. */
 void rope_frequencies(const struct hparams *hp, const float *factors, double *freq);
+/* llama3 scaling as that tensor: n_rot/2 factors. Frequencies divided by them are those that
+ * rope_frequencies gives without, to the bit. */
+void rope_factors(const struct hparams *hp, float *factors);
 
 #endif

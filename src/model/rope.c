@@ -9,7 +9,7 @@
 #define TAU 6.283185307179586476925286766559
 
 /* Llama 3: long wavelengths are stretched by factor, short ones kept, a smooth band between. */
-static double scale_llama3(const struct rope_hparams *rope, double freq) {
+static double stretch_llama3(const struct rope_hparams *rope, double freq) {
     double wavelength = TAU / freq;
     double low = rope->n_ctx_orig / rope->low_freq_factor;
     double high = rope->n_ctx_orig / rope->high_freq_factor;
@@ -18,6 +18,20 @@ static double scale_llama3(const struct rope_hparams *rope, double freq) {
     double smooth = (rope->n_ctx_orig / wavelength - rope->low_freq_factor) /
                     (rope->high_freq_factor - rope->low_freq_factor);
     return (1 - smooth) * (freq / rope->factor) + smooth * freq;
+}
+
+/* The factor is rounded to f32, as a GGUF file stores it: both kinds of file give the same bits. */
+static float factor_llama3(const struct rope_hparams *rope, double freq) {
+    return (float)(freq / stretch_llama3(rope, freq));
+}
+
+static double plain_frequency(const struct hparams *hp, int i) {
+    return fmath_pow64(hp->rope_theta, -2.0 * i / hp->n_rot);
+}
+
+void rope_factors(const struct hparams *hp, float *factors) {
+    for (int i = 0; i < hp->n_rot / 2; i++)
+        factors[i] = factor_llama3(&hp->rope, plain_frequency(hp, i));
 }
 
 /* The (fractional) pair that turns `rotations` times within the original context. */
@@ -49,10 +63,10 @@ void rope_frequencies(const struct hparams *hp, const float *factors, double *fr
     double low = 0, high = 0;
     if (rope->scaling == ROPE_YARN) yarn_range(hp, &low, &high);
     for (int i = 0; i < hp->n_rot / 2; i++) {
-        double f = fmath_pow64(hp->rope_theta, -2.0 * i / hp->n_rot);
+        double f = plain_frequency(hp, i);
         if (factors) f /= (double)factors[i];
         if (rope->scaling == ROPE_LINEAR) f /= rope->factor;
-        if (rope->scaling == ROPE_LLAMA3) f = scale_llama3(rope, f);
+        if (rope->scaling == ROPE_LLAMA3) f /= (double)factor_llama3(rope, f);
         if (rope->scaling == ROPE_YARN) {
             double ramp = (i - low) / (high - low);
             ramp = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;

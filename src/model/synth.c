@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/rng.h"
-#include "format/gguf_write.h"
-#include "model/model.h"
+#include "model/export.h"
+#include "model/quant_preset.h"
 
 /* ---- the shapes: public configurations ---- */
 
@@ -38,6 +37,27 @@ static const struct synth_shape shapes[] = {
       .head_dim_v = 128, .n_ctx_train = 40960, .n_vocab = 151936, .rms_eps = 1e-6,
       .rope_theta = 1e6, .n_rot = 128, .tied = NO, .n_expert = 128, .n_expert_used = 8,
       .n_ff_exp = 768, .moe_step = 1}},
+    {"glm4-9b", &family_glm4,
+     {.n_layer = 40, .n_embd = 4096, .n_ff = 13696, .n_head = 32, .n_head_kv = 2, .head_dim_k = 128,
+      .head_dim_v = 128, .n_ctx_train = 32768, .n_vocab = 151552, .rms_eps = 1e-5,
+      .rope_theta = 1e4, .n_rot = 64, .tied = NO}},
+    {"deepseek-v2-lite", &family_deepseek_v2,
+     {.n_layer = 27, .n_embd = 2048, .n_ff = 10944, .n_head = 16, .n_head_kv = 1, .head_dim_k = 192,
+      .head_dim_v = 128, .n_ctx_train = 163840, .n_vocab = 102400, .rms_eps = 1e-6,
+      .rope_theta = 1e4, .n_rot = 64, .tied = NO, .n_expert = 64, .n_expert_used = 6,
+      .n_ff_exp = 1408, .n_expert_shared = 2, .n_ff_shexp = 2816, .n_group = 1, .n_group_used = 1,
+      .norm_topk = NO, .routed_scale = 1, .n_dense_layer = 1, .moe_step = 1, .kv_lora_rank = 512,
+      .rope = {.scaling = ROPE_YARN, .factor = 40, .n_ctx_orig = 4096, .beta_fast = 32,
+               .beta_slow = 1, .magnitude = 1, .attn_magnitude = 1.2608, .truncate = true}}},
+    {"deepseek-v3", &family_deepseek_v3,
+     {.n_layer = 61, .n_embd = 7168, .n_ff = 18432, .n_head = 128, .n_head_kv = 1,
+      .head_dim_k = 192, .head_dim_v = 128, .n_ctx_train = 163840, .n_vocab = 129280,
+      .rms_eps = 1e-6, .rope_theta = 1e4, .n_rot = 64, .tied = NO, .n_expert = 256,
+      .n_expert_used = 8, .n_ff_exp = 2048, .n_expert_shared = 1, .n_ff_shexp = 2048, .n_group = 8,
+      .n_group_used = 4, .norm_topk = YES, .routed_scale = 2.5, .n_dense_layer = 3, .moe_step = 1,
+      .q_lora_rank = 1536, .kv_lora_rank = 512,
+      .rope = {.scaling = ROPE_YARN, .factor = 40, .n_ctx_orig = 4096, .beta_fast = 32,
+               .beta_slow = 1, .magnitude = 1, .attn_magnitude = 1.3689, .truncate = true}}},
 };
 // clang-format on
 
@@ -45,41 +65,16 @@ const char *synth_shape_name(int i) {
     return i >= 0 && i < (int)(sizeof shapes / sizeof shapes[0]) ? shapes[i].name : NULL;
 }
 
-const char *synth_type_names(void) { return "f32, f16, bf16, q8_0, q4_k, q6_k, q4_k_m"; }
-
 /* ---- which type a matrix gets ---- */
 
 struct synth_type {
-    enum dtype dtype;
-    bool mix; // q4_k_m: half of the value and down projections, and the head, in Q6_K
+    const struct quant_preset *preset;
+    enum dtype dtype; // without a preset, of all matrices
 };
 
 static bool parse_type(const char *text, struct synth_type *out) {
-    out->mix = !strcasecmp(text, "q4_k_m");
-    if (out->mix) {
-        out->dtype = DTYPE_Q4_K;
-        return true;
-    }
-    if (!dtype_from_name(text, &out->dtype)) return false;
-    const struct dtype_row *row = dtype_row(out->dtype);
-    uint8_t block[256];
-    static const float zeros[256];
-    return row->gguf >= 0 && row->x_f32 != XFMT_NONE &&
-           dtype_quantize(out->dtype, zeros, block, row->block); // some types have no quantiser
-}
-
-/* llama.cpp's Q4_K_M gives the more sensitive matrices of these layers more bits. */
-static bool layer_with_more_bits(int layer, int n_layer) {
-    return layer < n_layer / 8 || layer >= 7 * n_layer / 8 || (layer - n_layer / 8) % 3 == 2;
-}
-
-static enum dtype matrix_type(const struct synth_type *type, const struct hparams *hp,
-                              enum role_id role, int layer) {
-    if (!type->mix) return type->dtype;
-    bool sensitive = role == ROLE_ATTN_V || role == ROLE_FFN_DOWN || role == ROLE_EXP_DOWN;
-    bool head = role == ROLE_OUTPUT || (role == ROLE_TOK_EMBD && hp->tied == YES);
-    return head || (sensitive && layer_with_more_bits(layer, hp->n_layer)) ? DTYPE_Q6_K
-                                                                           : DTYPE_Q4_K;
+    out->preset = quant_preset_find(text);
+    return out->preset || (dtype_from_name(text, &out->dtype) && dtype_can_quantize(out->dtype));
 }
 
 /* ---- the file ---- */
@@ -102,35 +97,13 @@ struct synth {
     struct jl_error *err;
 };
 
-static void put_metadata(struct synth *s) {
-    const char *arch = s->shape->family->gguf;
-    const struct hparams *hp = &s->hp;
+static enum jl_status put_metadata(struct synth *s) {
+    char name[96];
     struct gguf_writer *w = s->writer;
-    char key[96];
-#define PUT_U32(name, value)                                                                       \
-    snprintf(key, sizeof key, "%s." name, arch), gguf_put_u32(w, key, (uint32_t)(value))
-#define PUT_F32(name, value)                                                                       \
-    snprintf(key, sizeof key, "%s." name, arch), gguf_put_f32(w, key, (float)(value))
-    gguf_put_text(w, "general.architecture", arch);
-    snprintf(key, sizeof key, "%s random weights", s->shape->name);
-    gguf_put_text(w, "general.name", key);
+    snprintf(name, sizeof name, "%s random weights", s->shape->name);
+    gguf_put_text(w, "general.name", name);
     gguf_put_u32(w, "general.quantization_version", 2);
-    PUT_U32("block_count", hp->n_layer);
-    PUT_U32("context_length", hp->n_ctx_train);
-    PUT_U32("embedding_length", hp->n_embd);
-    PUT_U32("feed_forward_length", hp->n_ff);
-    PUT_U32("attention.head_count", hp->n_head);
-    PUT_U32("attention.head_count_kv", hp->n_head_kv);
-    PUT_U32("attention.key_length", hp->head_dim_k);
-    PUT_U32("attention.value_length", hp->head_dim_v);
-    PUT_U32("rope.dimension_count", hp->n_rot);
-    PUT_F32("rope.freq_base", hp->rope_theta);
-    PUT_F32("attention.layer_norm_rms_epsilon", hp->rms_eps);
-    PUT_U32("vocab_size", hp->n_vocab);
-    if (hp->n_expert == 0) return;
-    PUT_U32("expert_count", hp->n_expert);
-    PUT_U32("expert_used_count", hp->n_expert_used);
-    PUT_U32("expert_feed_forward_length", hp->n_ff_exp);
+    return export_hparams(s->shape->family, &s->hp, w, s->shape->name, s->err);
 }
 
 /* A SentencePiece vocabulary of control, byte and filler tokens: any text encodes, byte by byte. */
@@ -176,48 +149,55 @@ static bool carries(const struct synth *s, enum role_id role, int layer) {
     return model_role_need(s->shape->family, &s->hp, role, layer) == REQUIRED;
 }
 
-static void list_tensor(struct synth *s, const struct synth_type *type, enum role_id role,
-                        int layer) {
+static enum dtype type_of(const struct synth *s, const struct synth_type *type, const char *name,
+                          int n_dim, int64_t cols) {
+    const struct quant_model model = {.n_layer = s->hp.n_layer,
+                                      .n_head = s->hp.n_head,
+                                      .n_head_kv = s->hp.n_head_kv,
+                                      .n_expert = s->hp.n_expert,
+                                      .tied = s->hp.tied == YES};
+    const struct quant_tensor tensor = {name, DTYPE_F32, n_dim, cols};
+    const struct quant_preset *preset = type->preset ? type->preset : quant_preset_find("q8_0");
+    enum dtype chosen = quant_preset_choose(preset, &model, &tensor).dtype;
+    return type->preset || chosen == DTYPE_F32 ? chosen : type->dtype; // F32: left alone by all
+}
+
+static enum jl_status list_tensor(struct synth *s, const struct synth_type *type, enum role_id role,
+                                  int layer) {
     const struct role_row *row = role_row(role);
+    struct export_place place;
     bool vector = row->rows == DIM_ONE, experts = row->scope == SCOPE_EXPERTS;
+    if (!export_place(s->shape->family, role, layer, &place))
+        return jl_fail(s->err, JL_ERR_UNSUPPORTED, "%s has no place in a GGUF file", row->id);
+    if (place.part) return JL_OK; // of a tensor that is listed already
     int64_t rows = hparams_dim(&s->hp, row->rows), cols = hparams_dim(&s->hp, row->cols);
-    int64_t dim[3] = {s->hp.n_expert, rows, cols};
+    int64_t dim[3] = {s->hp.n_expert, rows * place.parts, cols};
+    int n_dim = vector ? 1 : experts ? 3 : 2;
     struct synth_tensor t = {
         .role = role,
         .layer = layer,
-        .dtype = vector || row->group == GROUP_ROUTER ? DTYPE_F32
-                                                      : matrix_type(type, &s->hp, role, layer),
-        .rows = experts ? rows * s->hp.n_expert : rows,
+        .dtype = type_of(s, type, place.name, n_dim, cols),
+        .rows = dim[1] * (experts ? dim[0] : 1),
         .cols = cols,
     };
-    char name[96];
-    const char *at = strstr(row->gguf, "%d");
-    if (at)
-        snprintf(name, sizeof name, "%.*s%d%s", (int)(at - row->gguf), row->gguf, layer, at + 2);
-    else
-        snprintf(name, sizeof name, "%s", row->gguf);
-    gguf_add_tensor(s->writer, name, t.dtype,
-                    vector    ? 1
-                    : experts ? 3
-                              : 2,
-                    vector    ? dim + 2
-                    : experts ? dim
-                              : dim + 1);
+    gguf_add_tensor(s->writer, place.name, t.dtype, n_dim, dim + 3 - n_dim);
     s->tensors[s->n_tensor++] = t;
+    return JL_OK;
 }
 
 static enum jl_status list_tensors(struct synth *s) {
     struct synth_type type;
     if (!parse_type(s->options->type, &type))
-        return jl_fail(s->err, JL_ERR_USAGE, "type '%s' is not known; use one of: %s",
-                       s->options->type, synth_type_names());
+        return jl_fail(s->err, JL_ERR_USAGE,
+                       "type '%s' is not known; `jinlin synth --help` lists them",
+                       s->options->type);
     s->tensors = calloc((size_t)ROLE_COUNT * ((size_t)s->hp.n_layer + 1), sizeof *s->tensors);
     if (!s->tensors) return jl_fail(s->err, JL_ERR_MEMORY, "out of memory for tensor names");
     for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
         bool own = role_row((enum role_id)role)->scope == SCOPE_MODEL;
         for (int layer = own ? -1 : 0; layer < (own ? 0 : s->hp.n_layer); layer++)
             if (carries(s, (enum role_id)role, layer))
-                list_tensor(s, &type, (enum role_id)role, layer);
+                JL_TRY(list_tensor(s, &type, (enum role_id)role, layer));
     }
     return JL_OK;
 }
@@ -260,22 +240,11 @@ static void fill_row(void *ctx, int item, int thread) {
 
 /* GGUF says llama3 scaling by the factor each frequency is divided by. */
 static enum jl_status write_rope_factors(struct synth *s) {
-    struct hparams plain = s->hp;
-    plain.rope.scaling = ROPE_PLAIN;
     size_t n = (size_t)s->hp.n_rot / 2;
-    double *freq = calloc(2 * n, sizeof *freq);
     float *factors = calloc(n, sizeof *factors);
-    enum jl_status status = JL_ERR_MEMORY;
-    if (freq && factors) {
-        rope_frequencies(&plain, NULL, freq);
-        rope_frequencies(&s->hp, NULL, freq + n);
-        for (size_t i = 0; i < n; i++)
-            factors[i] = (float)(freq[i] / freq[n + i]);
-        status = gguf_write_data(s->writer, factors, n * sizeof *factors, s->err);
-    } else {
-        jl_fail(s->err, JL_ERR_MEMORY, "out of memory for rotary factors");
-    }
-    free(freq);
+    if (!factors) return jl_fail(s->err, JL_ERR_MEMORY, "out of memory for rotary factors");
+    rope_factors(&s->hp, factors);
+    enum jl_status status = gguf_write_data(s->writer, factors, n * sizeof *factors, s->err);
     free(factors);
     return status;
 }
@@ -306,7 +275,7 @@ static enum jl_status write_tensor(struct synth *s, int i) {
 
 static enum jl_status write_all(struct synth *s, void (*progress)(void *, int64_t, int64_t),
                                 void *ctx) {
-    put_metadata(s);
+    JL_TRY(put_metadata(s));
     JL_TRY(put_vocabulary(s));
     JL_TRY(list_tensors(s));
     for (int i = 0; i < s->n_tensor; i++) {

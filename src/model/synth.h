@@ -9,7 +9,7 @@
 
 struct synth_options {
     const char *shape; // "qwen2-1.5b"; synth_shape_name() lists them
-    const char *type;  // "q8_0", "bf16", ..., or the mix "q4_k_m"
+    const char *type;  // a preset (quant_preset.h), or one type for all matrices
     int n_layer;       // 0: as many as the shape has
     uint64_t seed;
     const char *path;
@@ -20,6 +20,5 @@ enum jl_status synth_write(const struct synth_options *options, struct pool *poo
                            void (*progress)(void *ctx, int64_t done, int64_t total), void *ctx,
                            struct jl_error *err);
 const char *synth_shape_name(int i); // NULL past the last
-const char *synth_type_names(void);  // for help
 
 #endif

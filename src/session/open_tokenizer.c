@@ -164,3 +164,8 @@ enum jl_status open_tokenizer(struct model_file *file, struct tokenizer **out,
     return file->kind == MODEL_FILE_HF ? open_tokenizer_folder(file->path, NULL, out, err)
                                        : open_tokenizer_gguf(file, NULL, out, err);
 }
+
+bool open_tokenizer_exists(struct model_file *file) {
+    return file->kind == MODEL_FILE_HF ? open_tokenizer_in_folder(file->path)
+                                       : meta_find(file->meta, "tokenizer.ggml.model") != NULL;
+}

@@ -17,9 +17,13 @@ enum jl_status open_tokenizer(struct model_file *file, struct tokenizer **out,
 enum jl_status open_tokenizer_path(const char *path, const char *pre, struct tokenizer **out,
                                    struct jl_error *err);
 
+/* Whether a model has files or keys of a tokenizer at all, readable or not. */
+bool open_tokenizer_exists(struct model_file *file);
+
 /* The parts of the two. */
 enum jl_status open_tokenizer_gguf(struct model_file *file, const char *pre, struct tokenizer **out,
                                    struct jl_error *err);
+bool open_tokenizer_in_folder(const char *folder);
 enum jl_status open_tokenizer_folder(const char *folder, const char *pre, struct tokenizer **out,
                                      struct jl_error *err);
 /* A tokenizer.json, rank file or tokenizer.model, told apart by their bytes. */

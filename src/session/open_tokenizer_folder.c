@@ -175,6 +175,14 @@ static enum jl_status open_named(const char *folder, const char *name, const cha
     return status;
 }
 
+bool open_tokenizer_in_folder(const char *folder) {
+    char *ranks = find_rank_file(folder);
+    bool found = ranks || has(folder, "tokenizer.json") || has(folder, "tokenizer.model") ||
+                 (has(folder, "vocab.json") && has(folder, "merges.txt"));
+    free(ranks);
+    return found;
+}
+
 enum jl_status open_tokenizer_folder(const char *folder, const char *pre, struct tokenizer **out,
                                      struct jl_error *err) {
     *out = NULL;

@@ -40,3 +40,8 @@ bool dtype_quantize(enum dtype dtype, const float *x, void *row, int64_t n) {
     default: return quantize_blocks(dtype, x, p, n);
     }
 }
+
+bool dtype_can_quantize(enum dtype dtype) {
+    uint8_t nothing[1];
+    return dtype_quantize(dtype, &(float){0}, nothing, 0);
+}

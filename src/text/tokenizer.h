@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "text/span.h"
 
+struct arena;
 struct tokenizer;
 
 /* What a token is; numbers are those of tokenizer.ggml.token_type. */
@@ -123,6 +124,28 @@ enum jl_status tokenizer_from_files(const struct tokenizer_files *files, struct 
                                     struct jl_error *err);
 
 void tokenizer_free(struct tokenizer *tokenizer); // NULL is fine
+
+/* A tokenizer as a GGUF file stores it: what tokenizer_from_spm and tokenizer_from_bpe take. */
+struct tokenizer_gguf {
+    const char *model; // tokenizer.ggml.model, "llama" or "gpt2"
+    const char *pre;   // tokenizer.ggml.pre
+    struct token_entry *tokens;
+    int n_token;
+    struct bpe_merge_text *merges; // of "gpt2"
+    size_t n_merge;
+    int32_t bos, eos, unk; // TOKEN_NONE when absent
+    bool add_bos, add_eos, add_space_prefix;
+    const char *notes[8]; // what a GGUF file cannot say; ends with NULL
+    struct arena *arena;  // owns all of it
+};
+
+/* Ids up to n_token without a token get a placeholder. What comes out has been made into a
+ * tokenizer again and compared: the same merges, the same added tokens, the same ids for a set of
+ * texts. What GGUF cannot hold is JL_ERR_UNSUPPORTED, but for the settings that `notes` names,
+ * which concern unusual texts only. */
+enum jl_status tokenizer_to_gguf(const struct tokenizer *tokenizer, int n_token,
+                                 struct tokenizer_gguf *out, struct jl_error *err);
+void tokenizer_gguf_free(struct tokenizer_gguf *gguf); // zeroed is fine
 
 int tokenizer_vocab_size(const struct tokenizer *tokenizer);
 int32_t tokenizer_bos(const struct tokenizer *tokenizer); // TOKEN_NONE when absent

@@ -142,7 +142,8 @@ class Commands(unittest.TestCase):
 
     def test_help(self):
         listing = self.ok("help").stdout
-        for name in ("run", "chat", "inspect", "logits", "generate", "render", "synth", "bench", "help"):
+        for name in ("run", "chat", "inspect", "logits", "generate", "render", "synth", "quantize", "imatrix", "ppl",
+                     "bench", "help"):
             self.assertIn(name, listing)
             text = self.ok(name, "--help").stdout
             if name != "help":

@@ -225,6 +225,40 @@ static void refuses_misuse(void **state) {
     }
 }
 
+/* Copied metadata has the types and values of the file it is from: equal bytes but for the order.
+ */
+static void copies_metadata(void **state) {
+    (void)state;
+    struct folder folder;
+    struct jl_error err;
+    struct model_file *files[2];
+    folder_make(&folder);
+    struct gguf_writer *w = create(folder_file(&folder, "a.gguf"), 0);
+    put_everything(w);
+    assert_int_equal(gguf_writer_commit(w, &err), JL_OK);
+    gguf_writer_free(w);
+    for (int i = 0; i < 2; i++) {
+        const char *names[] = {"a.gguf", "b.gguf"};
+        if (model_file_open(folder_file(&folder, names[i]), &files[i], &err) != JL_OK)
+            fail_msg("%s", err.message);
+        if (i) break;
+        w = create(folder_file(&folder, "b.gguf"), 0);
+        for (size_t k = 0; k < files[0]->meta->as.list.count; k++)
+            gguf_put_meta(w, &files[0]->meta->as.list.items[k]);
+        assert_int_equal(gguf_writer_commit(w, &err), JL_OK);
+        gguf_writer_free(w);
+    }
+    check_values(files[1]->meta);
+    assert_int_equal(files[0]->meta->as.list.count, files[1]->meta->as.list.count);
+    assert_int_equal(files[0]->maps[0].size, files[1]->maps[0].size);
+    for (size_t k = 0; k < files[0]->meta->as.list.count; k++)
+        assert_int_equal(files[0]->meta->as.list.items[k].gguf,
+                         files[1]->meta->as.list.items[k].gguf);
+    model_file_free(files[0]);
+    model_file_free(files[1]);
+    folder_remove(&folder);
+}
+
 static void leaves_nothing_without_commit(void **state) {
     (void)state;
     struct folder folder;
@@ -248,6 +282,7 @@ int main(void) {
         cmocka_unit_test(reads_back_what_it_wrote),
         cmocka_unit_test(writes_metadata_alone),
         cmocka_unit_test(refuses_misuse),
+        cmocka_unit_test(copies_metadata),
         cmocka_unit_test(leaves_nothing_without_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

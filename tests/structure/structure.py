@@ -88,6 +88,7 @@ SOURCES = ("src/", "include/", "tests/", "fuzz/", "bench/", "scripts/")
 # A family's name compared outside families/, with the reason why it is not that family's.
 NAME_IS_SOMETHING_ELSE = {
     ("session/open_template.c", "llama"): "the value of tokenizer.ggml.model for SentencePiece",
+    ("text/tokenizer/to_gguf.c", "llama"): "the value of tokenizer.ggml.model for SentencePiece",
     ("session/open_tokenizer.c", "llama"): "the value of tokenizer.ggml.model for SentencePiece",
 }
 

@@ -54,6 +54,7 @@ struct backend_frame {
     struct row_block *blocks; // (max_rows)
     struct expert_order order;
     struct cpu_ran ran;
+    const struct backend_observer *observer; // NULL: nobody
 
     /* of the call that runs now */
     const struct batch *batch;
@@ -87,6 +88,11 @@ static inline uint8_t *cpu_scratch(const struct backend_frame *frame, int thread
 /* Order of experts for the plan's mixtures; all NULL where it has none. */
 bool cpu_expert_order_create(const struct step_list *plan, int max_rows, struct expert_order *out);
 void cpu_expert_order_free(struct expert_order *order);
+
+/* Show the step's input to the frame's observer; only to be called when there is one. */
+void cpu_observe_linear(const struct backend_frame *frame, const struct step *step);
+void cpu_observe_experts(const struct backend_frame *frame, const struct step *step);
+void cpu_observe_heads(const struct backend_frame *frame, const struct step *step);
 
 /* Zeroed, 64-byte aligned; NULL when it cannot be had. */
 uint8_t *cpu_alloc_zeroed(size_t bytes);

@@ -161,6 +161,7 @@ static void note_bodies(struct backend_frame *frame, const struct step *step) {
 enum jl_status cpu_op_experts(struct backend_frame *frame, const struct step *step,
                               struct jl_error *err) {
     (void)err;
+    if (frame->observer) cpu_observe_experts(frame, step);
     int n_active = frame->order.n_active, threads = backend_threads(frame->backend);
     int wanted = threads == 1 ? 1 : threads * ITEMS_PER_THREAD;
     struct experts_call call = {frame, step, (wanted + n_active - 1) / n_active};

@@ -101,6 +101,7 @@ static void run_item(void *ctx, int item, int thread) {
 static enum jl_status run(struct backend_frame *frame, const struct step *step) {
     const struct kernel_table *k = &frame->backend->kernels;
     enum dtype w = step->w.dtype;
+    if (frame->observer) cpu_observe_heads(frame, step);
     struct heads_call call = {.frame = frame, .step = step};
     int tile = LINEAR_T_COLUMNS;
     call.n_out = step->heads.transposed ? step->w.n_in : step->heads.taken;

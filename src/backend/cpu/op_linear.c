@@ -37,6 +37,7 @@ static void run_item(void *ctx, int item, int thread) {
 enum jl_status cpu_op_linear(struct backend_frame *frame, const struct step *step,
                              struct jl_error *err) {
     (void)err;
+    if (frame->observer) cpu_observe_linear(frame, step);
     struct backend *backend = frame->backend;
     enum dtype w = step->w.dtype;
     const struct linear_body *body =

@@ -2,9 +2,12 @@
  * tiktoken code where known, else the form in which llama.cpp splits. */
 #include "text/tokenizer/pre.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "text/tokenizer.h"
+#include "text/utf8.h"
 
 #define LLAMA3                                                                                     \
     PRE_CONTRACTIONS                                                                               \
@@ -74,7 +77,7 @@ static const struct pre_row rows[] = {
     {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2",
      PRE_IGNORE_MERGES | PRE_ADD_BOS,
      {LLAMA3}},
-    {"cl100k cl100k_base dbrx smaug-bpe", 0, {LLAMA3}},
+    {"dbrx cl100k cl100k_base smaug-bpe", 0, {LLAMA3}},
     {"glm4 chatglm-bpe", 0, {LLAMA3}},
     {"deepseek-llm",
      0,
@@ -130,6 +133,59 @@ const struct pre_row *pre_find(const char *name, size_t len) {
         }
     }
     return NULL;
+}
+
+const struct pre_row *pre_at(int i) { return i >= 0 && (size_t)i < N_ROW ? &rows[i] : NULL; }
+
+/* \\uXXXX, \\xXX, \\x{X} and characters beyond ASCII all become \\x{X}. */
+static bool spell_alike(const char *pattern, size_t len, struct byte_buffer *out) {
+    out->len = 0;
+    for (size_t at = 0; at < len;) {
+        uint32_t code = 0;
+        size_t used = 0;
+        char text[16];
+        int n = 0;
+        if (pattern[at] == '\\' && at + 1 < len && pattern[at + 1] == 'u') {
+            if (sscanf(pattern + at + 2, "%4" SCNx32 "%n", &code, &n) == 1) used = 2 + (size_t)n;
+        } else if (pattern[at] == '\\' && at + 2 < len && pattern[at + 1] == 'x') {
+            bool braces = pattern[at + 2] == '{';
+            if (sscanf(pattern + at + 2 + braces, braces ? "%8" SCNx32 "%n" : "%2" SCNx32 "%n",
+                       &code, &n) == 1)
+                used = 2 + (size_t)n + 2 * braces;
+        } else if (pattern[at] == '\\' && at + 1 < len) {
+            if (!buffer_append(out, pattern + at, 2)) return false;
+            at += 2;
+            continue;
+        } else if ((unsigned char)pattern[at] >= 0x80) {
+            used = utf8_step(pattern + at, len - at, &code);
+        }
+        n = used ? snprintf(text, sizeof text, "\\x{%" PRIX32 "}", code) : 1;
+        if (!buffer_append(out, used ? text : pattern + at, (size_t)n)) return false;
+        at += used ? used : 1;
+    }
+    return true;
+}
+
+static bool same_pattern(const char *a, const struct regex *regex, struct byte_buffer spelt[2]) {
+    size_t len;
+    const char *b = regex_source(regex, &len);
+    return b && spell_alike(a, strlen(a), &spelt[0]) && spell_alike(b, len, &spelt[1]) &&
+           spelt[0].len == spelt[1].len && !memcmp(spelt[0].data, spelt[1].data, spelt[0].len);
+}
+
+bool pre_same(const struct pre_row *row, const struct pretok *pretok) {
+    struct byte_buffer spelt[2] = {0};
+    int n = 0;
+    bool same = true;
+    for (; n < PRE_MAX_PATTERNS && row->patterns[n] && same; n++) {
+        const struct pretok_step *step = &pretok->steps[n];
+        same = n < pretok->n_step && step->kind == PRETOK_SPLIT && !step->invert &&
+               step->behaviour == PRETOK_ISOLATED &&
+               same_pattern(row->patterns[n], step->regex, spelt);
+    }
+    buffer_free(&spelt[0]);
+    buffer_free(&spelt[1]);
+    return same && n == pretok->n_step;
 }
 
 enum jl_status pre_unknown(const char *name, size_t len, struct jl_error *err) {

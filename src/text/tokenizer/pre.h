@@ -13,12 +13,16 @@ enum pre_flags {
 };
 
 struct pre_row {
-    const char *names; // separated by spaces
+    const char *names; // separated by spaces; the first one is what a new GGUF file says
     unsigned flags;
     const char *patterns[PRE_MAX_PATTERNS]; // one split after the other, matches isolated
 };
 
 const struct pre_row *pre_find(const char *name, size_t len); // NULL when unknown
+const struct pre_row *pre_at(int i);                          // NULL past the last
+/* Whether the steps split as the row does: the same patterns, however their characters are spelt.
+ * False: out of memory, too. */
+bool pre_same(const struct pre_row *row, const struct pretok *pretok);
 
 /* Split steps for a pattern: matches isolated. Knows the two patterns that PCRE2 would need
  * quadratic time for. `where` and `file` are for messages. */

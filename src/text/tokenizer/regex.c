@@ -13,6 +13,8 @@
 struct regex {
     pcre2_code *code;
     bool jit;
+    char *source; // NULL of a plain text
+    size_t source_len;
 };
 
 static enum jl_status no_memory(struct jl_error *err) {
@@ -59,6 +61,8 @@ static enum jl_status compile(const char *pattern, size_t len, uint32_t options,
 enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour flavour,
                              struct regex **out, struct jl_error *err) {
     struct byte_buffer text = {0};
+    const char *source = pattern;
+    size_t source_len = len;
     uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
     options |= flavour == REGEX_ONIG ? PCRE2_MULTILINE : PCRE2_DOLLAR_ENDONLY;
     *out = NULL;
@@ -73,7 +77,18 @@ enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour
     enum jl_status status = regex_translate(pattern, len, flavour, &text, err);
     if (status == JL_OK) status = compile(text.data, text.len, options, out, err);
     buffer_free(&text);
-    return status;
+    if (status != JL_OK) return status;
+    (*out)->source = strndup(source, source_len);
+    (*out)->source_len = source_len;
+    if ((*out)->source) return JL_OK;
+    regex_free(*out);
+    *out = NULL;
+    return no_memory(err);
+}
+
+const char *regex_source(const struct regex *regex, size_t *len) {
+    *len = regex->source_len;
+    return regex->source;
 }
 
 enum jl_status regex_compile_text(const char *text, size_t len, struct regex **out,
@@ -87,6 +102,7 @@ enum jl_status regex_compile_text(const char *text, size_t len, struct regex **o
 void regex_free(struct regex *regex) {
     if (!regex) return;
     pcre2_code_free(regex->code);
+    free(regex->source);
     free(regex);
 }
 

@@ -30,6 +30,8 @@ enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour
 enum jl_status regex_compile_text(const char *text, size_t len, struct regex **out,
                                   struct jl_error *err);
 void regex_free(struct regex *regex); // NULL is fine
+/* The pattern as it was given, of regex_compile; NULL of regex_compile_text. */
+const char *regex_source(const struct regex *regex, size_t *len);
 
 /* The pattern in PCRE2's language. */
 enum jl_status regex_translate(const char *pattern, size_t len, enum regex_flavour flavour,

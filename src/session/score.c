@@ -1,0 +1,72 @@
+#include "session/score.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#include "base/fmath.h"
+#include "session/sample.h"
+#include "session/softmax.h"
+
+/* With w = exp(a - top_a) of the reference and Z the sums:
+ * KL = sum w/Za * ((a - top_a) - (b - top_b)) - log Za + log Zb. */
+static double divergence(const struct score_row *row, int n_vocab, const float top[2],
+                         const double sum[2]) {
+    double block[SOFTMAX_BLOCK], total = 0;
+    for (int at = 0; at < n_vocab; at += SOFTMAX_BLOCK) {
+        int n = n_vocab - at < SOFTMAX_BLOCK ? n_vocab - at : SOFTMAX_BLOCK;
+        const float *a = row->reference + at, *b = row->logits + at;
+        softmax_weights(a, n, top[1], 1, block);
+        for (int i = 0; i < n; i++)
+            total += block[i] * (((double)a[i] - (double)top[1]) - ((double)b[i] - (double)top[0]));
+    }
+    double kl = total / sum[1] - fmath_log64(sum[1]) + fmath_log64(sum[0]);
+    return kl > 0 ? kl : 0; // of equal logits rounding may leave some -1e-17
+}
+
+static double nll(const float *logits, int32_t target, float top, double sum) {
+    return fmath_log64(sum) - ((double)logits[target] - (double)top);
+}
+
+void score_row(const struct score_row *row, int n_vocab, struct score *out) {
+    float top[2];
+    double sum[2];
+    *out = (struct score){.predicts = row->target >= 0, .compares = row->reference != NULL};
+    sum[0] = softmax_sum(row->logits, n_vocab, &top[0]);
+    if (out->predicts) out->nll = nll(row->logits, row->target, top[0], sum[0]);
+    if (!out->compares) return;
+    sum[1] = softmax_sum(row->reference, n_vocab, &top[1]);
+    if (out->predicts) out->nll_reference = nll(row->reference, row->target, top[1], sum[1]);
+    out->kl = divergence(row, n_vocab, top, sum);
+    out->same_top = sample_greedy(row->logits, n_vocab) == sample_greedy(row->reference, n_vocab);
+}
+
+void score_add(struct score_sums *sums, const struct score *score) {
+    if (score->predicts) {
+        sums->n_predicted++;
+        sums->nll += score->nll;
+        sums->nll2 += score->nll * score->nll;
+        sums->nll_reference += score->nll_reference;
+    }
+    if (score->compares) {
+        sums->n_compared++;
+        sums->n_same_top += score->same_top;
+        sums->kl += score->kl;
+        sums->kl2 += score->kl * score->kl;
+        if (score->kl > sums->kl_max) sums->kl_max = score->kl;
+    }
+}
+
+struct score_mean score_mean(double sum, double sum_of_squares, int64_t n) {
+    struct score_mean out = {0};
+    if (n < 1) return out;
+    out.mean = sum / (double)n;
+    double variance = sum_of_squares / (double)n - out.mean * out.mean;
+    if (n > 1 && variance > 0) out.error = sqrt(variance / (double)(n - 1));
+    return out;
+}
+
+struct score_mean score_perplexity(const struct score_sums *sums) {
+    struct score_mean nll = score_mean(sums->nll, sums->nll2, sums->n_predicted);
+    double perplexity = fmath_exp64(nll.mean);
+    return (struct score_mean){perplexity, nll.error * perplexity};
+}

@@ -1,0 +1,62 @@
+#include "session/softmax.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* x = k ln 2 + r, |r| <= ln 2 / 2, and a Taylor series whose remainder is below 2^-57. It stands
+ * here beside fmath_exp64 because a token takes one of a vocabulary's 150,000; the loops are apart
+ * so that compilers make vectors of them. */
+void softmax_weights(const float *logits, int n, float top, double scale, double *out) {
+    static const double c[] = {1.0 / 6227020800,
+                               1.0 / 479001600,
+                               1.0 / 39916800,
+                               1.0 / 3628800,
+                               1.0 / 362880,
+                               1.0 / 40320,
+                               1.0 / 5040,
+                               1.0 / 720,
+                               1.0 / 120,
+                               1.0 / 24,
+                               1.0 / 6,
+                               0.5,
+                               1.0,
+                               1.0};
+    const double magic = 0x1.8p52, ln2_hi = 0x1.62e42feep-1, ln2_lo = 0x1.a39ef35793c76p-33;
+    double x[SOFTMAX_BLOCK], r[SOFTMAX_BLOCK], shifted[SOFTMAX_BLOCK];
+    int64_t low[SOFTMAX_BLOCK], bits[SOFTMAX_BLOCK];
+    for (int i = 0; i < n; i++) {
+        x[i] = ((double)logits[i] - (double)top) * scale;
+        double y = x[i] < SOFTMAX_SMALLEST ? SOFTMAX_SMALLEST : x[i];
+        shifted[i] = y * 0x1.71547652b82fep+0 + magic;
+        double k = shifted[i] - magic;
+        r[i] = (y - k * ln2_hi) - k * ln2_lo;
+    }
+    for (int i = 0; i < n; i++) {
+        double y = c[0];
+        for (int j = 1; j < (int)(sizeof c / sizeof c[0]); j++)
+            y = y * r[i] + c[j];
+        out[i] = y;
+    }
+    // Times 2^k: k stands in the low bits of `shifted`.
+    memcpy(low, shifted, (size_t)n * sizeof *low);
+    memcpy(bits, out, (size_t)n * sizeof *bits);
+    for (int i = 0; i < n; i++)
+        bits[i] += (int64_t)((uint64_t)low[i] << 52);
+    memcpy(out, bits, (size_t)n * sizeof *out);
+    for (int i = 0; i < n; i++)
+        out[i] = x[i] < SOFTMAX_SMALLEST ? 0 : out[i];
+}
+
+double softmax_sum(const float *logits, int n_vocab, float *top) {
+    double block[SOFTMAX_BLOCK], sum = 0;
+    *top = logits[0];
+    for (int i = 1; i < n_vocab; i++)
+        if (logits[i] > *top) *top = logits[i];
+    for (int at = 0; at < n_vocab; at += SOFTMAX_BLOCK) {
+        int n = n_vocab - at < SOFTMAX_BLOCK ? n_vocab - at : SOFTMAX_BLOCK;
+        softmax_weights(logits + at, n, *top, 1, block);
+        for (int i = 0; i < n; i++)
+            sum += block[i];
+    }
+    return sum;
+}

@@ -1,0 +1,18 @@
+/* Weights exp((logit - top) * scale) of a vocabulary: what sampling and scoring share. */
+#ifndef JL_SESSION_SOFTMAX_H
+#define JL_SESSION_SOFTMAX_H
+
+#define SOFTMAX_BLOCK 64 // weights computed together, so that the compiler can do several at once
+
+/* Weights below exp(-60) are 0: no draw of 53 bits and no sum of a vocabulary in double could tell
+ * them from nothing, and so no denormal number is ever met. */
+#define SOFTMAX_SMALLEST (-60.0)
+
+/* Of n <= SOFTMAX_BLOCK logits none of which is above top. Plain IEEE steps in a written order: the
+ * same bits everywhere, about 1 ulp. */
+void softmax_weights(const float *logits, int n, float top, double scale, double *out);
+
+/* The sum of all weights against the largest logit, ascending; *top is that logit. */
+double softmax_sum(const float *logits, int n_vocab, float *top);
+
+#endif
