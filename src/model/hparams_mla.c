@@ -52,6 +52,9 @@ enum jl_status hparams_derive_mla(struct model_file *file, struct hparams *hp,
         return jl_fail(err, JL_ERR_FORMAT,
                        "%s: a head of %d dimensions has no room for %d rotary ones and others",
                        file->path, hp->head_dim_k, hp->n_rot);
+    const struct meta *pairs = gguf ? NULL : meta_find(file->meta, "rope_interleave");
+    if (pairs && pairs->kind == META_BOOL && !pairs->as.b)
+        return hparams_refuse(file, "rope_interleave", pairs, "true", err);
     if (hp->attention_bias == YES)
         return jl_fail(
             err, JL_ERR_UNSUPPORTED,

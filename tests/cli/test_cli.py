@@ -57,6 +57,19 @@ class Commands(unittest.TestCase):
         self.assertEqual(stats["sha256"], hashlib.sha256(data).hexdigest())
         return data, stats
 
+    def test_mtp(self):
+        """The layer that predicts the token after the next: golden, chunked alike, refused without."""
+        model, tokens = f"{GOLDEN}/deepseek-v3", f"{GOLDEN}/deepseek-v3/tokens.json"
+        whole, _ = self.logits(model, "--tokens", tokens, "--act", "f32", "--kv", "f32", "--mtp")
+        got, want = floats(self.out), floats(f"{GOLDEN}/deepseek-v3/mtp_logits_0.f32")
+        self.assertEqual(len(got), len(want))
+        self.assertLess(max(abs(a - b) for a, b in zip(got, want)), 1e-3)
+        chunked, _ = self.logits(model, "--tokens", tokens, "--act", "f32", "--kv", "f32", "--mtp",
+                                 "--chunk", "9", "--also", "1")
+        self.assertEqual(whole, chunked)
+        self.fails(5, "num_nextn_predict_layers", "logits", f"{GOLDEN}/deepseek-v2", "--tokens", tokens,
+                   "--mtp", "-o", self.out)
+
     def test_logits(self):
         tokens = f"{GOLDEN}/llama/tokens.json"
         for prompt in (0, 1):
