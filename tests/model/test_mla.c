@@ -280,11 +280,31 @@ static void test_bits(void **state) {
     }
 }
 
+/* Where heads share a key, a group of them is shared out over threads, too. */
+static void test_bits_of_groups(void **state) {
+    (void)state;
+    const struct make_model s = {.family = "llama",
+                                 .n_layer = 1,
+                                 .n_embd = 32,
+                                 .n_ff = 48,
+                                 .n_head = 50,
+                                 .n_head_kv = 2,
+                                 .head_dim = 8,
+                                 .n_vocab = many_heads.n_vocab,
+                                 .dtype = DTYPE_BF16,
+                                 .seed = 8,
+                                 .n_shard = 1};
+    make_hf(&s, hf);
+    check_bits(hf, "bf16", "bf16", false);
+    check_bits(hf, "f32", "f32", false);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_quantized),
         cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_bits_of_groups),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);
 }
