@@ -76,6 +76,17 @@ static void random_row(float *x, int n, uint32_t sequence, uint32_t position) {
         x[i] = 2 * rng_uniform(&key, (uint64_t)i) - 1;
 }
 
+/* Weights of a type that has no quantiser. Any bytes do: speed does not depend on them, as long as
+ * no f16 among them is infinite. */
+static void random_bytes(uint8_t *row, size_t n, uint32_t position) {
+    struct rng_key key = {.seed = 1, .sequence = 4, .position = position, .purpose = RNG_TEST};
+    for (size_t i = 0; i < n; i++) {
+        uint32_t words[4];
+        rng_block(&key, i / 16, words);
+        row[i] = (uint8_t)(words[i / 4 % 4] >> 8 * (i % 4) & 0xbb);
+    }
+}
+
 /* ---- linear data ---- */
 
 static bool make_weights(struct bench_weights *weights, enum dtype dtype) {
@@ -86,7 +97,8 @@ static bool make_weights(struct bench_weights *weights, enum dtype dtype) {
     size_t pattern = RANDOM_ROWS * weights->row_bytes;
     for (uint32_t r = 0; r < RANDOM_ROWS; r++) {
         random_row(x, BENCH_N, 1, r);
-        dtype_quantize(dtype, x, weights->bytes + r * weights->row_bytes, BENCH_N);
+        uint8_t *row = weights->bytes + r * weights->row_bytes;
+        if (!dtype_quantize(dtype, x, row, BENCH_N)) random_bytes(row, weights->row_bytes, r);
     }
     weights->n_matrix = (int)(BENCH_WEIGHT_BYTES / (BENCH_N * weights->row_bytes));
     size_t n_row = (size_t)weights->n_matrix * BENCH_N;

@@ -3,9 +3,11 @@
 
 struct qblock_form qblock_form(enum dtype dtype) {
     static const struct qblock_form forms[DTYPE_COUNT] = {
-        [DTYPE_Q8_0] = {qblock_q8_0, false},
-        [DTYPE_Q4_K] = {qblock_q4_k, true},
-        [DTYPE_Q6_K] = {qblock_q6_k, false},
+        [DTYPE_Q4_0] = {qblock_q4_0, false}, [DTYPE_Q4_1] = {qblock_q4_1, true},
+        [DTYPE_Q5_0] = {qblock_q5_0, false}, [DTYPE_Q5_1] = {qblock_q5_1, true},
+        [DTYPE_Q8_0] = {qblock_q8_0, false}, [DTYPE_Q2_K] = {qblock_q2_k, true},
+        [DTYPE_Q3_K] = {qblock_q3_k, false}, [DTYPE_Q4_K] = {qblock_q4_k, true},
+        [DTYPE_Q5_K] = {qblock_q5_k, true},  [DTYPE_Q6_K] = {qblock_q6_k, false},
     };
     return forms[dtype];
 }

@@ -27,7 +27,7 @@ struct qblock_form {
 };
 struct qblock_form qblock_form(enum dtype dtype);
 
-qblock_fn qblock_q8_0;
-qblock_fn qblock_q4_k, qblock_q6_k;
+qblock_fn qblock_q4_0, qblock_q4_1, qblock_q5_0, qblock_q5_1, qblock_q8_0;
+qblock_fn qblock_q2_k, qblock_q3_k, qblock_q4_k, qblock_q5_k, qblock_q6_k;
 
 #endif

@@ -26,7 +26,7 @@ struct q256_form {
     bool is_signed; // quants are int8 (most is 128, offset 0)
     bool has_min;
     bool scale_signed; // sub-scales may be negative
-    uint8_t order[16]; // the sub-blocks as quants() gives them; in order where offset is not 0
+    uint8_t order[16]; // the sub-blocks as quants() gives them
     void (*header)(const struct q_rows *rows, size_t at, struct q256_header *h);
     v16i (*quants)(const uint8_t *block, int c); // vector c of 4
     /* Puts a part of the 64 steps of a superblock of 16 rows into the panel, from step on; or NULL:

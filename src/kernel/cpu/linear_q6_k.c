@@ -1,19 +1,15 @@
 /* Linear steps of Q6_K weights; kernel/ref/linear_q.c is the readable form. */
-#include "kernel/cpu/linear_q256.h"
+#include "kernel/cpu/linear_k.h"
 #include "kernel/fill.h"
 #include "tensor/blocks_k.h"
 
 enum { BYTES = 210 };
 
 SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header *h) {
-    v16i row[4]; // the last 16 bytes of the block, d in the last two
     SIMD_UNROLL
-    for (int i = 0; i < 4; i++) {
-        row[i] = q_gather16(rows, i, at + BYTES - 16);
+    for (int i = 0; i < 4; i++)
         h->scale[i] = q_gather16(rows, i, at + Q6_K_SCALES);
-    }
-    v16i last = v16i_unhi64(v16i_unhi32(row[0], row[1]), v16i_unhi32(row[2], row[3]));
-    h->d = v16_from_f16_low(v16i_srl32(last, 16));
+    h->d = v16_from_f16_low(v16i_srl32(k_last_dwords(rows, at, BYTES), 16));
 }
 
 /* Quarters 0 and 1 (c even) or 2 and 3 of half c/2. */
