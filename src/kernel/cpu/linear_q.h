@@ -161,8 +161,11 @@ SIMD_INLINE v16i v16i_sign8(v16i x, v16i w) {
 Q_FN2_(v16i_sign8, sign_epi8) // w of 0 gives 0: the product is the same
 #endif
 Q_FN1_(v16i_abs8, abs_epi8)
+Q_FN2_(v16i_add8, add_epi8)
 Q_FN2_(v16i_sub8, sub_epi8)
 Q_FN2_(v16i_add16, add_epi16)
+Q_FN2_(v16i_sub16, sub_epi16)
+Q_FN2_(v16i_mul16, mullo_epi16)
 Q_FN2_(v16i_add32, add_epi32)
 Q_FN2_(v16i_mul32, mullo_epi32)
 Q_FN2_(v16i_maddubs, maddubs_epi16) // unsigned by signed bytes, pairs added in 16 bits

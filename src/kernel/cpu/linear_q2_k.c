@@ -25,20 +25,22 @@ SIMD_INLINE v16i quants(const uint8_t *block, int c) {
 }
 
 /* 16 bytes of each row: four sub-blocks of a half. */
-SIMD_INLINE void slice(const struct q_rows *rows, size_t at, int s, const struct q_panel *p,
-                       int step, int vec) {
+SIMD_INLINE void slice(const struct q256_form *form, const struct q256_slice *s, int part) {
     v16i column[4];
-    q_columns(rows, at + Q2_K_Q + 16 * (size_t)s, column);
-    step += s / 2 * 32 + s % 2 * 4;
+    q_columns(s->rows, s->at + Q2_K_Q + 16 * (size_t)part, column);
+    int step = part / 2 * 32 + part % 2 * 4;
     SIMD_UNROLL
     for (int j = 0; j < 4; j++) {
         SIMD_UNROLL
         for (int i = 0; i < 4; i++) {
             v16i q = j ? v16i_srl16(column[i], 2 * j) : column[i];
-            q_put(p->q, step + 8 * j + i, vec, v16i_and(q, v16i_set8(3)));
+            q256_put(form, s, step + 8 * j + i, v16i_and(q, v16i_set8(3)));
         }
     }
 }
+
+/* At most 3 * 15: two bytes at once, nothing is carried from one into the other. */
+SIMD_INLINE v16i fold(v16i quants, v16i factor) { return v16i_mul16(quants, factor); }
 
 static const struct q256_form form = {
     .bytes = BYTES,
@@ -50,6 +52,7 @@ static const struct q256_form form = {
     .quants = quants,
     .slice = slice,
     .n_slice = 4,
+    .fold = fold,
 };
 
 Q_BODIES(q256, form)

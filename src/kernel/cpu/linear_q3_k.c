@@ -47,22 +47,31 @@ SIMD_INLINE v16i high_bit(v16i x, int j) {
 }
 
 /* A half of each run of 32 elements. */
-SIMD_INLINE void slice(const struct q_rows *rows, size_t at, int half, const struct q_panel *p,
-                       int step, int vec) {
+SIMD_INLINE void slice(const struct q256_form *form, const struct q256_slice *s, int half) {
     v16i high[4], low[2][4];
-    q_columns(rows, at + 16 * (size_t)half, high);
-    q_columns(rows, at + Q3_K_Q + 16 * (size_t)half, low[0]);
-    q_columns(rows, at + Q3_K_Q + 32 + 16 * (size_t)half, low[1]);
-    step += 4 * half;
+    q_columns(s->rows, s->at + 16 * (size_t)half, high);
+    q_columns(s->rows, s->at + Q3_K_Q + 16 * (size_t)half, low[0]);
+    q_columns(s->rows, s->at + Q3_K_Q + 32 + 16 * (size_t)half, low[1]);
+    int step = 4 * half;
     SIMD_UNROLL
     for (int j = 0; j < 8; j++) {
         SIMD_UNROLL
         for (int i = 0; i < 4; i++) {
             v16i q = low[j / 4][i];
             q = v16i_and(j % 4 ? v16i_srl16(q, 2 * (j % 4)) : q, v16i_set8(3));
-            q_put(p->q, step + 8 * j + i, vec, v16i_or(q, high_bit(high[i], j)));
+            q256_put(form, s, step + 8 * j + i, v16i_or(q, high_bit(high[i], j)));
         }
     }
+}
+
+/* (q - 4) * scale is -124 .. 128, and 127 more of it a byte. Modulo 256 the offset comes last. */
+SIMD_INLINE v16i fold(v16i quants, v16i factor) {
+    const v16i low = v16i_set1(0x00ff00ff), four = v16i_set1(0x00040004);
+    v16i even = v16i_sub16(v16i_and(quants, low), four);
+    v16i odd = v16i_sub16(v16i_srl16(quants, 8), four);
+    even = v16i_and(v16i_mul16(even, factor), low);
+    odd = v16i_sll16(v16i_mul16(odd, factor), 8);
+    return v16i_add8(v16i_or(even, odd), v16i_set8(127));
 }
 
 static const struct q256_form form = {
@@ -76,6 +85,8 @@ static const struct q256_form form = {
     .quants = quants,
     .slice = slice,
     .n_slice = 2,
+    .fold = fold,
+    .fold_offset = 127,
 };
 
 Q_BODIES(q256, form)

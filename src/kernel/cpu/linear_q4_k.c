@@ -9,16 +9,15 @@ SIMD_INLINE v16i quants(const uint8_t *block, int c) {
 }
 
 /* 16 bytes of each row: a half of two sub-blocks. */
-SIMD_INLINE void slice(const struct q_rows *rows, size_t at, int c, const struct q_panel *p,
-                       int step, int vec) {
+SIMD_INLINE void slice(const struct q256_form *form, const struct q256_slice *s, int c) {
     const v16i low4 = v16i_set8(15);
     v16i column[4];
-    q_columns(rows, at + Q4_K_Q + 16 * (size_t)c, column);
-    step += c / 2 * 16 + c % 2 * 4;
+    q_columns(s->rows, s->at + Q4_K_Q + 16 * (size_t)c, column);
+    int step = c / 2 * 16 + c % 2 * 4;
     SIMD_UNROLL
     for (int i = 0; i < 4; i++) {
-        q_put(p->q, step + i, vec, v16i_and(column[i], low4));
-        q_put(p->q, step + 8 + i, vec, v16i_and(v16i_srl16(column[i], 4), low4));
+        q256_put(form, s, step + i, v16i_and(column[i], low4));
+        q256_put(form, s, step + 8 + i, v16i_and(v16i_srl16(column[i], 4), low4));
     }
 }
 

@@ -17,22 +17,21 @@ SIMD_INLINE v16i high_bit(v16i x, int j) {
 }
 
 /* A half of each of the eight sub-blocks. */
-SIMD_INLINE void slice(const struct q_rows *rows, size_t at, int half, const struct q_panel *p,
-                       int step, int vec) {
+SIMD_INLINE void slice(const struct q256_form *form, const struct q256_slice *s, int half) {
     const v16i low4 = v16i_set8(15);
     v16i high[4];
-    q_columns(rows, at + Q5_K_HIGH + 16 * (size_t)half, high);
-    step += 4 * half;
+    q_columns(s->rows, s->at + Q5_K_HIGH + 16 * (size_t)half, high);
+    int step = 4 * half;
     SIMD_UNROLL
     for (int j = 0; j < 8; j += 2) {
         v16i column[4];
-        q_columns(rows, at + Q5_K_Q + 16 * (size_t)(j + half), column);
+        q_columns(s->rows, s->at + Q5_K_Q + 16 * (size_t)(j + half), column);
         SIMD_UNROLL
         for (int i = 0; i < 4; i++) {
             v16i low = v16i_and(column[i], low4), next = v16i_srl16(column[i], 4);
-            q_put(p->q, step + 8 * j + i, vec, v16i_or(low, high_bit(high[i], j)));
-            q_put(p->q, step + 8 * j + 8 + i, vec,
-                  v16i_or(v16i_and(next, low4), high_bit(high[i], j + 1)));
+            q256_put(form, s, step + 8 * j + i, v16i_or(low, high_bit(high[i], j)));
+            q256_put(form, s, step + 8 * j + 8 + i,
+                     v16i_or(v16i_and(next, low4), high_bit(high[i], j + 1)));
         }
     }
 }
