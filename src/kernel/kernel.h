@@ -52,8 +52,15 @@ struct linear_args {
     X(DTYPE_F16, XFMT_F32, "f16")                                                                  \
     X(DTYPE_BF16, XFMT_F32, "bf16_f32")                                                            \
     X(DTYPE_BF16, XFMT_BF16, "bf16")                                                               \
+    X(DTYPE_Q4_0, XFMT_Q8_32, "q4_0")                                                              \
+    X(DTYPE_Q4_1, XFMT_Q8_32, "q4_1")                                                              \
+    X(DTYPE_Q5_0, XFMT_Q8_32, "q5_0")                                                              \
+    X(DTYPE_Q5_1, XFMT_Q8_32, "q5_1")                                                              \
     X(DTYPE_Q8_0, XFMT_Q8_32, "q8_0")                                                              \
+    X(DTYPE_Q2_K, XFMT_Q8_256, "q2_k")                                                             \
+    X(DTYPE_Q3_K, XFMT_Q8_256, "q3_k")                                                             \
     X(DTYPE_Q4_K, XFMT_Q8_256, "q4_k")                                                             \
+    X(DTYPE_Q5_K, XFMT_Q8_256, "q5_k")                                                             \
     X(DTYPE_Q6_K, XFMT_Q8_256, "q6_k")                                                             \
     X(DTYPE_IQ4_NL, XFMT_Q8_32, "iq4_nl")                                                          \
     X(DTYPE_IQ4_XS, XFMT_Q8_256, "iq4_xs")                                                         \

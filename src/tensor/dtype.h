@@ -21,8 +21,15 @@ enum xfmt { XFMT_NONE, XFMT_F32, XFMT_BF16, XFMT_Q8_32, XFMT_Q8_256, XFMT_COUNT 
     X(DTYPE_F32, "F32", 0, "F32", 1, 4, XFMT_F32, XFMT_F32)                                        \
     X(DTYPE_F16, "F16", 1, "F16", 1, 2, XFMT_F32, XFMT_F32)                                        \
     X(DTYPE_BF16, "BF16", 30, "BF16", 1, 2, XFMT_F32, XFMT_BF16)                                   \
+    X(DTYPE_Q4_0, "Q4_0", 2, NULL, 32, 18, XFMT_Q8_32, XFMT_Q8_32)                                 \
+    X(DTYPE_Q4_1, "Q4_1", 3, NULL, 32, 20, XFMT_Q8_32, XFMT_Q8_32)                                 \
+    X(DTYPE_Q5_0, "Q5_0", 6, NULL, 32, 22, XFMT_Q8_32, XFMT_Q8_32)                                 \
+    X(DTYPE_Q5_1, "Q5_1", 7, NULL, 32, 24, XFMT_Q8_32, XFMT_Q8_32)                                 \
     X(DTYPE_Q8_0, "Q8_0", 8, NULL, 32, 34, XFMT_Q8_32, XFMT_Q8_32)                                 \
+    X(DTYPE_Q2_K, "Q2_K", 10, NULL, 256, 84, XFMT_Q8_256, XFMT_Q8_256)                             \
+    X(DTYPE_Q3_K, "Q3_K", 11, NULL, 256, 110, XFMT_Q8_256, XFMT_Q8_256)                            \
     X(DTYPE_Q4_K, "Q4_K", 12, NULL, 256, 144, XFMT_Q8_256, XFMT_Q8_256)                            \
+    X(DTYPE_Q5_K, "Q5_K", 13, NULL, 256, 176, XFMT_Q8_256, XFMT_Q8_256)                            \
     X(DTYPE_Q6_K, "Q6_K", 14, NULL, 256, 210, XFMT_Q8_256, XFMT_Q8_256)                            \
     X(DTYPE_IQ4_NL, "IQ4_NL", 20, NULL, 32, 18, XFMT_Q8_32, XFMT_Q8_32)                            \
     X(DTYPE_IQ4_XS, "IQ4_XS", 23, NULL, 256, 136, XFMT_Q8_256, XFMT_Q8_256)                        \

@@ -27,8 +27,8 @@ struct qblock_form {
 };
 struct qblock_form qblock_form(enum dtype dtype);
 
-qblock_fn qblock_q8_0;
-qblock_fn qblock_q4_k, qblock_q6_k;
+qblock_fn qblock_q4_0, qblock_q4_1, qblock_q5_0, qblock_q5_1, qblock_q8_0;
+qblock_fn qblock_q2_k, qblock_q3_k, qblock_q4_k, qblock_q5_k, qblock_q6_k;
 qblock_fn qblock_iq4_nl, qblock_iq4_xs, qblock_mxfp4, qblock_iq2_xxs, qblock_iq2_xs, qblock_iq2_s;
 qblock_fn qblock_iq3_xxs, qblock_iq3_s, qblock_iq1_s, qblock_iq1_m;
 

@@ -3,6 +3,39 @@
 #include "tensor/blocks_k.h"
 #include "tensor/qblock.h"
 
+/* Two bits of element i: four elements 32 apart share a byte. */
+static int two_bits(const uint8_t *q, int i) {
+    return q[i / 128 * 32 + i % 32] >> 2 * (i % 128 / 32) & 3;
+}
+
+/* A nibble of element i: two elements 32 apart share a byte. */
+static int nibble(const uint8_t *q, int i) {
+    int pair = q[i / 64 * 32 + i % 32];
+    return i / 32 % 2 ? pair >> 4 : pair & 15;
+}
+
+/* One bit of element i: eight elements 32 apart share a byte. */
+static int one_bit(const uint8_t *q, int i) { return q[i % 32] >> i / 32 & 1; }
+
+void qblock_q2_k(const uint8_t *block, struct qblock *out) {
+    out->d = block_f16(block + Q2_K_D);
+    out->dmin = block_f16(block + Q2_K_DMIN);
+    for (int j = 0; j < 16; j++) {
+        out->scale[j] = block[j] & 15;
+        out->min[j] = block[j] >> 4;
+    }
+    for (int i = 0; i < 256; i++)
+        out->q[i] = (int8_t)two_bits(block + Q2_K_Q, i);
+}
+
+void qblock_q3_k(const uint8_t *block, struct qblock *out) {
+    *out = (struct qblock){.d = block_f16(block + Q3_K_D)};
+    for (int j = 0; j < 16; j++)
+        out->scale[j] = (int16_t)q3_k_scale(block + Q3_K_SCALES, j);
+    for (int i = 0; i < 256; i++)
+        out->q[i] = (int8_t)((two_bits(block + Q3_K_Q, i) | one_bit(block, i) << 2) - 4);
+}
+
 /* Eight 6-bit scales and minima, each of two runs. */
 static void scales_of_32(const uint8_t *packed, struct qblock *out) {
     for (int j = 0; j < 8; j++) {
@@ -17,10 +50,16 @@ void qblock_q4_k(const uint8_t *block, struct qblock *out) {
     out->d = block_f16(block);
     out->dmin = block_f16(block + Q4_K_DMIN);
     scales_of_32(block + Q4_K_SCALES, out);
-    for (int i = 0; i < 256; i++) {
-        int pair = block[Q4_K_Q + i / 64 * 32 + i % 32];
-        out->q[i] = (int8_t)(i / 32 % 2 ? pair >> 4 : pair & 15);
-    }
+    for (int i = 0; i < 256; i++)
+        out->q[i] = (int8_t)nibble(block + Q4_K_Q, i);
+}
+
+void qblock_q5_k(const uint8_t *block, struct qblock *out) {
+    out->d = block_f16(block);
+    out->dmin = block_f16(block + Q4_K_DMIN);
+    scales_of_32(block + Q4_K_SCALES, out);
+    for (int i = 0; i < 256; i++)
+        out->q[i] = (int8_t)(nibble(block + Q5_K_Q, i) | one_bit(block + Q5_K_HIGH, i) << 4);
 }
 
 void qblock_q6_k(const uint8_t *block, struct qblock *out) {

@@ -202,7 +202,7 @@ static void row_superblock(struct draft *d) {
     add_zeros(&d->data, 256);
 }
 static void type_known_elsewhere(struct draft *d) {
-    draft_info(d, "w.quant", 1, DIMS(32), 2, 0);
+    draft_info(d, "w.quant", 1, DIMS(256), 34, 0);
     add_zeros(&d->data, 64);
 }
 static void type_unknown(struct draft *d) {
@@ -293,7 +293,7 @@ static const struct bad_case cases[] = {
     {"row_overflow", row_overflow, F, {"tensor 'w.dims'", "overflows"}},
     {"row_block", row_block, F, {"tensor 'w.row'", "48 elements", "Q8_0", "multiple of 32"}},
     {"row_superblock", row_superblock, F, {"tensor 'w.row'", "Q4_K", "multiple of 256"}},
-    {"type_known_elsewhere", type_known_elsewhere, U, {"tensor 'w.quant'", "type 2 (Q4_0)"}},
+    {"type_known_elsewhere", type_known_elsewhere, U, {"tensor 'w.quant'", "type 34 (TQ1_0)"}},
     {"type_unknown", type_unknown, U, {"tensor 'w.quant'", "type 4711", "not supported"}},
     {"offset_odd", offset_odd, F, {"tensor 'w.at'", "offset 40", "alignment 32"}},
     {"offset_outside", offset_outside, F, {"tensor 'w.at'", "offset 256", "cut short"}},

@@ -14,6 +14,7 @@
 
 #include "data.h"
 #include "tensor/blocks_k.h"
+#include "tensor/blocks_q.h"
 #include "tensor/codebook.h"
 #include "tensor/xrow.h"
 
@@ -97,17 +98,15 @@ static const struct {
     enum dtype dtype;
     int d, dmin, scales;
 } factors[] = {
-    {DTYPE_Q8_0, 0, -1, -1},
-    {DTYPE_Q4_K, 0, Q4_K_DMIN, -1},
-    {DTYPE_Q6_K, Q6_K_D, -1, Q6_K_SCALES},
-    {DTYPE_IQ4_NL, 0, -1, -1},
-    {DTYPE_IQ4_XS, 0, -1, -1},
-    {DTYPE_IQ2_XXS, 0, -1, -1},
-    {DTYPE_IQ2_XS, 0, -1, -1},
-    {DTYPE_IQ2_S, 0, -1, -1},
-    {DTYPE_IQ3_XXS, 0, -1, -1},
-    {DTYPE_IQ3_S, 0, -1, -1},
-    {DTYPE_IQ1_S, 0, -1, -1},
+    {DTYPE_Q4_0, 0, -1, -1},        {DTYPE_Q4_1, 0, Q4_1_M, -1},
+    {DTYPE_Q5_0, 0, -1, -1},        {DTYPE_Q5_1, 0, Q5_1_M, -1},
+    {DTYPE_Q8_0, 0, -1, -1},        {DTYPE_Q2_K, Q2_K_D, Q2_K_DMIN, -1},
+    {DTYPE_Q3_K, Q3_K_D, -1, -1},   {DTYPE_Q4_K, 0, Q4_K_DMIN, -1},
+    {DTYPE_Q5_K, 0, Q4_K_DMIN, -1}, {DTYPE_Q6_K, Q6_K_D, -1, Q6_K_SCALES},
+    {DTYPE_IQ4_NL, 0, -1, -1},      {DTYPE_IQ4_XS, 0, -1, -1},
+    {DTYPE_IQ2_XXS, 0, -1, -1},     {DTYPE_IQ2_XS, 0, -1, -1},
+    {DTYPE_IQ2_S, 0, -1, -1},       {DTYPE_IQ3_XXS, 0, -1, -1},
+    {DTYPE_IQ3_S, 0, -1, -1},       {DTYPE_IQ1_S, 0, -1, -1},
 };
 
 /* The types that keep a factor in another way; false for all others. */

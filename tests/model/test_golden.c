@@ -248,8 +248,9 @@ static void test_gguf_kl(void **state) {
     static const struct {
         const char *dir, *type;
     } files[] = {
-        {GGUF, "q8_0"},  {GGUF, "q6_k"},   {GGUF, "q4_k_m"},   {SHARED, "f32"},
-        {SHARED, "f16"}, {SHARED, "bf16"}, {SHARED, "iq4_nl"}, {SHARED, "iq4_xs"},
+        {GGUF, "q8_0"},     {GGUF, "q6_k"},     {GGUF, "q4_k_m"},   {SHARED, "f32"},
+        {SHARED, "f16"},    {SHARED, "bf16"},   {SHARED, "q4_0"},   {GGUF, "q2_k"},
+        {SHARED, "q3_k_m"}, {SHARED, "q5_k_m"}, {SHARED, "iq4_nl"}, {SHARED, "iq4_xs"},
     };
     json_error_t where;
     json_t *limits = json_load_file(GGUF "/small-llama.kl.json", 0, &where);

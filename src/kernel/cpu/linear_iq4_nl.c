@@ -12,21 +12,13 @@ enum { MOST = 255, OFFSET = 128, IS_SIGNED = 0 };
 enum { MOST = 128, OFFSET = 0, IS_SIGNED = 1 };
 #endif
 
-SIMD_INLINE void quants(const struct q_rows *rows, size_t at, v16i w[8]) {
+SIMD_INLINE void unpack(const struct q_rows *rows, size_t at, struct q32_block *out) {
     const v16i book = v16i_xor(v16i_load_16x4(codebook_iq4), v16i_set8(OFFSET));
-    const v16i low4 = v16i_set8(15);
-    q_columns(rows, at + IQ4_NL_Q, w);
+    q32_nibbles(rows, at + IQ4_NL_Q, out->w);
     SIMD_UNROLL
-    for (int i = 0; i < 4; i++) {
-        v16i high = v16i_and(v16i_srl16(w[i], 4), low4);
-        w[i] = v16i_shuffle8(book, v16i_and(w[i], low4));
-        w[i + 4] = v16i_shuffle8(book, high);
-    }
-}
-
-SIMD_INLINE void factors(const struct q_rows *rows, size_t at, v16 *d, v16 *m) {
-    (void)m;
-    *d = q_f16_at(rows, at);
+    for (int i = 0; i < 8; i++)
+        out->w[i] = v16i_shuffle8(book, out->w[i]);
+    out->d = q_f16_at(rows, at);
 }
 
 static const struct q32_form form = {
@@ -34,8 +26,7 @@ static const struct q32_form form = {
     .most = MOST,
     .offset = OFFSET,
     .is_signed = IS_SIGNED,
-    .quants = quants,
-    .factors = factors,
+    .unpack = unpack,
 };
 
 Q_BODIES(q32, form)

@@ -5,24 +5,11 @@
 
 enum { BYTES = 17, OFFSET = 16 };
 
-SIMD_INLINE void quants(const struct q_rows *rows, size_t at, v16i w[8]) {
-    const v16i book = v16i_add8(v16i_load_16x4(codebook_fp4), v16i_set8(OFFSET));
-    const v16i low4 = v16i_set8(15);
-    q_columns(rows, at + MXFP4_Q, w);
-    SIMD_UNROLL
-    for (int i = 0; i < 4; i++) {
-        v16i high = v16i_and(v16i_srl16(w[i], 4), low4);
-        w[i] = v16i_shuffle8(book, v16i_and(w[i], low4));
-        w[i + 4] = v16i_shuffle8(book, high);
-    }
-}
-
 /* 2^(e - 128): e - 1 is the exponent of a float; 0 and 1 would be denormal, which counts as zero;
  * 255 is NaN. */
-SIMD_INLINE void factors(const struct q_rows *rows, size_t at, v16 *d, v16 *m) {
+SIMD_INLINE v16 scales(const struct q_rows *rows, size_t at) {
     uint8_t e[16];
     uint32_t bits[16];
-    (void)m;
     SIMD_UNROLL
     for (int i = 0; i < 8; i++) {
         e[i] = rows->p[i][at];
@@ -38,15 +25,23 @@ SIMD_INLINE void factors(const struct q_rows *rows, size_t at, v16 *d, v16 *m) {
         exponent = _mm_srli_si128(exponent, 8);
         nan = _mm_srli_si128(nan, 8);
     }
-    *d = v16_load((const float *)(const void *)bits);
+    return v16_load((const float *)(const void *)bits);
+}
+
+SIMD_INLINE void unpack(const struct q_rows *rows, size_t at, struct q32_block *out) {
+    const v16i book = v16i_add8(v16i_load_16x4(codebook_fp4), v16i_set8(OFFSET));
+    q32_nibbles(rows, at + MXFP4_Q, out->w);
+    SIMD_UNROLL
+    for (int i = 0; i < 8; i++)
+        out->w[i] = v16i_shuffle8(book, out->w[i]);
+    out->d = scales(rows, at);
 }
 
 static const struct q32_form form = {
     .bytes = BYTES,
     .most = OFFSET + 12,
     .offset = OFFSET,
-    .quants = quants,
-    .factors = factors,
+    .unpack = unpack,
 };
 
 Q_BODIES(q32, form)

@@ -67,8 +67,15 @@ void q_gemm(const struct linear_args *args, const struct q_type *type) {
 }
 
 void LEVEL_FN(fill_linear_q)(struct kernel_table *table) {
+    LEVEL_FN(fill_linear_q4_0)(table);
+    LEVEL_FN(fill_linear_q4_1)(table);
+    LEVEL_FN(fill_linear_q5_0)(table);
+    LEVEL_FN(fill_linear_q5_1)(table);
     LEVEL_FN(fill_linear_q8_0)(table);
+    LEVEL_FN(fill_linear_q2_k)(table);
+    LEVEL_FN(fill_linear_q3_k)(table);
     LEVEL_FN(fill_linear_q4_k)(table);
+    LEVEL_FN(fill_linear_q5_k)(table);
     LEVEL_FN(fill_linear_q6_k)(table);
     LEVEL_FN(fill_linear_iq1_m)(table);
     LEVEL_FN(fill_linear_iq1_s)(table);

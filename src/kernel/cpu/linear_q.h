@@ -53,6 +53,13 @@ SIMD_INLINE v16i v16i_quarters(__m128i a, __m128i b, __m128i c, __m128i d) {
     __m512i x = _mm512_inserti32x4(_mm512_castsi128_si512(a), b, 1);
     return _mm512_inserti32x4(_mm512_inserti32x4(x, c, 2), d, 3);
 }
+/* Dwords 0, 2 of each quarter of a, then of b; 1 and 3. */
+SIMD_INLINE v16i v16i_even32(v16i a, v16i b) {
+    return v16_bits(_mm512_shuffle_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), 0x88));
+}
+SIMD_INLINE v16i v16i_odd32(v16i a, v16i b) {
+    return v16_bits(_mm512_shuffle_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), 0xdd));
+}
 /* Quarters 0, 2 of a and of b plus quarters 1, 3 of them. */
 SIMD_INLINE v16i v16i_merge128(v16i a, v16i b) {
     return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
@@ -116,6 +123,14 @@ SIMD_INLINE v16i v16i_quarters(__m128i a, __m128i b, __m128i c, __m128i d) {
     return (v16i){_mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1),
                   _mm256_inserti128_si256(_mm256_castsi128_si256(c), d, 1)};
 }
+#define Q_SHUFFLE_PS_(a, b, which)                                                                 \
+    _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), which))
+SIMD_INLINE v16i v16i_even32(v16i a, v16i b) {
+    return (v16i){Q_SHUFFLE_PS_(a.lo, b.lo, 0x88), Q_SHUFFLE_PS_(a.hi, b.hi, 0x88)};
+}
+SIMD_INLINE v16i v16i_odd32(v16i a, v16i b) {
+    return (v16i){Q_SHUFFLE_PS_(a.lo, b.lo, 0xdd), Q_SHUFFLE_PS_(a.hi, b.hi, 0xdd)};
+}
 SIMD_INLINE __m256i v16i_merge128_half_(__m256i a, __m256i b) {
     return _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
                             _mm256_permute2x128_si256(a, b, 0x31));
@@ -149,6 +164,7 @@ Q_FN1_(v16i_abs8, abs_epi8)
 Q_FN2_(v16i_add8, add_epi8)
 Q_FN2_(v16i_sub8, sub_epi8)
 Q_FN2_(v16i_add16, add_epi16)
+Q_FN2_(v16i_sub16, sub_epi16)
 Q_FN2_(v16i_mul16, mullo_epi16)
 Q_FN2_(v16i_add32, add_epi32)
 Q_FN2_(v16i_mul32, mullo_epi32)

@@ -18,6 +18,14 @@ struct q256_header {
 };
 
 enum { Q256_LOOK = 192 };
+/* A superblock of 16 rows on its way into a panel. */
+struct q256_slice {
+    const struct q_rows *rows;
+    size_t at; // of the superblock in each row
+    const struct q_panel *panel;
+    int step, vec;   // where its 64 steps start
+    v16i factor[16]; // sub-scales as int16, twice a lane; where they are folded into the quants
+};
 
 /* Constant in each file, so that everything it decides is decided by the compiler. */
 struct q256_form {
@@ -28,18 +36,35 @@ struct q256_form {
     bool is_signed; // quants are int8 (most is 128, offset 0)
     bool has_min;
     bool scale_signed; // sub-scales may be negative
-    uint8_t order[16]; // the sub-blocks as quants() gives them; in order where offset is not 0
+    uint8_t order[16]; // the sub-blocks as quants() gives them
     void (*header)(const struct q_rows *rows, size_t at, struct q256_header *h);
     v16i (*quants)(const uint8_t *block, int c); // vector c of 4
     /* Writes what quants() reads in place of the block, up to Q256_LOOK bytes: what is cheaper to
      * do for a whole block than vector by vector. Or NULL. */
     void (*look)(const uint8_t *block, uint8_t *out);
-    /* Puts a part of the 64 steps of a superblock of 16 rows into the panel, from step on; or NULL:
-     * quants() is used. */
-    void (*slice)(const struct q_rows *rows, size_t at, int slice, const struct q_panel *p,
-                  int step, int vec);
+    /* Puts a part of the 64 steps (q256_put()), or NULL: quants() is used. */
+    void (*slice)(const struct q256_form *form, const struct q256_slice *slice, int i);
     int n_slice;
+    /* AVX-512 panels: a quant's product with its sub-scale, `fold_offset` higher, fits a byte: one
+     * vector of four quants times the factor of each. NULL: sub-sums are scaled instead. */
+    v16i (*fold)(v16i quants, v16i factor);
+    int fold_offset;
 };
+
+SIMD_INLINE bool q256_folds(const struct q256_form *form) {
+#if defined(JINLIN_LEVEL_AVX512)
+    return form->fold != NULL;
+#else
+    return (void)form, false;
+#endif
+}
+
+/* Elements 4i .. 4i+3 of 16 rows into the panel. */
+SIMD_INLINE void q256_put(const struct q256_form *form, const struct q256_slice *slice, int i,
+                          v16i quants) {
+    if (q256_folds(form)) quants = form->fold(quants, slice->factor[i * form->n_sub / 64]);
+    q_put(slice->panel->q, slice->step + i, slice->vec, quants);
+}
 
 /* The elements of half h of the vectors start at this one. */
 SIMD_INLINE int q256_first(const struct q256_form *form, int h) {
@@ -216,10 +241,15 @@ SIMD_INLINE void q256_gemv(const struct q256_form *form, const struct linear_arg
 
 /* ---- many rows ---- */
 
+SIMD_INLINE v16i q256_twice16(v16i x) {
+    return v16i_or(v16i_and(x, v16i_set1(0xffff)), v16i_sll32(x, 16));
+}
+
 /* Steps of a superblock's scales in the panel: d; dmin with has_min; what multiplies the sums of
  * activations, in pairs; the sub-scales. AVX-512 takes an offset back by where a sub-sum starts,
  * AVX2, whose sub-sums are int16, by the scales in pairs. */
 SIMD_INLINE int q256_offset(const struct q256_form *form) {
+    if (q256_folds(form)) return form->fold_offset;
     return form->is_signed ? Q_SIGNED_BIAS : form->offset;
 }
 #if defined(JINLIN_LEVEL_AVX512)
@@ -231,9 +261,7 @@ SIMD_INLINE bool q256_has_pairs(const struct q256_form *form) {
     return form->has_min || form->offset;
 }
 SIMD_INLINE bool q256_from_aux(const struct q256_form *form) { return (void)form, false; }
-SIMD_INLINE v16i q256_panel_scale(v16i scale) { // twice in int16
-    return v16i_or(v16i_and(scale, v16i_set1(0xffff)), v16i_sll32(scale, 16));
-}
+SIMD_INLINE v16i q256_panel_scale(v16i scale) { return q256_twice16(scale); }
 #endif
 
 SIMD_INLINE int q256_n_pair(const struct q256_form *form) {
@@ -244,16 +272,18 @@ SIMD_INLINE int q256_step_scale(const struct q256_form *form) {
     return q256_step_pair(form) + q256_n_pair(form);
 }
 SIMD_INLINE int q256_scale_steps(const struct q256_form *form) {
-    return q256_step_scale(form) + form->n_sub;
+    return q256_step_scale(form) + (q256_folds(form) ? 0 : form->n_sub);
 }
 
 /* Byte i of each lane, as int32. */
 SIMD_INLINE v16i q256_byte(v16i x, int i) { return v16i_sra32(v16i_sll32(x, 24 - 8 * i), 24); }
 
-SIMD_INLINE void q256_panel_scales(const struct q256_form *form, const struct q_rows *rows,
-                                   size_t at, const struct q_panel *p, int step, int vec) {
+SIMD_INLINE void q256_panel_scales(const struct q256_form *form, struct q256_slice *slice,
+                                   int step) {
+    const struct q_panel *p = slice->panel;
+    int vec = slice->vec;
     struct q256_header h;
-    form->header(rows, at, &h);
+    form->header(slice->rows, slice->at, &h);
     q_put(p->scale, step, vec, v16_bits(h.d));
     if (form->has_min) q_put(p->scale, step + 1, vec, v16_bits(h.dmin));
     q_transpose(h.scale);
@@ -268,19 +298,23 @@ SIMD_INLINE void q256_panel_scales(const struct q256_form *form, const struct q_
     }
     for (int j = 0; j < form->n_sub; j += 4) {
         SIMD_UNROLL
-        for (int i = 0; i < 4; i++)
-            q_put(p->scale, step + q256_step_scale(form) + j + i, vec,
-                  q256_panel_scale(q256_byte(h.scale[j / 4], i)));
+        for (int i = 0; i < 4; i++) {
+            v16i scale = q256_byte(h.scale[j / 4], i);
+            if (q256_folds(form))
+                slice->factor[j + i] = q256_twice16(scale);
+            else
+                q_put(p->scale, step + q256_step_scale(form) + j + i, vec, q256_panel_scale(scale));
+        }
     }
 }
 
 /* The quants of vector c of 16 rows into the panel, row by row. */
-SIMD_INLINE void q256_put_rows(const struct q256_form *form, const struct q_rows *rows, size_t at,
-                               int c, const struct q_panel *p, int step, int vec) {
+SIMD_INLINE void q256_put_rows(const struct q256_form *form, const struct q256_slice *slice,
+                               int c) {
     _Alignas(64) uint8_t bytes[16][64];
     struct q_rows plain;
     for (int i = 0; i < 16; i++) {
-        v16i q = form->quants(rows->p[i] + at, c);
+        v16i q = form->quants(slice->rows->p[i] + slice->at, c);
         v16i_store(bytes[i], form->is_signed ? q_signed(q) : q);
         plain.p[i] = bytes[i];
     }
@@ -291,38 +325,51 @@ SIMD_INLINE void q256_put_rows(const struct q256_form *form, const struct q_rows
         q_columns(&plain, 16 * (size_t)part, column);
         SIMD_UNROLL
         for (int i = 0; i < 4; i++)
-            q_put(p->q, step + first / 4 + i, vec, column[i]);
+            q256_put(form, slice, first / 4 + i, column[i]);
     }
 }
 
 SIMD_INLINE void q256_panel(const struct q256_form *form, const struct q_rows *rows,
                             const struct q_panel *p, int vec) {
     const uint8_t *next = rows->next;
+    struct q256_slice slice = {.rows = rows, .panel = p, .vec = vec};
     for (int b = 0; b < p->n_block; b++) {
-        size_t at = (size_t)b * (size_t)form->bytes;
-        q256_panel_scales(form, rows, at, p, b * q256_scale_steps(form), vec);
+        slice.at = (size_t)b * (size_t)form->bytes;
+        slice.step = 64 * b;
+        q256_panel_scales(form, &slice, b * q256_scale_steps(form));
         if (form->slice) {
-            for (int slice = 0; slice < form->n_slice; slice++) {
+            for (int i = 0; i < form->n_slice; i++) {
                 q_prefetch(&next, 16 * form->bytes / form->n_slice);
-                form->slice(rows, at, slice, p, 64 * b, vec);
+                form->slice(form, &slice, i);
             }
             continue;
         }
         _Alignas(64) uint8_t seen[16][Q256_LOOK];
-        struct q_rows from = *rows;
+        struct q_rows seen_rows = *rows;
+        struct q256_slice from = slice;
         for (int i = 0; i < 16 && form->look; i++) {
-            form->look(rows->p[i] + at, seen[i]);
-            from.p[i] = seen[i];
+            form->look(rows->p[i] + slice.at, seen[i]);
+            seen_rows.p[i] = seen[i];
+            from.rows = &seen_rows;
+            from.at = 0;
         }
         SIMD_UNROLL
         for (int c = 0; c < 4; c++) {
             q_prefetch(&next, 4 * form->bytes);
-            q256_put_rows(form, &from, form->look ? 0 : at, c, p, 64 * b, vec);
+            q256_put_rows(form, &from, c);
         }
     }
 }
 
-/* aux: sums of activations in pairs of int16, or what the offset adds to each sub-block. */
+SIMD_INLINE int q256_sum_of(const int16_t *sum, int n) {
+    int total = 0;
+    for (int j = 0; j < n; j++)
+        total += sum[j];
+    return total;
+}
+
+/* aux: sums of activations in pairs of int16, or what the offset adds to each sum that is scaled.
+ */
 SIMD_INLINE void q256_prepare(const struct q256_form *form, const struct q_tile *t, int n) {
     if (!q256_has_pairs(form) && !q256_from_aux(form)) return;
     for (int r = 0; r < n; r++)
@@ -331,9 +378,11 @@ SIMD_INLINE void q256_prepare(const struct q256_form *form, const struct q_tile 
             q256_sums(form, t->sum[r] + 16 * b, sum);
             if (q256_has_pairs(form))
                 memcpy(t->aux[r] + form->n_sub / 2 * b, sum, 2 * (size_t)form->n_sub);
-            else
+            else if (!q256_folds(form))
                 for (int j = 0; j < form->n_sub; j++)
                     t->aux[r][form->n_sub * b + j] = -q256_offset(form) * sum[j];
+            else
+                t->aux[r][b] = -q256_offset(form) * q256_sum_of(sum, form->n_sub);
         }
 }
 
@@ -351,7 +400,7 @@ SIMD_INLINE v16i q256_pairs(const struct q256_form *form, const struct q_tile *t
 /* Where the sum of a superblock starts. */
 SIMD_INLINE void q256_start(const struct q256_form *form, const struct q_tile *t,
                             const uint8_t *scale, int b, int n, v16i total[Q_ROWS][Q_WIDTH]) {
-    q_start(t, -1, n, total);
+    q_start(t, q256_folds(form) && q256_from_aux(form) ? b : -1, n, total);
     if (form->has_min || !q256_has_pairs(form)) return;
     for (int r = 0; r < n; r++)
         for (int v = 0; v < Q_WIDTH; v++) {
@@ -376,26 +425,40 @@ SIMD_INLINE void q256_chain_min(const struct q256_form *form, const struct q_til
     }
 }
 
-SIMD_INLINE void q256_tile(const struct q256_form *form, const struct q_tile *t, int n) {
-    const uint8_t *q = t->panel.q, *scale = t->panel.scale;
+/* total[r][v] += the products of a superblock; q is where it starts. */
+SIMD_INLINE void q256_products(const struct q256_form *form, const struct q_tile *t,
+                               const uint8_t *q, const uint8_t *scale, int b, int n,
+                               v16i total[Q_ROWS][Q_WIDTH]) {
     int steps = 64 / form->n_sub, run = q_run_steps(form->most, steps);
     q_dot_fn *dot = form->is_signed ? q_signed_sub_dot : q_sub_dot;
+    for (int j = 0; j < form->n_sub; j++) {
+        SIMD_UNROLL
+        for (int i = 0; i < steps; i += run, q += run * Q_STEP) {
+            v16i sub[Q_ROWS][Q_WIDTH];
+            int k = 256 * b + 4 * (steps * j + i);
+            if (q256_folds(form)) {
+                q_products(t, q, k, run, n, dot, total);
+                continue;
+            }
+            q_start(t, q256_from_aux(form) ? form->n_sub * b + j : -1, n, sub);
+            q_products(t, q, k, run, n, dot, sub);
+            q_scale_sums(scale + (q256_step_scale(form) + j) * Q_STEP, n, sub, total);
+        }
+    }
+}
+
+SIMD_INLINE void q256_tile(const struct q256_form *form, const struct q_tile *t, int n) {
+    const uint8_t *q = t->panel.q, *scale = t->panel.scale;
     v16 acc[Q_ROWS][Q_WIDTH];
     q_acc_load(t, n, acc);
-    for (int b = 0; b < t->panel.n_block; b++, scale += q256_scale_steps(form) * Q_STEP) {
+    for (int b = 0; b < t->panel.n_block; b++) {
         v16i total[Q_ROWS][Q_WIDTH];
         q256_start(form, t, scale, b, n, total);
-        for (int j = 0; j < form->n_sub; j++) {
-            SIMD_UNROLL
-            for (int i = 0; i < steps; i += run, q += run * Q_STEP) {
-                v16i sub[Q_ROWS][Q_WIDTH];
-                q_start(t, q256_from_aux(form) ? form->n_sub * b + j : -1, n, sub);
-                q_products(t, q, 256 * b + 4 * (steps * j + i), run, n, dot, sub);
-                q_scale_sums(scale + (q256_step_scale(form) + j) * Q_STEP, n, sub, total);
-            }
-        }
+        q256_products(form, t, q, scale, b, n, total);
         q_chain(t, scale, b, n, total, acc);
         if (form->has_min) q256_chain_min(form, t, scale, b, n, acc);
+        q += 64 * Q_STEP;
+        scale += q256_scale_steps(form) * Q_STEP;
     }
     q_acc_store(t, n, acc);
 }

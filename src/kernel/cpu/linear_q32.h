@@ -8,6 +8,12 @@
 
 #include "kernel/cpu/linear_q_gemm.h"
 
+/* A block of 16 rows. */
+struct q32_block {
+    v16i w[8];
+    v16 d, m; // m: with has_min
+};
+
 /* Constant in each file, so that everything it decides is decided by the compiler. */
 struct q32_form {
     int bytes;      // of a block
@@ -15,8 +21,7 @@ struct q32_form {
     int offset;     //
     bool is_signed; // quants are int8 (most is 128, offset 0)
     bool has_min;
-    void (*quants)(const struct q_rows *rows, size_t at, v16i w[8]);
-    void (*factors)(const struct q_rows *rows, size_t at, v16 *d, v16 *m); // m: with has_min
+    void (*unpack)(const struct q_rows *rows, size_t at, struct q32_block *out);
 };
 
 SIMD_INLINE int q32_offset(const struct q32_form *form) {
@@ -32,6 +37,76 @@ SIMD_INLINE v16 q_f16_at(const struct q_rows *rows, size_t at) {
         memcpy(&half[i + 8], rows->p[i + 8] + at, 2);
     }
     return v16_load_f16(half);
+}
+
+/* The first and the second f16 of each of 16 rows from `at` on. */
+SIMD_INLINE void q32_two_f16(const struct q_rows *rows, size_t at, v16 *first, v16 *second) {
+    int32_t lane[16];
+    SIMD_UNROLL
+    for (int i = 0; i < 8; i++) {
+        lane[i] = q_load_i32(rows->p[i] + at);
+        lane[i + 8] = q_load_i32(rows->p[i + 8] + at);
+    }
+    v16i both = v16i_load(lane);
+    *first = v16_from_f16_low(both);
+    *second = v16_from_f16_low(v16i_srl32(both, 16));
+}
+
+/* Two dwords of each of 16 rows from `at` on, in the order that a shuffle within quarters undoes.
+ */
+SIMD_INLINE void q32_two_dwords(const struct q_rows *rows, size_t at, v16i *first, v16i *second) {
+    uint64_t pair[2][8];
+    SIMD_UNROLL
+    for (int i = 0; i < 8; i++) {
+        int row = i / 2 * 4 + i % 2;
+        memcpy(&pair[0][i], rows->p[row] + at, 8);
+        memcpy(&pair[1][i], rows->p[row + 2] + at, 8);
+    }
+    v16i a = v16i_load(pair[0]), b = v16i_load(pair[1]);
+    *first = v16i_even32(a, b);
+    *second = v16i_odd32(a, b);
+}
+
+/* 16 bytes of nibbles: elements 0 .. 15 are the low ones, 16 .. 31 the high ones. */
+SIMD_INLINE void q32_nibbles(const struct q_rows *rows, size_t at, v16i w[8]) {
+    const v16i low4 = v16i_set8(15);
+    v16i column[4];
+    q_columns(rows, at, column);
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        w[i] = v16i_and(column[i], low4);
+        w[4 + i] = v16i_and(v16i_srl16(column[i], 4), low4);
+    }
+}
+
+/* Sets bit 4 of a byte where `chosen` has one of `bits`. */
+#if defined(JINLIN_LEVEL_AVX512)
+SIMD_INLINE v16i q32_add_bit(v16i w, v16i chosen, v16i bits) {
+    return _mm512_mask_add_epi8(w, _mm512_test_epi8_mask(chosen, bits), w, _mm512_set1_epi8(16));
+}
+#else
+SIMD_INLINE __m256i q32_add_bit_half_(__m256i w, __m256i chosen, __m256i bits) {
+    __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(chosen, bits), bits);
+    return _mm256_or_si256(w, _mm256_and_si256(is_set, _mm256_set1_epi8(16)));
+}
+SIMD_INLINE v16i q32_add_bit(v16i w, v16i chosen, v16i bits) {
+    return (v16i){q32_add_bit_half_(w.lo, chosen.lo, bits.lo),
+                  q32_add_bit_half_(w.hi, chosen.hi, bits.hi)};
+}
+#endif
+
+/* The fifth bits of 32 elements, bit k of a lane that of element k. */
+SIMD_INLINE void q32_fifth_bits(v16i high, v16i w[8]) {
+    const v16i even = v16i_set1(0x08040201), odd = v16i_set1((int32_t)0x80402010u);
+    SIMD_UNROLL
+    for (int i = 0; i < 8; i += 2) { // byte i/2 holds the bits of two vectors
+        const int byte = i / 2 * 0x01010101;
+        const v16i at = v16i_load_16x4(
+            (const int32_t[4]){byte, byte + 0x04040404, byte + 0x08080808, byte + 0x0c0c0c0c});
+        v16i chosen = v16i_shuffle8(high, at);
+        w[i] = q32_add_bit(w[i], chosen, even);
+        w[i + 1] = q32_add_bit(w[i + 1], chosen, odd);
+    }
 }
 
 /* One block of 16 rows against one activation row. */
@@ -71,20 +146,17 @@ SIMD_INLINE void q32_gemv(const struct q32_form *form, const struct linear_args 
         acc[r] = v16_zero();
     }
     for (int b = 0; b < args->n_in / 32; b++) {
-        size_t at = (size_t)b * (size_t)form->bytes;
-        v16i w[8];
-        v16 d, m;
+        struct q32_block w;
         q_prefetch(&next, 16 * form->bytes);
-        form->quants(&rows, at, w);
-        form->factors(&rows, at, &d, &m);
+        form->unpack(&rows, (size_t)b * (size_t)form->bytes, &w);
         SIMD_UNROLL
         for (int r = 0; r < n; r++) {
             const int16_t *sums = (const int16_t *)(const void *)(x[r] + layout.sum_at) + 2 * b;
             v16 d_x = v16_set1(((const float *)(const void *)(x[r] + layout.d_at))[b]);
             int sum = sums[0] + sums[1];
-            v16i total = q32_sum(form, w, x[r] + 32 * b, sum);
-            acc[r] = v16_fma(v16_from_i32(total), v16_mul(d, d_x), acc[r]);
-            if (form->has_min) acc[r] = v16_fma(v16_set1((float)sum), v16_mul(m, d_x), acc[r]);
+            v16i total = q32_sum(form, w.w, x[r] + 32 * b, sum);
+            acc[r] = v16_fma(v16_from_i32(total), v16_mul(w.d, d_x), acc[r]);
+            if (form->has_min) acc[r] = v16_fma(v16_set1((float)sum), v16_mul(w.m, d_x), acc[r]);
         }
     }
     SIMD_UNROLL
@@ -101,17 +173,14 @@ SIMD_INLINE void q32_panel(const struct q32_form *form, const struct q_rows *row
     const uint8_t *next = rows->next;
     int steps = q32_scale_steps(form);
     for (int b = 0; b < p->n_block; b++) {
-        size_t at = (size_t)b * (size_t)form->bytes;
-        v16i w[8];
-        v16 d, m;
+        struct q32_block w;
         q_prefetch(&next, 16 * form->bytes);
-        form->quants(rows, at, w);
+        form->unpack(rows, (size_t)b * (size_t)form->bytes, &w);
         SIMD_UNROLL
         for (int i = 0; i < 8; i++)
-            q_put(p->q, 8 * b + i, vec, form->is_signed ? q_signed(w[i]) : w[i]);
-        form->factors(rows, at, &d, &m);
-        q_put(p->scale, steps * b, vec, v16_bits(d));
-        if (form->has_min) q_put(p->scale, steps * b + 1, vec, v16_bits(m));
+            q_put(p->q, 8 * b + i, vec, form->is_signed ? q_signed(w.w[i]) : w.w[i]);
+        q_put(p->scale, steps * b, vec, v16_bits(w.d));
+        if (form->has_min) q_put(p->scale, steps * b + 1, vec, v16_bits(w.m));
     }
 }
 

@@ -1,37 +1,7 @@
 /* Linear steps of Q4_K weights; kernel/ref/linear_q.c is the readable form. */
-#include "kernel/cpu/linear_q256.h"
+#include "kernel/cpu/linear_k.h"
 #include "kernel/fill.h"
 #include "tensor/blocks_k.h"
-
-enum { BYTES = 144 };
-
-/* Sub-block scales of four rows, one in each quarter: from the header (d, dmin, 12 packed bytes) to
- * int8 scale[8], min[8]. See q4_k_scale in tensor/blocks_k.h. */
-SIMD_INLINE v16i unpack_scales(v16i header) {
-    const v16i from =
-        v16i_load_16x4((const uint8_t[16]){4, 5, 6, 7, 4, 5, 6, 7, 8, 9, 10, 11, 8, 9, 10, 11});
-    const v16i last = v16i_load_16x4((const uint8_t[16]){128, 128, 128, 128, 12, 13, 14, 15, 128,
-                                                         128, 128, 128, 12, 13, 14, 15});
-    const v16i from_shift = v16i_load_16x4((const int32_t[4]){0, 2, 0, 2});
-    const v16i last_shift = v16i_load_16x4((const int32_t[4]){0, 0, 0, 4});
-    const v16i from_mask =
-        v16i_load_16x4((const int32_t[4]){0x3f3f3f3f, 0x30303030, 0x3f3f3f3f, 0x30303030});
-    v16i low = v16i_srlv32(v16i_shuffle8(header, last), last_shift);
-    v16i high = v16i_srlv32(v16i_shuffle8(header, from), from_shift);
-    return v16i_or_and(v16i_and(low, v16i_set8(15)), high, from_mask);
-}
-
-SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header *h) {
-    v16i row[4];
-    SIMD_UNROLL
-    for (int i = 0; i < 4; i++) {
-        row[i] = q_gather16(rows, i, at);
-        h->scale[i] = unpack_scales(row[i]);
-    }
-    v16i both = v16i_unlo64(v16i_unlo32(row[0], row[1]), v16i_unlo32(row[2], row[3]));
-    h->d = v16_from_f16_low(both);
-    h->dmin = v16_from_f16_low(v16i_srl32(both, 16));
-}
 
 SIMD_INLINE v16i quants(const uint8_t *block, int c) {
     v16i q = v16i_load(block + Q4_K_Q + c / 2 * 64);
@@ -39,26 +9,25 @@ SIMD_INLINE v16i quants(const uint8_t *block, int c) {
 }
 
 /* 16 bytes of each row: a half of two sub-blocks. */
-SIMD_INLINE void slice(const struct q_rows *rows, size_t at, int c, const struct q_panel *p,
-                       int step, int vec) {
+SIMD_INLINE void slice(const struct q256_form *form, const struct q256_slice *s, int c) {
     const v16i low4 = v16i_set8(15);
     v16i column[4];
-    q_columns(rows, at + Q4_K_Q + 16 * (size_t)c, column);
-    step += c / 2 * 16 + c % 2 * 4;
+    q_columns(s->rows, s->at + Q4_K_Q + 16 * (size_t)c, column);
+    int step = c / 2 * 16 + c % 2 * 4;
     SIMD_UNROLL
     for (int i = 0; i < 4; i++) {
-        q_put(p->q, step + i, vec, v16i_and(column[i], low4));
-        q_put(p->q, step + 8 + i, vec, v16i_and(v16i_srl16(column[i], 4), low4));
+        q256_put(form, s, step + i, v16i_and(column[i], low4));
+        q256_put(form, s, step + 8 + i, v16i_and(v16i_srl16(column[i], 4), low4));
     }
 }
 
 static const struct q256_form form = {
-    .bytes = BYTES,
+    .bytes = 144,
     .n_sub = 8,
     .most = 15,
     .has_min = true,
     .order = {0, 2, 1, 3, 4, 6, 5, 7},
-    .header = header,
+    .header = k_header_of_32,
     .quants = quants,
     .slice = slice,
     .n_slice = 8,

@@ -1,19 +1,15 @@
 /* Linear steps of Q6_K weights; kernel/ref/linear_q.c is the readable form. */
-#include "kernel/cpu/linear_q256.h"
+#include "kernel/cpu/linear_k.h"
 #include "kernel/fill.h"
 #include "tensor/blocks_k.h"
 
 enum { BYTES = 210 };
 
 SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header *h) {
-    v16i row[4]; // the last 16 bytes of the block, d in the last two
     SIMD_UNROLL
-    for (int i = 0; i < 4; i++) {
-        row[i] = q_gather16(rows, i, at + BYTES - 16);
+    for (int i = 0; i < 4; i++)
         h->scale[i] = q_gather16(rows, i, at + Q6_K_SCALES);
-    }
-    v16i last = v16i_unhi64(v16i_unhi32(row[0], row[1]), v16i_unhi32(row[2], row[3]));
-    h->d = v16_from_f16_low(v16i_srl32(last, 16));
+    h->d = v16_from_f16_low(v16i_srl32(k_last_dwords(rows, at, BYTES), 16));
 }
 
 /* Quarters 0 and 1 (c even) or 2 and 3 of half c/2. */
@@ -32,22 +28,21 @@ SIMD_INLINE v16i high_bits(v16i x, int i) {
 }
 
 /* 16 bytes of each row: a half of the quarters of half c/2. */
-SIMD_INLINE void slice(const struct q_rows *rows, size_t at, int c, const struct q_panel *p,
-                       int step, int vec) {
+SIMD_INLINE void slice(const struct q256_form *form, const struct q256_slice *s, int c) {
     const v16i low4 = v16i_set8(15);
-    size_t low_at = at + (size_t)(c / 2 * 64 + c % 2 * 16);
+    size_t low_at = s->at + (size_t)(c / 2 * 64 + c % 2 * 16);
     v16i a[4], d[4], high[4];
-    q_columns(rows, low_at, a);
-    q_columns(rows, low_at + 32, d);
-    q_columns(rows, at + Q6_K_HIGH + 16 * (size_t)c, high);
-    step += c / 2 * 32 + c % 2 * 4;
+    q_columns(s->rows, low_at, a);
+    q_columns(s->rows, low_at + 32, d);
+    q_columns(s->rows, s->at + Q6_K_HIGH + 16 * (size_t)c, high);
+    int step = c / 2 * 32 + c % 2 * 4;
     SIMD_UNROLL
     for (int i = 0; i < 4; i++) {
         v16i a_high = v16i_srl16(a[i], 4), d_high = v16i_srl16(d[i], 4), h = high[i];
-        q_put(p->q, step + i, vec, v16i_or(v16i_and(a[i], low4), high_bits(h, 0)));
-        q_put(p->q, step + 8 + i, vec, v16i_or(v16i_and(d[i], low4), high_bits(h, 1)));
-        q_put(p->q, step + 16 + i, vec, v16i_or(v16i_and(a_high, low4), high_bits(h, 2)));
-        q_put(p->q, step + 24 + i, vec, v16i_or(v16i_and(d_high, low4), high_bits(h, 3)));
+        q256_put(form, s, step + i, v16i_or(v16i_and(a[i], low4), high_bits(h, 0)));
+        q256_put(form, s, step + 8 + i, v16i_or(v16i_and(d[i], low4), high_bits(h, 1)));
+        q256_put(form, s, step + 16 + i, v16i_or(v16i_and(a_high, low4), high_bits(h, 2)));
+        q256_put(form, s, step + 24 + i, v16i_or(v16i_and(d_high, low4), high_bits(h, 3)));
     }
 }
 

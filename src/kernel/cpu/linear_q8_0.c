@@ -56,22 +56,17 @@ SIMD_INLINE void gemv_tile(const struct linear_args *args, int o, int r0, int n)
 
 Q_GEMV(gemv_tile)
 
-SIMD_INLINE void quants(const struct q_rows *rows, size_t at, v16i w[8]) {
-    q_columns(rows, at + Q8_0_Q, w);
-    q_columns(rows, at + Q8_0_Q + 16, w + 4);
-}
-
-SIMD_INLINE void factors(const struct q_rows *rows, size_t at, v16 *d, v16 *m) {
-    (void)m;
-    *d = q_f16_at(rows, at);
+SIMD_INLINE void unpack(const struct q_rows *rows, size_t at, struct q32_block *out) {
+    q_columns(rows, at + Q8_0_Q, out->w);
+    q_columns(rows, at + Q8_0_Q + 16, out->w + 4);
+    out->d = q_f16_at(rows, at);
 }
 
 static const struct q32_form form = {
     .bytes = BYTES,
     .most = 128,
     .is_signed = true,
-    .quants = quants,
-    .factors = factors,
+    .unpack = unpack,
 };
 
 Q_GEMM_BODY(q32, form)

@@ -234,8 +234,15 @@ SIMD_INLINE void q_fill(struct kernel_table *table, enum dtype dtype, int gemm_r
 }
 
 /* What each file brings to the table. */
+void LEVEL_FN(fill_linear_q4_0)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_q4_1)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_q5_0)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_q5_1)(struct kernel_table *table);
 void LEVEL_FN(fill_linear_q8_0)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_q2_k)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_q3_k)(struct kernel_table *table);
 void LEVEL_FN(fill_linear_q4_k)(struct kernel_table *table);
+void LEVEL_FN(fill_linear_q5_k)(struct kernel_table *table);
 void LEVEL_FN(fill_linear_q6_k)(struct kernel_table *table);
 void LEVEL_FN(fill_linear_iq1_m)(struct kernel_table *table);
 void LEVEL_FN(fill_linear_iq1_s)(struct kernel_table *table);

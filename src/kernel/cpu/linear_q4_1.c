@@ -1,0 +1,29 @@
+/* Linear steps of Q4_1 weights; kernel/ref/linear_q.c is the readable form. */
+#include "kernel/cpu/linear_q32.h"
+#include "kernel/fill.h"
+#include "tensor/blocks_q.h"
+
+SIMD_INLINE void unpack(const struct q_rows *rows, size_t at, struct q32_block *out) {
+    q32_nibbles(rows, at + Q4_1_Q, out->w);
+    q32_two_f16(rows, at, &out->d, &out->m);
+}
+
+static const struct q32_form form = {
+    .bytes = 20,
+    .most = 15,
+    .has_min = true,
+    .unpack = unpack,
+};
+
+Q_BODIES(q32, form)
+
+/* From this many rows on the panel pays: measured with weights in DRAM. */
+enum { GEMM_ROWS = 5 };
+
+void LEVEL_FN(fill_linear_q4_1)(struct kernel_table *table) {
+    static const struct linear_body bodies[] = {
+        {gemv, LEVEL_STR("gemv_q4_1"), NULL, 16},
+        {gemm, LEVEL_STR("gemm_q4_1"), scratch_bytes, 16 * Q_WIDTH},
+    };
+    q_fill(table, DTYPE_Q4_1, GEMM_ROWS, bodies);
+}
