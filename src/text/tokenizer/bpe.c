@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/tokenizer/bpe_first.h"
 #include "text/utf8.h"
 
 #define CACHE_FROM_BYTES 512 // shorter texts repeat too little to pay for a cache
@@ -29,16 +30,27 @@ static bool has_join(const struct bpe *bpe, uint32_t left, uint32_t right) {
     return bpe->joins[bit / 64] >> bit % 64 & 1;
 }
 
+/* A character beside a place: its bytes, and behind which of them a symbol may end before anything
+ * merges across its ends (bit k: behind k bytes). */
+struct beside {
+    unsigned n, borders;
+};
+#define ALL_BORDERS 0xEu
+
 /* Whether some token that merging makes spans the place between two characters. `left` ends and
  * `right` begins there. */
-static bool may_join(const struct bpe *bpe, const char *at, int n_left, int n_right) {
-    uint32_t left = pack(at - n_left, (size_t)n_left), right = pack(at, (size_t)n_right);
-    if (has_join(bpe, left, right)) return true;
-    uint32_t edge = (left & 0xFF) << 8 | (unsigned char)at[0];
+static bool may_join(const struct bpe *bpe, const char *at, struct beside left,
+                     struct beside right) {
+    uint32_t before = pack(at - left.n, left.n), behind = pack(at, right.n);
+    if (has_join(bpe, before, behind)) return true;
+    if (!left.borders && !right.borders) return false;
+    uint32_t edge = (before & 0xFF) << 8 | (unsigned char)at[0];
     if (!(bpe->edges[edge / 64] >> edge % 64 & 1)) return false;
-    for (int i = 1; i <= n_left; i++) {
-        for (int j = 1; j <= n_right; j++) {
-            if (has_join(bpe, pack(at - i, (size_t)i), pack(at, (size_t)j))) return true;
+    for (unsigned i = 1; i <= left.n; i++) {
+        if (i < left.n && !(left.borders >> (left.n - i) & 1)) continue;
+        for (unsigned j = 1; j <= right.n; j++) {
+            if (j < right.n && !(right.borders >> j & 1)) continue;
+            if (has_join(bpe, pack(at - i, i), pack(at, j))) return true;
         }
     }
     return false;
@@ -92,11 +104,13 @@ void bpe_allow_joins(struct bpe *bpe, const char *text, size_t len) {
 /* ---- building ---- */
 
 void bpe_free(struct bpe *bpe) {
-    u64map_free(&bpe->pairs);
+    bpe_pairs_free(&bpe->pairs);
     u64map_free(&bpe->chars);
     u64map_free(&bpe->splits);
     free(bpe->byte_pairs);
+    free(bpe->first);
     bpe->byte_pairs = NULL;
+    bpe->first = NULL;
 }
 
 /* The next symbol of a text: a character, or a byte. */
@@ -120,26 +134,28 @@ bool bpe_add_char(struct bpe *bpe, int32_t token) {
 }
 
 void bpe_set_byte_fallback(struct bpe *bpe) {
-    bpe->byte_fallback = true;
+    bpe->byte_fallback = bpe->cuts_words = true;
     for (uint32_t i = 0; i < 256; i++) {
         bool known = bpe->bytes ? bpe_symbol(bpe, UTF8_CODE_END + i) < BPE_BARE
                                 : bpe->byte_token[i] != TOKEN_NONE;
+        bool first = bpe->bytes && !continues((char)i); // what a character begins with is looked at
         bpe->byte_fallback = bpe->byte_fallback && known;
+        bpe->cuts_words = bpe->cuts_words && (known || first);
     }
 }
 
 /* Tables for the first look-ups of a piece, which are most of them. */
 bool bpe_finish(struct bpe *bpe) {
-    if (!bpe->bytes) return true;
+    if (!bpe->bytes) return bpe_pairs_pack(&bpe->pairs);
     bpe->byte_pairs = malloc(256 * 256 * sizeof *bpe->byte_pairs);
     if (!bpe->byte_pairs) return false;
     for (uint32_t i = 0; i < 256; i++)
         bpe->byte_symbol[i] = bpe_symbol(bpe, UTF8_CODE_END + i);
     for (size_t i = 0; i < 256 * 256; i++) {
-        uint64_t key = bpe_merge_key(bpe->byte_symbol[i / 256], bpe->byte_symbol[i % 256]);
-        if (!u64map_get(&bpe->pairs, key, &bpe->byte_pairs[i])) bpe->byte_pairs[i] = BPE_MERGE_NONE;
+        bpe->byte_pairs[i] =
+            bpe_pairs_get(&bpe->pairs, bpe->byte_symbol[i / 256], bpe->byte_symbol[i % 256]);
     }
-    return true;
+    return bpe_find_first(bpe) && bpe_pairs_pack(&bpe->pairs);
 }
 
 /* A part of a token: a token itself, or a bare symbol; TOKEN_NONE when merging cannot make it. */
@@ -157,7 +173,7 @@ bool bpe_add_cuts(struct bpe *bpe, int32_t id, uint32_t rank) {
         int32_t left = part_symbol(bpe, token->text, at);
         int32_t right = part_symbol(bpe, token->text + at, token->len - at);
         if (left != TOKEN_NONE && right != TOKEN_NONE &&
-            !u64map_put(&bpe->pairs, bpe_merge_key(left, right), bpe_merge_value(rank, id)))
+            !u64map_put(&bpe->pairs.map, bpe_merge_key(left, right), bpe_merge_value(rank, id)))
             return false;
         at += symbol_step(bpe, token->text + at, token->len - at, &code);
     }
@@ -183,7 +199,7 @@ bool bpe_split_unused(struct bpe *bpe, int32_t id, bool *fits) {
         size_t best = n;
         uint64_t lowest = UINT64_MAX, value;
         for (size_t i = 0; i + 1 < n; i++) {
-            if (!u64map_get(&bpe->pairs, bpe_merge_key(symbols[i], symbols[i + 1]), &value) ||
+            if (!u64map_get(&bpe->pairs.map, bpe_merge_key(symbols[i], symbols[i + 1]), &value) ||
                 value >> 32 >= lowest >> 32)
                 continue;
             best = i;
@@ -275,30 +291,31 @@ static bool affixed_symbol(struct bpe_run *run, const char *text, size_t len, bo
     return true;
 }
 
-/* A short piece of bytes: no look-up of symbols, and none of the first pairs. */
-static enum jl_status merge_bytes(struct bpe_run *run, const unsigned char *text, size_t len,
+/* A short piece of bytes. Where its symbols are the bytes, as in ASCII, a small table has the first
+ * pairs. */
+static enum jl_status merge_bytes(struct bpe_run *run, const char *text, size_t len,
                                   struct jl_error *err) {
     const struct bpe *bpe = run->bpe;
     int32_t symbols[SHORT_BYTES];
     uint64_t first[SHORT_BYTES];
-    for (size_t i = 0; i < len; i++) {
-        symbols[i] = bpe->byte_symbol[text[i]];
-        if (i > 0) first[i - 1] = bpe->byte_pairs[text[i - 1] * 256 + text[i]];
-    }
-    if (!bpe_merge(&bpe->pairs, symbols, &len, first, &run->merge)) return no_memory(err);
-    return emit(run, symbols, len, err);
+    size_t n = bpe_first_symbols(bpe, text, len, symbols);
+    for (size_t i = 0; n == len && i + 1 < len; i++)
+        first[i] = bpe->byte_pairs[(unsigned char)text[i] << 8 | (unsigned char)text[i + 1]];
+    if (!bpe_merge(&bpe->pairs, symbols, &n, n == len ? first : NULL, &run->merge))
+        return no_memory(err);
+    return emit(run, symbols, n, err);
 }
 
 static enum jl_status merge_piece(struct bpe_run *run, const char *text, size_t len,
                                   struct jl_error *err) {
     const struct bpe *bpe = run->bpe;
     struct id_buffer *symbols = &run->symbols;
-    if (bpe->bytes && len <= SHORT_BYTES)
-        return merge_bytes(run, (const unsigned char *)text, len, err);
+    if (bpe->bytes && len <= SHORT_BYTES) return merge_bytes(run, text, len, err);
     bool affixed = bpe->prefix || bpe->suffix;
     symbols->len = 0;
     if (!buffer_reserve_ids(symbols, len)) return no_memory(err); // at most a symbol a byte
-    for (size_t at = 0, step; at < len; at += step) {
+    if (bpe->bytes) symbols->len = bpe_first_symbols(bpe, text, len, symbols->data);
+    for (size_t at = bpe->bytes ? len : 0, step; at < len; at += step) {
         uint32_t code;
         int32_t *symbol = &symbols->data[symbols->len++];
         step = symbol_step(bpe, text + at, len - at, &code);
@@ -317,9 +334,11 @@ static enum jl_status merge_piece(struct bpe_run *run, const char *text, size_t 
     return emit(run, symbols->data, symbols->len, err);
 }
 
-/* ---- the cache: ids depend on the bytes only, and on whether these are a whole word ---- */
+/* ---- the cache: ids depend on the bytes only, and on what is still to be done with them ---- */
 
-enum piece_kind { PIECE = 0, WORD = 1 }; // a word may be used whole where the same piece is merged
+/* A word may be used whole where the same piece is merged; UNCUT + n is to be cut from step n of
+ * the pre-tokenizer on. */
+enum piece_kind { PIECE = 0, WORD = 1, UNCUT = 2, KIND_END = 16 };
 
 static uint64_t load64(const char *at) {
     uint64_t value;
@@ -334,8 +353,8 @@ static uint64_t load32(const char *at) {
 }
 
 /* 1 to BPE_SEEN_BYTES bytes, read in two overlapping loads where there are enough of them. */
-static struct bpe_key key_of(const char *text, size_t len, enum piece_kind kind) {
-    struct bpe_key key = {.high = (uint64_t)(len << 1 | kind) << 56};
+static struct bpe_key key_of(const char *text, size_t len, unsigned kind) {
+    struct bpe_key key = {.high = (uint64_t)(len << 4 | kind) << 56};
     if (len > 8) {
         key.low = load64(text);
         key.high |= load64(text + len - 8) >> (16 - len) * 8;
@@ -354,11 +373,11 @@ static size_t place_of(const struct bpe_run *run, const struct bpe_key *key) {
     return (size_t)u64map_mix(key->low ^ key->high * 0x9E3779B97F4A7C15u) & run->cache_mask;
 }
 
-typedef enum jl_status (*encode_bytes)(struct bpe_run *run, const char *text, size_t len,
-                                       struct jl_error *err);
+static enum jl_status encode_key(struct bpe_run *run, const struct bpe_key *key,
+                                 struct jl_error *err);
 
 static enum jl_status through_place(struct bpe_run *run, const struct bpe_key *key, size_t place,
-                                    encode_bytes encode, struct jl_error *err) {
+                                    struct jl_error *err) {
     struct bpe_seen *seen = &run->cache[place];
     struct id_buffer *ids = run->ids;
     if (seen->key.low == key->low && seen->key.high == key->high) {
@@ -369,7 +388,7 @@ static enum jl_status through_place(struct bpe_run *run, const struct bpe_key *k
         return JL_OK;
     }
     size_t ids_at = ids->len;
-    JL_TRY(encode(run, (const char *)key, (size_t)(key->high >> 57), err));
+    JL_TRY(encode_key(run, key, err));
     size_t n = ids->len - ids_at;
     if (n > BPE_SEEN_IDS) return JL_OK;
     seen->key = *key;
@@ -382,7 +401,7 @@ static enum jl_status encode_piece(struct bpe_run *run, const char *text, size_t
                                    struct jl_error *err) {
     if (!run->cache || len > BPE_SEEN_BYTES) return merge_piece(run, text, len, err);
     struct bpe_key key = key_of(text, len, PIECE);
-    return through_place(run, &key, place_of(run, &key), merge_piece, err);
+    return through_place(run, &key, place_of(run, &key), err);
 }
 
 void bpe_run_start(struct bpe_run *run, size_t len) {
@@ -406,22 +425,32 @@ static int char_length(const char *text, size_t len) {
     return utf8_length(text, len);
 }
 
+/* The character of n bytes at text[at], as a neighbour of places. */
+static struct beside look_at(const struct bpe *bpe, const char *text, size_t len, size_t at,
+                             size_t n) {
+    if (!bpe->bytes || n == 1) return (struct beside){(unsigned)n, 0};
+    const struct bpe_first *first = bpe_first_at(bpe, text, len, at, n);
+    return (struct beside){(unsigned)n, first ? first->borders : ALL_BORDERS};
+}
+
 /* Cuts where no merge can cross; each part is a piece of its own. */
 static enum jl_status encode_pieces(struct bpe_run *run, const char *text, size_t len,
                                     struct jl_error *err) {
     const struct bpe *bpe = run->bpe;
     size_t start = 0;
-    int n_left = 0;
-    for (size_t at = 0; at < len;) {
-        int n = char_length(text + at, len - at), step = n ? n : 1;
-        // In a vocabulary of bytes tokens may end anywhere in ill-formed bytes: no cut beside them.
-        bool sound = !bpe->bytes || (n && n_left > 0);
-        if (at > start && sound && !may_join(bpe, text + at, n_left < 0 ? 1 : n_left, step)) {
+    bool left_sound = false;
+    struct beside left = {1, 0}, right;
+    for (size_t at = 0; at < len; at += right.n, left = right) {
+        int n = char_length(text + at, len - at);
+        // In a vocabulary of bytes tokens may end anywhere in ill-formed bytes, and unknown bytes
+        // fuse: no cut beside them.
+        bool sound = !bpe->bytes || (n > 0 && bpe->byte_symbol[(unsigned char)text[at]] < BPE_BARE);
+        right = look_at(bpe, text, len, at, n ? (size_t)n : 1);
+        if (at > start && sound && left_sound && !may_join(bpe, text + at, left, right)) {
             JL_TRY(encode_piece(run, text + start, at - start, err));
             start = at;
         }
-        n_left = n ? n : -1;
-        at += (size_t)step;
+        left_sound = sound;
     }
     if (start == 0) return merge_piece(run, text, len, err);
     return encode_piece(run, text + start, len - start, err);
@@ -435,16 +464,31 @@ static enum jl_status encode_word(struct bpe_run *run, const char *text, size_t 
         if (whole != TOKEN_NONE && bpe->vocab->tokens[whole].type != TOKEN_CONTROL)
             return buffer_append_id(run->ids, whole) ? JL_OK : no_memory(err);
     }
-    // Unknown characters fuse across places where no merge does: without bytes nothing is cut.
-    if (bpe->prefix || bpe->suffix || !bpe->byte_fallback) return merge_piece(run, text, len, err);
+    // Unknown characters fuse across places where no merge does.
+    if (bpe->prefix || bpe->suffix || !bpe->cuts_words) return merge_piece(run, text, len, err);
     return encode_pieces(run, text, len, err);
+}
+
+/* What no cache knew. */
+static enum jl_status encode_key(struct bpe_run *run, const struct bpe_key *key,
+                                 struct jl_error *err) {
+    const char *text = (const char *)key;
+    size_t len = (size_t)(key->high >> 60);
+    unsigned kind = (unsigned)(key->high >> 56) & 15;
+    if (kind == PIECE) return merge_piece(run, text, len, err);
+    if (kind == WORD) return encode_word(run, text, len, err);
+    run->cutting = len;
+    JL_TRY(run->cut(run->ctx, (int)(kind - UNCUT), text, len, err));
+    JL_TRY(bpe_run_flush(run, err));
+    run->cutting = 0;
+    return JL_OK;
 }
 
 enum jl_status bpe_run_flush(struct bpe_run *run, struct jl_error *err) {
     struct bpe_key key = run->waiting;
     if (!key.high) return JL_OK;
     run->waiting.high = 0;
-    return through_place(run, &key, run->waiting_place, encode_word, err);
+    return through_place(run, &key, run->waiting_place, err);
 }
 
 /* Four characters or more of a script that writes no spaces: seldom seen again as a whole, it would
@@ -453,21 +497,34 @@ static bool is_phrase(const char *word, size_t len) {
     return len > 9 && (unsigned char)word[0] >= 0xE3;
 }
 
-/* A word's place in the cache is fetched while the word before it is looked up. */
-enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len,
-                            struct jl_error *err) {
-    if (len == 0) return JL_OK;
-    if (!run->cache || len > BPE_SEEN_BYTES || is_phrase(word, len)) {
-        JL_TRY(bpe_run_flush(run, err));
-        return encode_word(run, word, len, err);
-    }
-    struct bpe_key key = key_of(word, len, WORD);
+/* A piece's place in the cache is fetched while the piece before it is looked up. */
+static enum jl_status put_off(struct bpe_run *run, const char *text, size_t len, unsigned kind,
+                              struct jl_error *err) {
+    struct bpe_key key = key_of(text, len, kind);
     size_t place = place_of(run, &key);
     __builtin_prefetch(&run->cache[place]);
     JL_TRY(bpe_run_flush(run, err));
     run->waiting = key;
     run->waiting_place = place;
     return JL_OK;
+}
+
+enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len,
+                            struct jl_error *err) {
+    if (len == 0) return JL_OK;
+    if (run->cache && len <= BPE_SEEN_BYTES && len != run->cutting && !is_phrase(word, len))
+        return put_off(run, word, len, WORD, err);
+    JL_TRY(bpe_run_flush(run, err));
+    return encode_word(run, word, len, err);
+}
+
+enum jl_status bpe_run_piece(struct bpe_run *run, int step, const char *text, size_t len,
+                             struct jl_error *err) {
+    if (run->cache && len <= BPE_SEEN_BYTES && !run->cutting && UNCUT + step < KIND_END &&
+        !is_phrase(text, len))
+        return put_off(run, text, len, (unsigned)(UNCUT + step), err);
+    if (!run->cutting) JL_TRY(bpe_run_flush(run, err));
+    return run->cut(run->ctx, step, text, len, err);
 }
 
 void bpe_run_free(struct bpe_run *run) {

@@ -18,14 +18,16 @@
 
 struct bpe {
     const struct vocab *vocab;
-    struct u64map pairs;  // bpe_merge.h
+    struct bpe_pairs pairs;
     struct u64map chars;  // code (utf8_step) -> token; over bytes: of bytes, UTF8_CODE_END + byte
     struct u64map splits; // token that is never given out -> the two symbols it is merged from
     int32_t byte_token[256];     // byte fallback; TOKEN_NONE where absent
     bool bytes;                  // symbols are bytes, not characters
     int32_t byte_symbol[256];    // of bytes: token or bare; after bpe_finish
     uint64_t *byte_pairs;        // of bytes: what two bytes become, [left * 256 + right]
+    struct bpe_first *first;     // of bytes: by code, below 0x10000 (bpe_first.h)
     bool byte_fallback;          // all 256 bytes have a token
+    bool cuts_words;             // no unknown token reaches across characters that are known
     bool fuse_unknown;           // a run of unknown characters is one token
     bool ignore_merges;          // a word that is a token stays whole
     int32_t unknown;             // TOKEN_NONE when absent
@@ -58,8 +60,8 @@ bool bpe_add_cuts(struct bpe *bpe, int32_t token, uint32_t rank);
 bool bpe_split_unused(struct bpe *bpe, int32_t token, bool *fits);
 
 /* One encoding: scratch memory and the pieces seen lately. A short piece is its own key: up to 15
- * bytes, the rest of the 16 zero but for the last, which holds the length and whether it was a
- * whole word. */
+ * bytes, the rest of the 16 zero but for the last, which holds the length and what kind of piece
+ * it was. */
 #define BPE_SEEN_BYTES 15
 #define BPE_SEEN_IDS 3
 struct bpe_key {
@@ -75,10 +77,14 @@ struct bpe_run {
     struct bpe_merge_scratch merge;
     struct id_buffer symbols;
     struct byte_buffer affixed;
+    /* Cuts a piece into words from a step of the pre-tokenizer on, and gives them to bpe_run_word;
+     * for bpe_run_piece. */
+    enum jl_status (*cut)(void *ctx, int step, const char *text, size_t len, struct jl_error *err);
+    void *ctx;
+    size_t cutting;         // length of the piece that is being cut to be remembered; 0: none
     struct bpe_seen *cache; // NULL for short texts
     size_t cache_mask;
-    struct bpe_key
-        waiting; // a word whose place in the cache is on its way from memory; high 0: none
+    struct bpe_key waiting; // its place in the cache is on its way from memory; high 0: none
     size_t waiting_place;
 };
 
@@ -88,6 +94,9 @@ void bpe_run_start(struct bpe_run *run, size_t len);
  * each other. */
 enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len,
                             struct jl_error *err);
+/* The same for a piece that `cut` has yet to make words of, if it was not seen before. */
+enum jl_status bpe_run_piece(struct bpe_run *run, int step, const char *text, size_t len,
+                             struct jl_error *err);
 /* All ids of the words given are in run->ids. */
 enum jl_status bpe_run_flush(struct bpe_run *run, struct jl_error *err);
 void bpe_run_free(struct bpe_run *run); // not run->ids

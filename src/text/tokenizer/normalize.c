@@ -37,7 +37,7 @@ static enum jl_status replace_matches(const struct normalize_step *step,
                                       struct regex_scratch *scratch, const char *text, size_t len,
                                       struct byte_buffer *out, struct jl_error *err) {
     size_t at = 0;
-    scratch->last_empty = 0;
+    regex_begin(step->regex, scratch, len);
     for (;;) {
         struct text_span match;
         bool found;

@@ -36,13 +36,15 @@ void pretok_run_free(struct pretok_run *run) {
     buffer_free(&run->unmapped);
 }
 
-static enum jl_status pass(struct pretok_run *run, int step, const struct piece *base, size_t from,
-                           size_t to) {
+static inline enum jl_status pass(struct pretok_run *run, int step, const struct piece *base,
+                                  size_t from, size_t to) {
+    const char *text = base->text + from;
     if (from >= to) return JL_OK;
     if (step + 1 == run->pretok->n_step && !run->mapped) // the last step, most often the only one
-        return run->word(run->ctx, base->text + from, to - from, run->err);
-    return run_steps(run, step + 1,
-                     (struct piece){base->text + from, to - from, base->first && from == 0});
+        return run->word(run->ctx, text, to - from, run->err);
+    if (run->piece && step + 1 >= run->free_step)
+        return run->piece(run->ctx, step + 1, text, to - from, run->err);
+    return run_steps(run, step + 1, (struct piece){text, to - from, base->first && from == 0});
 }
 
 /* ---- split ---- */
@@ -64,7 +66,7 @@ static enum jl_status take(struct pretok_run *run, int step, const struct piece 
     bool join = false;
     switch (rules->behaviour) {
     case PRETOK_REMOVED: return match ? JL_OK : pass(run, step, base, part.start, part.stop);
-    case PRETOK_ISOLATED: return pass(run, step, base, part.start, part.stop);
+    case PRETOK_ISOLATED: break; // split_apart
     case PRETOK_CONTIGUOUS: join = pending->match == match; break;
     case PRETOK_MERGED_WITH_PREVIOUS: join = match && !pending->after_match; break;
     case PRETOK_MERGED_WITH_NEXT: join = pending->match && !match; break;
@@ -83,37 +85,30 @@ static enum jl_status take(struct pretok_run *run, int step, const struct piece 
     return old.present ? pass(run, step, base, old.from, old.to) : JL_OK;
 }
 
-/* The usual last step: every match and what lies between is a word. */
-static enum jl_status split_to_words(struct pretok_run *run, int step, const struct piece *base) {
+/* The usual behaviour: every match and what lies between is a piece. */
+static enum jl_status split_apart(struct pretok_run *run, int step, const struct piece *base) {
     const struct regex *regex = run->pretok->steps[step].regex;
     struct regex_scratch *scratch = &run->levels[step].scratch;
     struct text_span rest = {0, base->len}, match;
     bool found = true;
-    scratch->last_empty = 0;
+    regex_begin(regex, scratch, base->len);
     while (rest.start < rest.stop) {
         JL_TRY(regex_find(regex, scratch, &rest, base->text, &match, &found, run->err));
         if (!found) break;
-        if (match.start > rest.start)
-            JL_TRY(
-                run->word(run->ctx, base->text + rest.start, match.start - rest.start, run->err));
-        if (match.stop > match.start)
-            JL_TRY(
-                run->word(run->ctx, base->text + match.start, match.stop - match.start, run->err));
+        if (match.start > rest.start) JL_TRY(pass(run, step, base, rest.start, match.start));
+        if (match.stop > match.start) JL_TRY(pass(run, step, base, match.start, match.stop));
         rest.start = match.stop;
     }
-    if (rest.start == rest.stop) return JL_OK;
-    return run->word(run->ctx, base->text + rest.start, rest.stop - rest.start, run->err);
+    return pass(run, step, base, rest.start, rest.stop);
 }
 
 static enum jl_status split(struct pretok_run *run, int step, const struct piece *base) {
     const struct regex *regex = run->pretok->steps[step].regex;
-    if (run->pretok->steps[step].behaviour == PRETOK_ISOLATED && step + 1 == run->pretok->n_step &&
-        !run->mapped)
-        return split_to_words(run, step, base);
+    if (run->pretok->steps[step].behaviour == PRETOK_ISOLATED) return split_apart(run, step, base);
     struct regex_scratch *scratch = &run->levels[step].scratch;
     struct pending pending = {0};
     size_t at = 0;
-    scratch->last_empty = 0;
+    regex_begin(regex, scratch, base->len);
     for (;;) {
         struct text_span match;
         bool found;
@@ -239,6 +234,12 @@ static enum jl_status run_steps(struct pretok_run *run, int step, struct piece p
     return JL_OK;
 }
 
+enum jl_status pretok_rest(struct pretok_run *run, int step, const char *text, size_t len,
+                           struct jl_error *err) {
+    run->err = err;
+    return run_steps(run, step, (struct piece){text, len, false});
+}
+
 /* Only these look into the text with a pattern; the others take any bytes. */
 static bool needs_utf8(const struct pretok *pretok) {
     for (int i = 0; i < pretok->n_step; i++) {
@@ -251,8 +252,11 @@ enum jl_status pretok_text(struct pretok_run *run, const char *text, size_t len,
                            struct jl_error *err) {
     run->err = err;
     run->mapped = false;
-    for (int i = 0; i < run->pretok->n_step; i++)
-        run->mapped = run->mapped || run->pretok->steps[i].kind == PRETOK_BYTES;
+    for (int i = 0; i < run->pretok->n_step; i++) {
+        enum pretok_kind kind = run->pretok->steps[i].kind;
+        run->mapped = run->mapped || kind == PRETOK_BYTES;
+        if (kind == PRETOK_METASPACE || kind == PRETOK_PREFIX_SPACE) run->free_step = i + 1;
+    }
     run->at_start = at_start;
     run->continued = false;
     if (!needs_utf8(run->pretok)) return run_steps(run, 0, (struct piece){text, len, true});

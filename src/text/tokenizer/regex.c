@@ -3,16 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/tokenizer/automaton.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #define STACK_START ((size_t)64 << 10)
 #define STACK_MAX ((size_t)128 << 20) // grown only while a match needs it
-#define MATCH_LIMIT 500000000u        // steps of one match; PCRE2's own default refuses long texts
+#define MATCH_LIMIT UINT32_MAX        // of PCRE2's own: steps are counted here
 
 struct regex {
     pcre2_code *code;
     bool jit;
+    struct automaton *automaton; // NULL: PCRE2 does it all
+    uint64_t steps_byte;         // what a byte of a text allows
 };
 
 static enum jl_status no_memory(struct jl_error *err) {
@@ -52,6 +56,7 @@ static enum jl_status compile(const char *pattern, size_t len, uint32_t options,
                        pattern, (const char *)message);
     }
     regex->jit = pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE) == 0;
+    regex->steps_byte = REGEX_STEPS + REGEX_STEPS_ITEM * len;
     *out = regex;
     return JL_OK;
 }
@@ -59,7 +64,7 @@ static enum jl_status compile(const char *pattern, size_t len, uint32_t options,
 enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour flavour,
                              struct regex **out, struct jl_error *err) {
     struct byte_buffer text = {0};
-    uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+    uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
     options |= flavour == REGEX_ONIG ? PCRE2_MULTILINE : PCRE2_DOLLAR_ENDONLY;
     *out = NULL;
     for (size_t i = 0; i < sizeof rewrites / sizeof rewrites[0]; i++) {
@@ -72,6 +77,12 @@ enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour
     }
     enum jl_status status = regex_translate(pattern, len, flavour, &text, err);
     if (status == JL_OK) status = compile(text.data, text.len, options, out, err);
+    if (status == JL_OK &&
+        !automaton_build(text.data, text.len, flavour == REGEX_ONIG, &(*out)->automaton)) {
+        regex_free(*out);
+        *out = NULL;
+        status = no_memory(err);
+    }
     buffer_free(&text);
     return status;
 }
@@ -87,8 +98,11 @@ enum jl_status regex_compile_text(const char *text, size_t len, struct regex **o
 void regex_free(struct regex *regex) {
     if (!regex) return;
     pcre2_code_free(regex->code);
+    automaton_free(regex->automaton);
     free(regex);
 }
+
+bool regex_is_table(const struct regex *regex) { return regex->automaton != NULL; }
 
 /* ---- matching ---- */
 
@@ -99,6 +113,17 @@ void regex_scratch_free(struct regex_scratch *scratch) {
     *scratch = (struct regex_scratch){0};
 }
 
+/* PCRE2 reports before each item of the pattern that it tries, also from machine code. Between two
+ * reports one item at most has passed over characters: those count too. Its own limits would not
+ * do: a run of characters is one step to them, and each start of a match begins anew. */
+static int count_steps(pcre2_callout_block *report, void *ctx) {
+    struct regex_scratch *scratch = ctx;
+    size_t at = report->current_position;
+    scratch->steps += at > scratch->at ? at - scratch->at + 1 : 1;
+    scratch->at = at;
+    return scratch->steps > scratch->allowed ? PCRE2_ERROR_CALLOUT : 0;
+}
+
 static bool reserve(struct regex_scratch *scratch) {
     if (scratch->match) return true;
     scratch->match = pcre2_match_data_create(1, NULL);
@@ -106,6 +131,7 @@ static bool reserve(struct regex_scratch *scratch) {
     if (!scratch->match || !scratch->context) return false;
     pcre2_set_match_limit(scratch->context, MATCH_LIMIT);
     pcre2_set_depth_limit(scratch->context, MATCH_LIMIT);
+    pcre2_set_callout(scratch->context, count_steps, scratch);
     return true;
 }
 
@@ -124,23 +150,65 @@ static int match_once(const struct regex *regex, struct regex_scratch *scratch, 
     return pcre2_jit_match(regex->code, subject, len, from, 0, scratch->match, scratch->context);
 }
 
+static enum jl_status spent(size_t len, struct jl_error *err) {
+    return jl_fail(err, JL_ERR_LIMIT,
+                   "a pattern of the tokenizer takes too many steps, far more than a text of %zu "
+                   "bytes should need: cut it into parts",
+                   len);
+}
+
+static enum jl_status find_with_pcre2(const struct regex *regex, struct regex_scratch *scratch,
+                                      const struct text_span *from_to, const char *text,
+                                      struct text_span *match, bool *hit, struct jl_error *err) {
+    if (!reserve(scratch)) return no_memory(err);
+    scratch->at = from_to->start;
+    int rc = match_once(regex, scratch, text, from_to->stop, from_to->start);
+    *hit = rc >= 0;
+    if (rc == PCRE2_ERROR_NOMATCH) return JL_OK;
+    if (rc == PCRE2_ERROR_NOMEMORY) return no_memory(err);
+    if (rc == PCRE2_ERROR_CALLOUT) return spent(from_to->stop, err);
+    if (rc < 0)
+        return jl_fail(err, JL_ERR_LIMIT,
+                       "a pattern of the tokenizer gives up on a text of %zu bytes (PCRE2 error "
+                       "%d): cut it into parts",
+                       from_to->stop, rc);
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(scratch->match);
+    *match = (struct text_span){at[0], at[1]};
+    return JL_OK;
+}
+
+/* The leftmost match, empty or not. */
+static enum jl_status find_any(const struct regex *regex, struct regex_scratch *scratch,
+                               struct text_span from_to, const char *text, struct text_span *match,
+                               bool *hit, struct jl_error *err) {
+    if (regex->automaton) {
+        enum automaton_answer answer = automaton_find(regex->automaton, text, &from_to,
+                                                      &scratch->steps, scratch->allowed, match);
+        *hit = answer == AUTOMATON_MATCH;
+        if (answer == AUTOMATON_SPENT) return spent(from_to.stop, err);
+        if (answer != AUTOMATON_LEAVES) return JL_OK;
+        from_to.start = match->start;
+    }
+    return find_with_pcre2(regex, scratch, &from_to, text, match, hit, err);
+}
+
+void regex_begin(const struct regex *regex, struct regex_scratch *scratch, size_t len) {
+    uint64_t more;
+    scratch->last_empty = 0;
+    if (__builtin_mul_overflow((uint64_t)len + 1, regex->steps_byte, &more) ||
+        __builtin_add_overflow(scratch->allowed, more, &scratch->allowed))
+        scratch->allowed = UINT64_MAX;
+}
+
 enum jl_status regex_find(const struct regex *regex, struct regex_scratch *scratch,
                           const struct text_span *from_to, const char *text,
                           struct text_span *match, bool *found, struct jl_error *err) {
     size_t from = from_to->start, len = from_to->stop;
     *found = false;
-    if (!reserve(scratch)) return no_memory(err);
     while (from <= len) {
-        int rc = match_once(regex, scratch, text, len, from);
-        if (rc == PCRE2_ERROR_NOMATCH) return JL_OK;
-        if (rc == PCRE2_ERROR_NOMEMORY) return no_memory(err);
-        if (rc < 0)
-            return jl_fail(err, JL_ERR_LIMIT,
-                           "a pattern of the tokenizer gives up on a text of %zu bytes (PCRE2 "
-                           "error %d): cut it into parts",
-                           len, rc);
-        const PCRE2_SIZE *at = pcre2_get_ovector_pointer(scratch->match);
-        *match = (struct text_span){at[0], at[1]};
+        bool hit;
+        JL_TRY(find_any(regex, scratch, (struct text_span){from, len}, text, match, &hit, err));
+        if (!hit) return JL_OK;
         if (match->start < match->stop || match->stop + 1 != scratch->last_empty) {
             *found = true;
             scratch->last_empty = match->stop + 1;

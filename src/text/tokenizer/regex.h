@@ -1,4 +1,5 @@
-/* Regular expressions of tokenizer files, run by PCRE2 with its JIT.
+/* Regular expressions of tokenizer files, run by tables where they are of the usual kind
+ * (automaton.h), else by PCRE2 with its JIT; both find the same.
  *
  * A pattern is first translated from the flavour its file was written for (regex_translate.c),
  * then compiled. A compiled pattern is const and shared by all threads; each thread brings a
@@ -8,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 #include "text/buffer.h"
@@ -30,6 +32,7 @@ enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour
 enum jl_status regex_compile_text(const char *text, size_t len, struct regex **out,
                                   struct jl_error *err);
 void regex_free(struct regex *regex); // NULL is fine
+bool regex_is_table(const struct regex *regex);
 
 /* The pattern in PCRE2's language. */
 enum jl_status regex_translate(const char *pattern, size_t len, enum regex_flavour flavour,
@@ -38,14 +41,24 @@ enum jl_status regex_translate(const char *pattern, size_t len, enum regex_flavo
 /* Memory of one thread's matching; zero is the empty one. For one pattern only. */
 struct regex_scratch {
     void *match, *context, *stack;
-    size_t last_empty; // end of the match before, plus 1: an empty match there does not count
+    size_t last_empty;       // end of the match before, plus 1: an empty match there does not count
+    uint64_t steps, allowed; // work done, and the work that all texts so far may take
+    size_t at;               // where PCRE2 reported from last
 };
 void regex_scratch_free(struct regex_scratch *scratch);
 
+/* Before the first regex_find in a text of `len` bytes. Each byte allows REGEX_STEPS steps of work
+ * and REGEX_STEPS_ITEM more for each byte of the pattern: what one text does not need stays for the
+ * next one. A step is a byte that was looked at, or an item of the pattern that PCRE2 tried. The
+ * patterns of published tokenizers take 1 to 10 steps a byte. */
+#define REGEX_STEPS 256
+#define REGEX_STEPS_ITEM 4
+void regex_begin(const struct regex *regex, struct regex_scratch *scratch, size_t len);
+
 /* The leftmost match in text[0, from_to->stop) at or after from_to->start; *found is false when
- * there is none. Matches of one text are asked for in order, with last_empty 0 before the first:
- * an empty match just behind the match before is passed over, as the iterators of Oniguruma and
- * Rust do. Running out of stack or of patience is JL_ERR_LIMIT, never "no match". */
+ * there is none. Matches of one text are asked for in order: an empty match just behind the match
+ * before is passed over, as the iterators of Oniguruma and Rust do. Running out of stack or of
+ * steps is JL_ERR_LIMIT, never "no match". */
 enum jl_status regex_find(const struct regex *regex, struct regex_scratch *scratch,
                           const struct text_span *from_to, const char *text,
                           struct text_span *match, bool *found, struct jl_error *err);

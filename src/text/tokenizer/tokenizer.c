@@ -72,6 +72,18 @@ static enum jl_status encode_word(void *ctx, const char *text, size_t len, struc
     return JL_OK;
 }
 
+static enum jl_status encode_piece(void *ctx, int step, const char *text, size_t len,
+                                   struct jl_error *err) {
+    struct encoding *e = ctx;
+    return bpe_run_piece(&e->run, step, text, len, err);
+}
+
+static enum jl_status cut_piece(void *ctx, int step, const char *text, size_t len,
+                                struct jl_error *err) {
+    struct encoding *e = ctx;
+    return pretok_rest(&e->pretok, step, text, len, err);
+}
+
 /* Splits a stretch without added tokens into words and encodes each. */
 static enum jl_status encode_words(struct encoding *e, const char *text, size_t len,
                                    bool at_text_start) {
@@ -183,9 +195,12 @@ enum jl_status tokenizer_encode_marked(const struct tokenizer *tokenizer,
     };
     e.run.bpe = &tokenizer->bpe;
     e.run.ids = &e.ids;
+    e.run.cut = cut_piece;
+    e.run.ctx = &e;
     bpe_run_start(&e.run, text->len);
     e.pretok.pretok = &tokenizer->pretok;
     e.pretok.word = encode_word;
+    if (tokenizer->model == PIPELINE_BPE) e.pretok.piece = encode_piece;
     e.pretok.ctx = &e;
     enum jl_status status = encode_all(&e, text->len, flags & ENCODE_ADD_BOS);
     if (status == JL_OK)
