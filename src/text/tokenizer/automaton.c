@@ -17,16 +17,28 @@ static inline struct step step_at(const struct automaton *a, const unsigned char
     return at[0] < 0x80 ? (struct step){a->ascii[at[0]], 1} : wide_step(a, at);
 }
 
-/* Passes over ASCII that no match begins with, eight bytes at a time. */
-static size_t pass_over(const uint8_t *begins, const unsigned char *text, size_t at, size_t len) {
-    for (; len - at >= 8; at += 8) {
+/* Passes over characters that no match begins with, eight of ASCII at a time. */
+static size_t pass_over(const struct automaton *a, const unsigned char *text, size_t at,
+                        size_t len) {
+    while (len - at >= 8) {
         unsigned mask = 0;
+        if (text[at] >= 0x80) {
+            struct step step = wide_step(a, text + at);
+            if (a->class_begins[step.class]) return at;
+            at += step.n;
+            continue;
+        }
         for (unsigned i = 0; i < 8; i++)
-            mask |= (unsigned)begins[text[at + i]] << i;
-        if (mask) return at + (size_t)__builtin_ctz(mask);
+            mask |= (unsigned)a->begins[text[at + i]] << i;
+        unsigned n = mask ? (unsigned)__builtin_ctz(mask) : 8;
+        at += n;
+        if (n < 8 && text[at] < 0x80) return at;
     }
-    while (at < len && !begins[text[at]])
-        at++;
+    while (at < len) {
+        struct step step = step_at(a, text + at);
+        if (a->class_begins[step.class]) break;
+        at += step.n;
+    }
     return at;
 }
 
@@ -47,44 +59,61 @@ static inline bool start_state(const struct automaton *a, const unsigned char *t
 
 #define NO_END SIZE_MAX
 
-/* The match that begins at `from`: its end in *end, or NO_END; *looked is where there was no way
- * on. False: a character without class is in the way. */
-static bool run(const struct automaton *a, const unsigned char *text, size_t from, size_t len,
-                unsigned row, size_t *end, size_t *looked) {
-    size_t at = from, found = NO_END;
-    while (row && at < len) {
-        struct step step = step_at(a, text + at);
-        if (step.class == ABOVE) return false;
-        unsigned cell = a->next[row + step.class];
-        if (cell & AUTOMATON_ENDS) found = at;
-        row = cell & ~AUTOMATON_ENDS;
-        if (row == 0) break;
-        at += step.n;
+/* A state and the last place where a match ended. */
+struct walk {
+    size_t at, found;
+    unsigned row; // 0: no way on
+};
+
+/* Through ASCII, as far as it goes. */
+static inline struct walk walk_ascii(const struct automaton *a, const unsigned char *text,
+                                     size_t len, struct walk walk) {
+    const uint16_t *next = a->next;
+    while (walk.at < len && text[walk.at] < 0x80) {
+        unsigned cell = next[walk.row + a->ascii[text[walk.at]]];
+        walk.row = cell & ~AUTOMATON_ENDS;
+        walk.found = cell & AUTOMATON_ENDS ? walk.at : walk.found;
+        if (walk.row == 0) break;
+        walk.at++;
     }
-    if (row && at == len && a->next[row + a->n_class] & AUTOMATON_ENDS) found = at;
-    *end = found;
-    *looked = at;
+    return walk;
+}
+
+/* The match that begins at walk->at: walk->found is its end, or NO_END, walk->at where there was no
+ * way on. False: a character without class is in the way. */
+static inline bool run(const struct automaton *a, const unsigned char *text, size_t len,
+                       struct walk *walk) {
+    while (walk->row) {
+        *walk = walk_ascii(a, text, len, *walk);
+        if (walk->row == 0) break;
+        struct step step = {a->n_class, 0};
+        if (walk->at < len) step = wide_step(a, text + walk->at);
+        if (step.class == ABOVE) return false;
+        unsigned cell = a->next[walk->row + step.class];
+        walk->row = cell & ~AUTOMATON_ENDS;
+        if (cell & AUTOMATON_ENDS) walk->found = walk->at;
+        if (walk->row) walk->at += step.n;
+    }
     return true;
 }
 
-enum automaton_answer automaton_find(const struct automaton *a, const char *text,
-                                     const struct text_span *from_to, uint64_t *steps,
-                                     uint64_t limit, struct text_span *match) {
-    const unsigned char *bytes = (const unsigned char *)text;
-    size_t at = from_to->start, len = from_to->stop, end, looked;
-    unsigned row;
+enum automaton_answer automaton_find(const struct automaton *a, struct automaton_search *search) {
+    const unsigned char *text = (const unsigned char *)search->text;
+    size_t at = search->at, len = search->len;
     for (;;) {
-        if (at < len && !a->begins[bytes[at]]) at = pass_over(a->begins, bytes, at, len);
-        match->start = at;
-        if (!start_state(a, bytes, at, &row)) return AUTOMATON_LEAVES;
-        if (!run(a, bytes, at, len, row, &end, &looked)) return AUTOMATON_LEAVES;
-        *steps += looked - at + 1;
-        if (end != NO_END) {
-            match->stop = end;
+        if (at < len && !a->class_begins[step_at(a, text + at).class])
+            at = pass_over(a, text, at, len);
+        struct walk walk = {at, NO_END, 0};
+        search->match.start = at;
+        if (!start_state(a, text, at, &walk.row)) return AUTOMATON_LEAVES;
+        if (!run(a, text, len, &walk)) return AUTOMATON_LEAVES;
+        search->steps += walk.at - at + 1;
+        if (walk.found != NO_END) {
+            search->match.stop = walk.found;
             return AUTOMATON_MATCH;
         }
-        if (*steps > limit) return AUTOMATON_SPENT;
+        if (search->steps > search->limit) return AUTOMATON_SPENT;
         if (at == len) return AUTOMATON_NONE;
-        at += step_at(a, bytes + at).n;
+        at += step_at(a, text + at).n;
     }
 }

@@ -20,16 +20,21 @@ struct automaton;
 bool automaton_build(const char *pattern, size_t len, bool multiline, struct automaton **out);
 void automaton_free(struct automaton *automaton); // NULL is fine
 
+/* A search in one text, well-formed UTF-8. */
+struct automaton_search {
+    const char *text;
+    size_t at, len;         // the search begins at `at`
+    uint64_t steps, limit;  // bytes looked at, and how many may be
+    struct text_span match; // found last
+};
+
 enum automaton_answer {
     AUTOMATON_NONE,   // no match
-    AUTOMATON_MATCH,  // *match is the leftmost one, as the pattern prefers it
-    AUTOMATON_LEAVES, // none begins before match->start; PCRE2 must look from there
-    AUTOMATON_SPENT,  // *steps reached its limit
+    AUTOMATON_MATCH,  // `match` is the leftmost one, as the pattern prefers it
+    AUTOMATON_LEAVES, // none begins before match.start; PCRE2 must look from there
+    AUTOMATON_SPENT,  // steps went over the limit
 };
-/* Searches text[0, from_to->stop), well-formed UTF-8, from from_to->start. *steps grows by the
- * bytes looked at, and more than `limit` of them end the search. */
-enum automaton_answer automaton_find(const struct automaton *automaton, const char *text,
-                                     const struct text_span *from_to, uint64_t *steps,
-                                     uint64_t limit, struct text_span *match);
+enum automaton_answer automaton_find(const struct automaton *automaton,
+                                     struct automaton_search *search);
 
 #endif

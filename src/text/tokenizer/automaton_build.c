@@ -150,12 +150,15 @@ static void make_table(struct builder *b) {
 
 static void fill_begins(struct automaton *a) {
     memset(a->begins, 1, sizeof a->begins);
-    for (int code = 0; code < 128; code++) {
+    memset(a->class_begins, 1, sizeof a->class_begins);
+    for (unsigned class = 0; class < a->n_class; class ++) {
         bool any = false;
-        for (size_t i = a->looks_back ? 0 : a->n_class; i <= a->n_class; i++)
-            any = any || a->next[a->starts[i] + a->ascii[code]] != 0;
-        a->begins[code] = any;
+        for (unsigned i = a->looks_back ? 0 : a->n_class; i <= a->n_class; i++)
+            any = any || a->next[a->starts[i] + class] != 0;
+        a->class_begins[class] = any;
     }
+    for (int code = 0; code < 128; code++)
+        a->begins[code] = a->class_begins[a->ascii[code]];
 }
 
 static struct automaton *finish(const struct builder *b) {

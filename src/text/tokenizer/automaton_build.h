@@ -64,7 +64,8 @@ bool automaton_classify(const struct automaton_program *program,
 #define AUTOMATON_MAX_CELLS 0x8000u
 struct automaton {
     uint8_t ascii[128];
-    uint8_t begins[256]; // 0 for bytes of ASCII that no match begins with, else 1
+    uint8_t begins[256];       // 0 for bytes of ASCII that no match begins with, else 1
+    uint8_t class_begins[256]; // the same by class; 1 for what is no class
     uint16_t pages[AUTOMATON_PAGES];
     uint8_t (*blocks)[AUTOMATON_BLOCK];
     uint16_t *next;   // rows; the cell behind the classes is for the end of the text

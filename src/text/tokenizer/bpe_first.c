@@ -71,7 +71,7 @@ static void merge_alone(const struct bpe *bpe, const unsigned char *text, int n,
                         struct bpe_first *first, uint32_t *rank) {
     int lens[BPE_FIRST_MAX] = {1, 1, 1}, at = 0;
     *rank = 0;
-    first->n = (uint8_t)n;
+    first->n = (unsigned)n & 3u;
     for (int i = 0; i < n; i++)
         first->symbols[i] = bpe->byte_symbol[text[i]];
     while (first->n > 1) {
@@ -96,7 +96,7 @@ static void merge_alone(const struct bpe *bpe, const unsigned char *text, int n,
         }
     }
     for (int i = 0; i + 1 < first->n; i++)
-        first->borders |= (uint8_t)(1u << (at += lens[i]));
+        first->borders |= 1u << (at += lens[i]) & 0xFu;
 }
 
 static void fill_entry(const struct bpe *bpe, const struct lowest *lowest, uint32_t code) {
@@ -106,16 +106,19 @@ static void fill_entry(const struct bpe *bpe, const struct lowest *lowest, uint3
     uint32_t rank;
     int n = utf8_encode(code, bytes);
     merge_alone(bpe, text, n, first, &rank);
+    first->alone = bpe->splits.count == 0;
+    for (int i = 0; i < first->n; i++)
+        first->alone = first->alone && first->symbols[i] < BPE_BARE;
     bool merges = first->n < n; // else the bytes are what every text begins with
     for (int side = 0; side < N_SIDE; side++) {
         if (!merges || (lowest->left_of_one[side][text[0]] > rank &&
                         lowest->left_of_two[side][two_bytes(text)] > rank &&
                         lowest->left_of_all[side][code] > rank))
-            first->beside |= (uint8_t)(BPE_AFTER_ASCII << side);
+            first->beside |= (unsigned)(BPE_AFTER_ASCII << side) & 0xFu;
         if (!merges || (lowest->right_of_one[side][text[n - 1]] > rank &&
                         lowest->right_of_two[side][two_bytes(text + n - 2)] > rank &&
                         lowest->right_of_all[side][code] > rank))
-            first->beside |= (uint8_t)(BPE_BEFORE_ASCII << side);
+            first->beside |= (unsigned)(BPE_BEFORE_ASCII << side) & 0xFu;
     }
 }
 
@@ -136,13 +139,13 @@ bool bpe_find_first(struct bpe *bpe) {
 size_t bpe_first_symbols(const struct bpe *bpe, const char *text, size_t len, int32_t *symbols) {
     size_t count = 0;
     for (size_t at = 0; at < len;) {
-        size_t n = 1;
         const struct bpe_first *first = NULL;
+        size_t n = 1;
         if ((unsigned char)text[at] >= 0x80) {
             n = (size_t)utf8_length(text + at, len - at);
-            first = bpe_first_at(bpe, text, len, at, n);
+            first = bpe_first_of(bpe, text + at, n);
         }
-        if (!first) {
+        if (!first || !bpe_first_holds(first, text, len, at, at + n)) {
             symbols[count++] = bpe->byte_symbol[(unsigned char)text[at++]];
             continue;
         }

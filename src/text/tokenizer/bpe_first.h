@@ -23,32 +23,37 @@ enum bpe_beside {
     BPE_BEFORE_WIDE = 8,
 };
 
-struct bpe_first {
+struct bpe_first { // 16 bytes: there is one for each character
     int32_t symbols[BPE_FIRST_MAX];
-    uint8_t n;       // of symbols; 0: nothing is known
-    uint8_t borders; // bit k: a symbol ends behind k bytes, inside of the character
-    uint8_t beside;  // enum bpe_beside: where this holds
+    unsigned n : 2;       // of symbols; 0: nothing is known
+    unsigned borders : 4; // bit k: a symbol ends behind k bytes, inside of the character
+    unsigned beside : 4;  // enum bpe_beside: where this holds
+    bool alone : 1;       // all symbols are ids: they are what the character becomes by itself
 };
 
 /* Fills bpe->first; after byte_symbol and byte_pairs, before the pairs are packed. False: out of
  * memory. */
 bool bpe_find_first(struct bpe *bpe);
 
-/* The entry that holds for the well-formed character of n bytes at text[at], else NULL. */
-static inline const struct bpe_first *bpe_first_at(const struct bpe *bpe, const char *text,
-                                                   size_t len, size_t at, size_t n) {
-    const unsigned char *c = (const unsigned char *)text + at;
-    if (n < 2 || n > BPE_FIRST_MAX) return NULL;
-    unsigned code = n == 2 ? (c[0] & 0x1Fu) << 6 | (c[1] & 0x3Fu)
-                           : (c[0] & 0xFu) << 12 | (c[1] & 0x3Fu) << 6 | (c[2] & 0x3Fu);
+/* The entry of the well-formed character of n bytes at c, else NULL. */
+static inline const struct bpe_first *bpe_first_of(const struct bpe *bpe, const char *text,
+                                                   size_t n) {
+    const unsigned char *c = (const unsigned char *)text;
+    if (n == 3) return &bpe->first[(c[0] & 0xFu) << 12 | (c[1] & 0x3Fu) << 6 | (c[2] & 0x3Fu)];
+    return n == 2 ? &bpe->first[(c[0] & 0x1Fu) << 6 | (c[1] & 0x3Fu)] : NULL;
+}
+
+/* Whether an entry of text[at, end) holds beside what stands there. */
+static inline bool bpe_first_holds(const struct bpe_first *first, const char *text, size_t len,
+                                   size_t at, size_t end) {
     unsigned beside = 0;
-    if (at > 0) beside |= c[-1] < 0x80 ? BPE_AFTER_ASCII : BPE_AFTER_WIDE;
-    if (at + n < len) {
-        if ((c[n] & 0xC0) == 0x80) return NULL; // a stray byte: not what the ranks were asked for
-        beside |= c[n] < 0x80 ? BPE_BEFORE_ASCII : BPE_BEFORE_WIDE;
+    if (at > 0) beside |= (unsigned char)text[at - 1] < 0x80 ? BPE_AFTER_ASCII : BPE_AFTER_WIDE;
+    if (end < len) {
+        unsigned char next = (unsigned char)text[end];
+        if ((next & 0xC0) == 0x80) return false; // a stray byte: not what the ranks were asked for
+        beside |= next < 0x80 ? BPE_BEFORE_ASCII : BPE_BEFORE_WIDE;
     }
-    const struct bpe_first *first = &bpe->first[code];
-    return first->n && (first->beside & beside) == beside ? first : NULL;
+    return first->n && (first->beside & beside) == beside;
 }
 
 /* The symbols of a piece of any bytes, at most one for each; their number. */

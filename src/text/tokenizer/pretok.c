@@ -40,6 +40,7 @@ static inline enum jl_status pass(struct pretok_run *run, int step, const struct
                                   size_t from, size_t to) {
     const char *text = base->text + from;
     if (from >= to) return JL_OK;
+    run->before = from;
     if (step + 1 == run->pretok->n_step && !run->mapped) // the last step, most often the only one
         return run->word(run->ctx, text, to - from, run->err);
     if (run->piece && step + 1 >= run->free_step)
@@ -87,34 +88,34 @@ static enum jl_status take(struct pretok_run *run, int step, const struct piece 
 
 /* The usual behaviour: every match and what lies between is a piece. */
 static enum jl_status split_apart(struct pretok_run *run, int step, const struct piece *base) {
-    const struct regex *regex = run->pretok->steps[step].regex;
-    struct regex_scratch *scratch = &run->levels[step].scratch;
-    struct text_span rest = {0, base->len}, match;
-    bool found = true;
-    regex_begin(regex, scratch, base->len);
-    while (rest.start < rest.stop) {
-        JL_TRY(regex_find(regex, scratch, &rest, base->text, &match, &found, run->err));
+    struct regex_search search;
+    size_t at = 0;
+    regex_begin(&search, run->pretok->steps[step].regex, &run->levels[step].scratch, base->text,
+                base->len);
+    while (at < base->len) {
+        bool found;
+        JL_TRY(regex_next(&search, &found, run->err));
         if (!found) break;
-        if (match.start > rest.start) JL_TRY(pass(run, step, base, rest.start, match.start));
+        struct text_span match = search.in.match;
+        if (match.start > at) JL_TRY(pass(run, step, base, at, match.start));
         if (match.stop > match.start) JL_TRY(pass(run, step, base, match.start, match.stop));
-        rest.start = match.stop;
+        at = match.stop;
     }
-    return pass(run, step, base, rest.start, rest.stop);
+    return pass(run, step, base, at, base->len);
 }
 
 static enum jl_status split(struct pretok_run *run, int step, const struct piece *base) {
-    const struct regex *regex = run->pretok->steps[step].regex;
-    if (run->pretok->steps[step].behaviour == PRETOK_ISOLATED) return split_apart(run, step, base);
-    struct regex_scratch *scratch = &run->levels[step].scratch;
+    struct regex_search search;
     struct pending pending = {0};
     size_t at = 0;
-    regex_begin(regex, scratch, base->len);
+    if (run->pretok->steps[step].behaviour == PRETOK_ISOLATED) return split_apart(run, step, base);
+    regex_begin(&search, run->pretok->steps[step].regex, &run->levels[step].scratch, base->text,
+                base->len);
     for (;;) {
-        struct text_span match;
         bool found;
-        JL_TRY(regex_find(regex, scratch, &(struct text_span){at, base->len}, base->text, &match,
-                          &found, run->err));
+        JL_TRY(regex_next(&search, &found, run->err));
         if (!found) break;
+        struct text_span match = search.in.match;
         if (match.start > at)
             JL_TRY(take(run, step, base, &pending, (struct text_span){at, match.start}, false));
         JL_TRY(take(run, step, base, &pending, match, true));
@@ -213,6 +214,7 @@ static enum jl_status to_bytes(struct pretok_run *run, int step, const struct pi
 }
 
 static enum jl_status finish(struct pretok_run *run, struct piece piece) {
+    run->before = 0;
     if (!run->mapped) return run->word(run->ctx, piece.text, piece.len, run->err);
     bool known;
     if (!byte_alphabet_read(piece.text, piece.len, &run->unmapped, &known))
@@ -270,6 +272,7 @@ enum jl_status pretok_text(struct pretok_run *run, const char *text, size_t len,
         run->continued = true;
         for (bad = at; bad < len && utf8_length(text + bad, len - bad) == 0;)
             bad++;
+        run->before = at;
         if (bad > at) JL_TRY(run->word(run->ctx, text + at, bad - at, err));
         at = bad;
     }

@@ -62,6 +62,7 @@ struct pretok_run {
         struct byte_buffer text;
     } levels[PRETOK_MAX_STEPS];
     struct byte_buffer unmapped;
+    size_t before;  // bytes that can be read before the text that `word` or `piece` is given
     int free_step;  // from here on steps look at the bytes of a piece only
     bool mapped;    // a PRETOK_BYTES step is among the steps: words are mapped back
     bool at_start;  // the text at hand begins the whole text

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/tokenizer/automaton.h"
-
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -61,6 +59,14 @@ static enum jl_status compile(const char *pattern, size_t len, uint32_t options,
     return JL_OK;
 }
 
+static enum jl_status add_automaton(struct regex **regex, const struct byte_buffer *pattern,
+                                    bool multiline, struct jl_error *err) {
+    if (automaton_build(pattern->data, pattern->len, multiline, &(*regex)->automaton)) return JL_OK;
+    regex_free(*regex);
+    *regex = NULL;
+    return no_memory(err);
+}
+
 enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour flavour,
                              struct regex **out, struct jl_error *err) {
     struct byte_buffer text = {0};
@@ -77,22 +83,22 @@ enum jl_status regex_compile(const char *pattern, size_t len, enum regex_flavour
     }
     enum jl_status status = regex_translate(pattern, len, flavour, &text, err);
     if (status == JL_OK) status = compile(text.data, text.len, options, out, err);
-    if (status == JL_OK &&
-        !automaton_build(text.data, text.len, flavour == REGEX_ONIG, &(*out)->automaton)) {
-        regex_free(*out);
-        *out = NULL;
-        status = no_memory(err);
-    }
+    if (status == JL_OK) status = add_automaton(out, &text, flavour == REGEX_ONIG, err);
     buffer_free(&text);
     return status;
 }
 
 enum jl_status regex_compile_text(const char *text, size_t len, struct regex **out,
                                   struct jl_error *err) {
+    struct byte_buffer pattern = {0};
     *out = NULL;
     if (len == 0 || len > REGEX_MAX_BYTES)
         return jl_fail(err, JL_ERR_LIMIT, "a text to split at has %zu bytes", len);
-    return compile(text, len, PCRE2_UTF | PCRE2_LITERAL, out, err);
+    JL_TRY(compile(text, len, PCRE2_UTF | PCRE2_LITERAL | PCRE2_AUTO_CALLOUT, out, err));
+    enum jl_status status = regex_translate_text(text, len, &pattern, err);
+    if (status == JL_OK) status = add_automaton(out, &pattern, false, err);
+    buffer_free(&pattern);
+    return status;
 }
 
 void regex_free(struct regex *regex) {
@@ -138,6 +144,7 @@ static bool reserve(struct regex_scratch *scratch) {
 static int match_once(const struct regex *regex, struct regex_scratch *scratch, const char *text,
                       size_t len, size_t from) {
     PCRE2_SPTR subject = (PCRE2_SPTR)text;
+    scratch->at = from;
     if (!regex->jit)
         return pcre2_match(regex->code, subject, len, from, PCRE2_NO_UTF_CHECK, scratch->match,
                            scratch->context);
@@ -147,6 +154,7 @@ static int match_once(const struct regex *regex, struct regex_scratch *scratch, 
     scratch->stack = pcre2_jit_stack_create(STACK_START, STACK_MAX, NULL);
     if (!scratch->stack) return PCRE2_ERROR_NOMEMORY;
     pcre2_jit_stack_assign(scratch->context, NULL, scratch->stack);
+    scratch->at = from;
     return pcre2_jit_match(regex->code, subject, len, from, 0, scratch->match, scratch->context);
 }
 
@@ -157,66 +165,72 @@ static enum jl_status spent(size_t len, struct jl_error *err) {
                    len);
 }
 
-static enum jl_status find_with_pcre2(const struct regex *regex, struct regex_scratch *scratch,
-                                      const struct text_span *from_to, const char *text,
-                                      struct text_span *match, bool *hit, struct jl_error *err) {
+/* The leftmost match from search->in.at on, in place of the automaton or where it leaves. */
+static enum jl_status find_with_pcre2(struct regex_search *search, bool *found,
+                                      struct jl_error *err) {
+    struct automaton_search *in = &search->in;
+    struct regex_scratch *scratch = search->scratch;
     if (!reserve(scratch)) return no_memory(err);
-    scratch->at = from_to->start;
-    int rc = match_once(regex, scratch, text, from_to->stop, from_to->start);
-    *hit = rc >= 0;
+    int rc = match_once(search->regex, scratch, in->text, in->len, in->at);
+    *found = rc >= 0;
     if (rc == PCRE2_ERROR_NOMATCH) return JL_OK;
     if (rc == PCRE2_ERROR_NOMEMORY) return no_memory(err);
-    if (rc == PCRE2_ERROR_CALLOUT) return spent(from_to->stop, err);
+    if (rc == PCRE2_ERROR_CALLOUT) return spent(in->len, err);
     if (rc < 0)
         return jl_fail(err, JL_ERR_LIMIT,
                        "a pattern of the tokenizer gives up on a text of %zu bytes (PCRE2 error "
                        "%d): cut it into parts",
-                       from_to->stop, rc);
+                       in->len, rc);
     const PCRE2_SIZE *at = pcre2_get_ovector_pointer(scratch->match);
-    *match = (struct text_span){at[0], at[1]};
+    in->match = (struct text_span){at[0], at[1]};
     return JL_OK;
 }
 
 /* The leftmost match, empty or not. */
-static enum jl_status find_any(const struct regex *regex, struct regex_scratch *scratch,
-                               struct text_span from_to, const char *text, struct text_span *match,
-                               bool *hit, struct jl_error *err) {
-    if (regex->automaton) {
-        enum automaton_answer answer = automaton_find(regex->automaton, text, &from_to,
-                                                      &scratch->steps, scratch->allowed, match);
-        *hit = answer == AUTOMATON_MATCH;
-        if (answer == AUTOMATON_SPENT) return spent(from_to.stop, err);
+static inline enum jl_status find_any(struct regex_search *search, bool *found,
+                                      struct jl_error *err) {
+    struct automaton_search *in = &search->in;
+    if (search->regex->automaton) {
+        in->steps = search->scratch->steps;
+        in->limit = search->scratch->allowed;
+        enum automaton_answer answer = automaton_find(search->regex->automaton, in);
+        search->scratch->steps = in->steps;
+        *found = answer == AUTOMATON_MATCH;
+        if (answer == AUTOMATON_SPENT) return spent(in->len, err);
         if (answer != AUTOMATON_LEAVES) return JL_OK;
-        from_to.start = match->start;
+        in->at = in->match.start;
     }
-    return find_with_pcre2(regex, scratch, &from_to, text, match, hit, err);
+    return find_with_pcre2(search, found, err);
 }
 
-void regex_begin(const struct regex *regex, struct regex_scratch *scratch, size_t len) {
+void regex_begin(struct regex_search *search, const struct regex *regex,
+                 struct regex_scratch *scratch, const char *text, size_t len) {
     uint64_t more;
-    scratch->last_empty = 0;
     if (__builtin_mul_overflow((uint64_t)len + 1, regex->steps_byte, &more) ||
         __builtin_add_overflow(scratch->allowed, more, &scratch->allowed))
         scratch->allowed = UINT64_MAX;
+    search->in.text = text;
+    search->in.at = 0;
+    search->in.len = len;
+    search->regex = regex;
+    search->scratch = scratch;
+    search->last_empty = 0;
 }
 
-enum jl_status regex_find(const struct regex *regex, struct regex_scratch *scratch,
-                          const struct text_span *from_to, const char *text,
-                          struct text_span *match, bool *found, struct jl_error *err) {
-    size_t from = from_to->start, len = from_to->stop;
-    *found = false;
-    while (from <= len) {
-        bool hit;
-        JL_TRY(find_any(regex, scratch, (struct text_span){from, len}, text, match, &hit, err));
-        if (!hit) return JL_OK;
-        if (match->start < match->stop || match->stop + 1 != scratch->last_empty) {
-            *found = true;
-            scratch->last_empty = match->stop + 1;
+enum jl_status regex_next(struct regex_search *search, bool *found, struct jl_error *err) {
+    struct automaton_search *in = &search->in;
+    while (in->at <= in->len) {
+        JL_TRY(find_any(search, found, err));
+        if (!*found) return JL_OK;
+        in->at = in->match.stop;
+        if (in->match.start < in->match.stop || in->match.stop + 1 != search->last_empty) {
+            search->last_empty = in->match.stop + 1;
             return JL_OK;
         }
-        from = match->stop + 1; // an empty match just behind the last one: on to the next character
-        while (from < len && ((unsigned char)text[from] & 0xC0) == 0x80)
-            from++;
+        in->at++; // an empty match just behind the last one: on to the next character
+        while (in->at < in->len && ((unsigned char)in->text[in->at] & 0xC0) == 0x80)
+            in->at++;
     }
+    *found = false;
     return JL_OK;
 }

@@ -64,7 +64,7 @@ static enum jl_status encode_word(void *ctx, const char *text, size_t len, struc
     struct encoding *e = ctx;
     const struct tokenizer *t = e->tokenizer;
     switch (t->model) {
-    case PIPELINE_BPE: return bpe_run_word(&e->run, text, len, err);
+    case PIPELINE_BPE: return bpe_run_word(&e->run, text, len, e->pretok.before, err);
     case PIPELINE_UNIGRAM: return unigram_encode(&t->unigram, &e->unigram, text, len, &e->ids, err);
     case PIPELINE_WORDPIECE: return wordpiece_encode(&t->wordpiece, text, len, &e->ids, err);
     case PIPELINE_WORDS: return words_encode(&t->words, text, len, &e->ids, err);
@@ -75,7 +75,7 @@ static enum jl_status encode_word(void *ctx, const char *text, size_t len, struc
 static enum jl_status encode_piece(void *ctx, int step, const char *text, size_t len,
                                    struct jl_error *err) {
     struct encoding *e = ctx;
-    return bpe_run_piece(&e->run, step, text, len, err);
+    return bpe_run_piece(&e->run, step, text, len, e->pretok.before, err);
 }
 
 static enum jl_status cut_piece(void *ctx, int step, const char *text, size_t len,
