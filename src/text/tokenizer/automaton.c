@@ -101,18 +101,22 @@ enum automaton_answer automaton_find(const struct automaton *a, struct automaton
     const unsigned char *text = (const unsigned char *)search->text;
     size_t at = search->at, len = search->len;
     for (;;) {
-        if (at < len && !a->class_begins[step_at(a, text + at).class])
-            at = pass_over(a, text, at, len);
         struct walk walk = {at, NO_END, 0};
         search->match.start = at;
         if (!start_state(a, text, at, &walk.row)) return AUTOMATON_LEAVES;
+        unsigned class = at < len ? step_at(a, text + at).class : a->n_class;
+        if (class == ABOVE) return AUTOMATON_LEAVES;
+        if (!a->class_begins[class]) {
+            at = pass_over(a, text, at, len);
+            continue;
+        }
         if (!run(a, text, len, &walk)) return AUTOMATON_LEAVES;
         search->steps += walk.at - at + 1;
+        if (search->steps > search->limit) return AUTOMATON_SPENT;
         if (walk.found != NO_END) {
             search->match.stop = walk.found;
             return AUTOMATON_MATCH;
         }
-        if (search->steps > search->limit) return AUTOMATON_SPENT;
         if (at == len) return AUTOMATON_NONE;
         at += step_at(a, text + at).n;
     }
