@@ -1,6 +1,7 @@
-/* Byte-level vocabularies by chance, most of whose tokens begin or end inside of characters: the
- * ids must be those of merging the bytes one pair after the other, for single words, for long texts
- * (whose pieces are remembered), and where a byte has no token. */
+/* What BPE skips, puts off and remembers changes no ids. Byte-level vocabularies by chance, most of
+ * whose tokens begin or end inside of characters, must give the ids of merging the bytes one pair
+ * after the other: for single words, for long texts, and where a byte has no token. Then what
+ * chance does not find. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -320,25 +321,94 @@ static void test_fused(void **state) {
     tokenizer_free(t);
 }
 
-/* "ab" is cut where it begins a piece, and is a word where it follows an "x": what is remembered of
- * one must not be taken for the other. */
+#define SPLIT(kind, pattern, behavior)                                                             \
+    "{\"type\":\"Split\",\"pattern\":{\"" kind "\":\"" pattern "\"},\"behavior\":\"" behavior      \
+    "\",\"invert\":false}"
+#define SEQUENCE(parts) "{\"type\":\"Sequence\",\"pretokenizers\":[" parts "]}"
+
+/* Texts long enough to be remembered from. */
+static void check_repeated(const struct tokenizer *t, const char *first, const char *again,
+                           const int32_t *want, size_t n_want) {
+    char text[8000];
+    int32_t *ids;
+    size_t len = (size_t)sprintf(text, "%s", first), n_first;
+    n_first = fixture_encode(t, text, len, 0, &ids);
+    free(ids);
+    for (int i = 0; i < 200; i++)
+        len += (size_t)sprintf(text + len, "%s", again);
+    size_t n = fixture_encode(t, text, len, 0, &ids);
+    assert_int_equal(n, n_first + 200 * n_want);
+    for (size_t i = n_first; i < n; i += n_want)
+        assert_memory_equal(ids + i, want, n_want * sizeof *want);
+    free(ids);
+}
+
+/* "ab" is cut where it begins a piece of the second step, stays whole where it follows an "x"
+ * there, and is a word behind an "y": what is remembered of one must not be taken for another. */
 static void test_pieces_and_words(void **state) {
     (void)state;
-    struct tokenizer *t = from_json(
-        "", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{"
-            "\"String\":\" \"},\"behavior\":\"Removed\",\"invert\":false},{\"type\":\"Split\","
-            "\"pattern\":{\"Regex\":\"\\\\Aa|x\"},\"behavior\":\"Isolated\",\"invert\":false}"
-            "," BYTE_LEVEL "false}]}");
-    char text[2000];
+    struct tokenizer *t =
+        from_json("", SEQUENCE(SPLIT("String", " ", "Removed") "," SPLIT(
+                          "Regex", "\\\\Aa|x",
+                          "Isolated") "," SPLIT("Regex", "y", "Isolated") "," BYTE_LEVEL "false}"));
+    const int32_t want[] = {'a', 'b', 'x', 256, 'y', 256};
+    check_repeated(t, "", "ab xab yab ", want, 6);
+    const int32_t long_piece[] = {'a', 'b', 'x', 256, 'x', 256, 'x', 256, 'x', 256, 'x', 256};
+    check_repeated(t, "", "ab xabxabxabxabxab ", long_piece, 12);
+    tokenizer_free(t);
+}
+
+/* A step that asks where in the text a piece stands: only the first gets a mark. */
+static void test_places(void **state) {
+    (void)state;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    char *json = fixture_json_text(
+        &fixture, &(struct fixture_json){
+                      .normalizer = "null",
+                      .pre_tokenizer = SEQUENCE(SPLIT(
+                          "String", ",",
+                          "Removed") ",{\"type\":\"Metaspace\",\"replacement\":\"\xE2\x96\x81\","
+                                     "\"prepend_scheme\":\"first\",\"split\":true}")});
+    struct tokenizer *t = fixture_from_json(json);
+    int32_t *first, *both;
+    size_t n_first = fixture_encode(t, "the", 3, 0, &first);
+    size_t n = fixture_encode(t, "the,the", 7, 0, &both);
+    assert_true(n > n_first && memcmp(both, first, n_first * sizeof *both) == 0);
+    assert_true(n != 2 * n_first || memcmp(both + n_first, first, n_first * sizeof *both) != 0);
+    check_repeated(t, "the", ",the", both + n_first, n - n_first);
+    free(first);
+    free(both);
+    free(json);
+    tokenizer_free(t);
+}
+
+/* Added tokens of one byte, at the end of a text too, beside one that begins with the same byte. */
+static void test_added(void **state) {
+    (void)state;
+    struct token_entry tokens[260] = {{0}};
+    char texts[256][3];
+    int n = 0;
+    for (int byte = 0x21; byte < 0x7F; byte++, n++) {
+        texts[n][0] = (char)byte;
+        tokens[n] = (struct token_entry){.text = texts[n], .len = 1, .type = TOKEN_NORMAL};
+    }
+    tokens[n++] = (struct token_entry){.text = "~", .len = 1, .type = TOKEN_USER_DEFINED};
+    tokens[n++] = (struct token_entry){.text = "+-", .len = 2, .type = TOKEN_USER_DEFINED};
+    const struct bpe_spec spec = {.tokens = tokens,
+                                  .n_token = n,
+                                  .pre = "gpt-2",
+                                  .pre_len = 5,
+                                  .bos = TOKEN_NONE,
+                                  .eos = TOKEN_NONE,
+                                  .unk = TOKEN_NONE};
+    struct tokenizer *t;
+    struct jl_error err;
     int32_t *ids;
-    size_t len = 0;
-    for (int i = 0; i < 200; i++)
-        len += (size_t)sprintf(text + len, "ab xab ");
-    size_t n = fixture_encode(t, text, len, 0, &ids);
-    const int32_t want[] = {'a', 'b', 'x', 256};
-    assert_int_equal(n, 200 * 4);
-    for (size_t i = 0; i < n; i += 4)
-        assert_memory_equal(ids + i, want, sizeof want);
+    if (tokenizer_from_bpe(&spec, &t, &err) != JL_OK) fail_msg("%s", err.message);
+    const int32_t want[] = {'a' - 0x21, n - 2, '+' - 0x21, 'b' - 0x21, n - 1, '+' - 0x21, n - 2};
+    assert_int_equal(fixture_encode(t, "a~+b+-+~", 8, 0, &ids), 7);
+    assert_memory_equal(ids, want, sizeof want);
     free(ids);
     tokenizer_free(t);
 }
@@ -348,6 +418,8 @@ int main(void) {
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_fused),
         cmocka_unit_test(test_pieces_and_words),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
