@@ -353,8 +353,9 @@ static void test_pieces_and_words(void **state) {
                           "Isolated") "," SPLIT("Regex", "y", "Isolated") "," BYTE_LEVEL "false}"));
     const int32_t want[] = {'a', 'b', 'x', 256, 'y', 256};
     check_repeated(t, "", "ab xab yab ", want, 6);
-    const int32_t long_piece[] = {'a', 'b', 'x', 256, 'x', 256, 'x', 256, 'x', 256, 'x', 256};
-    check_repeated(t, "", "ab xabxabxabxabxab ", long_piece, 12);
+    const int32_t too_long[] = {'a', 'b', 'x', 256, 'x', 256, 'x',
+                                256, 'x', 256, 'x', 256, 'x', 256};
+    check_repeated(t, "", "ab xabxabxabxabxabxab ", too_long, 14);
     tokenizer_free(t);
 }
 
