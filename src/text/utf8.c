@@ -126,6 +126,12 @@ size_t utf8_valid_length(const char *text, size_t len) {
             at += 8;
             continue;
         }
+        const unsigned char *c = (const unsigned char *)text + at;
+        if (c[0] > 0xE0 && c[0] < 0xED && len - at >= 3 && (c[1] & 0xC0) == 0x80 &&
+            (c[2] & 0xC0) == 0x80) { // most characters of East Asia
+            at += 3;
+            continue;
+        }
         int n = utf8_length(text + at, len - at);
         if (n == 0) break;
         at += (size_t)n;

@@ -48,8 +48,14 @@ bool added_put(struct added_set *set, const struct added_token *token, int32_t *
     }
     set->ends[node] = set->n;
     set->tokens[set->n++] = *token;
-    if (!set->first[(unsigned char)token->text[0]]) set->n_first++;
-    set->first[(unsigned char)token->text[0]] = true;
+    unsigned char first = (unsigned char)token->text[0];
+    if (!set->first[first]) set->n_first++;
+    if (!token->special) set->n_plain++;
+    set->first[first] = true;
+    for (unsigned second = 0; second < 256; second++) {
+        if (token->len == 1 || second == (unsigned char)token->text[1])
+            set->starts[first << 2 | second >> 6] |= (uint64_t)1 << second % 64;
+    }
     return true;
 }
 
@@ -103,17 +109,28 @@ static const struct added_token *longest(const struct added_set *set, const char
     return found;
 }
 
-bool added_find(const struct added_set *set, const char *text, size_t len, size_t from,
-                const struct added_trust *trust, struct added_match *match) {
-    if (set->n == 0) return false;
-    for (size_t at = from; at < len;) {
+/* The first place from `at` on where a token may begin, or len. */
+static size_t next_start(const struct added_set *set, const char *text, size_t len, size_t at) {
+    for (; at < len; at++) {
         if (set->n_first == 1) { // most often '<'
             const char *next = memchr(text + at, set->tokens[0].text[0], len - at);
-            if (!next) return false;
+            if (!next) return len;
             at = (size_t)(next - text);
         }
-        const struct added_token *token =
-            set->first[(unsigned char)text[at]] ? longest(set, text, len, at, trust) : NULL;
+        unsigned char first = (unsigned char)text[at];
+        if (!set->first[first]) continue;
+        if (at + 1 == len) break;
+        unsigned char second = (unsigned char)text[at + 1];
+        if (set->starts[first << 2 | second >> 6] >> second % 64 & 1) break;
+    }
+    return at;
+}
+
+bool added_find(const struct added_set *set, const char *text, size_t len, size_t from,
+                const struct added_trust *trust, struct added_match *match) {
+    if (set->n_plain == 0 && !(set->n && trust->special)) return false;
+    for (size_t at = from; (at = next_start(set, text, len, at)) < len;) {
+        const struct added_token *token = longest(set, text, len, at, trust);
         if (!token) {
             at++;
             continue;

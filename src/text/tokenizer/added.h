@@ -24,8 +24,10 @@ struct added_set {
     struct u64map edges; // node << 8 | byte -> node; 0 is the root
     int32_t *ends;       // node -> index in tokens, -1
     size_t n_node, cap_node;
-    bool first[256]; // bytes some token begins with
-    int n_first;     // how many these are
+    bool first[256];       // bytes some token begins with
+    int n_first;           // how many these are
+    int n_plain;           // tokens that are not special
+    uint64_t starts[1024]; // of two bytes that some token begins with: bit first << 8 | second
 };
 
 struct added_match {

@@ -18,14 +18,16 @@
 
 struct bpe {
     const struct vocab *vocab;
-    struct u64map pairs;  // bpe_merge.h
+    struct bpe_pairs pairs;
     struct u64map chars;  // code (utf8_step) -> token; over bytes: of bytes, UTF8_CODE_END + byte
     struct u64map splits; // token that is never given out -> the two symbols it is merged from
     int32_t byte_token[256];     // byte fallback; TOKEN_NONE where absent
     bool bytes;                  // symbols are bytes, not characters
     int32_t byte_symbol[256];    // of bytes: token or bare; after bpe_finish
     uint64_t *byte_pairs;        // of bytes: what two bytes become, [left * 256 + right]
+    struct bpe_first *first;     // of bytes: by code, below 0x10000 (bpe_first.h)
     bool byte_fallback;          // all 256 bytes have a token
+    bool cuts_words;             // no unknown token reaches across characters that are known
     bool fuse_unknown;           // a run of unknown characters is one token
     bool ignore_merges;          // a word that is a token stays whole
     int32_t unknown;             // TOKEN_NONE when absent
@@ -41,6 +43,23 @@ struct bpe {
 };
 
 void bpe_free(struct bpe *bpe);
+
+/* A character, or a stray byte, as a neighbour of the places before and behind it. */
+struct bpe_letter {
+    const struct bpe_first *first; // of bytes: its entry, NULL where there is none
+    uint32_t packed;               // its n bytes as a number, the first one highest
+    uint8_t n;
+    bool sound; // the text may be cut beside it
+    uint8_t
+        borders; // bit k: behind k bytes a symbol may end before anything merges across its ends
+};
+#define BPE_ALL_BORDERS 0xEu
+/* Whether some token that merging makes spans the place between two neighbours. */
+bool bpe_may_join(const struct bpe *bpe, const struct bpe_letter *left,
+                  const struct bpe_letter *right);
+
+/* The next symbol of a text: a character, or a byte. */
+size_t bpe_symbol_step(const struct bpe *bpe, const char *text, size_t len, uint32_t *code);
 
 /* For builders; false is out of memory. */
 int32_t bpe_symbol(const struct bpe *bpe, uint32_t code);
@@ -58,10 +77,11 @@ bool bpe_add_cuts(struct bpe *bpe, int32_t token, uint32_t rank);
 bool bpe_split_unused(struct bpe *bpe, int32_t token, bool *fits);
 
 /* One encoding: scratch memory and the pieces seen lately. A short piece is its own key: up to 15
- * bytes, the rest of the 16 zero but for the last, which holds the length and whether it was a
- * whole word. */
+ * bytes, the rest of the 16 zero but for the last, which holds the length and what kind of piece
+ * it was. */
 #define BPE_SEEN_BYTES 15
 #define BPE_SEEN_IDS 3
+#define BPE_WAITING 4
 struct bpe_key {
     uint64_t low, high;
 };
@@ -75,19 +95,31 @@ struct bpe_run {
     struct bpe_merge_scratch merge;
     struct id_buffer symbols;
     struct byte_buffer affixed;
+    /* Cuts a piece into words from a step of the pre-tokenizer on, and gives them to bpe_run_word;
+     * for bpe_run_piece. */
+    enum jl_status (*cut)(void *ctx, int step, const char *text, size_t len, struct jl_error *err);
+    void *ctx;
     struct bpe_seen *cache; // NULL for short texts
     size_t cache_mask;
-    struct bpe_key
-        waiting; // a word whose place in the cache is on its way from memory; high 0: none
-    size_t waiting_place;
+    struct bpe_waiting { // pieces whose places in the cache are on their way from memory
+        struct bpe_key key;
+        size_t place;
+        const struct bpe_first *letter; // not NULL: this character instead
+    } waiting[BPE_WAITING];             // a ring
+    unsigned first_waiting, n_waiting;
+    bool nested;    // what was waiting is being encoded: its parts come before all that still waits
+    size_t cutting; // its length, if it is being cut into words
 };
 
 /* Makes a cache that suits a text of `len` bytes; without memory for it there is none. */
 void bpe_run_start(struct bpe_run *run, size_t len);
-/* The ids of a word, some of which may come only with the next word or the flush. Words do not see
- * each other. */
-enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len,
+/* The ids of a word, some of which may come only with later words or the flush. Words do not see
+ * each other. `before`: bytes that can be read before it. */
+enum jl_status bpe_run_word(struct bpe_run *run, const char *word, size_t len, size_t before,
                             struct jl_error *err);
+/* The same for a piece that `cut` has yet to make words of, if it was not seen before. */
+enum jl_status bpe_run_piece(struct bpe_run *run, int step, const char *text, size_t len,
+                             size_t before, struct jl_error *err);
 /* All ids of the words given are in run->ids. */
 enum jl_status bpe_run_flush(struct bpe_run *run, struct jl_error *err);
 void bpe_run_free(struct bpe_run *run); // not run->ids

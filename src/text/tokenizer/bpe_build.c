@@ -153,10 +153,10 @@ static enum jl_status add_merge(struct tokenizer *t, const struct bpe_spec *spec
                        VOCAB_SHOW(merge->len), merge->text);
     }
     uint64_t key = bpe_merge_key(a, b);
-    if (u64map_get(&t->bpe.pairs, key, &old)) return JL_OK; // said twice: the first counts
+    if (u64map_get(&t->bpe.pairs.map, key, &old)) return JL_OK; // said twice: the first counts
     bpe_allow_joins(&t->bpe, bytes[0].data, bytes[0].len);
-    return u64map_put(&t->bpe.pairs, key, bpe_merge_value(rank, ab)) ? JL_OK
-                                                                     : bpe_build_no_memory(err);
+    return u64map_put(&t->bpe.pairs.map, key, bpe_merge_value(rank, ab)) ? JL_OK
+                                                                         : bpe_build_no_memory(err);
 }
 
 static enum jl_status add_merges(struct tokenizer *t, const struct bpe_spec *spec,

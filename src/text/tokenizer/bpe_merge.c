@@ -8,20 +8,15 @@
 #define NO_PAIR BPE_MERGE_NONE // higher than every rank
 #define SCAN_MAX 32            // symbols; above, the heap is faster
 
-static uint64_t look_up(const struct u64map *pairs, int32_t left, int32_t right) {
-    uint64_t value;
-    return u64map_get(pairs, bpe_merge_key(left, right), &value) ? value : NO_PAIR;
-}
-
 static uint32_t rank_of(uint64_t value) { return (uint32_t)(value >> 32); }
 
 /* ---- short pieces ---- */
 
-static size_t merge_by_scan(const struct u64map *pairs, int32_t *symbols, size_t n,
+static size_t merge_by_scan(const struct bpe_pairs *pairs, int32_t *symbols, size_t n,
                             uint64_t *first) {
     uint64_t own[SCAN_MAX], *pair = first ? first : own; // pair[i]: symbols i and i + 1
     for (size_t i = 0; !first && i + 1 < n; i++)
-        pair[i] = look_up(pairs, symbols[i], symbols[i + 1]);
+        pair[i] = bpe_pairs_get(pairs, symbols[i], symbols[i + 1]);
     while (n > 1) {
         size_t best = 0;
         for (size_t i = 1; i + 1 < n; i++) {
@@ -33,9 +28,9 @@ static size_t merge_by_scan(const struct u64map *pairs, int32_t *symbols, size_t
         memmove(symbols + best + 1, symbols + best + 2, (n - best - 1) * sizeof *symbols);
         if (best + 1 < n) {
             memmove(pair + best, pair + best + 1, (n - best - 1) * sizeof *pair);
-            pair[best] = look_up(pairs, symbols[best], symbols[best + 1]);
+            pair[best] = bpe_pairs_get(pairs, symbols[best], symbols[best + 1]);
         }
-        if (best > 0) pair[best - 1] = look_up(pairs, symbols[best - 1], symbols[best]);
+        if (best > 0) pair[best - 1] = bpe_pairs_get(pairs, symbols[best - 1], symbols[best]);
     }
     return n;
 }
@@ -95,16 +90,17 @@ void bpe_merge_scratch_free(struct bpe_merge_scratch *scratch) {
 }
 
 /* Sets the pair of `at` with its right neighbour, and queues it if the two can merge. */
-static void renew_pair(const struct u64map *pairs, struct bpe_merge_scratch *scratch, int32_t at,
+static void renew_pair(const struct bpe_pairs *pairs, struct bpe_merge_scratch *scratch, int32_t at,
                        size_t *n_heap) {
     struct bpe_merge_node *node = &scratch->nodes[at];
-    node->pair =
-        node->next < 0 ? NO_PAIR : look_up(pairs, node->symbol, scratch->nodes[node->next].symbol);
+    node->pair = node->next < 0
+                     ? NO_PAIR
+                     : bpe_pairs_get(pairs, node->symbol, scratch->nodes[node->next].symbol);
     if (node->pair == NO_PAIR) return;
     heap_push(scratch->heap, n_heap, (uint64_t)rank_of(node->pair) << 32 | (uint32_t)at);
 }
 
-static size_t merge_by_heap(const struct u64map *pairs, int32_t *symbols, size_t n,
+static size_t merge_by_heap(const struct bpe_pairs *pairs, int32_t *symbols, size_t n,
                             struct bpe_merge_scratch *scratch) {
     struct bpe_merge_node *nodes = scratch->nodes;
     size_t n_heap = 0;
@@ -133,7 +129,7 @@ static size_t merge_by_heap(const struct u64map *pairs, int32_t *symbols, size_t
     return out;
 }
 
-bool bpe_merge(const struct u64map *pairs, int32_t *symbols, size_t *n, uint64_t *first,
+bool bpe_merge(const struct bpe_pairs *pairs, int32_t *symbols, size_t *n, uint64_t *first,
                struct bpe_merge_scratch *scratch) {
     if (*n > BPE_MERGE_MAX) return false;
     if (*n <= SCAN_MAX) {

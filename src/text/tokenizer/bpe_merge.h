@@ -5,15 +5,7 @@
 #ifndef JL_TEXT_BPE_MERGE_H
 #define JL_TEXT_BPE_MERGE_H
 
-#include "text/u64map.h"
-
-/* Keys are pairs of symbols, values the rank (high half) and the symbol they become. */
-static inline uint64_t bpe_merge_key(int32_t left, int32_t right) {
-    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-}
-static inline uint64_t bpe_merge_value(uint32_t rank, int32_t merged) {
-    return (uint64_t)rank << 32 | (uint32_t)merged;
-}
+#include "text/tokenizer/bpe_pairs.h"
 
 #define BPE_MERGE_MAX ((size_t)INT32_MAX / 2) // symbols of one piece
 
@@ -25,12 +17,10 @@ struct bpe_merge_scratch {
 };
 void bpe_merge_scratch_free(struct bpe_merge_scratch *scratch);
 
-#define BPE_MERGE_NONE UINT64_MAX // as a value: the two do not merge
-
 /* Merges symbols[0..*n) in place and sets *n. `first`, unless NULL, holds the value of each symbol
  * with the next one, so that these need no look-up; it is overwritten. False: out of memory, or
  * n > BPE_MERGE_MAX. */
-bool bpe_merge(const struct u64map *pairs, int32_t *symbols, size_t *n, uint64_t *first,
+bool bpe_merge(const struct bpe_pairs *pairs, int32_t *symbols, size_t *n, uint64_t *first,
                struct bpe_merge_scratch *scratch);
 
 #endif

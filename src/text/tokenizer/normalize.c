@@ -36,18 +36,17 @@ static enum jl_status no_memory(size_t len, struct jl_error *err) {
 static enum jl_status replace_matches(const struct normalize_step *step,
                                       struct regex_scratch *scratch, const char *text, size_t len,
                                       struct byte_buffer *out, struct jl_error *err) {
+    struct regex_search search;
     size_t at = 0;
-    scratch->last_empty = 0;
+    regex_begin(&search, step->regex, scratch, text, len);
     for (;;) {
-        struct text_span match;
         bool found;
-        JL_TRY(regex_find(step->regex, scratch, &(struct text_span){at, len}, text, &match, &found,
-                          err));
+        JL_TRY(regex_next(&search, &found, err));
         if (!found) break;
-        if (!buffer_append(out, text + at, match.start - at) ||
+        if (!buffer_append(out, text + at, search.in.match.start - at) ||
             !buffer_append(out, step->content, step->content_len))
             return no_memory(len, err);
-        at = match.stop;
+        at = search.in.match.stop;
     }
     return buffer_append(out, text + at, len - at) ? JL_OK : no_memory(len, err);
 }

@@ -36,13 +36,16 @@ void pretok_run_free(struct pretok_run *run) {
     buffer_free(&run->unmapped);
 }
 
-static enum jl_status pass(struct pretok_run *run, int step, const struct piece *base, size_t from,
-                           size_t to) {
+static inline enum jl_status pass(struct pretok_run *run, int step, const struct piece *base,
+                                  size_t from, size_t to) {
+    const char *text = base->text + from;
     if (from >= to) return JL_OK;
+    run->before = from;
     if (step + 1 == run->pretok->n_step && !run->mapped) // the last step, most often the only one
-        return run->word(run->ctx, base->text + from, to - from, run->err);
-    return run_steps(run, step + 1,
-                     (struct piece){base->text + from, to - from, base->first && from == 0});
+        return run->word(run->ctx, text, to - from, run->err);
+    if (run->piece && step + 1 >= run->free_step)
+        return run->piece(run->ctx, step + 1, text, to - from, run->err);
+    return run_steps(run, step + 1, (struct piece){text, to - from, base->first && from == 0});
 }
 
 /* ---- split ---- */
@@ -64,7 +67,7 @@ static enum jl_status take(struct pretok_run *run, int step, const struct piece 
     bool join = false;
     switch (rules->behaviour) {
     case PRETOK_REMOVED: return match ? JL_OK : pass(run, step, base, part.start, part.stop);
-    case PRETOK_ISOLATED: return pass(run, step, base, part.start, part.stop);
+    case PRETOK_ISOLATED: break; // split_apart
     case PRETOK_CONTIGUOUS: join = pending->match == match; break;
     case PRETOK_MERGED_WITH_PREVIOUS: join = match && !pending->after_match; break;
     case PRETOK_MERGED_WITH_NEXT: join = pending->match && !match; break;
@@ -83,43 +86,36 @@ static enum jl_status take(struct pretok_run *run, int step, const struct piece 
     return old.present ? pass(run, step, base, old.from, old.to) : JL_OK;
 }
 
-/* The usual last step: every match and what lies between is a word. */
-static enum jl_status split_to_words(struct pretok_run *run, int step, const struct piece *base) {
-    const struct regex *regex = run->pretok->steps[step].regex;
-    struct regex_scratch *scratch = &run->levels[step].scratch;
-    struct text_span rest = {0, base->len}, match;
-    bool found = true;
-    scratch->last_empty = 0;
-    while (rest.start < rest.stop) {
-        JL_TRY(regex_find(regex, scratch, &rest, base->text, &match, &found, run->err));
+/* The usual behaviour: every match and what lies between is a piece. */
+static enum jl_status split_apart(struct pretok_run *run, int step, const struct piece *base) {
+    struct regex_search search;
+    size_t at = 0;
+    regex_begin(&search, run->pretok->steps[step].regex, &run->levels[step].scratch, base->text,
+                base->len);
+    while (at < base->len) {
+        bool found;
+        JL_TRY(regex_next(&search, &found, run->err));
         if (!found) break;
-        if (match.start > rest.start)
-            JL_TRY(
-                run->word(run->ctx, base->text + rest.start, match.start - rest.start, run->err));
-        if (match.stop > match.start)
-            JL_TRY(
-                run->word(run->ctx, base->text + match.start, match.stop - match.start, run->err));
-        rest.start = match.stop;
+        struct text_span match = search.in.match;
+        if (match.start > at) JL_TRY(pass(run, step, base, at, match.start));
+        if (match.stop > match.start) JL_TRY(pass(run, step, base, match.start, match.stop));
+        at = match.stop;
     }
-    if (rest.start == rest.stop) return JL_OK;
-    return run->word(run->ctx, base->text + rest.start, rest.stop - rest.start, run->err);
+    return pass(run, step, base, at, base->len);
 }
 
 static enum jl_status split(struct pretok_run *run, int step, const struct piece *base) {
-    const struct regex *regex = run->pretok->steps[step].regex;
-    if (run->pretok->steps[step].behaviour == PRETOK_ISOLATED && step + 1 == run->pretok->n_step &&
-        !run->mapped)
-        return split_to_words(run, step, base);
-    struct regex_scratch *scratch = &run->levels[step].scratch;
+    struct regex_search search;
     struct pending pending = {0};
     size_t at = 0;
-    scratch->last_empty = 0;
+    if (run->pretok->steps[step].behaviour == PRETOK_ISOLATED) return split_apart(run, step, base);
+    regex_begin(&search, run->pretok->steps[step].regex, &run->levels[step].scratch, base->text,
+                base->len);
     for (;;) {
-        struct text_span match;
         bool found;
-        JL_TRY(regex_find(regex, scratch, &(struct text_span){at, base->len}, base->text, &match,
-                          &found, run->err));
+        JL_TRY(regex_next(&search, &found, run->err));
         if (!found) break;
+        struct text_span match = search.in.match;
         if (match.start > at)
             JL_TRY(take(run, step, base, &pending, (struct text_span){at, match.start}, false));
         JL_TRY(take(run, step, base, &pending, match, true));
@@ -218,6 +214,7 @@ static enum jl_status to_bytes(struct pretok_run *run, int step, const struct pi
 }
 
 static enum jl_status finish(struct pretok_run *run, struct piece piece) {
+    run->before = 0;
     if (!run->mapped) return run->word(run->ctx, piece.text, piece.len, run->err);
     bool known;
     if (!byte_alphabet_read(piece.text, piece.len, &run->unmapped, &known))
@@ -239,6 +236,12 @@ static enum jl_status run_steps(struct pretok_run *run, int step, struct piece p
     return JL_OK;
 }
 
+enum jl_status pretok_rest(struct pretok_run *run, int step, const char *text, size_t len,
+                           struct jl_error *err) {
+    run->err = err;
+    return run_steps(run, step, (struct piece){text, len, false});
+}
+
 /* Only these look into the text with a pattern; the others take any bytes. */
 static bool needs_utf8(const struct pretok *pretok) {
     for (int i = 0; i < pretok->n_step; i++) {
@@ -251,8 +254,11 @@ enum jl_status pretok_text(struct pretok_run *run, const char *text, size_t len,
                            struct jl_error *err) {
     run->err = err;
     run->mapped = false;
-    for (int i = 0; i < run->pretok->n_step; i++)
-        run->mapped = run->mapped || run->pretok->steps[i].kind == PRETOK_BYTES;
+    for (int i = 0; i < run->pretok->n_step; i++) {
+        enum pretok_kind kind = run->pretok->steps[i].kind;
+        run->mapped = run->mapped || kind == PRETOK_BYTES;
+        if (kind == PRETOK_METASPACE || kind == PRETOK_PREFIX_SPACE) run->free_step = i + 1;
+    }
     run->at_start = at_start;
     run->continued = false;
     if (!needs_utf8(run->pretok)) return run_steps(run, 0, (struct piece){text, len, true});
@@ -266,6 +272,7 @@ enum jl_status pretok_text(struct pretok_run *run, const char *text, size_t len,
         run->continued = true;
         for (bad = at; bad < len && utf8_length(text + bad, len - bad) == 0;)
             bad++;
+        run->before = at;
         if (bad > at) JL_TRY(run->word(run->ctx, text + at, bad - at, err));
         at = bad;
     }

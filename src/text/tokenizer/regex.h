@@ -1,4 +1,5 @@
-/* Regular expressions of tokenizer files, run by PCRE2 with its JIT.
+/* Regular expressions of tokenizer files, run by tables where they are of the usual kind
+ * (automaton.h), else by PCRE2 with its JIT; both find the same.
  *
  * A pattern is first translated from the flavour its file was written for (regex_translate.c),
  * then compiled. A compiled pattern is const and shared by all threads; each thread brings a
@@ -8,13 +9,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 #include "text/buffer.h"
-#include "text/span.h"
+#include "text/tokenizer/automaton.h"
 
 #define REGEX_MAX_BYTES ((size_t)1 << 16) // of a pattern
 #define REGEX_MAX_DEPTH 64                // groups inside each other
+#define REGEX_MAX_REPEAT 1000             // times: what PCRE2 tries in one step is bounded by it
 
 enum regex_flavour {
     REGEX_RUST, // tiktoken and llama.cpp: `$` is the end of the text, `{n}+` is possessive
@@ -32,24 +35,44 @@ enum jl_status regex_compile_text(const char *text, size_t len, struct regex **o
 void regex_free(struct regex *regex); // NULL is fine
 /* The pattern as it was given, of regex_compile; NULL of regex_compile_text. */
 const char *regex_source(const struct regex *regex, size_t *len);
+bool regex_is_table(const struct regex *regex);
 
 /* The pattern in PCRE2's language. */
 enum jl_status regex_translate(const char *pattern, size_t len, enum regex_flavour flavour,
                                struct byte_buffer *out, struct jl_error *err);
+/* The pattern that finds `text` itself. */
+enum jl_status regex_translate_text(const char *text, size_t len, struct byte_buffer *out,
+                                    struct jl_error *err);
 
-/* Memory of one thread's matching; zero is the empty one. For one pattern only. */
+/* One thread's memory of a pattern: for PCRE2, and of the work done in all texts so far. Zero is
+ * the empty one. */
 struct regex_scratch {
     void *match, *context, *stack;
-    size_t last_empty; // end of the match before, plus 1: an empty match there does not count
+    uint64_t steps, allowed;
+    size_t at; // where PCRE2 reported from last
 };
 void regex_scratch_free(struct regex_scratch *scratch);
 
-/* The leftmost match in text[0, from_to->stop) at or after from_to->start; *found is false when
- * there is none. Matches of one text are asked for in order, with last_empty 0 before the first:
- * an empty match just behind the match before is passed over, as the iterators of Oniguruma and
- * Rust do. Running out of stack or of patience is JL_ERR_LIMIT, never "no match". */
-enum jl_status regex_find(const struct regex *regex, struct regex_scratch *scratch,
-                          const struct text_span *from_to, const char *text,
-                          struct text_span *match, bool *found, struct jl_error *err);
+/* The matches in one text, from left to right. */
+struct regex_search {
+    struct automaton_search in; // in.match: the one found last
+    const struct regex *regex;
+    struct regex_scratch *scratch;
+    size_t last_empty; // end of the match before, plus 1: an empty match there does not count
+};
+
+/* Each byte of the text allows REGEX_STEPS steps of work and REGEX_STEPS_ITEM more for each byte of
+ * the pattern: what one text does not need stays for the next one. A step is a byte that was looked
+ * at, or an item of the pattern that PCRE2 tried. The patterns of published tokenizers take 1 to 10
+ * steps a byte. */
+#define REGEX_STEPS 256
+#define REGEX_STEPS_ITEM 4
+void regex_begin(struct regex_search *search, const struct regex *regex,
+                 struct regex_scratch *scratch, const char *text, size_t len);
+
+/* The next match goes to search->in.match; *found is false when there is none. An empty match just
+ * behind the match before is passed over, as the iterators of Oniguruma and Rust do. Running out of
+ * stack or of steps is JL_ERR_LIMIT, never "no match". */
+enum jl_status regex_next(struct regex_search *search, bool *found, struct jl_error *err);
 
 #endif

@@ -546,9 +546,21 @@ static bool insert(struct byte_buffer *out, size_t at, const char *text) {
     return true;
 }
 
+/* Neither number of the interval that ends at `end` is above REGEX_MAX_REPEAT. */
+static bool is_short(const struct translator *t, const char *end) {
+    int value = 0;
+    for (const char *at = t->at; at < end; at++) {
+        bool digit = *at >= '0' && *at <= '9';
+        value = digit ? value * 10 + (*at - '0') : 0;
+        if (value > REGEX_MAX_REPEAT) return false;
+    }
+    return true;
+}
+
 /* A quantifier behind the atom that begins at `atom` of the output. */
 static enum jl_status put_interval(struct translator *t, size_t atom, const char *end,
                                    bool open_start, bool fixed) {
+    if (!is_short(t, end)) return refuse(t, "a repetition of more than 1000");
     JL_TRY(put(t, t->out, open_start ? "{0" : "{"));
     if (!buffer_append(t->out, t->at + 1, (size_t)(end - t->at) - 1)) return no_memory(t);
     t->at = end;
@@ -640,4 +652,13 @@ enum jl_status regex_translate(const char *pattern, size_t len, enum regex_flavo
     if (!buffer_reserve(out, 1)) return no_memory(&t);
     JL_TRY(put_alternatives(&t, 0));
     return t.at == t.end ? JL_OK : broken(&t, "a ')' too many");
+}
+
+enum jl_status regex_translate_text(const char *text, size_t len, struct byte_buffer *out,
+                                    struct jl_error *err) {
+    struct translator t = {.start = text, .at = text, .end = text + len, .out = out, .err = err};
+    out->len = 0;
+    while (t.at < t.end)
+        JL_TRY(put_literal(&t));
+    return JL_OK;
 }

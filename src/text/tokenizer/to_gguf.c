@@ -105,17 +105,13 @@ static int by_rank(const void *a, const void *b) {
 /* All pairs in the order in which they merge; heap. */
 static enum jl_status list_merges(const struct tokenizer *t, struct merge **merges, size_t *n,
                                   struct jl_error *err) {
-    const struct u64map *pairs = &t->bpe.pairs;
+    struct bpe_pair pair;
     *n = 0;
-    *merges = calloc(pairs->count + 1, sizeof **merges);
+    *merges = calloc(bpe_pairs_count(&t->bpe.pairs) + 1, sizeof **merges);
     if (!*merges) return no_memory(err);
-    for (size_t i = 0; pairs->slots && i <= pairs->mask; i++) {
-        const struct u64map_slot *slot = &pairs->slots[i];
-        if (slot->key == U64MAP_EMPTY) continue;
-        (*merges)[(*n)++] =
-            (struct merge){(uint32_t)(slot->value >> 32), (int32_t)(slot->key >> 32),
-                           (int32_t)(uint32_t)slot->key, (int32_t)(uint32_t)slot->value};
-    }
+    for (size_t at = 0; bpe_pairs_next(&t->bpe.pairs, &at, &pair);)
+        (*merges)[(*n)++] = (struct merge){(uint32_t)(pair.value >> 32), pair.left, pair.right,
+                                           (int32_t)(uint32_t)pair.value};
     qsort(*merges, *n, sizeof **merges, by_rank);
     return JL_OK;
 }

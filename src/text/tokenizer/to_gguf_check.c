@@ -88,22 +88,19 @@ static enum jl_status same_order(struct ranked *pairs, size_t n, struct jl_error
 
 static enum jl_status check_merges(const struct bpe *source, const struct bpe *made,
                                    struct jl_error *err) {
-    const struct u64map *pairs = &source->pairs;
-    size_t n = 0;
-    if (pairs->count != made->pairs.count) return differs("the number of its merges", err);
-    struct ranked *list = calloc(pairs->count + 1, sizeof *list);
+    size_t n = 0, n_pair = bpe_pairs_count(&source->pairs);
+    struct bpe_pair pair;
+    if (n_pair != bpe_pairs_count(&made->pairs)) return differs("the number of its merges", err);
+    struct ranked *list = calloc(n_pair + 1, sizeof *list);
     if (!list) return jl_fail(err, JL_ERR_MEMORY, "out of memory comparing merges");
     enum jl_status status = JL_OK;
-    for (size_t i = 0; pairs->slots && i <= pairs->mask && status == JL_OK; i++) {
-        const struct u64map_slot *slot = &pairs->slots[i];
-        uint64_t value;
-        if (slot->key == U64MAP_EMPTY) continue;
-        if (!u64map_get(&made->pairs, slot->key, &value) ||
-            (uint32_t)value != (uint32_t)slot->value)
+    for (size_t at = 0; status == JL_OK && bpe_pairs_next(&source->pairs, &at, &pair);) {
+        uint64_t value = bpe_pairs_get(&made->pairs, pair.left, pair.right);
+        if (value == BPE_MERGE_NONE || (uint32_t)value != (uint32_t)pair.value)
             status = differs("its merges", err);
         else
-            list[n++] = (struct ranked){{(uint32_t)(slot->value >> 32), (uint32_t)(value >> 32)},
-                                        (int32_t)(uint32_t)slot->value};
+            list[n++] = (struct ranked){{(uint32_t)(pair.value >> 32), (uint32_t)(value >> 32)},
+                                        (int32_t)(uint32_t)pair.value};
     }
     if (status == JL_OK) status = same_order(list, n, err);
     free(list);
@@ -163,7 +160,7 @@ static enum jl_status check_whole_words(const struct tokenizer *source,
             vocab_find(&source->vocab, token->text, token->len) != id)
             continue;
         ids.len = 0;
-        status = bpe_run_word(&run, token->text, token->len, err);
+        status = bpe_run_word(&run, token->text, token->len, 0, err);
         if (status == JL_OK) status = bpe_run_flush(&run, err);
         if (status == JL_OK && (ids.len != 1 || ids.data[0] != id))
             status = differs("words that are tokens without any merge", err);

@@ -75,12 +75,24 @@ static enum jl_status encode_word(void *ctx, const char *text, size_t len, struc
     struct encoding *e = ctx;
     const struct tokenizer *t = e->tokenizer;
     switch (t->model) {
-    case PIPELINE_BPE: return bpe_run_word(&e->run, text, len, err);
+    case PIPELINE_BPE: return bpe_run_word(&e->run, text, len, e->pretok.before, err);
     case PIPELINE_UNIGRAM: return unigram_encode(&t->unigram, &e->unigram, text, len, &e->ids, err);
     case PIPELINE_WORDPIECE: return wordpiece_encode(&t->wordpiece, text, len, &e->ids, err);
     case PIPELINE_WORDS: return words_encode(&t->words, text, len, &e->ids, err);
     }
     return JL_OK;
+}
+
+static enum jl_status encode_piece(void *ctx, int step, const char *text, size_t len,
+                                   struct jl_error *err) {
+    struct encoding *e = ctx;
+    return bpe_run_piece(&e->run, step, text, len, e->pretok.before, err);
+}
+
+static enum jl_status cut_piece(void *ctx, int step, const char *text, size_t len,
+                                struct jl_error *err) {
+    struct encoding *e = ctx;
+    return pretok_rest(&e->pretok, step, text, len, err);
 }
 
 /* Splits a stretch without added tokens into words and encodes each. */
@@ -224,9 +236,12 @@ enum jl_status tokenizer_encode_marked(const struct tokenizer *tokenizer,
     };
     e.run.bpe = &tokenizer->bpe;
     e.run.ids = &e.ids;
+    e.run.cut = cut_piece;
+    e.run.ctx = &e;
     bpe_run_start(&e.run, text->len);
     e.pretok.pretok = &tokenizer->pretok;
     e.pretok.word = encode_word;
+    if (tokenizer->model == PIPELINE_BPE) e.pretok.piece = encode_piece;
     e.pretok.ctx = &e;
     enum jl_status status = encode_all(&e, text->len, flags & ENCODE_ADD_BOS);
     if (status == JL_OK) {

@@ -86,7 +86,7 @@ static enum jl_status add_merge(struct bpe *bpe, const json_t *merge, uint32_t r
                        rank);
     }
     uint64_t key = bpe_merge_key(ids[0], ids[1]);
-    if (u64map_get(&bpe->pairs, key, &old)) {
+    if (u64map_get(&bpe->pairs.map, key, &old)) {
         return jl_fail(err, JL_ERR_FORMAT,
                        JSON_READER_FILE ": model.merges[%u] and [%u] are the same pair",
                        (unsigned)(old >> 32), rank);
@@ -94,7 +94,7 @@ static enum jl_status add_merge(struct bpe *bpe, const json_t *merge, uint32_t r
     // Text never becomes a special token piece by piece, only where such tokens are looked for.
     if (bpe->vocab->tokens[ids[2]].type == TOKEN_CONTROL) return JL_OK;
     bpe_allow_joins(bpe, bytes[0].data, bytes[0].len);
-    return u64map_put(&bpe->pairs, key, bpe_merge_value(rank, ids[2]))
+    return u64map_put(&bpe->pairs.map, key, bpe_merge_value(rank, ids[2]))
                ? JL_OK
                : tokenizer_json_no_memory(err);
 }

@@ -251,3 +251,17 @@ size_t fixture_check_cases(const struct tokenizer *t, const char *path) {
     if (n_bad) fail_msg("%s: %zu of %zu cases differ", path, n_bad, n);
     return n;
 }
+
+void fixture_put_base64(const char *bytes, size_t len, char *out) {
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t n = 0;
+    for (size_t i = 0; i < len; i += 3) {
+        uint32_t bits = 0;
+        for (size_t k = 0; k < 3; k++)
+            bits = bits << 8 | (i + k < len ? (unsigned char)bytes[i + k] : 0u);
+        for (size_t k = 0; k < 4; k++)
+            out[n++] = i + k <= len ? letters[bits >> (18 - 6 * k) & 63] : '=';
+    }
+    out[n] = '\0';
+}

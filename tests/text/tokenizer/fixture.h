@@ -51,6 +51,9 @@ uint64_t fixture_random(uint64_t *state);
 /* Well-formed UTF-8 of about `len` bytes, with many of the fixture's characters. */
 size_t fixture_random_text(uint64_t *state, char *out, size_t len);
 
+/* With a NUL behind it: 4 bytes for each 3 begun, and 1. */
+void fixture_put_base64(const char *bytes, size_t len, char *out);
+
 /* Heap path, NULL (and a printed line) when absent. Tests run in the root of the checkout. */
 char *fixture_shared(const char *name);
 /* Every case of a JSON-lines file of the shared vocabularies; the number of cases. */

@@ -184,20 +184,6 @@ static void test_files(void **state) {
 
 /* ---- rank files ---- */
 
-static void put_base64(const char *bytes, size_t len, char *out) {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t n = 0;
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t bits = 0;
-        for (size_t k = 0; k < 3; k++)
-            bits = bits << 8 | (i + k < len ? (unsigned char)bytes[i + k] : 0u);
-        for (size_t k = 0; k < 4; k++)
-            out[n++] = i + k <= len ? letters[bits >> (18 - 6 * k) & 63] : '=';
-    }
-    out[n] = '\0';
-}
-
 static char *rank_text(const struct vocabulary *v, struct byte_buffer tokens[MAX_TOKENS]) {
     char *text = malloc(100000);
     size_t len = 0;
@@ -207,7 +193,7 @@ static char *rank_text(const struct vocabulary *v, struct byte_buffer tokens[MAX
         bool known;
         assert_true(byte_alphabet_read(v->tokens[id].text, v->tokens[id].len, &tokens[id], &known));
         assert_true(known);
-        put_base64(tokens[id].data, tokens[id].len, base64);
+        fixture_put_base64(tokens[id].data, tokens[id].len, base64);
         len += (size_t)snprintf(text + len, 100000 - len, "%s %d\n", base64, id);
     }
     return text;
