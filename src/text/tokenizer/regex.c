@@ -222,6 +222,7 @@ static inline enum jl_status find_any(struct regex_search *search, bool *found,
 void regex_begin(struct regex_search *search, const struct regex *regex,
                  struct regex_scratch *scratch, const char *text, size_t len) {
     uint64_t more;
+    if (scratch->allowed == 0) scratch->allowed = REGEX_STEPS_FREE;
     if (__builtin_mul_overflow((uint64_t)len + 1, regex->steps_byte, &more) ||
         __builtin_add_overflow(scratch->allowed, more, &scratch->allowed))
         scratch->allowed = UINT64_MAX;

@@ -61,10 +61,11 @@ struct regex_search {
     size_t last_empty; // end of the match before, plus 1: an empty match there does not count
 };
 
-/* Each byte of the text allows REGEX_STEPS steps of work and REGEX_STEPS_ITEM more for each byte of
- * the pattern: what one text does not need stays for the next one. A step is a byte that was looked
- * at, or an item of the pattern that PCRE2 tried. The patterns of published tokenizers take 1 to 10
- * steps a byte. */
+/* The work that all texts of one scratch may take: REGEX_STEPS_FREE steps (some tenths of a
+ * second), and for each byte REGEX_STEPS steps and REGEX_STEPS_ITEM more for each byte of the
+ * pattern. A step is a byte that was looked at, or an item of the pattern that PCRE2 tried. The
+ * patterns of published tokenizers take 1 to 10 steps a byte. */
+#define REGEX_STEPS_FREE ((uint64_t)1 << 26)
 #define REGEX_STEPS 256
 #define REGEX_STEPS_ITEM 4
 void regex_begin(struct regex_search *search, const struct regex *regex,

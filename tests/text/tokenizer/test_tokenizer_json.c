@@ -291,6 +291,37 @@ static void test_strip_end(void **state) {
     free(json);
 }
 
+/* A pattern that takes the square of a text's length gets no further than a text may. */
+static void test_hostile_patterns(void **state) {
+    (void)state;
+#define HOSTILE "{\"Regex\":\"(?:(?!\\\\p{Han})\\\\p{L})*x\"}"
+    static const struct fixture_json parts[] = {
+        {.pre_tokenizer = "{\"type\":\"Split\",\"pattern\":" HOSTILE
+                          ",\"behavior\":\"Isolated\",\"invert\":false}"},
+        {.normalizer = "{\"type\":\"Replace\",\"pattern\":" HOSTILE ",\"content\":\"\"}"},
+    };
+    struct fixture f;
+    fixture_init(&f);
+    size_t len = (size_t)1 << 20, n;
+    char *text = malloc(len);
+    assert_non_null(text);
+    memset(text, 'a', len);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char *json = fixture_json_text(&f, &parts[i]);
+        struct tokenizer *t = fixture_from_json(json);
+        struct jl_error err;
+        int32_t *ids;
+        assert_int_equal(tokenizer_encode(t, text, len, 0, &ids, &n, &err), JL_ERR_LIMIT);
+        assert_null(ids);
+        assert_non_null(strstr(err.message, "too many steps"));
+        assert_int_equal(tokenizer_encode(t, text, 1000, 0, &ids, &n, &err), JL_OK);
+        free(ids);
+        tokenizer_free(t);
+        free(json);
+    }
+    free(text);
+}
+
 /* ---- files that must be refused ---- */
 
 static const struct {
@@ -475,6 +506,7 @@ int main(void) {
         cmocka_unit_test(test_template),        cmocka_unit_test(test_added),
         cmocka_unit_test(test_added_order),     cmocka_unit_test(test_holes),
         cmocka_unit_test(test_ignore_merges),   cmocka_unit_test(test_strip_end),
+        cmocka_unit_test(test_hostile_patterns),
         cmocka_unit_test(test_refused),         cmocka_unit_test(test_not_json),
         cmocka_unit_test(test_config),
     };
