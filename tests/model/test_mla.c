@@ -176,6 +176,22 @@ static void test_shapes(void **state) {
     }
 }
 
+/* FP8 has one scale for 128 x 128 weights: heads that begin inside a block, and end in the next. */
+static void test_f8(void **state) {
+    (void)state;
+    for (uint64_t seed = 200; seed < 208; seed++) {
+        struct make_model s = draw_shape(seed, 1);
+        s.dtype = DTYPE_F8_E4M3;
+        s.tied = false;
+        s.n_head = s.n_head_kv = 4 + (int)(seed % 3);
+        s.mla.nope = 9 + (int)(seed % 5);
+        s.mla.v = 21;
+        s.mla.kv_lora = seed % 2 ? 140 : 32;
+        make_hf(&s, hf);
+        compare(hf, &s);
+    }
+}
+
 /* With rounded activations all experts are used, so that none can flip. */
 static void test_quantized(void **state) {
     (void)state;
@@ -266,6 +282,11 @@ static void test_bits(void **state) {
     make_hf(&s, hf);
     check_bits(hf, "bf16", "bf16", true);
     check_bits(hf, "f32", "f16", true);
+    s.dtype = DTYPE_F8_E4M3;
+    make_hf(&s, hf);
+    check_bits(hf, "bf16", "bf16", true);
+    check_bits(hf, "f32", "f16", false);
+    s.dtype = DTYPE_BF16;
     s.mla.split = true;
     make_gguf(&s, gguf);
     check_bits(gguf, "bf16", "bf16", false);
@@ -302,6 +323,7 @@ static void test_bits_of_groups(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_f8),
         cmocka_unit_test(test_quantized),
         cmocka_unit_test(test_bits),
         cmocka_unit_test(test_bits_of_groups),
