@@ -59,7 +59,7 @@ static struct operands operands_make(enum dtype dtype, int n_in, int n_out, int 
     assert_true(dtype_row_bytes(dtype, n_out, &row_bytes));
     struct operands o = {.args = {.dtype = dtype,
                                   .w_stride = row_bytes + gap,
-                                  .row0 = rnd_int(rnd, 0, 3),
+                                  .row0 = rnd_int(rnd, 0, 140),
                                   .n_in = n_in,
                                   .out1 = n_out,
                                   .x_stride = (size_t)(n_in + rnd_int(rnd, 0, 5)),

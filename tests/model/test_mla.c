@@ -176,6 +176,22 @@ static void test_shapes(void **state) {
     }
 }
 
+/* FP8 has one scale for 128 x 128 weights: heads that begin inside a block, and end in the next. */
+static void test_f8(void **state) {
+    (void)state;
+    for (uint64_t seed = 200; seed < 208; seed++) {
+        struct make_model s = draw_shape(seed, 1);
+        s.dtype = DTYPE_F8_E4M3;
+        s.tied = false;
+        s.n_head = s.n_head_kv = 4 + (int)(seed % 3);
+        s.mla.nope = 9 + (int)(seed % 5);
+        s.mla.v = 21;
+        s.mla.kv_lora = seed % 2 ? 140 : 32;
+        make_hf(&s, hf);
+        compare(hf, &s);
+    }
+}
+
 /* With rounded activations all experts are used, so that none can flip. */
 static void test_quantized(void **state) {
     (void)state;
@@ -213,7 +229,7 @@ static const struct make_model many_heads = {
             .n_group_used = 2,
             .norm_topk = true,
             .scale = 2.5},
-    .mla = {.q_lora = 24, .kv_lora = 48, .nope = 12, .rope = 8, .v = 10, .mtp = true},
+    .mla = {.q_lora = 24, .kv_lora = 22, .nope = 12, .rope = 4, .v = 10, .mtp = true},
 };
 
 static void expect_same(const struct golden_run *run, const float *want, const float *want_mtp) {
@@ -241,13 +257,13 @@ static void check_bits(const char *path, const char *act, const char *kv, bool m
             print_message("SKIPPED: level %s: this CPU lacks it\n", golden_levels[l]);
             continue;
         }
+        static const int ways[][2] = {{1, 0}, {2, 50}, {3, 1}, {12, 0}, {12, 50}};
         run.level = golden_levels[l];
-        for (run.threads = 1; run.threads <= 12; run.threads += run.threads < 3 ? 1 : 9)
-            for (int c = 0; c < 3; c++) {
-                run.chunk = (int[]){0, 1, 50}[c];
-                if (run.threads > 3 && run.chunk == 0) continue;
-                expect_same(&run, want, want_mtp);
-            }
+        for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+            run.threads = ways[i][0];
+            run.chunk = ways[i][1];
+            expect_same(&run, want, want_mtp);
+        }
         run.threads = 2;
         run.n_also = 2;
         run.also[0] = run.also[1] = 0;
@@ -266,12 +282,16 @@ static void test_bits(void **state) {
     make_hf(&s, hf);
     check_bits(hf, "bf16", "bf16", true);
     check_bits(hf, "f32", "f16", true);
+    s.dtype = DTYPE_F8_E4M3;
+    make_hf(&s, hf);
+    check_bits(hf, "bf16", "bf16", true);
+    s.dtype = DTYPE_BF16;
     s.mla.split = true;
     make_gguf(&s, gguf);
     check_bits(gguf, "bf16", "bf16", false);
     check_bits(gguf, "f32", "f32", false);
     s.dtype = DTYPE_Q8_0;
-    s.mla = (struct make_mla){.kv_lora = 64, .nope = 32, .rope = 6, .v = 32};
+    s.mla = (struct make_mla){.kv_lora = 32, .nope = 32, .rope = 4, .v = 32};
     s.n_ff = 64;
     for (int split = 0; split < 2; split++) {
         s.mla.split = split;
@@ -301,9 +321,8 @@ static void test_bits_of_groups(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_quantized),
-        cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_f8),
+        cmocka_unit_test(test_quantized),      cmocka_unit_test(test_bits),
         cmocka_unit_test(test_bits_of_groups),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);
