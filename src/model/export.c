@@ -27,7 +27,13 @@ const uint8_t *export_row(const struct export_tensor *t, int64_t row) {
 }
 
 void export_values(const struct export_tensor *t, int64_t row, float *x) {
-    dtype_dequantize(t->dtype, export_row(t, row), x, t->dim[t->n_dim - 1]);
+    int64_t from = source_row(t, row), n = t->dim[t->n_dim - 1];
+    dtype_dequantize(t->dtype, export_row(t, row), x, n);
+    if (!t->scales) return;
+    int64_t down = from % t->piece_rows / F8_SCALE_BLOCK;
+    const float *scale = t->scales[from / t->piece_rows] + (size_t)down * t->scale_stride;
+    for (int64_t k = 0; k < n; k++)
+        x[k] *= scale[k / F8_SCALE_BLOCK];
 }
 
 int64_t export_rows(const struct export_tensor *t) {
@@ -117,7 +123,7 @@ bool export_place(const struct family *family, enum role_id role, int layer,
     *out = (struct export_place){.parts = 1};
     for (int i = FAMILY_MAX_SOURCES - 1; i >= 0; i--) { // the first one that GGUF files have
         const struct role_source *source = &family->sources[i];
-        if (source->role != role || !source->gguf) continue;
+        if (source->role != role || !source->gguf || source->read_only) continue;
         pattern = source->gguf;
         out->part = source->part;
         out->parts = source->parts ? source->parts : 1;
@@ -147,6 +153,7 @@ static struct export_tensor *tensor_at(struct folder *f, const struct export_pla
     struct export_tensor *t = &out->items[out->n++];
     *t = (struct export_tensor){
         .name = arena_strdup(f->arena, place->name), .dtype = w->dtype, .stride = w->stride};
+    t->scale_stride = w->scale_stride;
     if (w->experts) t->dim[t->n_dim++] = n_matrix;
     if (!vector) t->dim[t->n_dim++] = (int64_t)w->n_out * place->parts;
     t->dim[t->n_dim++] = (int64_t)w->n_in * (vector ? place->parts : 1);
@@ -156,6 +163,10 @@ static struct export_tensor *tensor_at(struct folder *f, const struct export_pla
         t->stride *= (size_t)place->parts;
         t->pieces[0] = arena_alloc(f->arena, t->stride);
         ok = t->pieces[0] != NULL;
+    }
+    if (ok && w->scale) {
+        t->scales = arena_calloc(f->arena, (size_t)t->n_piece, sizeof *t->scales);
+        ok = t->scales != NULL;
     }
     return ok && t->name ? t : NULL;
 }
@@ -172,9 +183,28 @@ static void put_vector(struct export_tensor *t, const struct export_place *place
 
 static void put_matrices(struct export_tensor *t, const struct export_place *place,
                          const struct weight *w) {
-    if (!w->experts) t->pieces[place->part] = w->data;
-    for (int e = 0; w->experts && e < w->n_expert; e++)
-        t->pieces[e * place->parts + place->part] = w->experts[e];
+    for (int e = 0; e < (w->experts ? w->n_expert : 1); e++) {
+        int64_t at = (int64_t)e * place->parts + place->part;
+        t->pieces[at] = w->experts ? w->experts[e] : w->data;
+        if (t->scales) t->scales[at] = w->expert_scales ? w->expert_scales[e] : w->scale;
+    }
+}
+
+/* A convolution as it was before binding turned it: (channels, taps). False: out of memory. */
+static bool turn_back(struct folder *f, struct weight *w) {
+    const float *from = (const float *)(const void *)w->data;
+    int n_tap = w->n_out, n_channel = w->n_in;
+    float *to = arena_calloc(f->arena, (size_t)n_channel * (size_t)n_tap, sizeof *to);
+    if (!to) return false;
+    for (int c = 0; c < n_channel; c++)
+        for (int k = 0; k < n_tap; k++)
+            to[(size_t)c * (size_t)n_tap + (size_t)k] =
+                from[(size_t)k * (size_t)n_channel + (size_t)c];
+    w->data = (const uint8_t *)to;
+    w->n_out = n_channel;
+    w->n_in = n_tap;
+    w->stride = (size_t)n_tap * sizeof *to;
+    return true;
 }
 
 static enum jl_status cannot(const struct folder *f, const struct weight *w, const char *why) {
@@ -195,11 +225,17 @@ static bool is_shared(const struct model *model, enum role_id role, const struct
 static enum jl_status add_weight(struct folder *f, enum role_id role, int layer) {
     const struct family *family = f->model->family;
     const struct weight *w = model_weight(f->model, role, layer);
+    struct weight turned;
     enum rope_pairs from = family->rope_hf, to = family->rope_gguf;
     struct export_place place;
     bool vector = role_row(role)->rows == DIM_ONE;
     if (!w || is_shared(f->model, role, w)) return JL_OK;
     if (!export_place(family, role, layer, &place)) return cannot(f, w, "it has no name there");
+    if (role_row(role)->group == GROUP_TAPS) {
+        turned = *w;
+        w = &turned;
+        if (!turn_back(f, &turned)) return no_memory(f->model, f->err);
+    }
     struct export_tensor *t = tensor_at(f, &place, w, vector);
     if (!t) return no_memory(f->model, f->err);
     if (t->dtype != w->dtype)

@@ -25,9 +25,11 @@ struct export_tensor {
     int64_t dim[TENSOR_MAX_DIM]; // outermost first
     const uint8_t **pieces;      // where rows are: a piece each of piece_rows of them
     int64_t n_piece, piece_rows;
-    size_t stride;       // bytes from row to row of a piece
-    int head_dim, n_rot; // rows that are to be paired anew for rotation; 0: none
-    bool interleave;     // from halves to neighbours, else the other way
+    size_t stride;        // bytes from row to row of a piece
+    const float **scales; // of F8_E4M3: a piece's, for squares of F8_SCALE_BLOCK; else NULL
+    size_t scale_stride;  // floats
+    int head_dim, n_rot;  // rows that are to be paired anew for rotation; 0: none
+    bool interleave;      // from halves to neighbours, else the other way
 };
 
 struct export_list {

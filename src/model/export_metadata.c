@@ -131,6 +131,24 @@ static enum jl_status check_layers(const struct hparams *hp, const char *path,
     return JL_OK;
 }
 
+static bool repeats_every(const struct hparams *hp, int interval) {
+    for (int i = 0; i < hp->n_layer; i++)
+        if (layer_set_has(&hp->recurrent, i) != ((i + 1) % interval != 0)) return false;
+    return true;
+}
+
+/* Readers take every interval-th layer for one that attends. */
+static enum jl_status find_interval(struct hparams *hp, const char *path, struct jl_error *err) {
+    for (int i = 1; i <= hp->n_layer + 1; i++)
+        if (repeats_every(hp, i)) {
+            hp->attention_interval = i;
+            return JL_OK;
+        }
+    return report_fail(err, JL_ERR_UNSUPPORTED, path,
+                       "its recurrent layers follow no rule of every so many, which is all that a "
+                       "GGUF file can say");
+}
+
 /* The folder's own name is the model's. */
 static void put_name(struct gguf_writer *writer, const char *path) {
     size_t len = strlen(path);
@@ -152,6 +170,7 @@ static struct hparams as_keys(const struct family *family, const struct hparams 
     hp.n_layer = hparams_n_block(from);
     if (latent || hp.attn_scale == 1 / sqrt((double)hp.head_dim_k))
         hp.attn_scale = 0; // the default
+    hp.delta_inner = hp.delta_head_v * hp.delta_dim_v;
     if (latent) {
         hp.n_head_kv = hp.n_head;
         hp.mla_dim_k = hp.mla_dim_v = 0;
@@ -162,8 +181,9 @@ static struct hparams as_keys(const struct family *family, const struct hparams 
 enum jl_status export_hparams(const struct family *family, const struct hparams *hp,
                               struct gguf_writer *writer, const char *path, struct jl_error *err) {
     struct keys k = {.writer = writer, .arch = family->gguf};
-    const struct hparams said = as_keys(family, hp);
+    struct hparams said = as_keys(family, hp);
     JL_TRY(check_layers(hp, path, err));
+    if (family->mixer[MIXER_RECURRENT]) JL_TRY(find_interval(&said, path, err));
     gguf_put_text(writer, "general.architecture", family->gguf);
     put_rows(&k, &said);
     if (hp->n_expert && family->gguf_gating)

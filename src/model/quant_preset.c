@@ -230,7 +230,8 @@ static enum dtype by_rules(const struct quant_preset *preset, const struct quant
 }
 
 static bool is_float(enum dtype dtype) {
-    return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16;
+    return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16 ||
+           dtype == DTYPE_F8_E4M3;
 }
 
 static bool is_number(enum dtype dtype) { return dtype_row(dtype)->x_f32 != XFMT_NONE; }

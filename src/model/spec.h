@@ -73,6 +73,7 @@ struct role_source {
     const char *gguf, *hf; // NULL: not in such files
     int part, parts;       // parts 0: the whole tensor
     enum role_transform hf_transform;
+    bool read_only; // GGUF files may have it so; those written here have it otherwise
 };
 
 enum mixer_kind { MIXER_ATTENTION, MIXER_RECURRENT, MIXER_COUNT };

@@ -36,7 +36,7 @@ static const struct synth_shape shapes[] = {
      {.n_layer = 48, .n_embd = 2048, .n_ff = 6144, .n_head = 32, .n_head_kv = 4, .head_dim_k = 128,
       .head_dim_v = 128, .n_ctx_train = 40960, .n_vocab = 151936, .rms_eps = 1e-6,
       .rope_theta = 1e6, .n_rot = 128, .tied = NO, .n_expert = 128, .n_expert_used = 8,
-      .n_ff_exp = 768, .moe_step = 1}},
+      .n_ff_exp = 768, .n_group = 1, .n_group_used = 1, .routed_scale = 1, .moe_step = 1}},
     {"glm4-9b", &family_glm4,
      {.n_layer = 40, .n_embd = 4096, .n_ff = 13696, .n_head = 32, .n_head_kv = 2, .head_dim_k = 128,
       .head_dim_v = 128, .n_ctx_train = 32768, .n_vocab = 151552, .rms_eps = 1e-5,
@@ -58,6 +58,14 @@ static const struct synth_shape shapes[] = {
       .q_lora_rank = 1536, .kv_lora_rank = 512,
       .rope = {.scaling = ROPE_YARN, .factor = 40, .n_ctx_orig = 4096, .beta_fast = 32,
                .beta_slow = 1, .magnitude = 1, .attn_magnitude = 1.3689, .truncate = true}}},
+    {"qwen3-next-80b-a3b", &family_qwen3_next,
+     {.n_layer = 48, .n_embd = 2048, .n_ff = 5120, .n_head = 16, .n_head_kv = 2, .head_dim_k = 256,
+      .head_dim_v = 256, .n_ctx_train = 262144, .n_vocab = 151936, .rms_eps = 1e-6,
+      .rope_theta = 1e7, .n_rot = 64, .tied = NO, .attention_bias = NO, .n_expert = 512,
+      .n_expert_used = 10, .n_ff_exp = 512, .n_expert_shared = 1, .n_ff_shexp = 512,
+      .n_group = 1, .n_group_used = 1, .norm_topk = YES, .routed_scale = 1, .moe_step = 1,
+      .delta_head_k = 16, .delta_head_v = 32, .delta_dim_k = 128, .delta_dim_v = 128,
+      .delta_tap = 4}},
 };
 // clang-format on
 
@@ -220,14 +228,16 @@ static void random_row(const struct fill_call *call, int64_t row, float *x) {
                           .sequence = (uint32_t)call->tensor,
                           .position = (uint32_t)row,
                           .purpose = RNG_SYNTH};
-    // A vector is a norm (near one) or a bias (near zero); a matrix has variance 1/cols.
+    // A vector is a norm (near one), a decay (near -1) or a bias (near zero); a matrix has variance
+    // 1/cols.
     bool norm = t->rows == 1 && strstr(role_row(t->role)->gguf, "norm");
+    float centre = norm ? 1.0f : t->role == ROLE_DELTA_A ? -1.0f : 0.0f;
     float half_width = t->rows == 1 ? 0.1f : 1.7320508f / __builtin_sqrtf((float)t->cols);
     for (int64_t i = 0; i < t->cols; i += 4) {
         uint32_t words[4];
         rng_block(&key, (uint64_t)(i / 4), words);
         for (int64_t k = 0; k < 4 && i + k < t->cols; k++)
-            x[i + k] = (norm ? 1.0f : 0.0f) + half_width * (2 * rng_unit(words[k]) - 1);
+            x[i + k] = centre + half_width * (2 * rng_unit(words[k]) - 1);
     }
 }
 
@@ -297,6 +307,8 @@ enum jl_status synth_write(const struct synth_options *options, struct pool *poo
     s.hp = s.shape->hp;
     if (options->n_layer) s.hp.n_layer = options->n_layer;
     hparams_moe_layers(s.shape->family, &(struct layer_set){{0}}, &s.hp);
+    for (int i = 0; s.shape->family->mixer[MIXER_RECURRENT] && i < s.hp.n_layer; i++)
+        if ((i + 1) % s.shape->family->attention_interval) layer_set_put(&s.hp.recurrent, i);
     JL_TRY(gguf_writer_create(options->path, 0, &s.writer, err));
     enum jl_status status = write_all(&s, progress, ctx);
     gguf_writer_free(s.writer);

@@ -119,8 +119,8 @@ class Base(unittest.TestCase):
     def quantize(self, model, kind, *more, out=None):
         return self.ok("quantize", model, out or self.out, "--type", kind, *more)
 
-    def logits(self, model, tokens):
-        self.ok("logits", model, "--tokens", tokens, "--kv", "f32", "-o", self.path("l.f32"))
+    def logits(self, model, tokens, *options):
+        self.ok("logits", model, "--tokens", tokens, "--kv", "f32", "-o", self.path("l.f32"), *options)
         with open(self.path("l.f32"), "rb") as file:
             return file.read()
 
@@ -346,7 +346,7 @@ class FromFolder(Base):
             self.assertEqual(list(a[:320]), list(b[:320]))  # one key: no order yet
 
     def test_same_bits_in_other_families(self):
-        for name in ("glm4-moe", "deepseek-v2", "deepseek-v2-lite", "deepseek-v3"):
+        for name in ("qwen3-next", "glm4-moe", "deepseek-v2", "deepseek-v2-lite", "deepseek-v3"):
             folder, tokens = f"{GOLDEN}/{name}", f"{GOLDEN}/{name}/tokens.json"
             self.quantize(folder, "bf16")
             self.assertEqual(self.logits(self.out, tokens), self.logits(folder, tokens), name)
@@ -364,6 +364,23 @@ class FromFolder(Base):
         self.assertNotIn("deepseek2.attention.value_length_mla", new.keys)
         self.assertIn("blk.3.nextn.eh_proj.weight", new.tensors)
         self.assertEqual(new.tensors["blk.1.ffn_down_exps.weight"][0][0], 8)
+
+    def test_recurrent_layers(self):
+        self.quantize(f"{GOLDEN}/qwen3-next", "q8_0")
+        new = Gguf(self.out)
+        self.assertEqual(new.keys["qwen3next.full_attention_interval"], (4, 2))
+        self.assertEqual(new.keys["qwen3next.ssm.inner_size"], (4, 32))
+        self.assertEqual(new.tensors["blk.0.ssm_conv1d.weight"][:2], ([128, 4], F32))
+        self.assertEqual(new.tensors["blk.0.ffn_gate_exps.weight"][0], [6, 24, 64])
+        self.assertNotIn("blk.0.ffn_gate_up_exps.weight", new.tensors)
+
+    def test_values_of_fp8(self):
+        folder = f"{GOLDEN}/deepseek-v3-fp8"
+        tokens = f"{folder}/tokens.json"
+        self.assertIn(" 0 %", self.quantize(folder, "f32").stdout)
+        a, b = (array.array("f", self.logits(model, tokens, "--act", "f32")) for model in (self.out, folder))
+        self.assertLess(max(abs(x - y) for x, y in zip(a, b)), 2e-4)  # there scales count sums, here values
+        self.assertNotIn("scale", " ".join(Gguf(self.out).tensors))
 
     def test_hyperparameters(self):
         self.quantize(f"{GOLDEN}/llama-llama3rope-tied", "f16")

@@ -42,8 +42,9 @@ const struct family family_qwen3_next = {
             {ROLE_SHEXP_GATE, NULL, "model.layers.%d.mlp.shared_expert.gate_proj.weight"},
             {ROLE_SHEXP_UP, NULL, "model.layers.%d.mlp.shared_expert.up_proj.weight"},
             {ROLE_SHEXP_DOWN, NULL, "model.layers.%d.mlp.shared_expert.down_proj.weight"},
-            {ROLE_EXP_GATE, "blk.%d.ffn_gate_up_exps.weight", NULL, .part = 0, .parts = 2},
-            {ROLE_EXP_UP, "blk.%d.ffn_gate_up_exps.weight", NULL, .part = 1, .parts = 2},
+            {ROLE_EXP_GATE, "blk.%d.ffn_gate_up_exps.weight", NULL, .parts = 2, .read_only = true},
+            {ROLE_EXP_UP, "blk.%d.ffn_gate_up_exps.weight", NULL, .part = 1, .parts = 2,
+             .read_only = true},
         },
     .ignored = {"mtp.*"}, // predicts tokens ahead
     .moe_phase = 1,
