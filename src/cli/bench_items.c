@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "cli/peaks/stream.h"
 #include "tensor/kvchunk.h"
+#include "tensor/quant.h"
 #include "tensor/xrow.h"
 
 #define MOST_ROWS 512     // of a gemm
@@ -102,7 +103,7 @@ static bool make_weights(struct bench_weights *weights, enum dtype dtype) {
         for (int i = 0; i < BENCH_N && dtype == DTYPE_F8_E4M3; i++)
             x[i] *= 448; // the range that scaled weights use
         uint8_t *row = weights->bytes + r * weights->row_bytes;
-        if (!dtype_quantize(dtype, x, row, BENCH_N)) random_bytes(row, weights->row_bytes, r);
+        if (!dtype_quantize(dtype, x, NULL, row, BENCH_N)) random_bytes(row, weights->row_bytes, r);
     }
     weights->n_matrix = (int)(BENCH_WEIGHT_BYTES / (BENCH_N * weights->row_bytes));
     size_t n_row = (size_t)weights->n_matrix * BENCH_N;

@@ -1,4 +1,5 @@
 #include "model/quant_preset.h"
+#include "tensor/quant.h"
 
 #include <stdio.h>
 #include <string.h>

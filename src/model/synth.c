@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "model/export.h"
 #include "model/quant_preset.h"
+#include "tensor/quant.h"
 
 /* ---- the shapes: public configurations ---- */
 
@@ -245,7 +246,8 @@ static void fill_row(void *ctx, int item, int thread) {
     const struct fill_call *call = ctx;
     float *x = call->rows + (size_t)thread * (size_t)call->t->cols;
     random_row(call, call->row0 + item, x);
-    dtype_quantize(call->t->dtype, x, call->out + (size_t)item * call->row_bytes, call->t->cols);
+    dtype_quantize(call->t->dtype, x, NULL, call->out + (size_t)item * call->row_bytes,
+                   call->t->cols);
 }
 
 /* GGUF says llama3 scaling by the factor each frequency is divided by. */

@@ -7,6 +7,7 @@
 #include "format/report.h"
 #include "model/export.h"
 #include "session/open_tokenizer.h"
+#include "tensor/quant.h"
 
 #define QUANTIZATION_VERSION 2 // of the block layouts, general.quantization_version
 
@@ -179,7 +180,9 @@ static void write_row(void *ctx, int item, int thread) {
     export_values(source, row, x);
     result->bad_in = !all_finite(x, n);
     if (result->bad_in) return;
-    dtype_quantize(call->t->choice.dtype, x, to, n);
+    const float *importance =
+        call->importance ? call->importance + row / call->rows_a_matrix * n : NULL;
+    dtype_quantize(call->t->choice.dtype, x, importance, to, n);
     dtype_dequantize(call->t->choice.dtype, to, back, n);
     result->bad_out = !all_finite(back, n);
     for (int64_t i = 0; i < n; i++) {

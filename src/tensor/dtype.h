@@ -94,9 +94,4 @@ float f32_from_e8m0_half(uint8_t e);
  * scales that lie beside the matrix. */
 void dtype_dequantize(enum dtype dtype, const void *row, float *y, int64_t n);
 
-/* Reference quantise of n elements, round to nearest; simple per-block search, no importance
- * matrix. False when the type has no quantiser. */
-bool dtype_quantize(enum dtype dtype, const float *x, void *row, int64_t n);
-bool dtype_can_quantize(enum dtype dtype);
-
 #endif

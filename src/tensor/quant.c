@@ -1,31 +1,93 @@
-/* Reference quantisers: the step comes from the block's range, values round to nearest. */
-#include "tensor/quant_block.h"
+/* Rows of floats into each type: floats are rounded, blocks are searched for (quant_search.h). */
+#include "tensor/quant.h"
 
-static quant_block_fn *block_quantizer(enum dtype dtype) {
-    switch (dtype) {
-    case DTYPE_Q8_0: return quant_block_q8_0;
-    case DTYPE_Q4_K: return quant_block_q4_k;
-    case DTYPE_Q6_K: return quant_block_q6_k;
-    default: return NULL;
-    }
+#include <math.h>
+#include <string.h>
+
+#include "tensor/quant_pack.h"
+#include "tensor/quant_search.h"
+
+struct quantizer {
+    quant_search_fn *search;
+    struct quant_form form;
+};
+
+/* Q8_0 is fine enough for the plain rule: the largest element at 127. */
+static void search_q8_0(const struct quant_form *form, const float *x, const float *w,
+                        struct qblock *out) {
+    float most = 0;
+    (void)w;
+    for (int i = 0; i < form->size; i++)
+        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    *out = (struct qblock){.d = quant_f16(most / 127.0f)};
+    quant_put_run(out, form, x, 0, 1, 0);
 }
 
-static bool quantize_blocks(enum dtype dtype, const float *x, uint8_t *row, int64_t n) {
-    const struct dtype_row *type = dtype_row(dtype);
-    quant_block_fn *quantize = block_quantizer(dtype);
-    if (!quantize) return false;
-    for (int64_t i = 0; i < n; i += type->block, row += type->bytes)
-        quantize(x + i, row);
+static const struct quantizer *quantizer_of(enum dtype dtype) {
+    static const struct quantizer quantizers[DTYPE_COUNT] = {
+        [DTYPE_Q4_0] = {quant_search_one, {32, 32, {-8, 7}, 1, 1, 0, quant_pack_q4_0}},
+        [DTYPE_Q4_1] = {quant_search_one, {32, 32, {0, 15}, 1, 1, 1, quant_pack_q4_1}},
+        [DTYPE_Q5_0] = {quant_search_one, {32, 32, {-16, 15}, 1, 1, 0, quant_pack_q5_0}},
+        [DTYPE_Q5_1] = {quant_search_one, {32, 32, {0, 31}, 1, 1, 1, quant_pack_q5_1}},
+        [DTYPE_Q8_0] = {search_q8_0, {32, 32, {-127, 127}, 1, 1, 0, quant_pack_q8_0}},
+        [DTYPE_Q2_K] = {quant_search_line, {256, 16, {0, 3}, 0, 15, 15, quant_pack_q2_k}},
+        [DTYPE_Q3_K] = {quant_search_scale, {256, 16, {-4, 3}, -32, 31, 0, quant_pack_q3_k}},
+        [DTYPE_Q4_K] = {quant_search_line, {256, 32, {0, 15}, 0, 63, 63, quant_pack_q4_k}},
+        [DTYPE_Q5_K] = {quant_search_line, {256, 32, {0, 31}, 0, 63, 63, quant_pack_q5_k}},
+        [DTYPE_Q6_K] = {quant_search_scale, {256, 16, {-32, 31}, -128, 127, 0, quant_pack_q6_k}},
+    };
+    return quantizers[dtype].search ? &quantizers[dtype] : NULL;
+}
+
+/* Beyond this no type's factors reach; squares of it still fit a float. */
+#define MOST 1e12f
+
+static bool within_reach(const float *x, int n) {
+    for (int i = 0; i < n; i++)
+        if (!(fabsf(x[i]) < MOST)) return false;
     return true;
 }
 
-bool dtype_quantize(enum dtype dtype, const float *x, void *row, int64_t n) {
+/* Weights around 1, none of them 0: an element that costs nothing still gets a value near its own.
+ */
+static void block_weights(const float *importance, int n, float *w) {
+    double sum = 0;
+    for (int i = 0; importance && i < n; i++)
+        sum += (double)importance[i];
+    double mean = sum / n;
+    for (int i = 0; i < n; i++)
+        w[i] = mean > 0 ? (float)((double)importance[i] / mean) + 0x1p-16f : 1;
+}
+
+static void quantize_blocks(enum dtype dtype, const struct quantizer *by, const float *x,
+                            const float *importance, uint8_t *row, int64_t n) {
+    int size = by->form.size;
+    for (int64_t i = 0; i < n; i += size, row += dtype_row(dtype)->bytes) {
+        float w[QBLOCK_MOST];
+        struct qblock block;
+        if (within_reach(x + i, size)) {
+            block_weights(importance ? importance + i : NULL, size, w);
+            by->search(&by->form, x + i, w, &block);
+        } else {
+            block = (struct qblock){.d = NAN, .dmin = by->form.most_min ? NAN : 0};
+        }
+        by->form.pack(&block, row);
+    }
+}
+
+bool dtype_quantize(enum dtype dtype, const float *x, const float *importance, void *row,
+                    int64_t n) {
     uint8_t *p = row;
+    const struct quantizer *by = quantizer_of(dtype);
+    if (by) {
+        quantize_blocks(dtype, by, x, importance, row, n);
+        return true;
+    }
     switch (dtype) {
     case DTYPE_F32: memcpy(p, x, (size_t)n * sizeof *x); return true;
     case DTYPE_F16:
         for (int64_t i = 0; i < n; i++)
-            quant_store_f16(p + 2 * i, x[i]);
+            quant_put_f16(p + 2 * i, x[i]);
         return true;
     case DTYPE_BF16:
         for (int64_t i = 0; i < n; i++) {
@@ -37,11 +99,10 @@ bool dtype_quantize(enum dtype dtype, const float *x, void *row, int64_t n) {
         for (int64_t i = 0; i < n; i++)
             p[i] = f8_e4m3_from_f32(x[i]);
         return true;
-    default: return quantize_blocks(dtype, x, p, n);
+    default: return false;
     }
 }
 
 bool dtype_can_quantize(enum dtype dtype) {
-    uint8_t nothing[1];
-    return dtype_quantize(dtype, &(float){0}, nothing, 0);
+    return dtype_quantize(dtype, NULL, NULL, NULL, 0);
 }

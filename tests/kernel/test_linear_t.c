@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "data.h"
+#include "tensor/quant.h"
 
 static const uint64_t seed = 20261201;
 static const float untouched = 7.0f;
@@ -35,7 +36,7 @@ static void weight_row(struct rnd *rnd, enum dtype dtype, enum flavour flavour, 
     float *values = malloc((size_t)n * sizeof *values);
     assert_non_null(values);
     data_fill(rnd, flavour, values, (size_t)n);
-    bool quantised = flavour != FLAVOUR_BITS && dtype_quantize(dtype, values, row, n);
+    bool quantised = flavour != FLAVOUR_BITS && dtype_quantize(dtype, values, NULL, row, n);
     for (size_t i = 0; i < bytes && !quantised; i++)
         row[i] = (uint8_t)rnd_u32(rnd);
     free(values);

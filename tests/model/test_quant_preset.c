@@ -11,6 +11,7 @@
 
 #include "format/model_file.h"
 #include "model/quant_preset.h"
+#include "tensor/quant.h"
 
 static struct quant_choice choose(const char *preset, const struct quant_model *model,
                                   const char *name, enum dtype dtype, int n_dim, int64_t n_in) {

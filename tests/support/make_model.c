@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "model/model.h"
 #include "support/make_rows.h"
+#include "tensor/quant.h"
 
 #define MAX_TENSOR 2048
 
@@ -74,7 +75,7 @@ static void add_f8(struct made_list *list, struct made *t) {
     make_f8_rows(t->values, t->dim[0], t->dim[1], t->data, s->values);
     s->bytes = (size_t)n * (size_t)dtype_row(s->dtype)->bytes;
     s->data = calloc(1, s->bytes);
-    assert_true(dtype_quantize(s->dtype, s->values, s->data, n));
+    assert_true(dtype_quantize(s->dtype, s->values, NULL, s->data, n));
 }
 
 /* rows 0: a vector, always F32. `experts`: NULL, or which ones this tensor holds. */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tensor/codebook.h"
+#include "tensor/quant.h"
 
 /* How large scale * q of a random block usually is, for a d of one. */
 static float usual(enum dtype dtype) {
@@ -64,7 +65,8 @@ void make_rows(enum dtype dtype, const float *values, int64_t rows, int64_t cols
     for (int64_t r = 0; r < rows; r++, values += cols, out += row_bytes) {
         struct rng_key own = *key;
         own.position = (uint32_t)r;
-        if (!dtype_quantize(dtype, values, out, cols)) random_row(dtype, size, cols, &own, out);
+        if (!dtype_quantize(dtype, values, NULL, out, cols))
+            random_row(dtype, size, cols, &own, out);
     }
 }
 
