@@ -162,7 +162,7 @@ static void try_ends(const struct line_task *task, float low, float high, struct
 /* Either end some quarters of a step further in, or both far in, where the outermost elements are
  * not those that count; then q for the line and the line for the q in turn. */
 static struct quant_line search_line(const struct line_task *task, float low, float high) {
-    struct best_line best = {-INFINITY, {0, task->any_min ? -low : 0}};
+    struct best_line best = {-HUGE_VAL, {0, task->any_min ? -low : 0}};
     float range = high - low, quarter = 0.25f * range / (float)task->most;
     if (!(range > 0)) return best.line;
     int n_near = task->most > 16 ? 8 : 6;
