@@ -84,7 +84,9 @@ bool dtype_quantize(enum dtype dtype, const float *x, const float *importance, v
         return true;
     }
     switch (dtype) {
-    case DTYPE_F32: memcpy(p, x, (size_t)n * sizeof *x); return true;
+    case DTYPE_F32:
+        if (n) memcpy(p, x, (size_t)n * sizeof *x); // nothing may come with no memory
+        return true;
     case DTYPE_F16:
         for (int64_t i = 0; i < n; i++)
             quant_put_f16(p + 2 * i, x[i]);
