@@ -4,9 +4,10 @@
 //   check.mjs [SHAPE:TYPE | MODEL:TYPE ...] [--jinlin PROGRAM] [--data DIR] [--layers 2]
 //
 // MODEL is a path with a slash in it: a GGUF file or a folder, which is quantised; texts must then
-// be tokenised alike by both programs and by Jinlin from the model it came from. Each file must load in both, the logits of some positions must agree within the type's limit, and
-// a greedy continuation must take the same ids. This covers the metadata, head dimensions, biases,
-// head norms, rotary form and scaling, and the layout of every block type. At 256 positions rotary
+// be tokenised alike by both programs and by Jinlin from the model it came from. Each file must
+// load in both, the logits of some positions must agree within the type's limit, and a greedy
+// continuation must take the same ids. This covers the metadata, head dimensions, biases, head
+// norms, rotary form and scaling, and the layout of every block type. At 256 positions rotary
 // factors that are left out make an error of 0.03, thirty times the limit of F32.
 import {spawnSync} from "node:child_process";
 import fs from "node:fs";

@@ -12,12 +12,13 @@
 #include "tensor/quant.h"
 #include "tensor/xrow.h"
 
-#define MOST_ROWS 512     // of a gemm
-#define MOST_QUERIES 48   // of an attention chunk
-#define HEAD_DIM 128      // of keys and values
-#define N_CHUNK 4         // chunks of keys and values an attention item goes through: stays in L2
-#define RANDOM_ROWS 64    // different weight rows; further ones repeat them
-#define SLOW_SECONDS 0.05 // a run that would take longer computes fewer outputs
+#define MOST_ROWS 512   // of a gemm
+#define MOST_QUERIES 48 // of an attention chunk
+#define HEAD_DIM 128    // of keys and values
+#define N_CHUNK 4       // chunks of keys and values an attention item goes through: stays in L2
+#define RANDOM_ROWS 64  // different weight rows; further ones repeat them
+#define CACHED_BYTES (256 << 10) // of weights that stay in the second cache
+#define SLOW_SECONDS 0.05        // a run that would take longer computes fewer outputs
 
 static const struct {
     enum dtype dtype;
@@ -30,13 +31,15 @@ static const struct {
 #define N_LINEAR_SLOT (sizeof linear_slots / sizeof linear_slots[0])
 
 struct bench_weights {
-    uint8_t *bytes; // BENCH_WEIGHT_BYTES: matrices one after another
+    uint8_t *bytes; // BENCH_WEIGHT_BYTES: matrices one after another; of blocks, a window of theirs
     size_t row_bytes;
     int n_matrix;
 };
 
 struct bench_data {
     struct bench_weights weights[DTYPE_COUNT];
+    uint8_t *blocks; // BLOCKS_BYTES, for all types of blocks
+    int n_window;
     float *scale;           // of F8_E4M3: the same row of scales for all outputs
     uint8_t *x[XFMT_COUNT]; // (MOST_ROWS) rows of BENCH_N
     float *y;               // (MOST_ROWS, BENCH_N)
@@ -79,36 +82,52 @@ static void random_row(float *x, int n, uint32_t sequence, uint32_t position) {
         x[i] = 2 * rng_uniform(&key, (uint64_t)i) - 1;
 }
 
-/* Weights of a type that has no quantiser. Any bytes do: speed does not depend on them, as long as
- * no f16 among them is infinite. */
-static void random_bytes(uint8_t *row, size_t n, uint32_t position) {
-    struct rng_key key = {.seed = 1, .sequence = 4, .position = position, .purpose = RNG_TEST};
-    for (size_t i = 0; i < n; i++) {
-        uint32_t words[4];
-        rng_block(&key, i / 16, words);
-        row[i] = (uint8_t)(words[i / 4 % 4] >> 8 * (i % 4) & 0xbb);
-    }
-}
-
 /* ---- linear data ---- */
 
-static bool make_weights(struct bench_weights *weights, enum dtype dtype) {
-    if (weights->bytes) return true;
+/* Any bytes are blocks of every type: speed does not depend on them, nor on scales that are no
+ * numbers. So the types share them, each from another place on, so that none finds in a cache what
+ * the one before it has read. */
+#define BLOCKS_BYTES (5 * BENCH_WEIGHT_BYTES)
+
+static bool make_blocks(struct bench_data *data) {
+    const size_t pattern = (size_t)64 << 10;
+    struct rng_key key = {.seed = 1, .sequence = 4, .purpose = RNG_TEST};
+    if (!(data->blocks = map_pages(BLOCKS_BYTES))) return false;
+    for (size_t at = 0; at < pattern; at += 16) {
+        uint32_t words[4];
+        rng_block(&key, at / 16, words);
+        memcpy(data->blocks + at, words, sizeof words);
+    }
+    for (size_t at = pattern; at < BLOCKS_BYTES; at += pattern)
+        memcpy(data->blocks + at, data->blocks, pattern);
+    return true;
+}
+
+static bool make_floats(struct bench_weights *weights, enum dtype dtype) {
     float x[BENCH_N];
-    if (!dtype_row_bytes(dtype, BENCH_N, &weights->row_bytes)) return false;
     if (!(weights->bytes = map_pages(BENCH_WEIGHT_BYTES))) return false;
     size_t pattern = RANDOM_ROWS * weights->row_bytes;
     for (uint32_t r = 0; r < RANDOM_ROWS; r++) {
         random_row(x, BENCH_N, 1, r);
         for (int i = 0; i < BENCH_N && dtype == DTYPE_F8_E4M3; i++)
             x[i] *= 448; // the range that scaled weights use
-        uint8_t *row = weights->bytes + r * weights->row_bytes;
-        if (!dtype_quantize(dtype, x, NULL, row, BENCH_N)) random_bytes(row, weights->row_bytes, r);
+        if (!dtype_quantize(dtype, x, NULL, weights->bytes + r * weights->row_bytes, BENCH_N))
+            return false;
     }
-    weights->n_matrix = (int)(BENCH_WEIGHT_BYTES / (BENCH_N * weights->row_bytes));
     size_t n_row = (size_t)weights->n_matrix * BENCH_N;
     for (size_t r = RANDOM_ROWS; r < n_row; r += RANDOM_ROWS)
         memcpy(weights->bytes + r * weights->row_bytes, weights->bytes, pattern);
+    return true;
+}
+
+static bool make_weights(struct bench_data *data, enum dtype dtype) {
+    struct bench_weights *weights = &data->weights[dtype];
+    if (weights->bytes) return true;
+    if (!dtype_row_bytes(dtype, BENCH_N, &weights->row_bytes)) return false;
+    weights->n_matrix = (int)(BENCH_WEIGHT_BYTES / (BENCH_N * weights->row_bytes));
+    if (dtype_row(dtype)->block == 1) return make_floats(weights, dtype);
+    if (!data->blocks && !make_blocks(data)) return false;
+    weights->bytes = data->blocks + (size_t)(data->n_window++) * BENCH_WEIGHT_BYTES % BLOCKS_BYTES;
     return true;
 }
 
@@ -192,7 +211,7 @@ static bool make_data(struct bench_data *data, const struct kernel_table *ref, s
     for (size_t i = 0; i < N_LINEAR_SLOT; i++) {
         enum dtype dtype = linear_slots[i].dtype;
         enum xfmt xfmt = linear_slots[i].xfmt;
-        ok = ok && make_weights(&data->weights[dtype], dtype) && make_x(&data->x[xfmt], xfmt, ref);
+        ok = ok && make_weights(data, dtype) && make_x(&data->x[xfmt], xfmt, ref);
     }
     data->y = alloc64((size_t)MOST_ROWS * BENCH_N * sizeof *data->y);
     data->scratch = alloc64(scratch);
@@ -221,7 +240,9 @@ static bool make_data(struct bench_data *data, const struct kernel_table *ref, s
 static void free_data(struct bench_data *data) {
     if (!data) return;
     for (int i = 0; i < DTYPE_COUNT; i++)
-        unmap_pages(data->weights[i].bytes, BENCH_WEIGHT_BYTES);
+        if (dtype_row((enum dtype)i)->block == 1)
+            unmap_pages(data->weights[i].bytes, BENCH_WEIGHT_BYTES);
+    unmap_pages(data->blocks, BLOCKS_BYTES);
     unmap_pages(data->stream, BENCH_STREAM_BYTES);
     for (int i = 0; i < XFMT_COUNT; i++)
         free(data->x[i]);
@@ -358,26 +379,26 @@ static void add_stream(struct bench_items *items, size_t ahead) {
     add_item(items, &item);
 }
 
-/* The arithmetic that bounds a product of these forms, that of a type with as many scales a block;
- * bf16 pairs cost what two f32 fma do where there is no VDPBF16PS. */
+/* The arithmetic that bounds a product of blocks: that of a type with as many bits and scales. */
+static const struct {
+    enum dtype dtype;
+    int peak;
+} block_peaks[] = {
+    {DTYPE_Q4_0, PEAK_Q4_0},    {DTYPE_Q4_1, PEAK_Q4_0},  {DTYPE_Q5_0, PEAK_Q4_0},
+    {DTYPE_Q5_1, PEAK_Q4_0},    {DTYPE_MXFP4, PEAK_Q4_0}, {DTYPE_Q8_0, PEAK_Q8_0},
+    {DTYPE_IQ4_NL, PEAK_Q8_0},  {DTYPE_Q2_K, PEAK_Q2_K},  {DTYPE_Q3_K, PEAK_Q2_K},
+    {DTYPE_Q4_K, PEAK_Q4_K},    {DTYPE_Q5_K, PEAK_Q4_K},  {DTYPE_IQ4_XS, PEAK_Q4_K},
+    {DTYPE_IQ3_XXS, PEAK_Q4_K}, {DTYPE_IQ3_S, PEAK_Q4_K}, {DTYPE_IQ2_XXS, PEAK_Q4_K},
+    {DTYPE_IQ1_S, PEAK_Q4_K},   {DTYPE_Q6_K, PEAK_Q6_K},  {DTYPE_IQ2_XS, PEAK_Q6_K},
+    {DTYPE_IQ2_S, PEAK_Q6_K},   {DTYPE_IQ1_M, PEAK_Q6_K},
+};
+
+/* Of floats: bf16 pairs cost what two f32 fma do where there is no VDPBF16PS. */
 static int linear_ceiling(enum kernel_level level, enum dtype dtype, enum xfmt xfmt) {
     if (!level_peaks(level)) return BENCH_NO_CEILING;
-    switch (dtype) {
-    case DTYPE_Q8_0:
-    case DTYPE_IQ4_NL:
-    case DTYPE_MXFP4: return PEAK_Q8_0;
-    case DTYPE_Q4_K:
-    case DTYPE_IQ4_XS:
-    case DTYPE_IQ3_XXS:
-    case DTYPE_IQ3_S:
-    case DTYPE_IQ2_XXS:
-    case DTYPE_IQ1_S: return PEAK_Q4_K;
-    case DTYPE_Q6_K:
-    case DTYPE_IQ2_XS:
-    case DTYPE_IQ2_S:
-    case DTYPE_IQ1_M: return PEAK_Q6_K;
-    default: break;
-    }
+    for (size_t i = 0; i < sizeof block_peaks / sizeof block_peaks[0]; i++)
+        if (block_peaks[i].dtype == dtype) return block_peaks[i].peak;
+    if (dtype_row(dtype)->block > 1) return BENCH_NO_CEILING;
     return xfmt == XFMT_BF16 && level_peaks(level)[PEAK_BF16].run ? PEAK_BF16 : PEAK_F32;
 }
 
@@ -408,6 +429,21 @@ static void add_linear(struct bench_items *items, enum kernel_level level,
         .y_stride = BENCH_N,
         .scratch = data->scratch,
     };
+    item.u.linear.n_out = BENCH_N;
+    add_item(items, &item);
+}
+
+/* The last item once more, with as many outputs as the second cache holds: what decoding would
+ * reach with memory that is fast enough. */
+static void add_cached(struct bench_items *items) {
+    struct bench_item item = items->items[items->n_item - 1];
+    size_t row_bytes = item.u.linear.args.w_stride;
+    int tile = item.u.linear.body->tile, n = (int)(CACHED_BYTES / row_bytes) / tile * tile;
+    item.op = "gemv L2";
+    item.ceiling = BENCH_NO_CEILING;
+    item.u.linear.n_matrix = 1;
+    item.u.linear.n_out = n < tile ? tile : n;
+    item.work = (double)row_bytes * item.u.linear.n_out;
     add_item(items, &item);
 }
 
@@ -551,7 +587,7 @@ static void add_gemvs(struct bench_items *items, const struct kernel_table *tabl
         if (table->level != LEVEL_REF && body == ref->gemv[dtype][xfmt])
             add_skip(items, table->level, "gemv", body->name);
         else
-            add_linear(items, table->level, body, dtype, xfmt, 1);
+            add_linear(items, table->level, body, dtype, xfmt, 1), add_cached(items);
     }
 }
 
@@ -585,9 +621,9 @@ static void add_level(struct bench_items *items, const struct kernel_table *tabl
 
 /* ---- the list ---- */
 
-/* No level adds more: its ceilings, three of each linear slot, two of each attention slot,
+/* No level adds more: its ceilings, four of each linear slot, two of each attention slot,
  * recurrences, rows. */
-#define MOST_A_LEVEL (PEAK_COUNT + 3 * N_LINEAR_SLOT + 2 * ATTN_COUNT + 2 * N_TOKENS + N_TIMED_ROW)
+#define MOST_A_LEVEL (PEAK_COUNT + 4 * N_LINEAR_SLOT + 2 * ATTN_COUNT + 2 * N_TOKENS + N_TIMED_ROW)
 
 enum jl_status bench_items_create(const struct kernel_table *tables, int n_table, int rounds,
                                   struct bench_items *out, struct jl_error *err) {
@@ -615,7 +651,7 @@ fail:
         err, JL_ERR_MEMORY,
         "out of memory: `bench ops` works on %zu MiB of weights, so that they do not fit "
         "a cache; free some memory and run it again",
-        (6 * BENCH_WEIGHT_BYTES + BENCH_STREAM_BYTES) >> 20);
+        (4 * BENCH_WEIGHT_BYTES + BLOCKS_BYTES + BENCH_STREAM_BYTES) >> 20);
 }
 
 void bench_items_free(struct bench_items *items) {
@@ -649,16 +685,16 @@ void bench_item_calibrate(struct bench_item *item, double seconds) {
         int tile = item->u.linear.body->tile > 0 ? item->u.linear.body->tile : 1;
         args->out1 = tile > 64 ? tile : 64 / tile * tile;
         double each = time_run(item) / args->out1;
-        int fit = (int)(SLOW_SECONDS / each) / tile * tile;
+        int fit = (int)(SLOW_SECONDS / each) / tile * tile, n = item->u.linear.n_out;
         fit = fit < args->out1 ? args->out1 : fit;
-        args->out1 = fit < BENCH_N ? fit : BENCH_N;
-        item->work = whole * args->out1 / BENCH_N;
+        args->out1 = fit < n ? fit : n;
+        item->work = whole * args->out1 / n;
     }
     double once = time_run(item);
     item->times = once < seconds ? (int)(seconds / once) : 1;
     // A cache far smaller than the weights still keeps some from one pass to the next: one pass a
     // sample.
-    bool streams = item->run == run_linear && item->rows == 1;
+    bool streams = item->run == run_linear && item->ceiling == BENCH_DRAM;
     if (streams && item->times > item->u.linear.n_matrix) item->times = item->u.linear.n_matrix;
 }
 

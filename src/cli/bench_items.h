@@ -13,7 +13,7 @@
 
 struct bench_item {
     enum kernel_level level;
-    const char *op;   // "gemm", "gemv", "attn", "recur", "row"; a ceiling: "ceiling"
+    const char *op;   // "gemm", "gemv", "gemv L2", "attn", "recur", "row"; a ceiling: "ceiling"
     const char *body; // "gemm_q8_0.avx512"; a ceiling: its name
     const char *unit; // "GB/s", "GFLOP/s" or "GOP/s"
     int rows;         // rows, queries or tokens a call
@@ -38,6 +38,7 @@ struct bench_item {
             struct linear_args args; // w: the first matrix; out1: fewer where the body is slow
             size_t matrix_bytes;
             int n_matrix, next; // runs go round the matrices
+            int n_out;          // of a run that is not cut short
         } linear;
         struct {
             void (*run)(const struct attn_chunk_args *args);

@@ -170,6 +170,7 @@ static void print_items(FILE *out, const struct run *run, enum kernel_level leve
                 item->unit);
         if (share(run, item) > 0)
             fprintf(out, "%6.0f %% of %s", 100 * share(run, item), ceiling_name(item->ceiling));
+        if (!strcmp(item->op, "gemv L2")) fprintf(out, "  from the second cache");
         fprintf(out, "\n");
     }
     int n = 0;

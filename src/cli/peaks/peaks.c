@@ -96,6 +96,22 @@ static void run_q8_0(long n) {
         EACH(j, K_CHAINS) OUT2("vpaddd", total[j], total[j], sum[j]);                              \
     }
 
+/* Sub-scales are in the weights. */
+static void run_q2_k(long n) {
+    OPERANDS;
+    vf acc[CHAINS] = {0};
+    vi zero = {0}, sum[CHAINS];
+    for (long i = 0; i < n; i++) {
+        EACH(j, CHAINS) OUT1("vmovdqa64", sum[j], zero);
+        for (int b = 0; b < 8; b++)
+            EACH(k, 8) EACH(j, CHAINS) ACC("vpdpbusd", sum[j], w, x);
+        EACH(j, CHAINS) FOLD(acc[j], sum[j], d, d);
+        EACH(j, CHAINS) OUT1("vmovdqa64", sum[j], zero);
+        EACH(k, 8) EACH(j, CHAINS) ACC("vpdpwssd", sum[j], scale, x); // sixteen minima, in pairs
+        EACH(j, CHAINS) FOLD(acc[j], sum[j], d, d);
+    }
+}
+
 static void run_q4_k(long n) {
     OPERANDS;
     vf acc[K_CHAINS] = {0};
@@ -124,6 +140,9 @@ static void run_q6_k(long n) {
 
 #define LEVEL_LOOPS peaks_avx512
 #define RUN_BF16 run_bf16
+#define run_q4_0 run_q8_0
+#define Q4_0_CHAINS CHAINS
+#define Q2_K_CHAINS CHAINS
 
 #else
 
@@ -163,31 +182,61 @@ static void run_q8_0(long n) {
     }
 }
 
-/* Dots of 4-bit weights are added as int16, eight of them exactly (8*2*15*127 < 32768), and
- * VPMADDWD brings in the sub-scale. */
+/* Dots of 4-bit weights are added as int16, eight of them exactly (8*2*15*127 < 32768). */
+static void run_q4_0(long n) {
+    OPERANDS;
+    vf acc[K_CHAINS] = {0};
+    vs ones = (vs){0} + 1;
+    vi from = (vi){0} - 1920, sum[K_CHAINS], part;
+    (void)scale;
+    for (long i = 0; i < n; i++) {
+        EACH(j, K_CHAINS) OUT2("vpmaddubsw", sum[j], w, x);
+        EACH(k, 7) EACH(j, K_CHAINS) {
+            OUT2("vpmaddubsw", part, w, x);
+            OUT2("vpaddw", sum[j], sum[j], part);
+        }
+        EACH(j, K_CHAINS) OUT2("vpmaddwd", sum[j], sum[j], ones);
+        EACH(j, K_CHAINS) OUT2("vpaddd", sum[j], sum[j], from);
+        EACH(j, K_CHAINS) FOLD(acc[j], sum[j], d, d);
+    }
+}
+
+/* VPMADDWD brings in the sub-scale: `blocks` of them, each of `dots`, and pairs of minima. */
+#define SCALED_BLOCKS(blocks, dots)                                                                \
+    do {                                                                                           \
+        EACH(j, K_CHAINS) OUT2("vpmaddwd", total[j], scale, x);                                    \
+        EACH(k, (blocks) / 2 - 1) EACH(j, K_CHAINS) {                                              \
+            OUT2("vpmaddwd", part, scale, x);                                                      \
+            OUT2("vpaddd", total[j], total[j], part);                                              \
+        }                                                                                          \
+        EACH(j, K_CHAINS) FOLD(acc[j], total[j], d, d);                                            \
+        EACH(j, K_CHAINS) OUT2("vpxor", total[j], total[j], total[j]);                             \
+        for (int b = 0; b < (blocks); b++) {                                                       \
+            EACH(j, K_CHAINS) OUT2("vpmaddubsw", sum[j], w, x);                                    \
+            EACH(k, (dots)-1) EACH(j, K_CHAINS) {                                                  \
+                OUT2("vpmaddubsw", part, w, x);                                                    \
+                OUT2("vpaddw", sum[j], sum[j], part);                                              \
+            }                                                                                      \
+            EACH(j, K_CHAINS) OUT2("vpmaddwd", sum[j], sum[j], scale);                             \
+            EACH(j, K_CHAINS) OUT2("vpaddd", total[j], total[j], sum[j]);                          \
+        }                                                                                          \
+        EACH(j, K_CHAINS) FOLD(acc[j], total[j], d, d);                                            \
+    } while (0)
+
+static void run_q2_k(long n) {
+    OPERANDS;
+    vf acc[K_CHAINS] = {0};
+    vi sum[K_CHAINS], total[K_CHAINS], part;
+    for (long i = 0; i < n; i++)
+        SCALED_BLOCKS(16, 4);
+}
+
 static void run_q4_k(long n) {
     OPERANDS;
     vf acc[K_CHAINS] = {0};
     vi sum[K_CHAINS], total[K_CHAINS], part;
-    for (long i = 0; i < n; i++) {
-        EACH(j, K_CHAINS) OUT2("vpmaddwd", total[j], scale, x); // eight minima, in pairs
-        EACH(k, 3) EACH(j, K_CHAINS) {
-            OUT2("vpmaddwd", part, scale, x);
-            OUT2("vpaddd", total[j], total[j], part);
-        }
-        EACH(j, K_CHAINS) FOLD(acc[j], total[j], d, d);
-        EACH(j, K_CHAINS) OUT2("vpxor", total[j], total[j], total[j]);
-        for (int b = 0; b < 8; b++) {
-            EACH(j, K_CHAINS) OUT2("vpmaddubsw", sum[j], w, x);
-            EACH(k, 7) EACH(j, K_CHAINS) {
-                OUT2("vpmaddubsw", part, w, x);
-                OUT2("vpaddw", sum[j], sum[j], part);
-            }
-            EACH(j, K_CHAINS) OUT2("vpmaddwd", sum[j], sum[j], scale);
-            EACH(j, K_CHAINS) OUT2("vpaddd", total[j], total[j], sum[j]);
-        }
-        EACH(j, K_CHAINS) FOLD(acc[j], total[j], d, d);
-    }
+    for (long i = 0; i < n; i++)
+        SCALED_BLOCKS(8, 8);
 }
 
 /* As Q4_K, but only two dots of 6-bit weights fit in int16 (2*2*63*127 < 32768). */
@@ -214,6 +263,8 @@ static void run_q6_k(long n) {
 }
 
 #define LEVEL_LOOPS peaks_avx2
+#define Q4_0_CHAINS K_CHAINS
+#define Q2_K_CHAINS K_CHAINS
 #define RUN_BF16 NULL
 
 #endif
@@ -223,7 +274,9 @@ const struct peak_loop *LEVEL_LOOPS(void) {
         [PEAK_F32] = {run_f32, 12 * LANES * 2},
         [PEAK_BF16] = {RUN_BF16, 12 * LANES * 2 * 2},
         [PEAK_DOT] = {run_dot, 12 * LANES * 4 * 2},
+        [PEAK_Q4_0] = {run_q4_0, Q4_0_CHAINS * LANES * 32.0 * 2},
         [PEAK_Q8_0] = {run_q8_0, CHAINS * LANES * 32.0 * 2},
+        [PEAK_Q2_K] = {run_q2_k, Q2_K_CHAINS * LANES * 256.0 * 2},
         [PEAK_Q4_K] = {run_q4_k, K_CHAINS * LANES * 256.0 * 2},
         [PEAK_Q6_K] = {run_q6_k, K_CHAINS * LANES * 256.0 * 2},
     };

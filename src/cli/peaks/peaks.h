@@ -15,7 +15,9 @@
     X(PEAK_F32, "f32", "GFLOP/s", "fma only")                                                      \
     X(PEAK_BF16, "bf16", "GFLOP/s", "VDPBF16PS only")                                              \
     X(PEAK_DOT, "int8 dot", "GOP/s", "VPDPBUSD; avx2: VPMADDUBSW, VPMADDWD, VPADDD")               \
-    X(PEAK_Q8_0, "q8_0 tile", "GOP/s", "32 k of dots, convert, scale product, fma")                \
+    X(PEAK_Q4_0, "q4_0 tile", "GOP/s", "32 k of dots, convert, scale product, fma")                \
+    X(PEAK_Q8_0, "q8_0 tile", "GOP/s", "the same of 8-bit weights, which avx2 widens")             \
+    X(PEAK_Q2_K, "q2_k tile", "GOP/s", "256 k of dots, avx2: 16 scales; minima, 2 folds")          \
     X(PEAK_Q4_K, "q4_k tile", "GOP/s", "256 k: 8 sub-blocks of dots times scale, minima, 2 folds") \
     X(PEAK_Q6_K, "q6_k tile", "GOP/s", "256 k: 16 sub-blocks of dots times scale, offset, fold")
 
