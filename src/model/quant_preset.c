@@ -1,5 +1,4 @@
 #include "model/quant_preset.h"
-#include "tensor/quant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +37,8 @@ enum when {
     ALWAYS,
     MORE_BITS,    // the first and the last eighth of the layers, and every third between
     FIRST_8TH,    // of the layers
-    FIRST_8TH_IM, // the same, without an importance matrix
+    FIRST_8TH_NO, // the same, without an importance matrix
+    FIRST_8TH_IM, // the same, with one
     FIRST_16TH,
     FIRST_2, // layers
     FIRST_4,
@@ -50,127 +50,114 @@ enum when {
 struct rule {
     enum part part;
     enum when when;
-    const char *type;
+    enum dtype dtype;
 };
 
 #define MAX_RULES 11
 
-/* The first rule that fits decides; without one the matrix gets `type`. */
+/* The first rule that fits decides; without one the matrix gets `dtype`. Rules end at a part that
+ * none is for, PART_OTHER. */
 struct quant_preset {
     const char *name;
     uint32_t file_type; // llama.cpp's number
-    const char *type;
+    enum dtype dtype;
     struct rule rules[MAX_RULES];
 };
 
 #define HEAD_Q6                                                                                    \
-    { PART_HEAD, ALWAYS, "Q6_K" }
+    { PART_HEAD, ALWAYS, DTYPE_Q6_K }
 #define ATTENTION_8                                                                                \
-    {PART_V, EXPERTS_8, "Q8_0"}, { PART_K, EXPERTS_8, "Q8_0" }
+    {PART_V, EXPERTS_8, DTYPE_Q8_0}, { PART_K, EXPERTS_8, DTYPE_Q8_0 }
 
 static const struct quant_preset presets[] = {
-    {"F32", 0, "F32", {{0}}},
-    {"F16", 1, "F16", {{0}}},
-    {"BF16", 32, "BF16", {{0}}},
-    {"Q8_0", 7, "Q8_0", {{0}}},
-    {"Q6_K", 18, "Q6_K", {ATTENTION_8}},
+    {"F32", 0, DTYPE_F32, {{0}}},
+    {"F16", 1, DTYPE_F16, {{0}}},
+    {"BF16", 32, DTYPE_BF16, {{0}}},
+    {"Q8_0", 7, DTYPE_Q8_0, {{0}}},
+    {"Q6_K", 18, DTYPE_Q6_K, {ATTENTION_8}},
     {"Q5_K_M",
      17,
-     "Q5_K",
-     {HEAD_Q6, ATTENTION_8, {PART_V, MORE_BITS, "Q6_K"}, {PART_DOWN, MORE_BITS, "Q6_K"}}},
-    {"Q5_K_S", 16, "Q5_K", {HEAD_Q6, ATTENTION_8}},
+     DTYPE_Q5_K,
+     {HEAD_Q6, ATTENTION_8, {PART_V, MORE_BITS, DTYPE_Q6_K}, {PART_DOWN, MORE_BITS, DTYPE_Q6_K}}},
+    {"Q5_K_S", 16, DTYPE_Q5_K, {HEAD_Q6, ATTENTION_8}},
     {"Q4_K_M",
      15,
-     "Q4_K",
+     DTYPE_Q4_K,
      {HEAD_Q6,
       ATTENTION_8,
-      {PART_O, EXPERTS_8, "Q5_K"},
-      {PART_V, MORE_BITS, "Q6_K"},
-      {PART_V, GQA_8_80, "Q5_K"},
-      {PART_DOWN, MORE_BITS, "Q6_K"}}},
+      {PART_O, EXPERTS_8, DTYPE_Q5_K},
+      {PART_V, MORE_BITS, DTYPE_Q6_K},
+      {PART_V, GQA_8_80, DTYPE_Q5_K},
+      {PART_DOWN, MORE_BITS, DTYPE_Q6_K}}},
     {"Q4_K_S",
      14,
-     "Q4_K",
+     DTYPE_Q4_K,
      {HEAD_Q6,
       ATTENTION_8,
-      {PART_O, EXPERTS_8, "Q5_K"},
-      {PART_V, FIRST_4, "Q5_K"},
-      {PART_V, GQA_8_80, "Q5_K"},
-      {PART_DOWN, FIRST_8TH, "Q5_K"}}},
-    {"Q4_0", 2, "Q4_0", {HEAD_Q6, ATTENTION_8}},
+      {PART_O, EXPERTS_8, DTYPE_Q5_K},
+      {PART_V, FIRST_4, DTYPE_Q5_K},
+      {PART_V, GQA_8_80, DTYPE_Q5_K},
+      {PART_DOWN, FIRST_8TH, DTYPE_Q5_K}}},
+    {"Q4_0", 2, DTYPE_Q4_0, {HEAD_Q6, ATTENTION_8, {PART_DOWN, FIRST_8TH_IM, DTYPE_Q4_1}}},
     {"IQ4_XS",
      30,
-     "IQ4_XS",
+     DTYPE_IQ4_XS,
      {HEAD_Q6,
       ATTENTION_8,
-      {PART_O, EXPERTS_8, "Q5_K"},
-      {PART_V, GQA_4, "Q5_K"},
-      {PART_DOWN, FIRST_8TH_IM, "Q5_K"}}},
+      {PART_O, EXPERTS_8, DTYPE_Q5_K},
+      {PART_V, GQA_4, DTYPE_Q5_K},
+      {PART_DOWN, FIRST_8TH_NO, DTYPE_Q5_K}}},
     {"IQ4_NL",
      25,
-     "IQ4_NL",
+     DTYPE_IQ4_NL,
      {HEAD_Q6,
       ATTENTION_8,
-      {PART_O, EXPERTS_8, "Q5_K"},
-      {PART_V, GQA_4, "Q5_K"},
-      {PART_DOWN, FIRST_8TH_IM, "Q5_K"}}},
+      {PART_O, EXPERTS_8, DTYPE_Q5_K},
+      {PART_V, GQA_4, DTYPE_Q5_K},
+      {PART_DOWN, FIRST_8TH_NO, DTYPE_Q5_K}}},
     {"Q3_K_M",
      12,
-     "Q3_K",
+     DTYPE_Q3_K,
      {HEAD_Q6,
       ATTENTION_8,
-      {PART_O, EXPERTS_8, "Q5_K"},
-      {PART_O, ALWAYS, "Q4_K"},
-      {PART_V, FIRST_2, "Q5_K"},
-      {PART_V, GQA_8_80, "Q5_K"},
-      {PART_V, ALWAYS, "Q4_K"},
-      {PART_DOWN, FIRST_16TH, "Q5_K"},
-      {PART_DOWN, ALWAYS, "Q4_K"}}},
+      {PART_O, EXPERTS_8, DTYPE_Q5_K},
+      {PART_O, ALWAYS, DTYPE_Q4_K},
+      {PART_V, FIRST_2, DTYPE_Q5_K},
+      {PART_V, GQA_8_80, DTYPE_Q5_K},
+      {PART_V, ALWAYS, DTYPE_Q4_K},
+      {PART_DOWN, FIRST_16TH, DTYPE_Q5_K},
+      {PART_DOWN, ALWAYS, DTYPE_Q4_K}}},
     {"Q2_K",
      10,
-     "Q2_K",
+     DTYPE_Q2_K,
      {HEAD_Q6,
       ATTENTION_8,
-      {PART_O, EXPERTS_8, "Q5_K"},
-      {PART_O, ALWAYS, "Q3_K"},
-      {PART_V, GQA_8_80, "Q5_K"},
-      {PART_V, GQA_4, "Q4_K"},
-      {PART_V, ALWAYS, "Q3_K"},
-      {PART_DOWN, ALWAYS, "Q3_K"}}},
+      {PART_O, EXPERTS_8, DTYPE_Q5_K},
+      {PART_O, ALWAYS, DTYPE_Q3_K},
+      {PART_V, GQA_8_80, DTYPE_Q5_K},
+      {PART_V, GQA_4, DTYPE_Q4_K},
+      {PART_V, ALWAYS, DTYPE_Q3_K},
+      {PART_DOWN, ALWAYS, DTYPE_Q3_K}}},
 };
 #define N_PRESET ((int)(sizeof presets / sizeof presets[0]))
 
-static bool can_write(const char *type, enum dtype *out) {
-    return dtype_from_name(type, out) && dtype_can_quantize(*out);
+/* In place of a type whose blocks do not divide a row: one with blocks of 32, no worse. */
+static enum dtype of_small_blocks(enum dtype dtype) {
+    switch (dtype) {
+    case DTYPE_Q2_K:
+    case DTYPE_Q3_K:
+    case DTYPE_IQ4_XS: return DTYPE_IQ4_NL;
+    case DTYPE_Q4_K: return DTYPE_Q5_0;
+    case DTYPE_Q5_K: return DTYPE_Q5_1;
+    default: return DTYPE_Q8_0;
+    }
 }
 
-/* The type, or where this build has no quantiser for it the next larger one. */
-static enum dtype writable(const char *type) {
-    static const char *const ladder[] = {"Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_0"};
-    enum dtype dtype = DTYPE_F32;
-    size_t i = 0, n = sizeof ladder / sizeof ladder[0];
-    if (can_write(type, &dtype)) return dtype;
-    while (i < n && strcmp(ladder[i], type) != 0)
-        i++;
-    while (++i < n)
-        if (can_write(ladder[i], &dtype)) return dtype;
-    return DTYPE_Q8_0;
-}
-
-static bool is_offered(const struct quant_preset *preset) {
-    enum dtype dtype;
-    return can_write(preset->type, &dtype);
-}
-
-const struct quant_preset *quant_preset_at(int wanted) {
-    for (int i = 0, n = 0; i < N_PRESET; i++)
-        if (is_offered(&presets[i]) && n++ == wanted) return &presets[i];
-    return NULL;
-}
+const struct quant_preset *quant_preset_at(int i) { return i < N_PRESET ? &presets[i] : NULL; }
 
 const struct quant_preset *quant_preset_find(const char *name) {
     for (int i = 0; i < N_PRESET; i++)
-        if (is_offered(&presets[i]) && !strcasecmp(presets[i].name, name)) return &presets[i];
+        if (!strcasecmp(presets[i].name, name)) return &presets[i];
     return NULL;
 }
 
@@ -179,8 +166,7 @@ const char *quant_preset_name(const struct quant_preset *preset) { return preset
 uint32_t quant_preset_file_type(const struct quant_preset *preset) { return preset->file_type; }
 
 bool quant_preset_is_float(const struct quant_preset *preset) {
-    enum dtype dtype = DTYPE_F32;
-    return dtype_from_name(preset->type, &dtype) && dtype_row(dtype)->block == 1;
+    return dtype_row(preset->dtype)->block == 1;
 }
 
 /* ---- choosing ---- */
@@ -210,7 +196,8 @@ static bool fits(enum when when, const struct quant_model *model, int layer) {
     case ALWAYS: return true;
     case MORE_BITS: return layer < n / 8 || layer >= 7 * n / 8 || (layer - n / 8) % 3 == 2;
     case FIRST_8TH: return layer < n / 8;
-    case FIRST_8TH_IM: return layer < n / 8 && !model->imatrix;
+    case FIRST_8TH_NO: return layer < n / 8 && !model->imatrix;
+    case FIRST_8TH_IM: return layer < n / 8 && model->imatrix;
     case FIRST_16TH: return layer < n / 16;
     case FIRST_2: return layer < 2;
     case FIRST_4: return layer < 4;
@@ -223,11 +210,11 @@ static bool fits(enum when when, const struct quant_model *model, int layer) {
 
 static enum dtype by_rules(const struct quant_preset *preset, const struct quant_model *model,
                            enum part part, int layer) {
-    for (int i = 0; i < MAX_RULES && preset->rules[i].type; i++) {
+    for (int i = 0; i < MAX_RULES && preset->rules[i].part != PART_OTHER; i++) {
         const struct rule *rule = &preset->rules[i];
-        if (rule->part == part && fits(rule->when, model, layer)) return writable(rule->type);
+        if (rule->part == part && fits(rule->when, model, layer)) return rule->dtype;
     }
-    return writable(preset->type);
+    return preset->dtype;
 }
 
 static bool is_float(enum dtype dtype) {
@@ -254,7 +241,7 @@ struct quant_choice quant_preset_choose(const struct quant_preset *preset,
     }
     if (part == PART_EMBED && model->tied) part = PART_HEAD;
     choice.dtype = choice.wanted = by_rules(preset, model, part, layer);
-    if (tensor->n_in % dtype_row(choice.dtype)->block) choice.dtype = DTYPE_Q8_0;
+    if (tensor->n_in % dtype_row(choice.dtype)->block) choice.dtype = of_small_blocks(choice.dtype);
     if (tensor->n_in % dtype_row(choice.dtype)->block) choice.dtype = DTYPE_F16;
     return choice;
 }

@@ -41,8 +41,8 @@ struct quant_choice {
 };
 
 /* Vectors, routers and what else is small and sensitive become F32, tensors that are no floats stay
- * as they are, matrices get the preset's type. Where a row is no whole number of its blocks: Q8_0,
- * and F16 where that does not fit either. */
+ * as they are, matrices get the preset's type. Where a row is no whole number of its blocks: a
+ * type with blocks of 32, and F16 where that does not fit either. */
 struct quant_choice quant_preset_choose(const struct quant_preset *preset,
                                         const struct quant_model *model,
                                         const struct quant_tensor *tensor);

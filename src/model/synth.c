@@ -246,8 +246,8 @@ static void fill_row(void *ctx, int item, int thread) {
     const struct fill_call *call = ctx;
     float *x = call->rows + (size_t)thread * (size_t)call->t->cols;
     random_row(call, call->row0 + item, x);
-    dtype_quantize(call->t->dtype, x, NULL, call->out + (size_t)item * call->row_bytes,
-                   call->t->cols);
+    dtype_quantize_plain(call->t->dtype, x, call->out + (size_t)item * call->row_bytes,
+                         call->t->cols);
 }
 
 /* GGUF says llama3 scaling by the factor each frequency is divided by. */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tensor/codebook.h"
 #include "tensor/quant_pack.h"
 #include "tensor/quant_search.h"
 
@@ -12,16 +13,8 @@ struct quantizer {
     struct quant_form form;
 };
 
-/* Q8_0 is fine enough for the plain rule: the largest element at 127. */
-static void search_q8_0(const struct quant_form *form, const float *x, const float *w,
-                        struct qblock *out) {
-    float most = 0;
-    (void)w;
-    for (int i = 0; i < form->size; i++)
-        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
-    *out = (struct qblock){.d = quant_f16(most / 127.0f)};
-    quant_put_run(out, form, x, 0, 1, 0);
-}
+#define IQ4                                                                                        \
+    { -127, 113, codebook_iq4, 16 }
 
 static const struct quantizer *quantizer_of(enum dtype dtype) {
     static const struct quantizer quantizers[DTYPE_COUNT] = {
@@ -29,22 +22,24 @@ static const struct quantizer *quantizer_of(enum dtype dtype) {
         [DTYPE_Q4_1] = {quant_search_one, {32, 32, {0, 15}, 1, 1, 1, quant_pack_q4_1}},
         [DTYPE_Q5_0] = {quant_search_one, {32, 32, {-16, 15}, 1, 1, 0, quant_pack_q5_0}},
         [DTYPE_Q5_1] = {quant_search_one, {32, 32, {0, 31}, 1, 1, 1, quant_pack_q5_1}},
-        [DTYPE_Q8_0] = {search_q8_0, {32, 32, {-127, 127}, 1, 1, 0, quant_pack_q8_0}},
+        [DTYPE_Q8_0] = {quant_search_plain, {32, 32, {-127, 127}, 1, 1, 0, quant_pack_q8_0}},
         [DTYPE_Q2_K] = {quant_search_line, {256, 16, {0, 3}, 0, 15, 15, quant_pack_q2_k}},
         [DTYPE_Q3_K] = {quant_search_scale, {256, 16, {-4, 3}, -32, 31, 0, quant_pack_q3_k}},
         [DTYPE_Q4_K] = {quant_search_line, {256, 32, {0, 15}, 0, 63, 63, quant_pack_q4_k}},
         [DTYPE_Q5_K] = {quant_search_line, {256, 32, {0, 31}, 0, 63, 63, quant_pack_q5_k}},
         [DTYPE_Q6_K] = {quant_search_scale, {256, 16, {-32, 31}, -128, 127, 0, quant_pack_q6_k}},
+        [DTYPE_IQ4_NL] = {quant_search_one, {32, 32, IQ4, 1, 1, 0, quant_pack_iq4_nl}},
+        [DTYPE_IQ4_XS] = {quant_search_scale, {256, 32, IQ4, -32, 31, 0, quant_pack_iq4_xs}},
     };
     return quantizers[dtype].search ? &quantizers[dtype] : NULL;
 }
 
-/* Beyond this no type's factors reach; squares of it still fit a float. */
-#define MOST 1e12f
-
-static bool within_reach(const float *x, int n) {
-    for (int i = 0; i < n; i++)
-        if (!(fabsf(x[i]) < MOST)) return false;
+/* What is far enough from the largest number that factors of f16 can give: the search goes somewhat
+ * beyond the ends. NaN is out of reach too. */
+static bool within_reach(const struct quant_form *form, const float *x) {
+    float most = 0.25f * 65504.0f * (float)form->levels.high * (float)form->scale_high;
+    for (int i = 0; i < form->size; i++)
+        if (!(fabsf(x[i]) < most)) return false;
     return true;
 }
 
@@ -65,7 +60,7 @@ static void quantize_blocks(enum dtype dtype, const struct quantizer *by, const 
     for (int64_t i = 0; i < n; i += size, row += dtype_row(dtype)->bytes) {
         float w[QBLOCK_MOST];
         struct qblock block;
-        if (within_reach(x + i, size)) {
+        if (within_reach(&by->form, x + i)) {
             block_weights(importance ? importance + i : NULL, size, w);
             by->search(&by->form, x + i, w, &block);
         } else {
@@ -75,14 +70,7 @@ static void quantize_blocks(enum dtype dtype, const struct quantizer *by, const 
     }
 }
 
-bool dtype_quantize(enum dtype dtype, const float *x, const float *importance, void *row,
-                    int64_t n) {
-    uint8_t *p = row;
-    const struct quantizer *by = quantizer_of(dtype);
-    if (by) {
-        quantize_blocks(dtype, by, x, importance, row, n);
-        return true;
-    }
+static bool quantize_floats(enum dtype dtype, const float *x, uint8_t *p, int64_t n) {
     switch (dtype) {
     case DTYPE_F32:
         if (n) memcpy(p, x, (size_t)n * sizeof *x); // nothing may come with no memory
@@ -105,6 +93,20 @@ bool dtype_quantize(enum dtype dtype, const float *x, const float *importance, v
     }
 }
 
-bool dtype_can_quantize(enum dtype dtype) {
-    return dtype_quantize(dtype, NULL, NULL, NULL, 0);
+bool dtype_quantize(enum dtype dtype, const float *x, const float *importance, void *row,
+                    int64_t n) {
+    const struct quantizer *by = quantizer_of(dtype);
+    if (!by) return quantize_floats(dtype, x, row, n);
+    quantize_blocks(dtype, by, x, importance, row, n);
+    return true;
 }
+
+bool dtype_quantize_plain(enum dtype dtype, const float *x, void *row, int64_t n) {
+    const struct quantizer *by = quantizer_of(dtype);
+    if (!by) return quantize_floats(dtype, x, row, n);
+    const struct quantizer plain = {quant_search_plain, by->form};
+    quantize_blocks(dtype, &plain, x, NULL, row, n);
+    return true;
+}
+
+bool dtype_can_quantize(enum dtype dtype) { return dtype_quantize(dtype, NULL, NULL, NULL, 0); }

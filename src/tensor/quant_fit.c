@@ -7,6 +7,7 @@
 /* ---- four at a time: plain lanes, so that the order of all sums is written down here ---- */
 
 typedef float quad __attribute__((vector_size(16)));
+typedef int32_t quad_mask __attribute__((vector_size(16)));
 enum { LANES = 4 };
 
 static quad load(const float *p) {
@@ -36,13 +37,19 @@ static void near_integers(const float *x, float shift, float inverse, float low,
 
 static void near_numbers(const struct quant_levels *levels, const float *x, float inverse, float *v,
                          int n) {
-    for (int i = 0; i < n; i++)
-        v[i] = (float)levels->low;
-    for (int k = 1; k < levels->n_table; k++) {
-        float below = levels->table[k - 1], above = levels->table[k];
-        float middle = 0.5f * (below + above), step = above - below;
-        for (int i = 0; i < n; i++)
-            v[i] += x[i] * inverse > middle ? step : 0;
+    for (int i = 0; i < n; i += 4 * LANES) {
+        quad at[4], number[4];
+        for (int k = 0; k < 4; k++) {
+            at[k] = load(x + i + LANES * k) * all(inverse);
+            number[k] = all((float)levels->low);
+        }
+        for (int t = 1; t < levels->n_table; t++) { // a step for every middle that lies below
+            float below = levels->table[t - 1], above = levels->table[t];
+            quad middle = all(0.5f * (below + above)), step = all(above - below);
+            for (int k = 0; k < 4; k++)
+                number[k] += (quad)((at[k] > middle) & (quad_mask)step);
+        }
+        memcpy(v + i, number, sizeof number);
     }
 }
 

@@ -29,7 +29,7 @@ struct quant_levels {
 #define QUANT_MAGIC 12582912.0f // 1.5 * 2^23: what is below its last bit is rounded away
 static inline float quant_rint(float x) { return (x + QUANT_MAGIC) - QUANT_MAGIC; }
 
-/* v = the level nearest to x * inverse, for each element. */
+/* v = the level nearest to x * inverse, for each element; x and v do not overlap. */
 void quant_levels_near(const struct quant_levels *levels, const float *x, float inverse, float *v,
                        int n);
 

@@ -70,10 +70,11 @@ static void best_factors(const struct quant_form *form, const float *x, const fl
     double ss = 0, sm = 0, mm = 0, sx = 0, mx = 0; // s: scale * q; m: min
     for (int j = 0; j < form->size / form->run; j++) {
         struct quant_run run = run_at(form, x, w, j);
-        float v[QUANT_RUN_MOST], step = a->d * (float)a->scale[j], min = a->dmin * (float)a->min[j];
+        float raised[QUANT_RUN_MOST], v[QUANT_RUN_MOST];
+        float step = a->d * (float)a->scale[j], min = a->dmin * (float)a->min[j];
         for (int i = 0; i < run.n; i++)
-            v[i] = run.x[i] + min;
-        quant_levels_near(&form->levels, v, step > 0 ? 1 / step : 0, v, run.n);
+            raised[i] = run.x[i] + min;
+        quant_levels_near(&form->levels, raised, step > 0 ? 1 / step : 0, v, run.n);
         for (int i = 0; i < run.n; i++) {
             double s = (double)(v[i] * (float)a->scale[j]), m = a->min[j];
             double cost = (double)run.w[i], value = (double)run.x[i];

@@ -6,12 +6,13 @@
 
 void quant_put_run(struct qblock *block, const struct quant_form *form, const float *x, int run,
                    int scale, int min) {
-    float v[QUANT_RUN_MOST], step = block->d * (float)scale, low = block->dmin * (float)min;
+    float raised[QUANT_RUN_MOST], level[QUANT_RUN_MOST];
+    float step = block->d * (float)scale, low = block->dmin * (float)min;
     for (int i = 0; i < form->run; i++)
-        v[i] = x[form->run * run + i] + low;
-    quant_levels_near(&form->levels, v, step != 0 ? 1 / step : 0, v, form->run);
+        raised[i] = x[form->run * run + i] + low;
+    quant_levels_near(&form->levels, raised, step != 0 ? 1 / step : 0, level, form->run);
     for (int i = 0; i < form->run; i++)
-        block->q[form->run * run + i] = (int8_t)v[i];
+        block->q[form->run * run + i] = (int8_t)level[i];
     for (int j = 0; j < form->run / QBLOCK_RUN; j++) {
         block->scale[form->run / QBLOCK_RUN * run + j] = (int16_t)scale;
         block->min[form->run / QBLOCK_RUN * run + j] = (int16_t)min;
@@ -23,7 +24,8 @@ float quant_fit_factor(const float *value, const float *weight, int n, int most)
     for (int j = 0; j < n; j++)
         top = fabsf(value[j]) > top ? fabsf(value[j]) : top;
     for (int i = 0; i < 24 && top > 0; i++) { // the largest at 70 % to 102 % of the range
-        float d = top / ((float)most * (1.02f - 0.014f * (float)i)), miss = 0;
+        float d = quant_f16(top / ((float)most * (1.02f - 0.014f * (float)i))), miss = 0;
+        if (d == 0) d = 0x1p-24f; // the smallest there is: fewer integers then do
         for (int j = 0; j < n; j++) {
             float size = fabsf(value[j]), q = quant_rint(size / d);
             float off = size - d * (q < (float)most ? q : (float)most);

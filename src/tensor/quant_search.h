@@ -22,6 +22,7 @@ typedef void quant_search_fn(const struct quant_form *form, const float *x, cons
 quant_search_fn quant_search_one;   // one factor a block, and perhaps one addend of any sign
 quant_search_fn quant_search_scale; // sub-scales
 quant_search_fn quant_search_line;  // sub-scales and minima
+quant_search_fn quant_search_plain; // any form, by the extremes alone; w is not looked at
 
 static inline float quant_f16(float x) { return f32_from_f16(f16_from_f32(x)); }
 

@@ -187,11 +187,23 @@ class FromGguf(Base):
         self.assertEqual(again.stderr, "")
         self.assertEqual(Gguf(q8).tensors, Gguf(self.out).tensors)
 
+    def test_kl_of_each_preset(self):
+        """What is lost, against what the published files of these names lose; here from Q8_0."""
+        golden = f"{GOLDEN}/gguf/small-llama"
+        with open(f"{golden}.kl.json", encoding="utf-8") as file:
+            published = json.load(file)
+        for preset in ("q5_k_m", "q4_k_m", "q4_0", "iq4_nl", "iq4_xs", "q3_k_m", "q2_k"):
+            self.quantize(f"{golden}.q8_0.gguf", preset, "--allow-requantize")
+            done = self.ok("ppl", self.out, "--tokens", f"{GOLDEN}/gguf/tokens.json", "--json",
+                           "--kl", f"{golden}.f32.logits.f32")
+            self.assertLess(json.loads(done.stdout)["kl"]["mean"], 1.1 * published[preset], preset)
+
     def test_rows_that_fit_no_block(self):
         done = self.quantize(LLAMA, "q6_k")
         self.assertIn("multiple of 256: Q8_0 in place of Q6_K", done.stderr)
         self.assertIn("more tensors", done.stderr)
         self.assertEqual({kind for _, kind, _ in Gguf(self.out).tensors.values()}, {F32, Q8_0})
+        self.assertIn("Q5_0 in place of Q4_K", self.quantize(LLAMA, "q4_k_m").stderr)
 
     def test_split_files_become_one(self):
         model = self.path("m-00001-of-00002.gguf")

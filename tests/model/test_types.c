@@ -82,11 +82,17 @@ static const struct {
     enum dtype dtype;
     const char *sha256;
 } blocks[] = {
-    {DTYPE_IQ4_NL, "f42f20212f0feabf"},  {DTYPE_IQ4_XS, "ee87cd037dcc6b66"},
+    {DTYPE_IQ4_NL, "13dfd5c0d477a76c"},  {DTYPE_IQ4_XS, "f467d31c87252ce8"},
     {DTYPE_MXFP4, "ae21d3e0af6752c1"},   {DTYPE_IQ2_XXS, "0b055dd675607359"},
     {DTYPE_IQ2_XS, "e8c3546560cc6d8b"},  {DTYPE_IQ2_S, "e2e6b2059da951ef"},
     {DTYPE_IQ3_XXS, "a772126ab2f3c4de"}, {DTYPE_IQ3_S, "f122e9d764fa72f3"},
     {DTYPE_IQ1_S, "e5909b373dc61a2f"},   {DTYPE_IQ1_M, "3cbc287864d22b60"},
+    {DTYPE_Q4_0, "801222a739357912"},    {DTYPE_Q4_1, "484927ccfe68ad27"},
+    {DTYPE_Q5_0, "76f9225e0d94b3a8"},    {DTYPE_Q5_1, "3a1a1734a4a3486f"},
+    {DTYPE_Q8_0, "2b4ab9f2a59a8be0"},    {DTYPE_Q2_K, "7a972719fbd4db2d"},
+    {DTYPE_Q3_K, "33b2b9f7b763149e"},    {DTYPE_Q4_K, "b595ec833c1a9b20"},
+    {DTYPE_Q5_K, "0f59e063a7bd250f"},    {DTYPE_Q6_K, "aa7032075cd570fd"},
+
 };
 
 static void test_blocks(void **state) {

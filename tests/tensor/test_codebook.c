@@ -10,7 +10,6 @@
 
 #include "base/rng.h"
 #include "tensor/codebook.h"
-#include "tensor/quant.h"
 
 static const enum dtype types[] = {DTYPE_IQ4_NL, DTYPE_IQ4_XS, DTYPE_MXFP4,   DTYPE_IQ2_XXS,
                                    DTYPE_IQ2_XS, DTYPE_IQ2_S,  DTYPE_IQ3_XXS, DTYPE_IQ3_S,
@@ -270,7 +269,6 @@ static void test_sizes(void **state) {
         assert_false(dtype_row_bytes(types[k], n - 1, &bytes));
         assert_false(dtype_row_bytes(types[k], n + n / 2, &bytes));
         assert_true(dtype_row_bytes(types[k], 3 * n, &bytes) && bytes == 3 * (size_t)bytes_of[k]);
-        assert_false(dtype_can_quantize(types[k]));
     }
     assert_true(dtype_row_bytes(DTYPE_F8_E4M3, 129, &bytes) && bytes == 129);
 }

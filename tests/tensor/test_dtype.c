@@ -1,4 +1,4 @@
-/* Element types: exhaustive scalar conversions, quantisers within their step, the table. */
+/* Element types: exhaustive scalar conversions, rows of floats, the table. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -78,13 +78,12 @@ static void test_rounding_to_nearest_even(void **state) {
     assert_int_equal(bf16_from_f32(3.4e38f), 0x7f80); // rounds past the largest
 }
 
-static void test_quantise_stays_within_a_step(void **state) {
+static void test_floats_round(void **state) {
     (void)state;
     static const struct {
         enum dtype dtype;
         float step; // of values in [-1, 1]
-    } cases[] = {{DTYPE_F32, 0},        {DTYPE_F16, 6e-4f},  {DTYPE_BF16, 5e-3f},
-                 {DTYPE_Q8_0, 0.0045f}, {DTYPE_Q4_K, 0.12f}, {DTYPE_Q6_K, 0.02f}};
+    } cases[] = {{DTYPE_F32, 0}, {DTYPE_F16, 2.5e-4f}, {DTYPE_BF16, 2e-3f}};
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
         for (uint64_t seed = 0; seed < 20; seed++) {
             struct rng_key key = {.seed = seed, .purpose = RNG_TEST};
@@ -92,15 +91,11 @@ static void test_quantise_stays_within_a_step(void **state) {
             uint8_t row[2048];
             for (int i = 0; i < 512; i++)
                 x[i] = 2 * rng_uniform(&key, (uint64_t)i) - 1;
-            if (seed == 0) memset(x, 0, sizeof x);
             assert_true(dtype_quantize(cases[c].dtype, x, NULL, row, 512));
             dtype_dequantize(cases[c].dtype, row, y, 512);
             for (int i = 0; i < 512; i++)
-                if (!(fabsf(x[i] - y[i]) <= (seed ? cases[c].step : 0)))
-                    fail_msg("%s, seed %d: %g became %g", dtype_name(cases[c].dtype), (int)seed,
-                             (double)x[i], (double)y[i]);
+                assert_true(fabsf(x[i] - y[i]) <= cases[c].step);
         }
-    assert_false(dtype_quantize(DTYPE_I32, NULL, NULL, NULL, 0));
 }
 
 static void test_table(void **state) {
@@ -152,7 +147,7 @@ int main(void) {
         cmocka_unit_test(test_f16_and_back),
         cmocka_unit_test(test_bf16_and_back),
         cmocka_unit_test(test_rounding_to_nearest_even),
-        cmocka_unit_test(test_quantise_stays_within_a_step),
+        cmocka_unit_test(test_floats_round),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_xrow),
     };
