@@ -73,36 +73,42 @@ static json_t *tokenizer_json(const struct model *model) {
     return out;
 }
 
+static json_t *program_json(const struct step_list *list) {
+    json_t *program = json_array();
+    for (int i = 0; i < list->n_step; i++)
+        json_array_append_new(program, step_json(&list->steps[i]));
+    return program;
+}
+
 static json_t *describe(struct model *model) {
     char cls[CLASS_NAME_BYTES];
-    json_t *tensors = json_array(), *program = json_array(), *ignored = json_array(),
-           *unread = json_array();
+    json_t *tensors = json_array(), *ignored = json_array(), *unread = json_array();
     for (size_t i = 0; i < model->file->n_tensor; i++) {
         const struct tensor_info *t = &model->file->tensors[i];
         json_array_append_new(tensors, json_pack("{s:s, s:s, s:o, s:I}", "name", t->name, "dtype",
                                                  dtype_name(t->dtype), "shape", shape_json(t),
                                                  "bytes", (json_int_t)t->bytes));
     }
-    for (int i = 0; i < model->plan.n_step; i++)
-        json_array_append_new(program, step_json(&model->plan.steps[i]));
     for (int i = 0; i < model->n_ignored; i++)
         json_array_append_new(ignored, json_pack("{s:s, s:s}", "name", model->ignored[i].name,
                                                  "why", model->ignored[i].why));
     json_t *tokenizer = tokenizer_json(model); // reads its keys, so that they count as read
     meta_unread(model->file->meta, add_text, unread);
     class_name(&model->cls, cls);
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:f, s:I, s:I, s:s, s:o, s:o, s:o, s:o}",
-        "path", model->file->path, "format",
-        model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface", "family",
-        model->family->name, "class", cls, "tied", model->tied, "hparams", hparams_json(&model->hp),
-        "tokenizer", tokenizer, "weight_bytes", (json_int_t)model_weight_bytes(model), "file_bytes",
-        (json_int_t)model_file_bytes(model->file), "state_bytes_per_token",
-        (double)model->page_bytes / KV_CHUNK, "state_bytes_per_sequence",
-        (json_int_t)model->recurrent_bytes, "backward_bytes_per_token",
-        (json_int_t)model->plan.kept_bytes, "rope_pairs",
-        model->rope.interleaved ? "interleaved" : "half", "program", program, "tensors", tensors,
-        "ignored_tensors", ignored, "unread_keys", unread);
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:f, s:I, s:I, s:s, s:o, s:o, "
+                     "s:o, s:o, s:o}",
+                     "path", model->file->path, "format",
+                     model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface", "family",
+                     model->family->name, "class", cls, "tied", model->tied, "hparams",
+                     hparams_json(&model->hp), "tokenizer", tokenizer, "weight_bytes",
+                     (json_int_t)model_weight_bytes(model), "file_bytes",
+                     (json_int_t)model_file_bytes(model->file), "state_bytes_per_token",
+                     (double)model->page_bytes / KV_CHUNK, "state_bytes_per_sequence",
+                     (json_int_t)model->recurrent_bytes, "backward_bytes_per_token",
+                     (json_int_t)model->plan.kept_bytes, "rope_pairs",
+                     model->rope.interleaved ? "interleaved" : "half", "program",
+                     program_json(&model->plan), "mtp_program", program_json(&model->mtp),
+                     "tensors", tensors, "ignored_tensors", ignored, "unread_keys", unread);
 }
 
 static const char *text_of(const json_t *object, const char *key) {
@@ -179,6 +185,8 @@ static void print_text(const struct model *model, const json_t *all) {
         "are kept):\n",
         model->plan.kept_bytes);
     print_program(model, json_object_get(all, "program"));
+    if (model->mtp.n_step) printf("program of the layer that predicts the token after the next:\n");
+    json_array_foreach(json_object_get(all, "mtp_program"), i, value) print_step(value);
     printf("tensors: %zu\n", json_array_size(json_object_get(all, "tensors")));
     json_array_foreach(json_object_get(all, "ignored_tensors"), i, value)
         printf("ignored tensor: %s (%s)\n", text_of(value, "name"), text_of(value, "why"));

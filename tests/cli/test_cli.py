@@ -183,6 +183,10 @@ class Commands(unittest.TestCase):
         self.assertIn("interleaved", json.dumps(json.loads(self.ok(
             "inspect", f"{GOLDEN}/gguf/tiny-llama.f32.gguf", "--json").stdout)))
         self.assertIn("attn_q.weight", text)
+        self.assertEqual(about["mtp_program"], [])
+        mtp = json.loads(self.ok("inspect", f"{GOLDEN}/deepseek-v3", "--json").stdout)["mtp_program"]
+        self.assertIn("join", [step["op"] for step in mtp])
+        self.assertIn("after the next", self.ok("inspect", f"{GOLDEN}/deepseek-v3").stdout)
 
     def test_synth_and_bench(self):
         model = os.path.join(self.folder.name, "m.gguf")
