@@ -61,6 +61,10 @@ struct backend_frame {
     int n_row; // rows the next step sees; fewer once OP_PICK has run
 };
 
+/* Cuts the frame's rows into blocks of one sequence each, of at most `most` rows: frame->blocks.
+ * Returns how many there are. */
+int cpu_cut_blocks(struct backend_frame *frame, int most);
+
 /* One step over the frame's rows. Dispatched from the op list. */
 typedef enum jl_status cpu_op_fn(struct backend_frame *frame, const struct step *step,
                                  struct jl_error *err);

@@ -128,6 +128,19 @@ enum jl_status backend_frame_run(struct backend_frame *frame, const struct batch
     return status;
 }
 
+int cpu_cut_blocks(struct backend_frame *frame, int most) {
+    const struct batch_row *rows = frame->batch->rows;
+    int n_block = 0;
+    for (int row = 0; row < frame->n_row;) {
+        int n = 1;
+        while (n < most && row + n < frame->n_row && rows[row + n].seq == rows[row].seq)
+            n++;
+        frame->blocks[n_block++] = (struct row_block){row, n};
+        row += n;
+    }
+    return n_block;
+}
+
 /* ---- bodies ---- */
 
 static int by_name(const void *a, const void *b) {

@@ -155,20 +155,6 @@ static void run_item(void *ctx, int item, int thread) {
                  n_head, &s);
 }
 
-/* Rows of one sequence together, as many as fit beside a whole group of heads, if one does. */
-static int cut_blocks(struct backend_frame *frame, int group) {
-    const struct batch_row *rows = frame->batch->rows;
-    int most = group < CPU_ATTN_QUERIES ? CPU_ATTN_QUERIES / group : 1, n_block = 0;
-    for (int row = 0; row < frame->n_row;) {
-        int n = 1;
-        while (n < most && row + n < frame->n_row && rows[row + n].seq == rows[row].seq)
-            n++;
-        frame->blocks[n_block++] = (struct row_block){row, n};
-        row += n;
-    }
-    return n_block;
-}
-
 /* Parts of a group: what an item can hold; smaller ones where that leaves threads without work. */
 static int part_heads(const struct attn_spec *attn, int n_block, int n_threads) {
     int group = attn->n_head / attn->n_head_kv, whole = n_block * attn->n_head_kv;
@@ -183,7 +169,9 @@ enum jl_status cpu_op_attn(struct backend_frame *frame, const struct step *step,
                            struct jl_error *err) {
     (void)err;
     const struct attn_spec *attn = step->attn;
-    int group = attn->n_head / attn->n_head_kv, n_block = cut_blocks(frame, group);
+    // Rows of one sequence together, as many as fit beside a whole group of heads, if one does.
+    int group = attn->n_head / attn->n_head_kv;
+    int n_block = cpu_cut_blocks(frame, group < CPU_ATTN_QUERIES ? CPU_ATTN_QUERIES / group : 1);
     struct attn_call call = {.frame = frame, .step = step};
     call.part = part_heads(attn, n_block, backend_threads(frame->backend));
     call.n_part = (group + call.part - 1) / call.part;

@@ -9,19 +9,6 @@ struct recur_call {
     int n_part, per_part; // items a sequence; channels a part of a convolution
 };
 
-/* One block a sequence: all its rows. */
-static int find_blocks(struct backend_frame *frame) {
-    const struct batch_row *rows = frame->batch->rows;
-    int n_block = 0;
-    for (int row = 0; row < frame->n_row; row++) {
-        if (row > 0 && rows[row].seq == rows[row - 1].seq)
-            frame->blocks[n_block - 1].n_row++;
-        else
-            frame->blocks[n_block++] = (struct row_block){row, 1};
-    }
-    return n_block;
-}
-
 static const struct seq_view *seq_of(const struct backend_frame *frame,
                                      const struct row_block *block) {
     return &frame->batch->seqs[frame->batch->rows[block->row].seq];
@@ -69,7 +56,7 @@ enum jl_status cpu_op_conv(struct backend_frame *frame, const struct step *step,
                            struct jl_error *err) {
     (void)err;
     struct recur_call call = {.frame = frame, .step = step};
-    int n_block = find_blocks(frame);
+    int n_block = cpu_cut_blocks(frame, frame->n_row);
     int64_t useful = (int64_t)frame->n_row * step->width / MIN_PART / n_block;
     int most = 4 * backend_threads(frame->backend);
     int wanted = useful < 1 ? 1 : useful < most ? (int)useful : most;
@@ -118,7 +105,8 @@ enum jl_status cpu_op_delta(struct backend_frame *frame, const struct step *step
     (void)err;
     struct recur_call call = {.frame = frame, .step = step};
     frame->ran.row[KSLOT_delta] = true;
-    pool_run(frame->backend->pool, find_blocks(frame) * step->delta->n_head_v, delta_item, &call);
+    pool_run(frame->backend->pool, cpu_cut_blocks(frame, frame->n_row) * step->delta->n_head_v,
+             delta_item, &call);
     return JL_OK;
 }
 
