@@ -20,7 +20,7 @@ static void take(struct result *result, const char *out, size_t len) {
     result->len += len;
 }
 
-static void check(const struct stop_string *strings, size_t n, const uint8_t *text, size_t len,
+static void check(const struct pattern_text *strings, size_t n, const uint8_t *text, size_t len,
                   size_t piece, const struct result *wanted) {
     struct stop_filter *filter;
     struct jl_error err;
@@ -44,7 +44,7 @@ static void check(const struct stop_string *strings, size_t n, const uint8_t *te
     free(got.text);
 }
 
-static struct result search(const struct stop_string *strings, size_t n, const uint8_t *text,
+static struct result search(const struct pattern_text *strings, size_t n, const uint8_t *text,
                             size_t len) {
     struct result result = {.len = len, .stopped = -1};
     for (size_t end = 1; end <= len && result.stopped < 0; end++) {
@@ -62,13 +62,13 @@ static struct result search(const struct stop_string *strings, size_t n, const u
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct stop_string strings[STRINGS];
+    struct pattern_text strings[STRINGS];
     size_t n = size ? data[0] % (STRINGS + 1) : 0, at = 1;
     for (size_t i = 0; i < n; i++) {
         if (at >= size) return 0;
         size_t len = data[at++] % 16;
         if (len > size - at) return 0;
-        strings[i] = (struct stop_string){(const char *)data + at, len};
+        strings[i] = (struct pattern_text){(const char *)data + at, len};
         at += len;
     }
     if (at > size) return 0;

@@ -36,6 +36,13 @@ void rng_block(const struct rng_key *key, uint64_t index, uint32_t out[4]) {
     rng_philox(counter, seed, out);
 }
 
+double rng_unit53(const struct rng_key *key) {
+    uint32_t words[4];
+    rng_block(key, 0, words);
+    uint64_t bits = ((uint64_t)words[0] << 32 | words[1]) >> 11;
+    return (double)bits * 0x1p-53;
+}
+
 float rng_unit(uint32_t word) { return (float)(word >> 8) * 0x1p-24f; }
 
 float rng_uniform(const struct rng_key *key, uint64_t index) {

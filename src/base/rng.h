@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Numbers are part of the stream: append, never reorder. At most 256. */
-enum rng_purpose { RNG_SAMPLE, RNG_SYNTH, RNG_TEST };
+enum rng_purpose { RNG_SAMPLE, RNG_SYNTH, RNG_TEST, RNG_XTC };
 
 struct rng_key {
     uint64_t seed;
@@ -21,7 +21,8 @@ void rng_block(const struct rng_key *key, uint64_t index, uint32_t out[4]);
 
 /* The `index`-th value of the stream in [0, 1), 24 bits: word index % 4 of block index / 4. */
 float rng_uniform(const struct rng_key *key, uint64_t index);
-float rng_unit(uint32_t word); // one word of a block to [0, 1): its top 24 bits
+double rng_unit53(const struct rng_key *key); // in [0, 1), 53 bits of block 0
+float rng_unit(uint32_t word);                // one word of a block to [0, 1): its top 24 bits
 
 /* The bare generator: counter and key as the paper orders their words, lowest first. */
 void rng_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

@@ -105,9 +105,9 @@ enum jl_status talk_read_temperature(const char *text, float *out, struct jl_err
     char *end;
     errno = 0;
     double value = strtod(text, &end);
-    if (end == text || *end || errno || !(value >= 0 && value <= SAMPLE_MAX_TEMPERATURE))
+    if (end == text || *end || errno || !(value >= 0 && value <= 100))
         return jl_fail(err, JL_ERR_USAGE, "a temperature is a number from 0 to %d, not '%s'",
-                       SAMPLE_MAX_TEMPERATURE, text);
+                       100, text);
     *out = (float)value;
     return JL_OK;
 }
@@ -140,11 +140,11 @@ enum jl_status talk_choose(const struct talk *talk, const struct talk_options *o
     *out = (struct talk_sampling){0};
     if (options->temperature)
         JL_TRY(talk_read_temperature(options->temperature, &out->temperature, err));
-    else if (!(wish >= 0 && wish <= SAMPLE_MAX_TEMPERATURE))
+    else if (!(wish >= 0 && wish <= 100))
         return jl_fail(err, JL_ERR_FORMAT,
                        "%s: generation_config.json: temperature %g is not from 0 to %d; --temp T "
                        "gives another",
-                       talk->engine.model->file->path, wish, SAMPLE_MAX_TEMPERATURE);
+                       talk->engine.model->file->path, wish, 100);
     else
         out->temperature = (float)wish;
     if (options->seed) return read_seed(options->seed, &out->seed, err);

@@ -3,8 +3,18 @@
 #include "session/softmax.h"
 
 int32_t sample_greedy(const float *logits, int n_vocab) {
-    int32_t best = 0;
-    for (int32_t i = 1; i < n_vocab; i++)
+    float top = logits[0];
+    int32_t block = 0; // where the first of the largest is
+    for (int32_t at = 0; at < n_vocab; at += SOFTMAX_BLOCK) {
+        int n = n_vocab - at < SOFTMAX_BLOCK ? n_vocab - at : SOFTMAX_BLOCK;
+        float most = softmax_top(logits + at, n);
+        if (most > top) {
+            top = most;
+            block = at;
+        }
+    }
+    int32_t best = block;
+    for (int32_t i = block; i < n_vocab && i < block + SOFTMAX_BLOCK; i++)
         if (logits[i] > logits[best]) best = i;
     return best;
 }
@@ -12,19 +22,11 @@ int32_t sample_greedy(const float *logits, int n_vocab) {
 #define N_MARK 64
 #define BLOCK SOFTMAX_BLOCK
 
-/* 53 bits in [0, 1). */
-static double unit(const struct rng_key *key) {
-    uint32_t words[4];
-    rng_block(key, 0, words);
-    uint64_t bits = ((uint64_t)words[0] << 32 | words[1]) >> 11;
-    return (double)bits * 0x1p-53;
-}
-
-int32_t sample_draw(const float *logits, int n_vocab, float temperature,
+int32_t sample_draw(const float *logits, int n_vocab, double temperature,
                     const struct rng_key *key) {
     int32_t best = sample_greedy(logits, n_vocab);
     if (temperature <= 0) return best;
-    double scale = 1 / (double)temperature, sum = 0, block[BLOCK];
+    double scale = 1 / temperature, sum = 0, block[BLOCK];
     // The running sum where each of the marks lies: the second walk need not begin at 0.
     struct mark {
         int32_t at;
@@ -39,7 +41,7 @@ int32_t sample_draw(const float *logits, int n_vocab, float temperature,
         for (int i = 0; i < n; i++)
             sum += block[i];
     }
-    double wanted = unit(key) * sum;
+    double wanted = rng_unit53(key) * sum;
     for (int i = 0; i < n_mark && marks[i].sum <= wanted; i++) {
         from = marks[i].at;
         sum = marks[i].sum;

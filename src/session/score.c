@@ -24,7 +24,7 @@ static double divergence(const struct score_row *row, int n_vocab, const float t
 }
 
 static double nll(const float *logits, int32_t target, float top, double sum) {
-    return fmath_log64(sum) - ((double)logits[target] - (double)top);
+    return -softmax_logprob(logits[target], top, sum);
 }
 
 void score_row(const struct score_row *row, int n_vocab, struct score *out) {

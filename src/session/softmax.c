@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/fmath.h"
+
 /* x = k ln 2 + r, |r| <= ln 2 / 2, and a Taylor series whose remainder is below 2^-57. It stands
  * here beside fmath_exp64 because a token takes one of a vocabulary's 150,000; the loops are apart
  * so that compilers make vectors of them. */
@@ -47,11 +49,28 @@ void softmax_weights(const float *logits, int n, float top, double scale, double
         out[i] = x[i] < SOFTMAX_SMALLEST ? 0 : out[i];
 }
 
+/* Sixteen chains, so that compilers take several at once. */
+float softmax_top(const float *logits, int n) {
+    enum { LANES = 16 };
+    float lanes[LANES], top = logits[0];
+    int i = 0;
+    if (n >= LANES) {
+        for (int l = 0; l < LANES; l++)
+            lanes[l] = logits[l];
+        for (i = LANES; i + LANES <= n; i += LANES)
+            for (int l = 0; l < LANES; l++)
+                lanes[l] = logits[i + l] > lanes[l] ? logits[i + l] : lanes[l];
+        for (int l = 0; l < LANES; l++)
+            if (lanes[l] > top) top = lanes[l];
+    }
+    for (; i < n; i++)
+        if (logits[i] > top) top = logits[i];
+    return top;
+}
+
 double softmax_sum(const float *logits, int n_vocab, float *top) {
     double block[SOFTMAX_BLOCK], sum = 0;
-    *top = logits[0];
-    for (int i = 1; i < n_vocab; i++)
-        if (logits[i] > *top) *top = logits[i];
+    *top = softmax_top(logits, n_vocab);
     for (int at = 0; at < n_vocab; at += SOFTMAX_BLOCK) {
         int n = n_vocab - at < SOFTMAX_BLOCK ? n_vocab - at : SOFTMAX_BLOCK;
         softmax_weights(logits + at, n, *top, 1, block);
@@ -59,4 +78,8 @@ double softmax_sum(const float *logits, int n_vocab, float *top) {
             sum += block[i];
     }
     return sum;
+}
+
+double softmax_logprob(float logit, float top, double sum) {
+    return ((double)logit - (double)top) - fmath_log64(sum);
 }

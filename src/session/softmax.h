@@ -12,7 +12,11 @@
  * same bits everywhere, about 1 ulp. */
 void softmax_weights(const float *logits, int n, float top, double scale, double *out);
 
+float softmax_top(const float *logits, int n); // the largest of n >= 1
+
 /* The sum of all weights against the largest logit, ascending; *top is that logit. */
 double softmax_sum(const float *logits, int n_vocab, float *top);
+/* log p, in nats, of a token with that logit, of what softmax_sum gave. */
+double softmax_logprob(float logit, float top, double sum);
 
 #endif

@@ -3,7 +3,7 @@
  * Held back is exactly the longest end of the text that some stop string begins with, so never more
  * than the longest string less one byte (and what is left of a character that was cut). The first
  * string to be complete stops the stream; of several complete at the same byte the longest counts.
- * Linear in the text (Knuth, Morris and Pratt 1977, one automaton a string). */
+ * Linear in the text. */
 #ifndef JL_TEXT_STOP_FILTER_H
 #define JL_TEXT_STOP_FILTER_H
 
@@ -11,19 +11,15 @@
 #include <stddef.h>
 
 #include "base/status.h"
+#include "text/patterns.h"
 
-#define STOP_FILTER_STRINGS 64       // most strings of a filter
-#define STOP_FILTER_BYTES (64 << 10) // most bytes of all together
+#define STOP_FILTER_STRINGS PATTERNS_MAX     // most strings of a filter
+#define STOP_FILTER_BYTES PATTERNS_MAX_BYTES // most bytes of all together
 
 struct stop_filter;
 
-struct stop_string {
-    const char *text; // len bytes of UTF-8, at least one; copied
-    size_t len;
-};
-
-/* n may be 0: everything passes. */
-enum jl_status stop_filter_new(const struct stop_string *strings, size_t n,
+/* Strings are UTF-8. n may be 0: everything passes. */
+enum jl_status stop_filter_new(const struct pattern_text *strings, size_t n,
                                struct stop_filter **out, struct jl_error *err);
 void stop_filter_free(struct stop_filter *filter); // NULL is fine
 

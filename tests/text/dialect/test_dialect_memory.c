@@ -112,7 +112,7 @@ static void test_render(void **state) {
 
 static void test_stop(void **state) {
     (void)state;
-    static const struct stop_string strings[] = {{"ab", 2}, {"cd", 2}};
+    static const struct pattern_text strings[] = {{"ab", 2}, {"cd", 2}};
     enum jl_status status = JL_ERR_MEMORY;
     long n = 0;
     for (; status == JL_ERR_MEMORY && n < 100; n++) {

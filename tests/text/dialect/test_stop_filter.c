@@ -18,11 +18,11 @@ struct result {
 };
 
 static struct stop_filter *new_filter(const char *const *strings, size_t n) {
-    struct stop_string list[8];
+    struct pattern_text list[8];
     struct jl_error err;
     struct stop_filter *filter;
     for (size_t i = 0; i < n; i++)
-        list[i] = (struct stop_string){strings[i], strlen(strings[i])};
+        list[i] = (struct pattern_text){strings[i], strlen(strings[i])};
     if (stop_filter_new(list, n, &filter, &err) != JL_OK) fail_msg("%s", err.message);
     return filter;
 }
@@ -153,20 +153,21 @@ static void test_refusals(void **state) {
     (void)state;
     struct stop_filter *filter;
     struct jl_error err;
-    struct stop_string many[STOP_FILTER_STRINGS + 1];
+    struct pattern_text many[STOP_FILTER_STRINGS + 1];
     for (size_t i = 0; i <= STOP_FILTER_STRINGS; i++)
-        many[i] = (struct stop_string){"x", 1};
+        many[i] = (struct pattern_text){"x", 1};
     assert_int_equal(stop_filter_new(many, STOP_FILTER_STRINGS + 1, &filter, &err), JL_ERR_USAGE);
     assert_int_equal(stop_filter_new(many, STOP_FILTER_STRINGS, &filter, &err), JL_OK);
     stop_filter_free(filter);
-    assert_int_equal(stop_filter_new(&(struct stop_string){"", 0}, 1, &filter, &err), JL_ERR_USAGE);
-    assert_int_equal(stop_filter_new(&(struct stop_string){"\xE4", 1}, 1, &filter, &err),
+    assert_int_equal(stop_filter_new(&(struct pattern_text){"", 0}, 1, &filter, &err),
+                     JL_ERR_USAGE);
+    assert_int_equal(stop_filter_new(&(struct pattern_text){"\xE4", 1}, 1, &filter, &err),
                      JL_ERR_USAGE);
     char *longest = malloc(STOP_FILTER_BYTES + 1);
     assert_non_null(longest);
     memset(longest, 'x', STOP_FILTER_BYTES + 1);
     assert_int_equal(
-        stop_filter_new(&(struct stop_string){longest, STOP_FILTER_BYTES + 1}, 1, &filter, &err),
+        stop_filter_new(&(struct pattern_text){longest, STOP_FILTER_BYTES + 1}, 1, &filter, &err),
         JL_ERR_USAGE);
     free(longest);
     assert_null(filter);

@@ -1,0 +1,188 @@
+#include "session/candidates.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#include "base/fmath.h"
+#include "session/softmax.h"
+
+/* ---- weights ---- */
+
+/* Weights of items [at, at + n). */
+static void block_weights(const struct candidates *list, int32_t at, int n, double scale,
+                          double *out) {
+    float logits[SOFTMAX_BLOCK];
+    for (int i = 0; i < n; i++)
+        logits[i] = list->items[at + i].logit;
+    softmax_weights(logits, n, list->top, scale, out);
+}
+
+static int block_size(const struct candidates *list, int32_t at) {
+    return list->n - at < SOFTMAX_BLOCK ? list->n - at : SOFTMAX_BLOCK;
+}
+
+static double total_weight(const struct candidates *list, double scale) {
+    double block[SOFTMAX_BLOCK], sum = 0;
+    for (int32_t at = 0; at < list->n; at += SOFTMAX_BLOCK) {
+        int n = block_size(list, at);
+        block_weights(list, at, n, scale, block);
+        for (int i = 0; i < n; i++)
+            sum += block[i];
+    }
+    return sum;
+}
+
+static double weight_of(const struct candidates *list, float logit) {
+    double weight;
+    softmax_weights(&logit, 1, list->top, 1, &weight);
+    return weight;
+}
+
+static void find_top(struct candidates *list) {
+    list->top = -INFINITY;
+    for (int32_t i = 0; i < list->n; i++)
+        if (list->items[i].logit > list->top) list->top = list->items[i].logit;
+}
+
+/* ---- the list ---- */
+
+void candidates_all(struct candidates *list, const float *logits, int32_t n_vocab) {
+    list->n = 0;
+    list->ranked = false;
+    for (int32_t i = 0; i < n_vocab; i++)
+        if (logits[i] > -INFINITY) list->items[list->n++] = (struct candidate){logits[i], i};
+    find_top(list);
+}
+
+void candidates_top_k(struct candidates *list, const float *logits, int32_t n_vocab, int32_t k) {
+    list->n = ranking_largest(logits, n_vocab, k, list->heap, list->maxima);
+    list->ranked = true;
+    for (int32_t i = 0; i < list->n; i++)
+        list->items[i] = (struct candidate){(float)-list->heap[i].key, list->heap[i].id};
+    list->top = list->n ? list->items[0].logit : -INFINITY;
+}
+
+/* ---- stages ---- */
+
+static void cut_ranked(struct candidates *list, double wanted) {
+    double sum = 0;
+    for (int32_t i = 0; i < list->n; i++) {
+        sum += weight_of(list, list->items[i].logit);
+        if (sum >= wanted) {
+            list->n = i + 1;
+            return;
+        }
+    }
+}
+
+/* What lies below (1 - p) / 2n of the total each has less than (1 - p) / 2 of it together: the
+ * nucleus ends before that. */
+static int32_t rank_the_likely(struct candidates *list, double p, double total) {
+    double bound = (double)list->top + fmath_log64((1 - p) / 2 * total / list->n);
+    int32_t n = 0;
+    for (int32_t i = 0; i < list->n; i++)
+        if ((double)list->items[i].logit >= bound)
+            list->heap[n++] = (struct ranked){-(double)list->items[i].logit, list->items[i].id};
+    ranking_build(list->heap, n);
+    return n;
+}
+
+void candidates_top_p(struct candidates *list, double p) {
+    if (p >= 1) return;
+    double total = total_weight(list, 1), wanted = p * total, sum = 0;
+    if (list->ranked) {
+        cut_ranked(list, wanted);
+        return;
+    }
+    int32_t left = rank_the_likely(list, p, total), kept = 0;
+    do {
+        struct ranked next = ranking_take(list->heap, &left);
+        list->items[kept++] = (struct candidate){(float)-next.key, next.id};
+        sum += weight_of(list, (float)-next.key);
+    } while (sum < wanted && left);
+    list->n = kept;
+    list->ranked = true;
+}
+
+void candidates_min_p(struct candidates *list, double p) {
+    double bound = fmath_log64(p);
+    int32_t kept = 0;
+    for (int32_t i = 0; i < list->n; i++)
+        if ((double)list->items[i].logit - (double)list->top >= bound)
+            list->items[kept++] = list->items[i];
+    list->n = kept;
+}
+
+/* -sum p log p = log Z - sum w (logit - top) / Z. */
+static double entropy(const struct candidates *list, double total) {
+    double block[SOFTMAX_BLOCK], sum = 0;
+    for (int32_t at = 0; at < list->n; at += SOFTMAX_BLOCK) {
+        int n = block_size(list, at);
+        block_weights(list, at, n, 1, block);
+        for (int i = 0; i < n; i++)
+            sum += block[i] * ((double)list->items[at + i].logit - (double)list->top);
+    }
+    return fmath_log64(total) - sum / total;
+}
+
+void candidates_typical(struct candidates *list, double p) {
+    if (p >= 1) return;
+    double total = total_weight(list, 1), wanted = p * total, sum = 0;
+    double middle = entropy(list, total) - fmath_log64(total);
+    for (int32_t i = 0; i < list->n; i++) {
+        double surprise = (double)list->top - (double)list->items[i].logit;
+        list->heap[i] = (struct ranked){fabs(surprise - middle), list->items[i].id};
+        list->marks[list->items[i].id] = i;
+    }
+    int32_t left = list->n, kept = 0;
+    ranking_build(list->heap, left);
+    do {
+        int32_t at = list->marks[ranking_take(list->heap, &left).id];
+        sum += weight_of(list, list->items[at].logit);
+        list->marks[list->items[at].id] = -1; // stays
+    } while (sum < wanted && left);
+    for (int32_t i = 0; i < list->n; i++) {
+        struct candidate item = list->items[i];
+        if (list->marks[item.id] < 0) list->items[kept++] = item;
+        list->marks[item.id] = 0;
+    }
+    list->n = kept;
+    find_top(list);
+}
+
+void candidates_xtc(struct candidates *list, double threshold) {
+    double wanted = threshold * total_weight(list, 1);
+    int32_t above = 0, kept = 0;
+    struct candidate least = {0};
+    for (int32_t i = 0; i < list->n; i++) {
+        struct candidate item = list->items[i];
+        if (weight_of(list, item.logit) < wanted) continue;
+        if (above++ == 0 || item.logit < least.logit ||
+            (item.logit == least.logit && item.id > least.id))
+            least = item;
+    }
+    if (above < 2) return;
+    for (int32_t i = 0; i < list->n; i++) {
+        struct candidate item = list->items[i];
+        if (item.id == least.id || weight_of(list, item.logit) < wanted) list->items[kept++] = item;
+    }
+    list->n = kept;
+    find_top(list);
+}
+
+int32_t candidates_draw(const struct candidates *list, double temperature, double unit) {
+    double block[SOFTMAX_BLOCK], scale = 1 / temperature, sum = 0;
+    double wanted = unit * total_weight(list, scale);
+    for (int32_t at = 0; at < list->n; at += SOFTMAX_BLOCK) {
+        int n = block_size(list, at);
+        block_weights(list, at, n, scale, block);
+        for (int i = 0; i < n; i++) {
+            sum += block[i];
+            if (sum > wanted) return list->items[at + i].id;
+        }
+    }
+    int32_t best = 0; // the product above may round up to the total
+    while (list->items[best].logit != list->top)
+        best++;
+    return list->items[best].id;
+}
