@@ -113,28 +113,57 @@ void candidates_min_p(struct candidates *list, double p) {
     list->n = kept;
 }
 
-/* -sum p log p = log Z - sum w (logit - top) / Z. */
-static double entropy(const struct candidates *list, double total) {
-    double block[SOFTMAX_BLOCK], sum = 0;
+/* The total of the weights, and -sum p log p - log Z = -sum w (logit - top) / Z. */
+static double total_and_middle(const struct candidates *list, double *middle) {
+    double block[SOFTMAX_BLOCK], sum = 0, moment = 0;
     for (int32_t at = 0; at < list->n; at += SOFTMAX_BLOCK) {
         int n = block_size(list, at);
         block_weights(list, at, n, 1, block);
-        for (int i = 0; i < n; i++)
-            sum += block[i] * ((double)list->items[at + i].logit - (double)list->top);
+        for (int i = 0; i < n; i++) {
+            sum += block[i];
+            moment += block[i] * ((double)list->items[at + i].logit - (double)list->top);
+        }
     }
-    return fmath_log64(total) - sum / total;
+    *middle = -moment / sum;
+    return sum;
+}
+
+/* How far a token's -log p is from the entropy. */
+static double distance(const struct candidates *list, int32_t i, double middle) {
+    return fabs(((double)list->top - (double)list->items[i].logit) - middle);
+}
+
+/* A distance within which there is more than p of the total, by a coarse count: what lies outside
+ * comes behind the end of the stage. */
+static double find_reach(const struct candidates *list, double p, double total, double middle) {
+    enum { BINS = 256, BINS_A_NAT = 8 };
+    double block[SOFTMAX_BLOCK], mass[BINS] = {0}, sum = 0;
+    for (int32_t at = 0; at < list->n; at += SOFTMAX_BLOCK) {
+        int n = block_size(list, at);
+        block_weights(list, at, n, 1, block);
+        for (int i = 0; i < n; i++) {
+            double bin = distance(list, at + i, middle) * BINS_A_NAT;
+            if (bin < BINS) mass[(int)bin] += block[i];
+        }
+    }
+    for (int bin = 0; bin < BINS; bin++) {
+        sum += mass[bin];
+        if (sum > (1 + p) / 2 * total && 1 - p > 1e-6) return (double)(bin + 1) / BINS_A_NAT;
+    }
+    return HUGE_VAL;
 }
 
 void candidates_typical(struct candidates *list, double p) {
     if (p >= 1) return;
-    double total = total_weight(list, 1), wanted = p * total, sum = 0;
-    double middle = entropy(list, total) - fmath_log64(total);
+    double middle, total = total_and_middle(list, &middle), wanted = p * total, sum = 0;
+    double reach = find_reach(list, p, total, middle);
+    int32_t left = 0, kept = 0;
     for (int32_t i = 0; i < list->n; i++) {
-        double surprise = (double)list->top - (double)list->items[i].logit;
-        list->heap[i] = (struct ranked){fabs(surprise - middle), list->items[i].id};
+        double key = distance(list, i, middle);
+        if (key <= reach)
+            list->heap[left++] = (struct ranked){key, list->items[i].id};
         list->marks[list->items[i].id] = i;
     }
-    int32_t left = list->n, kept = 0;
     ranking_build(list->heap, left);
     do {
         int32_t at = list->marks[ranking_take(list->heap, &left).id];
