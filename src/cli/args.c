@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 
-#define MAX_OPTIONS 32
+#define MAX_OPTIONS 64
 
 static void print_help(const struct cli_spec *spec) {
     printf("jinlin %s: %s\n\nusage: jinlin %s %s\n", spec->name, spec->summary, spec->name,
@@ -38,6 +38,14 @@ static enum jl_status set_option(const struct cli_option *o, const char *text,
         *(const char **)o->value = text;
         return JL_OK;
     }
+    if (o->type == CLI_LIST) {
+        struct cli_list *list = o->value;
+        if (list->n == CLI_LIST_MAX)
+            return jl_fail(err, JL_ERR_USAGE, "option %s is given more than %d times", o->name,
+                           CLI_LIST_MAX);
+        list->items[list->n++] = text;
+        return JL_OK;
+    }
     char *end;
     errno = 0;
     long number = strtol(text, &end, 10);
@@ -68,7 +76,7 @@ enum jl_status cli_parse(const struct cli_spec *spec, int argc, char **argv, con
             size_t len = equals ? (size_t)(equals - word) : strlen(word);
             const struct cli_option *o = find_option(spec, word, len);
             if (!o) return jl_fail(err, JL_ERR_USAGE, "unknown option '%.*s'", (int)len, word);
-            if (seen[o - spec->options])
+            if (seen[o - spec->options] && o->type != CLI_LIST)
                 return jl_fail(err, JL_ERR_USAGE, "option %s is given twice", o->name);
             seen[o - spec->options] = true;
             if (o->type == CLI_FLAG) {

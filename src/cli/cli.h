@@ -8,13 +8,20 @@
 #include "base/status.h"
 #include "cli/commands.h"
 
-enum cli_type { CLI_FLAG, CLI_TEXT, CLI_INT };
+enum cli_type { CLI_FLAG, CLI_TEXT, CLI_INT, CLI_LIST };
+
+/* What an option gave that may be written several times. */
+#define CLI_LIST_MAX 64
+struct cli_list {
+    const char *items[CLI_LIST_MAX];
+    int n;
+};
 
 struct cli_option {
     const char *name;  // "--chunk"
     const char *alias; // "-n" or NULL
     enum cli_type type;
-    void *value;       // bool *, const char ** or int *
+    void *value;       // bool *, const char **, int * or struct cli_list *
     const char *label; // "N", for help; NULL for flags
     const char *help;
     int min, max; // of CLI_INT
@@ -36,7 +43,8 @@ struct cli_command {
 };
 
 /* Positional arguments into args (max_args of them, NULL where absent). `--help` prints the help
- * and sets *done. Every option is written at most once; unknown ones are errors. */
+ * and sets *done. An option that is no CLI_LIST is written at most once; unknown ones are
+ * errors. */
 enum jl_status cli_parse(const struct cli_spec *spec, int argc, char **argv, const char **args,
                          bool *done, struct jl_error *err);
 

@@ -27,11 +27,14 @@ static void greet(struct chat *chat) {
     if (!chat->form.tmpl)
         screen_note(&chat->screen, "%s: the model continues what you write",
                     chat->plain ? "--plain" : "no chat template");
-    if (chat->sampling.temperature > 0)
-        screen_note(&chat->screen, "temperature %g, seed %llu%s%s%s",
-                    (double)chat->sampling.temperature, (unsigned long long)chat->sampling.seed,
-                    *chat->talk.unmet ? "; the model also asks for " : "", chat->talk.unmet,
-                    *chat->talk.unmet ? ", which is not offered yet" : "");
+    char settings[400];
+    sample_params_describe(&chat->sampling.params, settings, sizeof settings);
+    if (chat->sampling.params.temperature > 0)
+        screen_note(&chat->screen, "%s, seed %llu", settings,
+                    (unsigned long long)chat->sampling.seed);
+    if (*chat->sampling.unmet)
+        screen_note(&chat->screen, "the model also asks for %s, which is not offered",
+                    chat->sampling.unmet);
     screen_note(&chat->screen, "/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves");
 }
 
@@ -56,14 +59,15 @@ static enum jl_status converse(struct chat *chat, struct jl_error *err) {
 }
 
 static enum jl_status chat_open(struct chat *chat, const struct engine_options *engine,
-                                const struct talk_options *options, struct jl_error *err) {
+                                const struct sampling_options *options, struct jl_error *err) {
     chat->kind = editor_find_kind(editor_set_locale());
     screen_open(&chat->screen);
     JL_TRY(conversation_init(&chat->said, err));
     JL_TRY(talk_open(chat->path, engine, &chat->talk, err));
     JL_TRY(prompt_form_open(&chat->talk, chat->path, chat->plain, &chat->form, err));
     if (!chat->n) chat->n = chat->form.tmpl ? INT_MAX : PLAIN_TOKENS;
-    JL_TRY(talk_choose(&chat->talk, options, &chat->sampling, err));
+    const struct model *model = chat->talk.engine.model;
+    JL_TRY(sampling_choose(options, model->file, model->hp.n_vocab, &chat->sampling, err));
     JL_TRY(signals_install(chat->kind == EDITOR_FULL ? editor_screen() : -1, err));
     greet(chat);
     return editor_open(chat->kind, chat->screen.styled, &chat->editor, err);
@@ -81,13 +85,14 @@ static void chat_close(struct chat *chat) {
     signals_remove();
     conversation_free(&chat->said);
     prompt_form_close(&chat->form);
+    sampling_free(&chat->sampling);
     talk_close(&chat->talk);
     screen_close(&chat->screen);
 }
 
 int cmd_chat(int argc, char **argv) {
     struct engine_options engine = {0};
-    struct talk_options sampling = {0};
+    struct sampling_options sampling = {0};
     struct chat chat = {0};
     const char *system = NULL;
     bool done, quiet = false;
@@ -97,8 +102,7 @@ int cmd_chat(int argc, char **argv) {
         {"--system", NULL, CLI_TEXT, &system, "TEXT", "the system message", 0, 0},
         {"--plain", NULL, CLI_FLAG, &chat.plain, NULL,
          "without the chat template: the model continues the text", 0, 0},
-        TALK_OPTIONS(sampling),
-        ENGINE_OPTIONS(engine),
+        SAMPLING_OPTIONS(sampling) ENGINE_OPTIONS(engine),
     };
     const struct cli_spec spec = {"chat",
                                   "MODEL [options]",
@@ -115,7 +119,7 @@ int cmd_chat(int argc, char **argv) {
         no_model();
         return 0;
     }
-    if (status == JL_OK) status = talk_check_options(&sampling, &err);
+    if (status == JL_OK) status = sampling_check(&sampling, &err);
     if (status == JL_OK) status = chat_open(&chat, &engine, &sampling, &err);
     if (status == JL_OK && system) status = set_system(&chat, system, &err);
     if (status == JL_OK) status = converse(&chat, &err);

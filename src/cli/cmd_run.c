@@ -19,8 +19,9 @@ struct run {
     int n;
     bool chat;
     struct engine_options engine;
-    struct talk_options sampling;
+    struct sampling_options options;
     struct talk talk;
+    struct sampling sampling;
     struct screen screen;
     char *text; // the prompt
     size_t len;
@@ -93,13 +94,12 @@ static void note_full(const struct run *run) {
 }
 
 static enum jl_status continue_text(struct run *run, struct jl_error *err) {
-    struct talk_request request = {.n = run->n ? run->n : INT_MAX};
+    struct talk_request request = {run->sampling, run->n ? run->n : INT_MAX, NULL};
     struct talk_sink sink = {.token = on_token, .ctx = run};
     struct talk_result result = {0};
     int32_t *ids;
     size_t n;
     int reused;
-    JL_TRY(talk_choose(&run->talk, &run->sampling, &request.sampling, err));
     JL_TRY(
         tokenizer_encode(run->talk.tokenizer, run->text, run->len, ENCODE_ADD_BOS, &ids, &n, err));
     enum jl_status status = JL_OK;
@@ -138,6 +138,7 @@ static enum jl_status answer(struct run *run, struct jl_error *err) {
     struct answer_request request = {.talk = &run->talk,
                                      .screen = &run->screen,
                                      .prompt = &prompt,
+                                     .sampling = run->sampling,
                                      .n = run->n ? run->n : INT_MAX};
     run->screen.quiet = true;
     enum jl_status status = prompt_form_open(&run->talk, run->model, false, &form, err);
@@ -146,7 +147,6 @@ static enum jl_status answer(struct run *run, struct jl_error *err) {
             jl_fail(err, JL_ERR_UNSUPPORTED,
                     "%s has no chat template: without --chat it continues the text", run->model);
     request.dialect = form.dialect;
-    if (status == JL_OK) status = talk_choose(&run->talk, &run->sampling, &request.sampling, err);
     if (status == JL_OK) status = conversation_init(&said, err);
     if (status == JL_OK) status = ask(run, &said, err);
     if (status == JL_OK) status = prompt_build(&run->talk, &form, &said, &prompt, err);
@@ -157,6 +157,15 @@ static enum jl_status answer(struct run *run, struct jl_error *err) {
     conversation_free(&said);
     prompt_form_close(&form);
     return status;
+}
+
+static enum jl_status choose_sampling(struct run *run, struct jl_error *err) {
+    const struct model *model = run->talk.engine.model;
+    JL_TRY(sampling_choose(&run->options, model->file, model->hp.n_vocab, &run->sampling, err));
+    if (*run->sampling.unmet && run->screen.notes)
+        fprintf(stderr, "jinlin run: the model also asks for %s, which is not offered\n",
+                run->sampling.unmet);
+    return JL_OK;
 }
 
 int cmd_run(int argc, char **argv) {
@@ -171,8 +180,7 @@ int cmd_run(int argc, char **argv) {
         {"--chat", NULL, CLI_FLAG, &run.chat, NULL,
          "a question through the chat template; only the answer is printed", 0, 0},
         {"--system", NULL, CLI_TEXT, &run.system, "TEXT", "with --chat: the system message", 0, 0},
-        TALK_OPTIONS(run.sampling),
-        ENGINE_OPTIONS(run.engine),
+        SAMPLING_OPTIONS(run.options) ENGINE_OPTIONS(run.engine),
     };
     const struct cli_spec spec = {"run",
                                   "MODEL [-p TEXT | -f FILE] [-n N] [--chat] [options]",
@@ -187,15 +195,17 @@ int cmd_run(int argc, char **argv) {
     if (done) return 0;
     signal(SIGPIPE, SIG_IGN);
     screen_open(&run.screen);
-    if (status == JL_OK) status = talk_check_options(&run.sampling, &err);
+    if (status == JL_OK) status = sampling_check(&run.options, &err);
     if (status == JL_OK) status = read_prompt(&run, &err);
     if (status == JL_OK && run.len == 0)
         status = jl_fail(&err, JL_ERR_USAGE, "the prompt is empty: give some text");
     if (status == JL_OK && run.system && !run.chat)
         status = jl_fail(&err, JL_ERR_USAGE, "--system goes with --chat");
     if (status == JL_OK) status = talk_open(run.model, &run.engine, &run.talk, &err);
+    if (status == JL_OK) status = choose_sampling(&run, &err);
     if (status == JL_OK) status = run.chat ? answer(&run, &err) : continue_text(&run, &err);
     if (status == JL_OK) status = screen_result(&run.screen, &quiet, &err);
+    sampling_free(&run.sampling);
     talk_close(&run.talk);
     screen_close(&run.screen);
     free(run.text);

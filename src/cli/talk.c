@@ -1,13 +1,9 @@
 #include "cli/talk.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
 
 #include "session/open_tokenizer.h"
-#include "session/sample.h"
+#include "text/stop_filter.h"
 
 /* ---- opening ---- */
 
@@ -39,37 +35,6 @@ static void find_stops(struct talk *talk) {
     add_stops(talk, meta_find(file->meta, "tokenizer.ggml.eom_token_id"));
 }
 
-static bool number(const struct meta *value, double *out) {
-    if (!value || (value->kind != META_INT && value->kind != META_FLOAT)) return false;
-    *out = value->kind == META_INT ? (double)value->as.i : value->as.f;
-    return true;
-}
-
-/* generation_config.json as Hugging Face reads it: without do_sample the likeliest token; with it
- * the temperature, 1 if there is none. */
-static void read_wishes(struct talk *talk) {
-    static const struct {
-        const char *key;
-        double neutral;
-    } others[] = {{"top_p", 1}, {"top_k", 0}, {"min_p", 0}, {"repetition_penalty", 1}};
-    struct model_file *file = talk->engine.model->file;
-    const struct meta *sample = file->generation ? meta_find(file->generation, "do_sample") : NULL;
-    double value;
-    if (!sample || sample->kind != META_BOOL || !sample->as.b) return;
-    talk->model_temperature = 1;
-    number(meta_find(file->generation, "temperature"), &talk->model_temperature);
-    size_t used = 0;
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        if (!number(meta_find(file->generation, others[i].key), &value) ||
-            value == others[i].neutral)
-            continue;
-        int n = snprintf(talk->unmet + used, sizeof talk->unmet - used, "%s%s %g", used ? ", " : "",
-                         others[i].key, value);
-        if (n < 0 || (size_t)n >= sizeof talk->unmet - used) break;
-        used += (size_t)n;
-    }
-}
-
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
                          struct jl_error *err) {
     *out = (struct talk){0};
@@ -83,76 +48,21 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
                          tokenizer_vocab_size(out->tokenizer), model->hp.n_vocab);
     if (status == JL_OK) status = engine_start(&out->engine, rows, err);
     if (status == JL_OK) status = timeline_create(out->engine.exec, &out->timeline, err);
+    if (status == JL_OK) status = sample_scratch_create(model->hp.n_vocab, &out->scratch, err);
     if (status != JL_OK) {
         talk_close(out);
         return status;
     }
-    read_wishes(out);
     find_stops(out);
     return JL_OK;
 }
 
 void talk_close(struct talk *talk) {
+    sample_scratch_free(talk->scratch);
     timeline_free(talk->timeline);
     tokenizer_free(talk->tokenizer);
     engine_free(&talk->engine);
     *talk = (struct talk){0};
-}
-
-/* ---- how tokens are chosen ---- */
-
-enum jl_status talk_read_temperature(const char *text, float *out, struct jl_error *err) {
-    char *end;
-    errno = 0;
-    double value = strtod(text, &end);
-    if (end == text || *end || errno || !(value >= 0 && value <= 100))
-        return jl_fail(err, JL_ERR_USAGE, "a temperature is a number from 0 to %d, not '%s'",
-                       100, text);
-    *out = (float)value;
-    return JL_OK;
-}
-
-static enum jl_status read_seed(const char *text, uint64_t *out, struct jl_error *err) {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (end == text || *end || errno || strchr(text, '-'))
-        return jl_fail(err, JL_ERR_USAGE, "option --seed takes a whole number below 2^64, not '%s'",
-                       text);
-    *out = value;
-    return JL_OK;
-}
-
-enum jl_status talk_check_options(const struct talk_options *options, struct jl_error *err) {
-    float temperature = 0;
-    uint64_t seed;
-    if (options->temperature)
-        JL_TRY(talk_read_temperature(options->temperature, &temperature, err));
-    if (options->seed) JL_TRY(read_seed(options->seed, &seed, err));
-    if (options->greedy && temperature > 0)
-        return jl_fail(err, JL_ERR_USAGE, "--greedy is --temp 0: give one of the two");
-    return JL_OK;
-}
-
-enum jl_status talk_choose(const struct talk *talk, const struct talk_options *options,
-                           struct talk_sampling *out, struct jl_error *err) {
-    double wish = options->greedy ? 0 : talk->model_temperature;
-    *out = (struct talk_sampling){0};
-    if (options->temperature)
-        JL_TRY(talk_read_temperature(options->temperature, &out->temperature, err));
-    else if (!(wish >= 0 && wish <= 100))
-        return jl_fail(err, JL_ERR_FORMAT,
-                       "%s: generation_config.json: temperature %g is not from 0 to %d; --temp T "
-                       "gives another",
-                       talk->engine.model->file->path, wish, 100);
-    else
-        out->temperature = (float)wish;
-    if (options->seed) return read_seed(options->seed, &out->seed, err);
-    uint32_t drawn; // short, so that a person can type it again
-    if (getrandom(&drawn, sizeof drawn, 0) != sizeof drawn)
-        return jl_fail(err, JL_ERR_IO, "the system gives no random seed: say --seed N");
-    out->seed = drawn;
-    return JL_OK;
 }
 
 /* ---- generating ---- */
@@ -163,15 +73,26 @@ static bool is_stop(const struct talk *talk, int32_t id) {
     return false;
 }
 
-static int32_t choose(const struct talk *talk, const struct talk_sampling *sampling) {
-    struct rng_key key = {sampling->seed, sampling->sequence,
-                          (uint32_t)timeline_n_token(talk->timeline), RNG_SAMPLE};
-    return sample_draw(timeline_logits(talk->timeline), talk->engine.model->hp.n_vocab,
-                       sampling->temperature, &key);
+/* A sampler that has seen what the timeline holds. */
+static enum jl_status open_sampler(const struct talk *talk, const struct sampling *sampling,
+                                   struct sampler **out, struct jl_error *err) {
+    struct sampler_spec spec = {
+        .params = &sampling->params,
+        .tokenizer = talk->tokenizer,
+        .n_vocab = talk->engine.model->hp.n_vocab,
+        .n_max = timeline_capacity(talk->timeline) + 1, // the last one is chosen, not fed
+        .seed = sampling->seed,
+        .sequence = sampling->sequence,
+    };
+    JL_TRY(sampler_create(&spec, out, err));
+    return sampler_prompt(*out, timeline_ids(talk->timeline), timeline_n_token(talk->timeline),
+                          err);
 }
 
 struct decoding {
     const struct talk_sink *sink;
+    struct sampler *sampler;
+    struct stop_filter *stop;
     struct token_stream stream;
     char *text;
     size_t len, cap;
@@ -191,10 +112,22 @@ static enum jl_status shows(struct decoding *decoding, int32_t id, bool *out,
     return JL_OK;
 }
 
+/* What can be no part of a stop string goes to the sink. */
 static enum jl_status give(struct decoding *decoding, int32_t id, struct jl_error *err) {
     const struct talk_sink *sink = decoding->sink;
-    return sink->token(sink->ctx, id, decoding->text ? decoding->text : "", decoding->len,
-                       &decoding->go_on, err);
+    const char *text = decoding->text ? decoding->text : "";
+    size_t len;
+    JL_TRY(stop_filter_push(decoding->stop, text, decoding->len, &text, &len, err));
+    return sink->token(sink->ctx, id, text, len, &decoding->go_on, err);
+}
+
+static enum jl_status give_rest(struct decoding *decoding, struct jl_error *err) {
+    const struct talk_sink *sink = decoding->sink;
+    const char *text;
+    size_t len;
+    JL_TRY(give(decoding, TOKEN_NONE, err));
+    JL_TRY(stop_filter_end(decoding->stop, &text, &len, err));
+    return len ? sink->token(sink->ctx, TOKEN_NONE, text, len, &decoding->go_on, err) : JL_OK;
 }
 
 static enum jl_status one_token(struct decoding *decoding, int32_t id, struct jl_error *err) {
@@ -216,13 +149,20 @@ static enum jl_status generate(struct talk *talk, const struct talk_request *req
             result->why = TALK_STOP_CANCEL;
             return JL_OK;
         }
-        int32_t id = choose(talk, &request->sampling);
+        int32_t id;
+        JL_TRY(sampler_choose(decoding->sampler, talk->scratch, timeline_logits(talk->timeline),
+                              &id, err));
         if (is_stop(talk, id)) {
             result->why = TALK_STOP_EOS;
             return JL_OK;
         }
         result->n_token++;
+        JL_TRY(sampler_accept(decoding->sampler, id, err));
         JL_TRY(one_token(decoding, id, err));
+        if (stop_filter_stopped(decoding->stop) >= 0) {
+            result->why = TALK_STOP_STRING;
+            return JL_OK;
+        }
         if (!decoding->go_on) {
             result->why = TALK_STOP_SINK;
             return JL_OK;
@@ -236,6 +176,15 @@ static enum jl_status generate(struct talk *talk, const struct talk_request *req
     return JL_OK;
 }
 
+/* What waits for the rest of a character or of a stop string comes out even after a failure. */
+static enum jl_status finish(struct decoding *decoding, const struct talk_result *result,
+                             struct jl_error *err) {
+    decoding->len = 0;
+    JL_TRY(
+        token_stream_end(&decoding->stream, &decoding->text, &decoding->len, &decoding->cap, err));
+    return result->why == TALK_STOP_SINK ? JL_OK : give_rest(decoding, err);
+}
+
 enum jl_status talk_generate(struct talk *talk, const struct talk_request *request,
                              const struct talk_sink *sink, struct talk_result *result,
                              struct jl_error *err) {
@@ -243,13 +192,13 @@ enum jl_status talk_generate(struct talk *talk, const struct talk_request *reque
     struct jl_error inner;
     *result = (struct talk_result){.why = TALK_STOP_COUNT};
     token_stream_init(&decoding.stream, talk->tokenizer, sink->at_start);
-    enum jl_status status = generate(talk, request, &decoding, result, err);
-    // What waits for the rest of a character comes out even after a failure.
-    decoding.len = 0;
-    enum jl_status flushed =
-        token_stream_end(&decoding.stream, &decoding.text, &decoding.len, &decoding.cap, &inner);
-    if (flushed == JL_OK && result->why != TALK_STOP_SINK)
-        flushed = give(&decoding, TOKEN_NONE, &inner);
+    enum jl_status status =
+        stop_filter_new(request->sampling.stop, request->sampling.n_stop, &decoding.stop, err);
+    if (status == JL_OK) status = open_sampler(talk, &request->sampling, &decoding.sampler, err);
+    if (status == JL_OK) status = generate(talk, request, &decoding, result, err);
+    enum jl_status flushed = decoding.stop ? finish(&decoding, result, &inner) : JL_OK;
+    stop_filter_free(decoding.stop);
+    sampler_free(decoding.sampler);
     free(decoding.text);
     if (status == JL_OK && flushed != JL_OK) return jl_fail(err, flushed, "%s", inner.message);
     return status;

@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 
 #include "cli/engine.h"
+#include "cli/sampling.h"
+#include "session/sampler.h"
 #include "session/timeline.h"
 #include "text/tokenizer.h"
 
@@ -16,8 +18,7 @@ struct talk {
     struct timeline *timeline;
     int32_t stop[TALK_MAX_STOP]; // tokens that end an answer
     int n_stop;
-    double model_temperature; // what generation_config.json asks for, unchecked; 0: greedy
-    char unmet[128];          // its other sampling settings, "" if none: not offered yet
+    struct sample_scratch *scratch;
 };
 
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
@@ -25,50 +26,20 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
 void talk_close(struct talk *talk);
 void talk_add_stop(struct talk *talk, int64_t id); // an id outside the vocabulary is no token
 
-/* ---- how tokens are chosen ---- */
-
-struct talk_sampling {
-    float temperature; // 0: the likeliest token
-    uint64_t seed;
-    uint32_t sequence; // counts the answers to one question
-};
-
-/* The options --temp, --seed and --greedy for a command's table. */
-struct talk_options {
-    const char *temperature, *seed;
-    bool greedy;
-};
-#define TALK_OPTIONS(o)                                                                            \
-    {                                                                                              \
-        "--temp", NULL, CLI_TEXT, &(o).temperature, "T", "temperature; 0: the likeliest token",    \
-        0,        0},                                                                              \
-        {"--seed", NULL, CLI_TEXT, &(o).seed, "N", "same seed, same text (default: drawn anew)",   \
-         0,        0},                                                                             \
-    {                                                                                              \
-        "--greedy", NULL, CLI_FLAG, &(o).greedy, NULL, "always the likeliest token, as --temp 0",  \
-            0, 0                                                                                   \
-    }
-
-/* Checked before a model is loaded. */
-enum jl_status talk_check_options(const struct talk_options *options, struct jl_error *err);
-/* Options before the model's own wish before greedy. The seed is drawn where none is given. */
-enum jl_status talk_choose(const struct talk *talk, const struct talk_options *options,
-                           struct talk_sampling *out, struct jl_error *err);
-/* A number from 0 to SAMPLE_MAX_TEMPERATURE. */
-enum jl_status talk_read_temperature(const char *text, float *out, struct jl_error *err);
-
 /* ---- generating ---- */
 
 enum talk_stop {
     TALK_STOP_COUNT,
     TALK_STOP_EOS,
+    TALK_STOP_STRING,
     TALK_STOP_CONTEXT,
     TALK_STOP_CANCEL,
     TALK_STOP_SINK
 };
 
-/* Who takes the tokens: `text` is whole characters (len may be 0), id is TOKEN_NONE for what is
- * flushed at the end. *go_on = false stops the generation. */
+/* Who takes the tokens: `text` is whole characters (len may be 0), which may be those of earlier
+ * tokens that could have begun a stop string; id is TOKEN_NONE for what is flushed at the end.
+ * *go_on = false stops the generation. */
 struct talk_sink {
     enum jl_status (*token)(void *ctx, int32_t id, const char *text, size_t len, bool *go_on,
                             struct jl_error *err);
@@ -84,7 +55,7 @@ struct talk_result {
 };
 
 struct talk_request {
-    struct talk_sampling sampling;
+    struct sampling sampling;
     int n;                     // at most so many tokens
     const atomic_bool *cancel; // may be NULL
 };

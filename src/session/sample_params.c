@@ -10,9 +10,9 @@
 #define IS_WHOLE true
 
 static const struct sample_param_row rows[] = {
-#define X(kind, field, standard, least, most, config, gguf, option, label, help)                   \
+#define X(a, kind, field, standard, least, most, config, gguf, option, label, help)                \
     {#field, IS_##kind, standard, least, most, config, gguf, option, label, help},
-    SAMPLE_PARAM_LIST(X)
+    SAMPLE_PARAM_LIST(X, )
 #undef X
 };
 
@@ -29,17 +29,17 @@ bool sample_param_find(const char *name, enum sample_param *out) {
 
 struct sample_params sample_params_default(void) {
     return (struct sample_params){
-#define X(kind, field, standard, ...) .field = standard,
-        SAMPLE_PARAM_LIST(X)
+#define X(a, kind, field, standard, ...) .field = standard,
+        SAMPLE_PARAM_LIST(X, )
 #undef X
     };
 }
 
 double sample_params_get(const struct sample_params *params, enum sample_param param) {
     switch (param) {
-#define X(kind, field, ...)                                                                        \
+#define X(a, kind, field, ...)                                                                     \
     case SAMPLE_##field: return (double)params->field;
-        SAMPLE_PARAM_LIST(X)
+        SAMPLE_PARAM_LIST(X, )
 #undef X
     case SAMPLE_PARAM_COUNT: break;
     }
@@ -48,9 +48,9 @@ double sample_params_get(const struct sample_params *params, enum sample_param p
 
 static void store(struct sample_params *params, enum sample_param param, double value) {
     switch (param) {
-#define X(kind, field, ...)                                                                        \
+#define X(a, kind, field, ...)                                                                     \
     case SAMPLE_##field: params->field = (SAMPLE_TYPE_##kind)value; break;
-        SAMPLE_PARAM_LIST(X)
+        SAMPLE_PARAM_LIST(X, )
 #undef X
     case SAMPLE_PARAM_COUNT: break;
     }

@@ -12,44 +12,45 @@
 #include "base/status.h"
 #include "text/patterns.h"
 
-/* kind, field, default, least, most, key of generation_config.json, key of GGUF (NULL: none),
- * option, label, help. The default turns a stage off; REAL is a double, WHOLE an int32_t. */
-#define SAMPLE_PARAM_LIST(X)                                                                       \
-    X(REAL, temperature, 0, 0, 100, "temperature", "general.sampling.temp", "--temp", "T",         \
+/* `a` is handed through. kind, field, default, least, most, key of generation_config.json, key of
+ * GGUF (NULL: none), option, label, help. The default turns a stage off; REAL is a double, WHOLE an
+ * int32_t. */
+#define SAMPLE_PARAM_LIST(X, a)                                                                    \
+    X(a, REAL, temperature, 0, 0, 100, "temperature", "general.sampling.temp", "--temp", "T",      \
       "temperature; 0: the likeliest token")                                                       \
-    X(WHOLE, top_k, 0, -1, INT32_MAX, "top_k", "general.sampling.top_k", "--top-k", "N",           \
+    X(a, WHOLE, top_k, 0, -1, INT32_MAX, "top_k", "general.sampling.top_k", "--top-k", "N",        \
       "only the N likeliest tokens; 0: all")                                                       \
-    X(REAL, top_p, 1, 0, 1, "top_p", "general.sampling.top_p", "--top-p", "P",                     \
+    X(a, REAL, top_p, 1, 0, 1, "top_p", "general.sampling.top_p", "--top-p", "P",                  \
       "only the likeliest that have probability P together; 1: all")                               \
-    X(REAL, min_p, 0, 0, 1, "min_p", "general.sampling.min_p", "--min-p", "P",                     \
+    X(a, REAL, min_p, 0, 0, 1, "min_p", "general.sampling.min_p", "--min-p", "P",                  \
       "only those at least P times as likely as the likeliest")                                    \
-    X(REAL, typical_p, 1, 0, 1, "typical_p", NULL, "--typical", "P",                               \
+    X(a, REAL, typical_p, 1, 0, 1, "typical_p", NULL, "--typical", "P",                            \
       "locally typical sampling with probability P; 1: off")                                       \
-    X(REAL, repetition_penalty, 1, 0.01, 100, "repetition_penalty",                                \
+    X(a, REAL, repetition_penalty, 1, 0.01, 100, "repetition_penalty",                             \
       "general.sampling.penalty_repeat", "--repeat-penalty", "R",                                  \
       "divides the logits of tokens that occurred; 1: off")                                        \
-    X(WHOLE, repeat_last_n, -1, -1, INT32_MAX, NULL, "general.sampling.penalty_last_n",            \
+    X(a, WHOLE, repeat_last_n, -1, -1, INT32_MAX, NULL, "general.sampling.penalty_last_n",         \
       "--repeat-last-n", "N", "how far --repeat-penalty looks back; -1: to the start")             \
-    X(REAL, presence_penalty, 0, -100, 100, NULL, NULL, "--presence-penalty", "A",                 \
+    X(a, REAL, presence_penalty, 0, -100, 100, NULL, NULL, "--presence-penalty", "A",              \
       "off the logits of tokens in the answer")                                                    \
-    X(REAL, frequency_penalty, 0, -100, 100, NULL, NULL, "--frequency-penalty", "A",               \
+    X(a, REAL, frequency_penalty, 0, -100, 100, NULL, NULL, "--frequency-penalty", "A",            \
       "the same, for each time a token occurred")                                                  \
-    X(REAL, dry_multiplier, 0, 0, 100, NULL, NULL, "--dry-multiplier", "A",                        \
+    X(a, REAL, dry_multiplier, 0, 0, 100, NULL, NULL, "--dry-multiplier", "A",                     \
       "DRY, against repeated sequences: its strength; 0: off")                                     \
-    X(REAL, dry_base, 1.75, 1, 100, NULL, NULL, "--dry-base", "B",                                 \
+    X(a, REAL, dry_base, 1.75, 1, 100, NULL, NULL, "--dry-base", "B",                              \
       "DRY: growth a token (default 1.75)")                                                        \
-    X(WHOLE, dry_allowed_length, 2, 1, INT32_MAX, NULL, NULL, "--dry-allowed-length", "N",         \
+    X(a, WHOLE, dry_allowed_length, 2, 1, INT32_MAX, NULL, NULL, "--dry-allowed-length", "N",      \
       "DRY: repeats shorter than N are free (default 2)")                                          \
-    X(WHOLE, dry_penalty_last_n, -1, -1, INT32_MAX, NULL, NULL, "--dry-penalty-last-n", "N",       \
+    X(a, WHOLE, dry_penalty_last_n, -1, -1, INT32_MAX, NULL, NULL, "--dry-penalty-last-n", "N",    \
       "DRY: how far it looks back; -1: to the start")                                              \
-    X(REAL, xtc_probability, 0, 0, 1, NULL, "general.sampling.xtc_probability",                    \
+    X(a, REAL, xtc_probability, 0, 0, 1, NULL, "general.sampling.xtc_probability",                 \
       "--xtc-probability", "P", "XTC: how often the likeliest tokens are left out; 0: off")        \
-    X(REAL, xtc_threshold, 0.1, 0, 1, NULL, "general.sampling.xtc_threshold", "--xtc-threshold",   \
-      "P", "XTC: which ones, all but the least of those above P (default 0.1)")
+    X(a, REAL, xtc_threshold, 0.1, 0, 1, NULL, "general.sampling.xtc_threshold",                   \
+      "--xtc-threshold", "P", "XTC: which ones, all but the least of those above P (default 0.1)")
 
 enum sample_param {
-#define X(kind, field, ...) SAMPLE_##field,
-    SAMPLE_PARAM_LIST(X)
+#define X(a, kind, field, ...) SAMPLE_##field,
+    SAMPLE_PARAM_LIST(X, )
 #undef X
         SAMPLE_PARAM_COUNT
 };
@@ -63,8 +64,8 @@ struct sample_bias {
 struct sample_params {
 #define SAMPLE_TYPE_REAL double
 #define SAMPLE_TYPE_WHOLE int32_t
-#define X(kind, field, ...) SAMPLE_TYPE_##kind field;
-    SAMPLE_PARAM_LIST(X)
+#define X(a, kind, field, ...) SAMPLE_TYPE_##kind field;
+    SAMPLE_PARAM_LIST(X, )
 #undef X
     const struct sample_bias *bias; // (n_bias), of several for one id the sum; the caller's
     int32_t n_bias;

@@ -16,7 +16,7 @@ struct answer_request {
     struct screen *screen;
     const struct prompt *prompt;
     const struct dialect *dialect; // NULL: the text is plain
-    struct talk_sampling sampling;
+    struct sampling sampling;
     int n; // at most so many tokens
     const atomic_bool *cancel;
     bool progress; // a line while a long prompt is read

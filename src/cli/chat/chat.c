@@ -134,7 +134,7 @@ enum jl_status chat_retry(struct chat *chat, struct jl_error *err) {
         old = conversation_take_last(&chat->said);
         chat->sampling.sequence++;
     }
-    if (chat->sampling.temperature <= 0)
+    if (chat->sampling.params.temperature <= 0)
         screen_note(&chat->screen, "at temperature 0 the same question gets the same answer: "
                                    "/temp 0.7 asks for variety");
     enum jl_status status = reply(chat, &kept, err);

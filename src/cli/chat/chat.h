@@ -21,7 +21,7 @@ struct chat {
     struct screen screen;
     struct editor *editor;
     struct conversation said;
-    struct talk_sampling sampling;
+    struct sampling sampling;
     bool plain; // no chat template, even if there is one
     int n;      // at most so many tokens an answer
     struct chat_sums sums;

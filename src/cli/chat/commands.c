@@ -60,13 +60,41 @@ static enum jl_status run_quit(struct chat *chat, const char *argument, struct j
     return JL_OK;
 }
 
-static enum jl_status run_temp(struct chat *chat, const char *argument, struct jl_error *err) {
-    if (*argument) JL_TRY(talk_read_temperature(argument, &chat->sampling.temperature, err));
-    if (chat->sampling.temperature > 0)
-        screen_print(&chat->screen, "temperature %g, seed %llu\n",
-                     (double)chat->sampling.temperature, (unsigned long long)chat->sampling.seed);
+static void show_sampling(struct chat *chat) {
+    char settings[400];
+    const struct sample_params *params = &chat->sampling.params;
+    sample_params_describe(params, settings, sizeof settings);
+    if (params->temperature > 0)
+        screen_print(&chat->screen, "%s, seed %llu\n", settings,
+                     (unsigned long long)chat->sampling.seed);
     else
-        screen_print(&chat->screen, "temperature 0: always the likeliest token\n");
+        screen_print(&chat->screen, "%s: always the likeliest token\n", settings);
+}
+
+static enum jl_status run_temp(struct chat *chat, const char *argument, struct jl_error *err) {
+    if (*argument)
+        JL_TRY(sample_params_read(&chat->sampling.params, SAMPLE_temperature, argument, err));
+    show_sampling(chat);
+    return JL_OK;
+}
+
+static enum jl_status run_set(struct chat *chat, const char *argument, struct jl_error *err) {
+    char name[40];
+    size_t len = strcspn(argument, " \t");
+    const char *value = argument + len + strspn(argument + len, " \t");
+    enum sample_param param;
+    for (int i = 0; !*argument && i < SAMPLE_PARAM_COUNT; i++) {
+        const struct sample_param_row *row = sample_param_row((enum sample_param)i);
+        screen_print(&chat->screen, "  %-18s %-6g %s\n", row->name,
+                     sample_params_get(&chat->sampling.params, (enum sample_param)i), row->help);
+    }
+    if (!*argument) return JL_OK;
+    snprintf(name, sizeof name, "%.*s", len < sizeof name ? (int)len : 0, argument);
+    if (!sample_param_find(name, &param))
+        return jl_fail(err, JL_ERR_USAGE, "there is no setting %.*s: /set lists them",
+                       len > 40 ? 40 : (int)len, argument);
+    if (*value) JL_TRY(sample_params_read(&chat->sampling.params, param, value, err));
+    show_sampling(chat);
     return JL_OK;
 }
 
@@ -218,6 +246,7 @@ static const struct row *rows(size_t *n) {
         {"help", NULL, "this list", run_help},
         {"system", "[TEXT]", "show or set the system message; `-` removes it", run_system},
         {"temp", "[T]", "show or set the temperature; 0: the likeliest token", run_temp},
+        {"set", "[NAME VALUE]", "show all settings of sampling, or set one", run_set},
         {"retry", NULL, "another answer to the last question", run_retry},
         {"think", "[on|off]", "show the last thought; ask for thoughts or for none", run_think},
         {"stats", NULL, "tokens, times, context, numeric class, threads", run_stats},
