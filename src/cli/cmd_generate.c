@@ -1,59 +1,268 @@
-/* generate: greedy continuation of token ids, as token ids. */
+/* generate: continuation of token ids, as token ids. */
+#include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
 #include "cli/engine.h"
-#include "session/sample.h"
+#include "cli/sampling.h"
+#include "model/class.h"
+#include "session/open_tokenizer.h"
+#include "session/sampler.h"
+#include "text/stop_filter.h"
+
+#define MAX_LOGPROBS 1000
+
+struct chosen {
+    double logprob;
+    struct sample_logprob *top; // (n_top) of the run
+};
 
 struct generate_run {
     struct engine engine;
     struct cli_prompts prompts;
     struct state *state;
     float *logits;
-    int32_t *ids;
+    int32_t *ids; // (n), the first n_id
+    int n_id;
+    struct sampling_options options;
+    struct sampling sampling;
+    struct tokenizer *tokenizer; // NULL unless something looks at the text
+    struct sampler *sampler;
+    struct sample_scratch *scratch;
+    struct stop_filter *stop; // NULL without stop strings
+    struct token_stream stream;
+    char *text; // of one token
+    size_t text_len, text_cap;
+    struct cli_list stop_id_texts;
+    int32_t stop_ids[CLI_LIST_MAX];
+    int prompt, n, chunk;
+    int n_top;                   // -1: no log-probabilities
+    struct chosen *steps;        // (n)
+    struct sample_logprob *tops; // (n, n_top)
+    bool json;
+    const char *finish;
 };
 
-static enum jl_status generate(struct generate_run *run, int prompt, int n, int chunk,
-                               struct jl_error *err) {
+/* ---- options ---- */
+
+static enum jl_status read_stop_ids(struct generate_run *run, struct jl_error *err) {
+    for (int i = 0; i < run->stop_id_texts.n; i++) {
+        const char *text = run->stop_id_texts.items[i];
+        char *end;
+        errno = 0;
+        long id = strtol(text, &end, 10);
+        if (*text < '0' || *text > '9' || *end || errno || id > INT32_MAX)
+            return jl_fail(err, JL_ERR_USAGE, "option --stop-id takes a token id, not '%s'", text);
+        run->stop_ids[i] = (int32_t)id;
+    }
+    return JL_OK;
+}
+
+static enum jl_status check_options(struct generate_run *run, const char *tokens,
+                                    struct jl_error *err) {
+    if (!tokens) return jl_fail(err, JL_ERR_USAGE, "--tokens FILE.json is required");
+    if (run->n_top >= 0 && !run->json)
+        return jl_fail(err, JL_ERR_USAGE, "--logprobs goes with --json");
+    JL_TRY(sampling_check(&run->options, err));
+    JL_TRY(read_stop_ids(run, err));
+    JL_TRY(cli_read_prompts(tokens, &run->prompts, err));
+    if (run->prompt < run->prompts.n_prompt) return JL_OK;
+    return jl_fail(err, JL_ERR_USAGE, "--prompt %d: %s holds %d prompts, numbered from 0",
+                   run->prompt, tokens, run->prompts.n_prompt);
+}
+
+/* ---- the run ---- */
+
+static enum jl_status open_text(struct generate_run *run, struct jl_error *err) {
+    const struct sample_params *params = &run->sampling.params;
+    bool breakers =
+        params->dry_multiplier > 0 && !(params->dry_breakers && params->n_dry_breaker == 0);
+    if (!breakers && run->sampling.n_stop == 0) return JL_OK;
+    JL_TRY(open_tokenizer(run->engine.model->file, &run->tokenizer, err));
+    token_stream_init(&run->stream, run->tokenizer, false);
+    return run->sampling.n_stop
+               ? stop_filter_new(run->sampling.stop, run->sampling.n_stop, &run->stop, err)
+               : JL_OK;
+}
+
+static enum jl_status allocate(struct generate_run *run, struct jl_error *err) {
+    int32_t n_vocab = run->engine.model->hp.n_vocab;
+    size_t n = (size_t)run->n, n_top, n_tops;
+    if (run->n_top > n_vocab) run->n_top = n_vocab;
+    n_top = run->n_top > 0 ? (size_t)run->n_top : 1;
+    run->logits = calloc((size_t)n_vocab, sizeof *run->logits);
+    run->ids = calloc(n, sizeof *run->ids);
+    run->steps = calloc(n, sizeof *run->steps);
+    if (!size_mul(n, n_top, &n_tops)) n_tops = SIZE_MAX / sizeof *run->tops;
+    run->tops = calloc(run->n_top > 0 ? n_tops : 1, sizeof *run->tops);
+    if (!run->logits || !run->ids || !run->steps || !run->tops)
+        return jl_fail(err, JL_ERR_MEMORY, "out of memory for %d ids", run->n);
+    for (size_t i = 0; i < n; i++)
+        run->steps[i].top = run->tops + (run->n_top > 0 ? i * n_top : 0);
+    return sample_scratch_create(n_vocab, &run->scratch, err);
+}
+
+static enum jl_status open_sampler(struct generate_run *run, struct jl_error *err) {
+    int n_prompt = run->prompts.n_id[run->prompt];
+    struct sampler_spec spec = {.params = &run->sampling.params,
+                                .tokenizer = run->tokenizer,
+                                .n_vocab = run->engine.model->hp.n_vocab,
+                                .n_max = n_prompt + run->n,
+                                .seed = run->sampling.seed};
+    JL_TRY(sampler_create(&spec, &run->sampler, err));
+    return sampler_prompt(run->sampler, run->prompts.ids[run->prompt], n_prompt, err);
+}
+
+static bool is_stop(const struct generate_run *run, int32_t id) {
+    for (int i = 0; i < run->stop_id_texts.n; i++)
+        if (run->stop_ids[i] == id) return true;
+    return false;
+}
+
+/* Whether the text has come to a stop string. */
+static enum jl_status look_at_text(struct generate_run *run, int32_t id, bool *stops,
+                                   struct jl_error *err) {
+    const char *out;
+    size_t len;
+    *stops = false;
+    if (!run->stop) return JL_OK;
+    run->text_len = 0;
+    JL_TRY(token_stream_push(&run->stream, id, &run->text, &run->text_len, &run->text_cap, err));
+    if (run->text_len == 0) return JL_OK;
+    JL_TRY(stop_filter_push(run->stop, run->text, run->text_len, &out, &len, err));
+    *stops = stop_filter_stopped(run->stop) >= 0;
+    return JL_OK;
+}
+
+/* The next id from the logits. *go_on: there may be one after it. */
+static enum jl_status next_id(struct generate_run *run, bool *go_on, struct jl_error *err) {
+    struct chosen *step = &run->steps[run->n_id];
+    bool stops;
+    int32_t id;
+    JL_TRY(sampler_choose(run->sampler, run->scratch, run->logits, &id, err));
+    *go_on = false;
+    run->finish = "stop";
+    if (is_stop(run, id)) return JL_OK;
+    if (run->n_top >= 0)
+        step->logprob = sample_logprobs(run->logits, run->scratch, id, run->n_top, step->top);
+    run->ids[run->n_id++] = id;
+    JL_TRY(sampler_accept(run->sampler, id, err));
+    JL_TRY(look_at_text(run, id, &stops, err));
+    if (stops) return JL_OK;
+    run->finish = "length";
+    *go_on = run->n_id < run->n;
+    return JL_OK;
+}
+
+static enum jl_status generate(struct generate_run *run, struct jl_error *err) {
     const struct model *model = run->engine.model;
-    int n_prompt = run->prompts.n_id[prompt];
+    int n_prompt = run->prompts.n_id[run->prompt], chunk = run->chunk;
+    bool go_on = true;
     if (chunk == 0 || chunk > n_prompt) chunk = n_prompt;
-    run->logits = calloc((size_t)model->hp.n_vocab, sizeof *run->logits);
-    run->ids = calloc((size_t)n, sizeof *run->ids);
-    if (!run->logits || !run->ids)
-        return jl_fail(err, JL_ERR_MEMORY, "out of memory for %d ids", n);
+    JL_TRY(sampling_choose(&run->options, model->file, model->hp.n_vocab, &run->sampling, err));
+    JL_TRY(open_text(run, err));
+    JL_TRY(allocate(run, err));
     JL_TRY(engine_start(&run->engine, chunk, err));
     JL_TRY(state_create(model, run->engine.backend, &run->state, err));
-    JL_TRY(state_reserve(run->state, n_prompt + n - 1, err)); // refuse before the work, not after
-    JL_TRY(feed_prompt(run->engine.exec, run->state, run->prompts.ids[prompt], n_prompt, chunk,
+    // Refuse before the work, not after.
+    JL_TRY(state_reserve(run->state, n_prompt + run->n - 1, err));
+    JL_TRY(open_sampler(run, err));
+    JL_TRY(feed_prompt(run->engine.exec, run->state, run->prompts.ids[run->prompt], n_prompt, chunk,
                        NULL, run->logits, err));
-    for (int i = 0; i < n; i++) {
-        run->ids[i] = sample_greedy(run->logits, model->hp.n_vocab);
-        if (i + 1 < n)
-            JL_TRY(feed_prompt(run->engine.exec, run->state, &run->ids[i], 1, 1, NULL, run->logits,
-                               err));
+    for (;;) {
+        JL_TRY(next_id(run, &go_on, err));
+        if (!go_on) return JL_OK;
+        JL_TRY(feed_prompt(run->engine.exec, run->state, &run->ids[run->n_id - 1], 1, 1, NULL,
+                           run->logits, err));
     }
+}
+
+static void release(struct generate_run *run) {
+    state_free(run->state);
+    sampler_free(run->sampler);
+    sample_scratch_free(run->scratch);
+    stop_filter_free(run->stop);
+    tokenizer_free(run->tokenizer);
+    sampling_free(&run->sampling);
+    free(run->text);
+    free(run->logits);
+    free(run->ids);
+    free(run->steps);
+    free(run->tops);
+    cli_free_prompts(&run->prompts);
+    engine_free(&run->engine);
+}
+
+/* ---- the result ---- */
+
+static json_t *describe_logprobs(const struct generate_run *run) {
+    json_t *all = json_array();
+    for (int i = 0; i < run->n_id; i++) {
+        json_t *top = json_array();
+        for (int k = 0; k < run->n_top; k++)
+            json_array_append_new(top, json_pack("{s:i, s:f}", "id", run->steps[i].top[k].id,
+                                                 "logprob", run->steps[i].top[k].logprob));
+        json_array_append_new(all, json_pack("{s:i, s:f, s:o}", "id", run->ids[i], "logprob",
+                                             run->steps[i].logprob, "top", top));
+    }
+    return all;
+}
+
+static enum jl_status report_json(const struct generate_run *run, struct jl_error *err) {
+    char cls[CLASS_NAME_BYTES], settings[400];
+    json_t *ids = json_array();
+    class_name(&run->engine.model->cls, cls);
+    sample_params_describe(&run->sampling.params, settings, sizeof settings);
+    for (int i = 0; i < run->n_id; i++)
+        json_array_append_new(ids, json_integer(run->ids[i]));
+    json_t *all = json_pack("{s:i, s:o, s:s, s:s, s:s}", "prompt", run->prompt, "ids", ids,
+                            "finish", run->finish, "sampling", settings, "class", cls);
+    if (!all) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the report");
+    if (run->sampling.params.temperature > 0) {
+        char seed[24]; // JSON's whole numbers end at 2^63
+        snprintf(seed, sizeof seed, "%llu", (unsigned long long)run->sampling.seed);
+        json_object_set_new(all, "seed", json_string(seed));
+    }
+    if (run->n_top >= 0) json_object_set_new(all, "logprobs", describe_logprobs(run));
+    json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    putchar('\n');
+    json_decref(all);
+    return JL_OK;
+}
+
+static enum jl_status report(const struct generate_run *run, struct jl_error *err) {
+    if (run->json) return report_json(run, err);
+    putchar('[');
+    for (int i = 0; i < run->n_id; i++)
+        printf("%s%d", i ? ", " : "", run->ids[i]);
+    printf("]\n");
     return JL_OK;
 }
 
 int cmd_generate(int argc, char **argv) {
     struct engine_options engine = {0};
+    struct generate_run run = {.n = 16, .n_top = -1};
     const char *model, *tokens = NULL;
-    int prompt = 0, n = 16, chunk = 0;
-    bool greedy = false, done;
+    bool done;
     const struct cli_option options[] = {
         {"--tokens", NULL, CLI_TEXT, &tokens, "FILE.json",
          "a list of ids, or {\"prompts\": [[..]]}", 0, 0},
-        {"--prompt", NULL, CLI_INT, &prompt, "I", "which prompt of the file (default 0)", 0,
+        {"--prompt", NULL, CLI_INT, &run.prompt, "I", "which prompt of the file (default 0)", 0,
          1 << 20},
-        {"--n", "-n", CLI_INT, &n, "N", "how many ids (default 16)", 1, 1 << 24},
-        {"--greedy", NULL, CLI_FLAG, &greedy, NULL, "always the likeliest id (the only way yet)", 0,
-         0},
-        {"--chunk", NULL, CLI_INT, &chunk, "N", "prompt tokens a pass (default: all)", 0, 1 << 30},
-        ENGINE_OPTIONS(engine),
+        {"--n", "-n", CLI_INT, &run.n, "N", "at most N ids (default 16)", 1, 1 << 24},
+        {"--stop-id", NULL, CLI_LIST, &run.stop_id_texts, "ID", "ends before this id; repeatable",
+         0, 0},
+        {"--chunk", NULL, CLI_INT, &run.chunk, "N", "prompt tokens a pass (default: all)", 0,
+         1 << 30},
+        {"--logprobs", NULL, CLI_INT, &run.n_top, "N",
+         "with --json: log-probabilities, also of the N likeliest", 0, MAX_LOGPROBS},
+        {"--json", NULL, CLI_FLAG, &run.json, NULL, "as one JSON object", 0, 0},
+        SAMPLING_OPTIONS(run.options) ENGINE_OPTIONS(engine),
     };
     const struct cli_spec spec = {
         "generate",
-        "MODEL --tokens FILE.json -n N --greedy [options]",
+        "MODEL --tokens FILE.json [-n N] [options]",
         "continue token ids; prints a JSON list and does not stop at an end token",
         "jinlin generate model.gguf --tokens tokens.json -n 16 --greedy",
         options,
@@ -61,29 +270,12 @@ int cmd_generate(int argc, char **argv) {
         1,
         1};
     struct jl_error err = {0};
-    struct generate_run run = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);
     if (done) return 0;
-    if (status == JL_OK && !tokens)
-        status = jl_fail(&err, JL_ERR_USAGE, "--tokens FILE.json is required");
-    if (status == JL_OK && !greedy)
-        status =
-            jl_fail(&err, JL_ERR_USAGE, "say --greedy: sampling with a temperature is not offered");
-    if (status == JL_OK) status = cli_read_prompts(tokens, &run.prompts, &err);
-    if (status == JL_OK && prompt >= run.prompts.n_prompt)
-        status = jl_fail(&err, JL_ERR_USAGE, "--prompt %d: %s holds %d prompts, numbered from 0",
-                         prompt, tokens, run.prompts.n_prompt);
+    if (status == JL_OK) status = check_options(&run, tokens, &err);
     if (status == JL_OK) status = engine_load(model, &engine, &run.engine, &err);
-    if (status == JL_OK) status = generate(&run, prompt, n, chunk, &err);
-    if (status == JL_OK) {
-        for (int i = 0; i < n; i++)
-            printf("%s%d", i ? ", " : "[", run.ids[i]);
-        printf("]\n");
-    }
-    state_free(run.state);
-    free(run.logits);
-    free(run.ids);
-    cli_free_prompts(&run.prompts);
-    engine_free(&run.engine);
+    if (status == JL_OK) status = generate(&run, &err);
+    if (status == JL_OK) status = report(&run, &err);
+    release(&run);
     return cli_finish(&spec, status, &err);
 }

@@ -24,7 +24,7 @@ struct sampling_options {
                          CLI_LIST,                                                                 \
                          &(o).breakers,                                                            \
                          "TEXT",                                                                   \
-                         "DRY: no repeat goes over TEXT; often; `none`: nothing ends one",         \
+                         "DRY: no repeat goes over TEXT (repeatable); `none`: it may",             \
                          0,                                                                        \
                          0},                                                                       \
         {"--logit-bias",                                                                           \
@@ -32,10 +32,11 @@ struct sampling_options {
          CLI_LIST,                                                                                 \
          &(o).bias,                                                                                \
          "ID=B",                                                                                   \
-         "B onto a token's logit; -inf: never",                                                    \
+         "B onto a token's logit; -inf: never; repeatable",                                        \
          0,                                                                                        \
          0},                                                                                       \
-        {"--stop", NULL, CLI_LIST, &(o).stop, "TEXT", "ends the text before TEXT; often", 0, 0},   \
+        {"--stop", NULL, CLI_LIST, &(o).stop, "TEXT", "ends the text before TEXT; repeatable",     \
+         0,        0},                                                                             \
         {"--seed", NULL, CLI_TEXT, &(o).seed, "N", "same seed, same text (default: drawn anew)",   \
          0,        0},                                                                             \
         {"--greedy", NULL, CLI_FLAG, &(o).greedy, NULL, "always the likeliest token, as --temp 0", \
