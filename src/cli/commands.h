@@ -10,6 +10,7 @@
     X(inspect, "what a model file holds and how it will run")                                      \
     X(logits, "logits of every position of a prompt, as float32")                                  \
     X(generate, "continue token ids")                                                              \
+    X(score, "log-probabilities of given tokens")                                                  \
     X(render, "the prompt that a chat template makes of a conversation")                           \
     X(synth, "a GGUF of random weights at a real model's shape")                                   \
     X(quantize, "write a model as a GGUF file of other types")                                     \

@@ -116,6 +116,7 @@ static enum jl_status pass(struct dry *dry, int32_t id, struct token_stream *str
                            uint32_t *state, bool *breaks, struct jl_error *err) {
     *breaks = false;
     if (patterns_count(dry->breakers->patterns) == 0) return JL_OK;
+    if (id >= tokenizer_vocab_size(dry->tokenizer)) return JL_OK; // a model's spare rows: no text
     dry->len = 0;
     JL_TRY(token_stream_push(stream, id, &dry->text, &dry->len, &dry->cap, err));
     for (size_t i = 0; i < dry->len; i++)

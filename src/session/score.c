@@ -27,12 +27,22 @@ static double nll(const float *logits, int32_t target, float top, double sum) {
     return -softmax_logprob(logits[target], top, sum);
 }
 
+static bool is_likeliest(const float *logits, int32_t target, float top) {
+    if (logits[target] != top) return false;
+    for (int32_t i = 0; i < target; i++)
+        if (logits[i] == top) return false;
+    return true;
+}
+
 void score_row(const struct score_row *row, int n_vocab, struct score *out) {
     float top[2];
     double sum[2];
     *out = (struct score){.predicts = row->target >= 0, .compares = row->reference != NULL};
     sum[0] = softmax_sum(row->logits, n_vocab, &top[0]);
-    if (out->predicts) out->nll = nll(row->logits, row->target, top[0], sum[0]);
+    if (out->predicts) {
+        out->nll = nll(row->logits, row->target, top[0], sum[0]);
+        out->hit = is_likeliest(row->logits, row->target, top[0]);
+    }
     if (!out->compares) return;
     sum[1] = softmax_sum(row->reference, n_vocab, &top[1]);
     if (out->predicts) out->nll_reference = nll(row->reference, row->target, top[1], sum[1]);

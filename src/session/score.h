@@ -18,6 +18,7 @@ struct score {
     double nll_reference; // the reference's; 0 without
     double kl;            // KL(reference, logits), nats, never negative; 0 without a reference
     bool predicts, compares;
+    bool hit;      // the target is the likeliest token, the lower id among equals
     bool same_top; // both find the same token the likeliest (the lower id among equals)
 };
 
