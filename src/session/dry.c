@@ -43,7 +43,7 @@ static enum jl_status make_breakers(const struct sample_params *params, struct b
 
 static enum jl_status allocate(struct dry *dry, struct jl_error *err) {
     dry->run = calloc((size_t)(dry->n_max > 0 ? dry->n_max : 1), sizeof *dry->run);
-    dry->cap = 256; // bytes; the few tokens that are longer make it grow
+    dry->cap = 1024; // for tokens of up to 200 bytes; a longer one makes it grow
     dry->text = malloc(dry->cap);
     return dry->run && dry->text ? JL_OK : no_memory(err);
 }

@@ -10,7 +10,7 @@
  * Choosing changes nothing: what comes out is a function of the parameters, the tokens accepted,
  * the logits and the key (seed, sequence, number of tokens before). So neither batch mates,
  * threads, a copy, nor choices that were thrown away can be seen in it. After creation no call asks
- * the heap for memory, but for a token of more than 256 bytes under DRY. */
+ * the heap for memory, but for a token of more than 200 bytes under DRY. */
 #ifndef JL_SESSION_SAMPLER_H
 #define JL_SESSION_SAMPLER_H
 
