@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "model/model.h"
 #include "session/open_tokenizer.h"
+#include "session/sample_model.h"
 #include "tensor/kvchunk.h"
 
 static json_t *shape_json(const struct tensor_info *t) {
@@ -80,6 +81,17 @@ static json_t *program_json(const struct step_list *list) {
     return program;
 }
 
+/* What the model's files ask for when nobody says otherwise. */
+static json_t *sampling_json(const struct model *model) {
+    struct sample_params params = sample_params_default();
+    struct jl_error err = {0};
+    char unmet[SAMPLE_UNMET_BYTES], settings[400];
+    if (sample_model_read(model->file, NULL, &params, unmet, &err) != JL_OK)
+        return json_pack("{s:s}", "error", err.message);
+    sample_params_describe(&params, settings, sizeof settings);
+    return json_pack("{s:s, s:s}", "settings", settings, "not_offered", unmet);
+}
+
 static json_t *describe(struct model *model) {
     char cls[CLASS_NAME_BYTES];
     json_t *tensors = json_array(), *ignored = json_array(), *unread = json_array();
@@ -92,23 +104,25 @@ static json_t *describe(struct model *model) {
     for (int i = 0; i < model->n_ignored; i++)
         json_array_append_new(ignored, json_pack("{s:s, s:s}", "name", model->ignored[i].name,
                                                  "why", model->ignored[i].why));
-    json_t *tokenizer = tokenizer_json(model); // reads its keys, so that they count as read
+    // These two read their keys, so that they count as read.
+    json_t *tokenizer = tokenizer_json(model), *sampling = sampling_json(model);
     meta_unread(model->file->meta, add_text, unread);
     class_name(&model->cls, cls);
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:I, s:I, s:f, s:I, s:I, s:s, s:o, s:o, "
-                     "s:o, s:o, s:o}",
-                     "path", model->file->path, "format",
-                     model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface", "family",
-                     model->family->name, "class", cls, "tied", model->tied, "hparams",
-                     hparams_json(&model->hp), "tokenizer", tokenizer, "weight_bytes",
-                     (json_int_t)model_weight_bytes(model), "file_bytes",
-                     (json_int_t)model_file_bytes(model->file), "state_bytes_per_token",
-                     (double)model->page_bytes / KV_CHUNK, "state_bytes_per_sequence",
-                     (json_int_t)model->recurrent_bytes, "backward_bytes_per_token",
-                     (json_int_t)model->plan.kept_bytes, "rope_pairs",
-                     model->rope.interleaved ? "interleaved" : "half", "program",
-                     program_json(&model->plan), "mtp_program", program_json(&model->mtp),
-                     "tensors", tensors, "ignored_tensors", ignored, "unread_keys", unread);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:I, s:I, s:f, s:I, s:I, s:s, s:o, s:o, "
+        "s:o, s:o, s:o}",
+        "path", model->file->path, "format",
+        model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface", "family",
+        model->family->name, "class", cls, "tied", model->tied, "hparams", hparams_json(&model->hp),
+        "tokenizer", tokenizer, "sampling", sampling, "weight_bytes",
+        (json_int_t)model_weight_bytes(model), "file_bytes",
+        (json_int_t)model_file_bytes(model->file), "state_bytes_per_token",
+        (double)model->page_bytes / KV_CHUNK, "state_bytes_per_sequence",
+        (json_int_t)model->recurrent_bytes, "backward_bytes_per_token",
+        (json_int_t)model->plan.kept_bytes, "rope_pairs",
+        model->rope.interleaved ? "interleaved" : "half", "program", program_json(&model->plan),
+        "mtp_program", program_json(&model->mtp), "tensors", tensors, "ignored_tensors", ignored,
+        "unread_keys", unread);
 }
 
 static const char *text_of(const json_t *object, const char *key) {
@@ -174,6 +188,10 @@ static void print_text(const struct model *model, const json_t *all) {
     else
         printf("tokenizer: %" JSON_INTEGER_FORMAT " tokens\n",
                json_integer_value(json_object_get(tokenizer, "size")));
+    const json_t *sampling = json_object_get(all, "sampling");
+    const char *settings = text_of(sampling, "settings"), *other = text_of(sampling, "not_offered");
+    printf("sampling: %s%s%s\n", settings ? settings : text_of(sampling, "error"),
+           other && *other ? "; not offered: " : "", other ? other : "");
     printf("hyper-parameters:\n");
     json_object_foreach(json_object_get(all, "hparams"), key, value) {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(8));

@@ -43,7 +43,7 @@ static enum jl_status read_breakers(const struct cli_list *list, struct sampling
     JL_TRY(read_texts(list, &out->breakers, err));
     out->params.dry_breakers = out->breakers;
     out->params.n_dry_breaker = none ? 0 : (size_t)list->n;
-    struct patterns_spec spec = {out->breakers, out->params.n_dry_breaker, "sequence breaker",
+    struct patterns_spec spec = {out->breakers, out->params.n_dry_breaker, "--dry-breaker text",
                                  false};
     JL_TRY(patterns_new(&spec, &patterns, err));
     patterns_free(patterns);

@@ -7,6 +7,7 @@
 #include "format/report.h"
 #include "model/export.h"
 #include "session/open_tokenizer.h"
+#include "session/sample_model.h"
 #include "tensor/quant.h"
 
 #define QUANTIZATION_VERSION 2 // of the block layouts, general.quantization_version
@@ -136,6 +137,7 @@ static enum jl_status put_metadata(const struct quantize_plan *plan, struct gguf
     gguf_put_u32(writer, "general.file_type", quant_preset_file_type(plan->options.preset));
     gguf_put_u32(writer, "general.quantization_version", QUANTIZATION_VERSION);
     put_imatrix(&plan->options, writer);
+    if (file->kind == MODEL_FILE_HF) JL_TRY(sample_model_write(plan->model->file, writer, err));
     if (file->kind == MODEL_FILE_HF && plan->has_tokenizer)
         return export_tokenizer_put(&plan->tokenizer, writer, err);
     if (file->kind == MODEL_FILE_HF) export_tokenizer_put_none(writer);

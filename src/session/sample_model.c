@@ -110,3 +110,27 @@ enum jl_status sample_model_read(struct model_file *file, const bool *replaced,
         params->temperature = 1;
     return JL_OK;
 }
+
+enum jl_status sample_model_write(struct model_file *file, struct gguf_writer *writer,
+                                  struct jl_error *err) {
+    struct sample_params params = sample_params_default();
+    char unmet[SAMPLE_UNMET_BYTES];
+    bool any = false;
+    JL_TRY(sample_model_read(file, NULL, &params, unmet, err));
+    for (int i = 0; i < SAMPLE_PARAM_COUNT; i++) {
+        enum sample_param param = (enum sample_param)i;
+        any = any || sample_params_get(&params, param) != sample_param_row(param)->standard;
+    }
+    for (int i = 0; any && i < SAMPLE_PARAM_COUNT; i++) {
+        const struct sample_param_row *row = sample_param_row((enum sample_param)i);
+        double value = sample_params_get(&params, (enum sample_param)i);
+        int32_t whole = row->whole ? (int32_t)value : 0;
+        // Without a temperature a reader would take its own.
+        if (!row->gguf_key || (value == row->standard && i != SAMPLE_temperature)) continue;
+        if (row->whole)
+            gguf_put(writer, row->gguf_key, GGUF_INT32, &whole);
+        else
+            gguf_put_f32(writer, row->gguf_key, (float)value);
+    }
+    return JL_OK;
+}

@@ -3,6 +3,7 @@
 #ifndef JL_SESSION_SAMPLE_MODEL_H
 #define JL_SESSION_SAMPLE_MODEL_H
 
+#include "format/gguf_write.h"
 #include "format/model_file.h"
 #include "session/sample_params.h"
 
@@ -16,5 +17,10 @@
 enum jl_status sample_model_read(struct model_file *file, const bool *replaced,
                                  struct sample_params *params, char unmet[SAMPLE_UNMET_BYTES],
                                  struct jl_error *err);
+
+/* What a folder asks for as GGUF keys, none when it samples by the defaults here. JL_ERR_FORMAT as
+ * above. */
+enum jl_status sample_model_write(struct model_file *file, struct gguf_writer *writer,
+                                  struct jl_error *err);
 
 #endif

@@ -125,7 +125,7 @@ enum jl_status sample_bias_read(const char *text, struct sample_bias **list, int
         struct sample_bias bias;
         if (!read_bias(at, end, &bias))
             return jl_fail(err, JL_ERR_USAGE,
-                           "a bias is ID=NUMBER or ID=-inf, several with commas between, not "
+                           "logit_bias is ID=NUMBER or ID=-inf, several with commas between, not "
                            "'%.60s'",
                            text);
         if (*n == SAMPLE_MAX_BIAS)

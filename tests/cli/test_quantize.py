@@ -421,6 +421,14 @@ class FromFolder(Base):
         scripted_model.make(self.path("model"), script, "Hello", special=["<|im_end|>"], **more)
         return self.path("model")
 
+    def test_sampling_settings(self):
+        """What generation_config.json asks for stands in the new file under GGUF's keys."""
+        own = {"do_sample": True, "temperature": 0.5, "top_k": 20, "top_p": 0.75, "repetition_penalty": 1.25}
+        self.quantize(self.scripted(generation=own), "q8_0")
+        keys = {key: value for key, value in Gguf(self.out).keys.items() if key.startswith("general.sampling.")}
+        self.assertEqual(keys, {"general.sampling.temp": (6, 0.5), "general.sampling.top_k": (5, 20),
+                                "general.sampling.top_p": (6, 0.75), "general.sampling.penalty_repeat": (6, 1.25)})
+
     def test_tokenizer_and_template(self):
         template = "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}"
         folder = self.scripted(template=template, generation={"eos_token_id": [261, 260]})
