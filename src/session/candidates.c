@@ -1,7 +1,7 @@
 #include "session/candidates.h"
 
 #include <math.h>
-#include <stddef.h>
+#include <string.h>
 
 #include "base/fmath.h"
 #include "session/softmax.h"
@@ -54,7 +54,50 @@ void candidates_all(struct candidates *list, const float *logits, int32_t n_voca
     find_top(list);
 }
 
+/* ---- order ---- */
+
+/* A number that grows as the logit falls; both zeros are one. */
+static uint32_t falling(float logit) {
+    float x = logit + 0.0f; // -0 becomes +0
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> 31 ? bits : ~bits & 0x7FFFFFFFu;
+}
+
+/* From the order of the vocabulary into that of rank: by 11 bits of the logit at a time, the lowest
+ * first; what is equal keeps its order. */
+static void sort_by_rank(struct candidates *list) {
+    enum { BITS = 11, BUCKETS = 1 << BITS, PASSES = 3 };
+    struct candidate *from = list->items, *to = list->spare;
+    for (int pass = 0; pass < PASSES; pass++) {
+        int shift = pass * BITS;
+        int32_t start[BUCKETS + 1] = {0};
+        for (int32_t i = 0; i < list->n; i++)
+            start[(falling(from[i].logit) >> shift & (BUCKETS - 1)) + 1]++;
+        for (int b = 0; b < BUCKETS; b++)
+            start[b + 1] += start[b];
+        for (int32_t i = 0; i < list->n; i++)
+            to[start[falling(from[i].logit) >> shift & (BUCKETS - 1)]++] = from[i];
+        struct candidate *swap = from;
+        from = to;
+        to = swap;
+    }
+    // An odd number of passes: the result is in the spare array.
+    list->spare = to;
+    list->items = from;
+    list->ranked = true;
+}
+
+/* Above so many a sort of all is quicker than taking them one by one from a heap. */
+#define HEAP_MOST 2048
+
 void candidates_top_k(struct candidates *list, const float *logits, int32_t n_vocab, int32_t k) {
+    if (k > HEAP_MOST) {
+        candidates_all(list, logits, n_vocab);
+        sort_by_rank(list);
+        if (list->n > k) list->n = k;
+        return;
+    }
     list->n = ranking_largest(logits, n_vocab, k, list->heap, list->maxima);
     list->ranked = true;
     for (int32_t i = 0; i < list->n; i++)
@@ -65,36 +108,35 @@ void candidates_top_k(struct candidates *list, const float *logits, int32_t n_vo
 /* ---- stages ---- */
 
 static void cut_ranked(struct candidates *list, double wanted) {
-    double sum = 0;
-    for (int32_t i = 0; i < list->n; i++) {
-        sum += weight_of(list, list->items[i].logit);
-        if (sum >= wanted) {
-            list->n = i + 1;
+    double block[SOFTMAX_BLOCK], sum = 0;
+    for (int32_t at = 0; at < list->n; at += SOFTMAX_BLOCK) {
+        int n = block_size(list, at);
+        block_weights(list, at, n, 1, block);
+        for (int i = 0; i < n; i++) {
+            sum += block[i];
+            if (sum < wanted) continue;
+            list->n = at + i + 1;
             return;
         }
     }
 }
 
 /* What lies below (1 - p) / 2n of the total each has less than (1 - p) / 2 of it together: the
- * nucleus ends before that. */
-static int32_t rank_the_likely(struct candidates *list, double p, double total) {
+ * nucleus ends before that. The list's weights stay relative to the same top. */
+static void drop_the_unlikely(struct candidates *list, double p, double total) {
     double bound = (double)list->top + fmath_log64((1 - p) / 2 * total / list->n);
-    int32_t n = 0;
+    int32_t kept = 0;
     for (int32_t i = 0; i < list->n; i++)
-        if ((double)list->items[i].logit >= bound)
-            list->heap[n++] = (struct ranked){-(double)list->items[i].logit, list->items[i].id};
-    ranking_build(list->heap, n);
-    return n;
+        if ((double)list->items[i].logit >= bound) list->items[kept++] = list->items[i];
+    list->n = kept;
 }
 
-void candidates_top_p(struct candidates *list, double p) {
-    if (p >= 1) return;
-    double total = total_weight(list, 1), wanted = p * total, sum = 0;
-    if (list->ranked) {
-        cut_ranked(list, wanted);
-        return;
-    }
-    int32_t left = rank_the_likely(list, p, total), kept = 0;
+static void take_from_heap(struct candidates *list, double wanted) {
+    int32_t left = list->n, kept = 0;
+    double sum = 0;
+    for (int32_t i = 0; i < left; i++)
+        list->heap[i] = (struct ranked){-(double)list->items[i].logit, list->items[i].id};
+    ranking_build(list->heap, left);
     do {
         struct ranked next = ranking_take(list->heap, &left);
         list->items[kept++] = (struct candidate){(float)-next.key, next.id};
@@ -102,6 +144,18 @@ void candidates_top_p(struct candidates *list, double p) {
     } while (sum < wanted && left);
     list->n = kept;
     list->ranked = true;
+}
+
+void candidates_top_p(struct candidates *list, double p) {
+    if (p >= 1) return;
+    double total = total_weight(list, 1), wanted = p * total;
+    if (!list->ranked) drop_the_unlikely(list, p, total);
+    if (!list->ranked && list->n <= HEAP_MOST) {
+        take_from_heap(list, wanted);
+        return;
+    }
+    if (!list->ranked) sort_by_rank(list);
+    cut_ranked(list, wanted);
 }
 
 void candidates_min_p(struct candidates *list, double p) {
@@ -160,8 +214,7 @@ void candidates_typical(struct candidates *list, double p) {
     int32_t left = 0, kept = 0;
     for (int32_t i = 0; i < list->n; i++) {
         double key = distance(list, i, middle);
-        if (key <= reach)
-            list->heap[left++] = (struct ranked){key, list->items[i].id};
+        if (key <= reach) list->heap[left++] = (struct ranked){key, list->items[i].id};
         list->marks[list->items[i].id] = i;
     }
     ranking_build(list->heap, left);

@@ -21,10 +21,11 @@ struct candidates {
     int32_t n;
     float top;   // the largest logit of the list
     bool ranked; // in the order of rank
-    // Scratch; `marks` is zero between calls.
-    struct ranked *heap; // (n_vocab)
-    float *maxima;       // (RANKING_BLOCKS(n_vocab))
-    int32_t *marks;      // (n_vocab)
+    // Scratch; `marks` is zero between calls, `spare` and `items` may change places.
+    struct candidate *spare; // (n_vocab)
+    struct ranked *heap;     // (n_vocab)
+    float *maxima;           // (RANKING_BLOCKS(n_vocab))
+    int32_t *marks;          // (n_vocab)
 };
 
 /* The list from (n_vocab) logits, without those of -infinity; empty when there is no other. */

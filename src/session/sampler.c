@@ -28,12 +28,13 @@ enum jl_status sample_scratch_create(int32_t n_vocab, struct sample_scratch **ou
         scratch->n_vocab = n_vocab;
         scratch->logits = calloc(n, sizeof *scratch->logits);
         scratch->list.items = calloc(n, sizeof *scratch->list.items);
+        scratch->list.spare = calloc(n, sizeof *scratch->list.spare);
         scratch->list.heap = calloc(n, sizeof *scratch->list.heap);
         scratch->list.maxima =
             calloc((size_t)RANKING_BLOCKS(n_vocab), sizeof *scratch->list.maxima);
         scratch->list.marks = calloc(n, sizeof *scratch->list.marks);
-        if (scratch->logits && scratch->list.items && scratch->list.heap && scratch->list.maxima &&
-            scratch->list.marks)
+        if (scratch->logits && scratch->list.items && scratch->list.spare && scratch->list.heap &&
+            scratch->list.maxima && scratch->list.marks)
             return JL_OK;
     }
     sample_scratch_free(scratch);
@@ -45,6 +46,7 @@ void sample_scratch_free(struct sample_scratch *scratch) {
     if (!scratch) return;
     free(scratch->logits);
     free(scratch->list.items);
+    free(scratch->list.spare);
     free(scratch->list.heap);
     free(scratch->list.maxima);
     free(scratch->list.marks);

@@ -167,7 +167,7 @@ class Settings(Base):
         self.fails(2, "--greedy", "run", self.model, "-p", "x", "--greedy", "--temp", "1")
         self.fails(2, "twice", "run", self.model, "-p", "x", "--top-k", "1", "--top-k", "2")
         self.fails(2, "--logprobs", "generate", GOLDEN, "--tokens", TOKENS, "--logprobs", "2")
-        self.fails(4, "tokenizer", "generate", GOLDEN, "--tokens", TOKENS, "--dry-multiplier", "1")
+        self.fails(5, "tokenizer", "generate", GOLDEN, "--tokens", TOKENS, "--dry-multiplier", "1")
 
     def test_of_the_model(self):
         model = self.path("own")

@@ -13,19 +13,21 @@
 #include "sample_reference.h"
 #include "session/candidates.h"
 
-enum { MAX = 700 };
+enum { MAX = 5000 };
 
 static struct candidates new_list(void) {
     struct candidates list = {.items = calloc(MAX, sizeof *list.items),
+                              .spare = calloc(MAX, sizeof *list.spare),
                               .heap = calloc(MAX, sizeof *list.heap),
                               .maxima = calloc(RANKING_BLOCKS(MAX), sizeof *list.maxima),
                               .marks = calloc(MAX, sizeof *list.marks)};
-    assert_true(list.items && list.heap && list.maxima && list.marks);
+    assert_true(list.items && list.spare && list.heap && list.maxima && list.marks);
     return list;
 }
 
 static void free_list(struct candidates *list) {
     free(list->items);
+    free(list->spare);
     free(list->heap);
     free(list->maxima);
     free(list->marks);
@@ -42,11 +44,12 @@ enum kind { SMOOTH, TIED, EQUAL, FAR, PEAKED, BANNED, KINDS };
 
 /* n logits of a kind; at least one is not -infinity. */
 static int make(enum kind kind, uint32_t round, float *logits) {
-    int n = kind == FAR ? 1 + (int)(word(round, 9999) % 5) : 1 + (int)(word(round, 9999) % MAX);
+    int n = kind == FAR ? 1 + (int)(word(round, 9999) % 5)
+                        : 1 + (int)(word(round, 9999) % (round % 5 ? 700 : MAX));
     for (int i = 0; i < n; i++) {
         float u = rng_unit(word(round, (uint64_t)i));
         switch (kind) {
-        case SMOOTH: logits[i] = 12 * u - 6; break;
+        case SMOOTH: logits[i] = (round % 4 ? 12 : 1) * (u - 0.5f); break;
         case TIED: logits[i] = (float)(int)(6 * u) / 2; break;
         case EQUAL: logits[i] = -1e30f; break;
         case FAR: logits[i] = u < 0.3f ? -1e30f : u < 0.6f ? 1e30f : 3e38f * (2 * u - 1.6f); break;
@@ -82,7 +85,7 @@ static void same(const struct candidates *list, struct reference_list *wanted, c
 
 static void test_top_k(void **state) {
     (void)state;
-    static const int ks[] = {1, 2, 3, 7, 40, 64, 65, 300, MAX};
+    static const int ks[] = {1, 2, 3, 7, 40, 64, 65, 300, 2500, MAX};
     struct candidates list = new_list();
     float logits[MAX];
     for (uint32_t round = 0; round < 300; round++) {
