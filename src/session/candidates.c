@@ -187,42 +187,58 @@ static double distance(const struct candidates *list, int32_t i, double middle) 
     return fabs(((double)list->top - (double)list->items[i].logit) - middle);
 }
 
-/* A distance within which there is more than p of the total, by a coarse count: what lies outside
- * comes behind the end of the stage. */
-static double find_reach(const struct candidates *list, double p, double total, double middle) {
-    enum { BINS = 256, BINS_A_NAT = 8 };
-    double block[SOFTMAX_BLOCK], mass[BINS] = {0}, sum = 0;
+/* Distances by bins of 1/128 nat, the last one for all that is further: only the tokens of the bin
+ * in which the sum reaches its goal must be put in order. */
+#define BINS 4096
+#define BINS_A_NAT 128
+
+static int bin_of(double distance) {
+    double bin = distance * BINS_A_NAT;
+    return bin < BINS - 1 ? (int)bin : BINS - 1;
+}
+
+/* The bin in which the sum of the weights, bin by bin, reaches `wanted`, and no empty
+ * one; *sum: of those before. */
+static int find_bin(const struct candidates *list, double middle, double wanted, double *sum) {
+    double block[SOFTMAX_BLOCK], mass[BINS] = {0};
+    bool used[BINS] = {false}, any = false;
+    int bin = 0;
     for (int32_t at = 0; at < list->n; at += SOFTMAX_BLOCK) {
         int n = block_size(list, at);
         block_weights(list, at, n, 1, block);
         for (int i = 0; i < n; i++) {
-            double bin = distance(list, at + i, middle) * BINS_A_NAT;
-            if (bin < BINS) mass[(int)bin] += block[i];
+            int b = bin_of(distance(list, at + i, middle));
+            mass[b] += block[i];
+            used[b] = true;
         }
     }
-    for (int bin = 0; bin < BINS; bin++) {
-        sum += mass[bin];
-        if (sum > (1 + p) / 2 * total && 1 - p > 1e-6) return (double)(bin + 1) / BINS_A_NAT;
+    for (*sum = 0; bin < BINS - 1; bin++) {
+        any = any || used[bin];
+        if (any && *sum + mass[bin] >= wanted) break;
+        *sum += mass[bin];
     }
-    return HUGE_VAL;
+    return bin;
 }
 
 void candidates_typical(struct candidates *list, double p) {
     if (p >= 1) return;
-    double middle, total = total_and_middle(list, &middle), wanted = p * total, sum = 0;
-    double reach = find_reach(list, p, total, middle);
+    double middle, sum, wanted = p * total_and_middle(list, &middle);
+    int border = find_bin(list, middle, wanted, &sum);
     int32_t left = 0, kept = 0;
     for (int32_t i = 0; i < list->n; i++) {
         double key = distance(list, i, middle);
-        if (key <= reach) list->heap[left++] = (struct ranked){key, list->items[i].id};
-        list->marks[list->items[i].id] = i;
+        int bin = bin_of(key);
+        if (bin == border) list->heap[left++] = (struct ranked){key, list->items[i].id};
+        list->marks[list->items[i].id] = bin < border ? -1 : i; // -1: stays
     }
     ranking_build(list->heap, left);
-    do {
+    while (left && (sum < wanted || kept == 0)) {
         int32_t at = list->marks[ranking_take(list->heap, &left).id];
         sum += weight_of(list, list->items[at].logit);
-        list->marks[list->items[at].id] = -1; // stays
-    } while (sum < wanted && left);
+        list->marks[list->items[at].id] = -1;
+        kept++;
+    }
+    kept = 0;
     for (int32_t i = 0; i < list->n; i++) {
         struct candidate item = list->items[i];
         if (list->marks[item.id] < 0) list->items[kept++] = item;

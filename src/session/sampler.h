@@ -9,8 +9,9 @@
  *
  * Choosing changes nothing: what comes out is a function of the parameters, the tokens accepted,
  * the logits and the key (seed, sequence, number of tokens before). So neither batch mates,
- * threads, a copy, nor choices that were thrown away can be seen in it. After creation no call asks
- * the heap for memory, but for a token of more than 200 bytes under DRY. */
+ * threads, a copy, nor choices that were thrown away can be seen in it; all in the floating-point
+ * environment that a program starts with. After creation no call asks the heap for memory, but for
+ * a token of more than 200 bytes under DRY. */
 #ifndef JL_SESSION_SAMPLER_H
 #define JL_SESSION_SAMPLER_H
 

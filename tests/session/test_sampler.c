@@ -179,7 +179,8 @@ static void test_plain_reading(void **state) {
         int32_t ids[N_MAX];
         bool breaks[N_MAX], single[N_VOCAB];
         float logits[N_VOCAB], changed[N_VOCAB];
-        int n = (int)(next_word(&words) % 80), n_prompt = n ? (int)(next_word(&words) % (uint32_t)n) : 0;
+        int n = (int)(next_word(&words) % 80),
+            n_prompt = n ? (int)(next_word(&words) % (uint32_t)n) : 0;
         // Few different tokens, so that there are repeats.
         for (int i = 0; i < n; i++)
             ids[i] = (int32_t)(next_word(&words) % (2 + round % (N_VOCAB - 1)));
@@ -212,6 +213,48 @@ static void test_plain_reading(void **state) {
     }
     sample_scratch_free(scratch);
     tokenizer_free(tokenizer);
+}
+
+/* ---- fixed choices: every compiler must find these ---- */
+
+static void mix(uint64_t *hash, const void *bytes, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        *hash = (*hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3); // FNV-1a
+}
+
+static void test_known_choices(void **state) {
+    (void)state;
+    enum { N = 3000 };
+    static float logits[N];
+    struct sample_scratch *scratch = new_scratch(N);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    struct jl_error err;
+    for (uint32_t round = 0; round < 400; round++) {
+        struct words words = {round, 0};
+        struct sample_bias bias[4];
+        struct sample_logprob top[20];
+        struct sample_params params = random_params(&words, bias);
+        params.n_dry_breaker = 0;
+        if (params.top_k) params.top_k *= 1 + (int32_t)(next_word(&words) % 200);
+        struct sampler *sampler = new_sampler(&params, NULL, N);
+        float spread = round % 2 ? 2 : 20;
+        for (int i = 0; i < N; i++)
+            logits[i] = spread * rng_unit(next_word(&words));
+        for (int i = 0; i < 60; i++)
+            assert_int_equal(sampler_accept(sampler, (int32_t)(next_word(&words) % 5), &err),
+                             JL_OK);
+        int32_t id = choose(sampler, scratch, logits);
+        double logprob = sample_logprobs(logits, scratch, id, 20, top);
+        mix(&hash, &id, sizeof id);
+        mix(&hash, &logprob, sizeof logprob);
+        for (int i = 0; i < 20; i++) {
+            mix(&hash, &top[i].id, sizeof top[i].id);
+            mix(&hash, &top[i].logprob, sizeof top[i].logprob);
+        }
+        sampler_free(sampler);
+    }
+    if (hash != UINT64_C(0xf87ac8aa330537fe)) fail_msg("hash 0x%016llx", (unsigned long long)hash);
+    sample_scratch_free(scratch);
 }
 
 /* ---- what a choice depends on ---- */
@@ -478,10 +521,15 @@ static void test_logprobs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_reading),  cmocka_unit_test(test_copies_and_discarded_choices),
-        cmocka_unit_test(test_shares),         cmocka_unit_test(test_xtc_share),
-        cmocka_unit_test(test_extreme_logits), cmocka_unit_test(test_bans),
-        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_logprobs),
+        cmocka_unit_test(test_plain_reading),
+        cmocka_unit_test(test_known_choices),
+        cmocka_unit_test(test_copies_and_discarded_choices),
+        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_xtc_share),
+        cmocka_unit_test(test_extreme_logits),
+        cmocka_unit_test(test_bans),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_logprobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
