@@ -67,7 +67,8 @@ static enum jl_status chat_open(struct chat *chat, const struct engine_options *
     JL_TRY(prompt_form_open(&chat->talk, chat->path, chat->plain, &chat->form, err));
     if (!chat->n) chat->n = chat->form.tmpl ? INT_MAX : PLAIN_TOKENS;
     const struct model *model = chat->talk.engine.model;
-    JL_TRY(sampling_choose(options, model->file, model->hp.n_vocab, &chat->sampling, err));
+    JL_TRY(sampling_choose(options, model->file, tokenizer_vocab_size(chat->talk.tokenizer),
+                           &chat->sampling, err));
     JL_TRY(signals_install(chat->kind == EDITOR_FULL ? editor_screen() : -1, err));
     greet(chat);
     return editor_open(chat->kind, chat->screen.styled, &chat->editor, err);

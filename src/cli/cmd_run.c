@@ -161,7 +161,8 @@ static enum jl_status answer(struct run *run, struct jl_error *err) {
 
 static enum jl_status choose_sampling(struct run *run, struct jl_error *err) {
     const struct model *model = run->talk.engine.model;
-    JL_TRY(sampling_choose(&run->options, model->file, model->hp.n_vocab, &run->sampling, err));
+    JL_TRY(sampling_choose(&run->options, model->file, tokenizer_vocab_size(run->talk.tokenizer),
+                           &run->sampling, err));
     if (*run->sampling.unmet && run->screen.notes)
         fprintf(stderr, "jinlin run: the model also asks for %s, which is not offered\n",
                 run->sampling.unmet);

@@ -79,8 +79,8 @@ static enum jl_status open_sampler(const struct talk *talk, const struct samplin
     struct sampler_spec spec = {
         .params = &sampling->params,
         .tokenizer = talk->tokenizer,
-        .n_vocab = talk->engine.model->hp.n_vocab,
-        .n_max = timeline_capacity(talk->timeline) + 1, // the last one is chosen, not fed
+        .n_vocab = tokenizer_vocab_size(talk->tokenizer), // spare rows of a model have no text
+        .n_max = timeline_capacity(talk->timeline) + 1,   // the last one is chosen, not fed
         .seed = sampling->seed,
         .sequence = sampling->sequence,
     };

@@ -201,7 +201,7 @@ static int32_t cut_and_draw(const struct sampler *sampler, struct candidates *li
 enum jl_status sampler_choose(struct sampler *sampler, struct sample_scratch *scratch,
                               const float *logits, int32_t *id, struct jl_error *err) {
     const struct sample_params *params = &sampler->params;
-    if (scratch->n_vocab != sampler->n_vocab)
+    if (scratch->n_vocab < sampler->n_vocab)
         return jl_fail(err, JL_ERR_USAGE, "scratch for %d tokens and a sampler of %d",
                        scratch->n_vocab, sampler->n_vocab);
     JL_TRY(change(sampler, scratch, logits, &logits, err));

@@ -2,7 +2,7 @@
  * (docs/sampling.md).
  *
  *     struct sampler *sampler;              // one a sequence, with one owner
- *     struct sample_scratch *scratch;       // one a thread, for any sampler of the vocabulary
+ *     struct sample_scratch *scratch;       // one a thread, for samplers of up to n_vocab
  *     sampler_prompt(sampler, ids, n)       // what the answer follows
  *     sampler_choose(sampler, scratch, logits, &id)
  *     sampler_accept(sampler, id)           // and again
@@ -28,8 +28,8 @@ void sample_scratch_free(struct sample_scratch *scratch); // NULL is fine
 struct sampler_spec {
     const struct sample_params *params; // copied; checked against n_vocab
     const struct tokenizer *tokenizer;  // may be NULL unless DRY has breakers
-    int32_t n_vocab;
-    int n_max; // tokens the sequence may reach: the context
+    int32_t n_vocab;                    // ids from here on are never chosen, nor accepted
+    int n_max;                          // tokens the sequence may reach: the context
     uint64_t seed;
     uint32_t sequence; // which of several answers to one prompt; never a place in a batch
 };
@@ -47,7 +47,7 @@ enum jl_status sampler_prompt(struct sampler *sampler, const int32_t *ids, int n
 enum jl_status sampler_accept(struct sampler *sampler, int32_t id, struct jl_error *err);
 int sampler_n_token(const struct sampler *sampler); // accepted, with the prompt
 
-/* logits: (n_vocab), finite, not changed. JL_ERR_USAGE when biases ban every token. */
+/* logits: (n_vocab) at least, finite, not changed. JL_ERR_USAGE when biases ban every token. */
 enum jl_status sampler_choose(struct sampler *sampler, struct sample_scratch *scratch,
                               const float *logits, int32_t *id, struct jl_error *err);
 

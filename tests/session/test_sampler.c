@@ -473,11 +473,19 @@ static void test_refusals(void **state) {
     assert_int_equal(sampler_accept(sampler, -1, &err), JL_ERR_USAGE);
     assert_int_equal(sampler_prompt(sampler, ids, 5, &err), JL_ERR_LIMIT);
     assert_int_equal(sampler_prompt(sampler, ids, 4, &err), JL_OK);
-    struct sample_scratch *scratch = new_scratch(11);
+    struct sample_scratch *scratch = new_scratch(9);
     int32_t id;
     const float logits[11] = {0};
     assert_int_equal(sampler_choose(sampler, scratch, logits, &id, &err), JL_ERR_USAGE);
     sampler_free(sampler);
+    sample_scratch_free(scratch);
+    // Logits behind the vocabulary are no tokens.
+    const float spare[11] = {[3] = 1, [10] = 5};
+    scratch = new_scratch(11);
+    params.dry_multiplier = 0;
+    struct sampler *few = new_sampler(&params, NULL, 10);
+    assert_int_equal(choose(few, scratch, spare), 3);
+    sampler_free(few);
     sample_scratch_free(scratch);
     params.top_p = (double)NAN;
     assert_int_equal(sampler_create(&spec, &sampler, &err), JL_ERR_USAGE);
