@@ -18,9 +18,18 @@ static const struct sample_param_row rows[] = {
 
 const struct sample_param_row *sample_param_row(enum sample_param param) { return &rows[param]; }
 
+/* `-` and `_` are one. */
+static bool same_name(const char *a, const char *b) {
+    while (*a && (*a == *b || (strchr("-_", *a) && strchr("-_", *b) && *b))) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
 bool sample_param_find(const char *name, enum sample_param *out) {
     for (int i = 0; i < SAMPLE_PARAM_COUNT; i++) {
-        if (strcmp(rows[i].name, name) != 0 && strcmp(rows[i].option + 2, name) != 0) continue;
+        if (!same_name(rows[i].name, name) && !same_name(rows[i].option + 2, name)) continue;
         *out = (enum sample_param)i;
         return true;
     }

@@ -87,6 +87,7 @@ struct sample_param_row {
     const char *config_key, *gguf_key, *option, *label, *help;
 };
 const struct sample_param_row *sample_param_row(enum sample_param param);
+/* By its name or its option's, `-` and `_` being one: "top_k", "repeat_penalty", "temp". */
 bool sample_param_find(const char *name, enum sample_param *out);
 
 /* Every stage off: the likeliest token. */

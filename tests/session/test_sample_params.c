@@ -29,7 +29,11 @@ static void test_defaults_are_within_their_ranges(void **state) {
         assert_true(row->least <= row->standard && row->standard <= row->most);
     }
     enum sample_param found;
-    assert_false(sample_param_find("", &found));
+    assert_true(sample_param_find("repeat_penalty", &found) && found == SAMPLE_repetition_penalty);
+    assert_true(sample_param_find("top-k", &found) && found == SAMPLE_top_k);
+    static const char *const unknown[] = {"", "top", "top_k_", "top.k", "top_k0", "-", "TOP_K"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        assert_false(sample_param_find(unknown[i], &found));
     assert_false(sample_param_find("top_", &found));
     char text[100];
     sample_params_describe(&params, text, sizeof text);
