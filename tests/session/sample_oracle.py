@@ -2,7 +2,6 @@
 """The draws of test_sample.c's test_known_draws, computed apart from the program: Philox4x32-10 and
 softmax written again from their papers."""
 import math
-import struct
 
 MASK = 0xFFFFFFFF
 
@@ -29,5 +28,5 @@ def draw(logits, temperature, seed, sequence, position):
 
 
 LOGITS = [i * 5 % 32 / 8 for i in range(32)]
-TEMPERATURE = struct.unpack("f", struct.pack("f", 0.7))[0]
+TEMPERATURE = 0.7
 print(", ".join(str(draw(LOGITS, TEMPERATURE, 12345678901234567890, 3, 1000 + i)) for i in range(12)))

@@ -17,7 +17,7 @@ void reference_list_init(struct reference_list *list, const float *logits, int n
 void reference_list_free(struct reference_list *list) { free(list->items); }
 
 void reference_softmax(struct reference_list *list) {
-    double top = -INFINITY;
+    double top = -HUGE_VAL;
     list->total = 0;
     for (int i = 0; i < list->n; i++)
         if (list->items[i].logit > top) top = list->items[i].logit;
@@ -74,7 +74,7 @@ void reference_top_p(struct reference_list *list, double p) {
 }
 
 void reference_min_p(struct reference_list *list, double p) {
-    double top = -INFINITY;
+    double top = -HUGE_VAL;
     int kept = 0;
     reference_softmax(list);
     for (int i = 0; i < list->n; i++)

@@ -18,13 +18,12 @@ static void test_greedy_takes_the_first_of_equals(void **state) {
 }
 
 /* The share of each index in many draws lies within five standard deviations of its probability. */
-static void check_shares(const float *logits, int n, float temperature) {
+static void check_shares(const float *logits, int n, double temperature) {
     enum { DRAWS = 40000 };
     double p[16], total = 0;
     int count[16] = {0};
     for (int i = 0; i < n; i++)
-        total += p[i] =
-            exp((double)(logits[i] - logits[sample_greedy(logits, n)]) / (double)temperature);
+        total += p[i] = exp((double)(logits[i] - logits[sample_greedy(logits, n)]) / temperature);
     for (int i = 0; i < DRAWS; i++) {
         struct rng_key key = {20261125, (uint32_t)i % 7, (uint32_t)i, RNG_SAMPLE};
         int32_t drawn = sample_draw(logits, n, temperature, &key);
@@ -34,7 +33,7 @@ static void check_shares(const float *logits, int n, float temperature) {
     for (int i = 0; i < n; i++) {
         double share = p[i] / total, deviation = sqrt(DRAWS * share * (1 - share));
         if (fabs(count[i] - DRAWS * share) > 5 * deviation + 1)
-            fail_msg("index %d at temperature %g: %d draws, %.1f expected", i, (double)temperature,
+            fail_msg("index %d at temperature %g: %d draws, %.1f expected", i, temperature,
                      count[i], DRAWS * share);
     }
 }
@@ -43,7 +42,7 @@ static void test_draws_follow_softmax(void **state) {
     (void)state;
     const float logits[8] = {-3, 0.5f, 2, 1.5f, -40, 2, -1, 0};
     check_shares(logits, 8, 1);
-    check_shares(logits, 8, 0.3f);
+    check_shares(logits, 8, 0.3);
     check_shares(logits, 8, 5);
 }
 
@@ -54,7 +53,7 @@ static void test_extremes(void **state) {
     for (uint32_t i = 0; i < 200; i++) {
         const struct rng_key key = {1, 2, i, RNG_SAMPLE};
         assert_int_equal(sample_draw(far, 4, 100, &key), 1);
-        assert_int_equal(sample_draw(far, 4, 1e-30f, &key), 1);
+        assert_int_equal(sample_draw(far, 4, 1e-30, &key), 1);
         assert_int_equal(sample_draw(far, 1, 1, &key), 0);
         seen[sample_draw(equal, 3, 1, &key)]++;
     }
@@ -112,7 +111,7 @@ static void test_known_draws(void **state) {
         logits[i] = (float)(i * 5 % 32) / 8;
     for (uint32_t i = 0; i < 12; i++) {
         const struct rng_key key = {12345678901234567890u, 3, 1000 + i, RNG_SAMPLE};
-        assert_int_equal(sample_draw(logits, 32, 0.7f, &key), wanted[i]);
+        assert_int_equal(sample_draw(logits, 32, 0.7, &key), wanted[i]);
     }
 }
 

@@ -45,8 +45,8 @@ static void test_ends_of_ranges(void **state) {
     for (int i = 0; i < SAMPLE_PARAM_COUNT; i++) {
         enum sample_param param = (enum sample_param)i;
         const struct sample_param_row *row = sample_param_row(param);
-        const double bad[] = {nextafter(row->least, -INFINITY),
-                              nextafter(row->most, INFINITY),
+        const double bad[] = {nextafter(row->least, -HUGE_VAL),
+                              nextafter(row->most, HUGE_VAL),
                               -1e300,
                               1e300,
                               (double)INFINITY,

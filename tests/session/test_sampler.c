@@ -152,7 +152,7 @@ static void reference_cut(const struct sample_params *params, double xtc,
 /* The token is one whose share of [0, 1) has the draw in it. */
 static void check_choice(const struct sample_params *params, struct reference_list *list,
                          const struct rng_key *key, int32_t id, uint32_t round) {
-    double below = 0, own = -1, total = 0, top = -INFINITY, u = rng_unit53(key);
+    double below = 0, own = -1, total = 0, top = -HUGE_VAL, u = rng_unit53(key);
     for (int i = 0; i < list->n; i++)
         if (list->items[i].logit > top) top = list->items[i].logit;
     for (int i = 0; i < list->n; i++) {
