@@ -22,7 +22,8 @@ static enum jl_status generate(struct generate_run *run, int prompt, int n, int 
     if (!run->logits || !run->ids)
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for %d ids", n);
     JL_TRY(engine_start(&run->engine, chunk, err));
-    JL_TRY(state_create(model, run->engine.backend, &run->state, err));
+    JL_TRY(engine_pages(&run->engine, 1, model->hp.n_ctx_train, err));
+    JL_TRY(state_create(run->engine.pool, &run->state, err));
     JL_TRY(state_reserve(run->state, n_prompt + n - 1, err)); // refuse before the work, not after
     JL_TRY(feed_prompt(run->engine.exec, run->state, run->prompts.ids[prompt], n_prompt, chunk,
                        NULL, run->logits, err));

@@ -72,6 +72,7 @@ static void read_wishes(struct talk *talk) {
 
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
                          struct jl_error *err) {
+    const struct session_options one = {.n_seq = 1};
     *out = (struct talk){0};
     enum jl_status status = engine_load(path, options, &out->engine, err);
     if (status != JL_OK) return status;
@@ -82,7 +83,8 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
         status = jl_fail(err, JL_ERR_FORMAT, "%s: the tokenizer has %d tokens, the model %d", path,
                          tokenizer_vocab_size(out->tokenizer), model->hp.n_vocab);
     if (status == JL_OK) status = engine_start(&out->engine, rows, err);
-    if (status == JL_OK) status = timeline_create(out->engine.exec, &out->timeline, err);
+    if (status == JL_OK) status = session_set_create(out->engine.exec, &one, &out->sessions, err);
+    if (status == JL_OK) status = session_create(out->sessions, &out->session, err);
     if (status != JL_OK) {
         talk_close(out);
         return status;
@@ -93,7 +95,8 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
 }
 
 void talk_close(struct talk *talk) {
-    timeline_free(talk->timeline);
+    session_free(talk->session);
+    session_set_free(talk->sessions);
     tokenizer_free(talk->tokenizer);
     engine_free(&talk->engine);
     *talk = (struct talk){0};
@@ -165,8 +168,8 @@ static bool is_stop(const struct talk *talk, int32_t id) {
 
 static int32_t choose(const struct talk *talk, const struct talk_sampling *sampling) {
     struct rng_key key = {sampling->seed, sampling->sequence,
-                          (uint32_t)timeline_n_token(talk->timeline), RNG_SAMPLE};
-    return sample_draw(timeline_logits(talk->timeline), talk->engine.model->hp.n_vocab,
+                          (uint32_t)session_n_token(talk->session), RNG_SAMPLE};
+    return sample_draw(session_logits(talk->session), talk->engine.model->hp.n_vocab,
                        sampling->temperature, &key);
 }
 
@@ -227,11 +230,11 @@ static enum jl_status generate(struct talk *talk, const struct talk_request *req
             result->why = TALK_STOP_SINK;
             return JL_OK;
         }
-        if (timeline_n_token(talk->timeline) == timeline_capacity(talk->timeline)) {
+        if (session_n_token(talk->session) == session_capacity(talk->session)) {
             result->why = TALK_STOP_CONTEXT;
             return JL_OK;
         }
-        JL_TRY(timeline_push(talk->timeline, id, err));
+        JL_TRY(session_push(talk->session, id, err));
     }
     return JL_OK;
 }

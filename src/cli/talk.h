@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "cli/engine.h"
-#include "session/timeline.h"
+#include "session/session.h"
 #include "text/tokenizer.h"
 
 #define TALK_MAX_STOP 32
@@ -13,7 +13,8 @@
 struct talk {
     struct engine engine;
     struct tokenizer *tokenizer;
-    struct timeline *timeline;
+    struct session_set *sessions;
+    struct session *session;
     int32_t stop[TALK_MAX_STOP]; // tokens that end an answer
     int n_stop;
     double model_temperature; // what generation_config.json asks for, unchecked; 0: greedy
@@ -89,7 +90,7 @@ struct talk_request {
     const atomic_bool *cancel; // may be NULL
 };
 
-/* Tokens after what the timeline holds. Each is fed, so that the next turn follows it. */
+/* Tokens after what the session holds. Each is fed, so that the next turn follows it. */
 enum jl_status talk_generate(struct talk *talk, const struct talk_request *request,
                              const struct talk_sink *sink, struct talk_result *result,
                              struct jl_error *err);
