@@ -19,6 +19,13 @@ struct page_counts session_set_counts(const struct model *model,
     int n_seq = options->n_seq ? options->n_seq : 1;
     struct page_counts counts = page_counts_for(model, n_seq, model->hp.n_ctx_train);
     if (options->n_page) counts.n[PAGE_KEYS] = options->n_page;
+    if (model->recurrent_bytes) { // states at the ends of cached pages
+        size_t cached = options->prefix_bytes / model->recurrent_bytes;
+        if (cached > (size_t)counts.n[PAGE_KEYS]) cached = (size_t)counts.n[PAGE_KEYS];
+        if (cached > (size_t)(INT32_MAX - counts.n[PAGE_RECUR]))
+            cached = (size_t)(INT32_MAX - counts.n[PAGE_RECUR]);
+        counts.n[PAGE_RECUR] += (int)cached;
+    }
     return counts;
 }
 
@@ -35,13 +42,16 @@ enum jl_status session_set_create(struct exec *exec, const struct session_option
     set->fed = calloc((size_t)n_seq, sizeof *set->fed);
     if (size_mul((size_t)n_seq, (size_t)model->hp.n_vocab, &n_logit))
         set->logits = calloc(n_logit, sizeof *set->logits);
+    set->pages = calloc((size_t)model->hp.n_ctx_train / KV_CHUNK + 1, sizeof *set->pages);
     enum jl_status status = JL_OK;
-    if (!set->feeds || !set->fed || !set->logits)
+    if (!set->feeds || !set->fed || !set->logits || !set->pages)
         status = jl_fail(err, JL_ERR_MEMORY, "out of memory for the logits of %d sessions", n_seq);
     struct page_counts counts = session_set_counts(model, options);
     if (!options->n_page) page_counts_clip(model, backend_memory(exec_backend(exec)), &counts);
     if (status == JL_OK)
         status = page_pool_create(model, exec_backend(exec), &counts, &set->pool, err);
+    if (status == JL_OK && options->prefix_bytes)
+        status = prefix_create(set->pool, options->prefix_bytes, &set->cache, err);
     if (status != JL_OK) {
         session_set_free(set);
         return status;
@@ -52,12 +62,16 @@ enum jl_status session_set_create(struct exec *exec, const struct session_option
 
 void session_set_free(struct session_set *set) {
     if (!set) return;
+    prefix_free(set->cache);
     page_pool_free(set->pool);
+    free(set->pages);
     free(set->feeds);
     free(set->fed);
     free(set->logits);
     free(set);
 }
+
+const struct prefix_cache *session_set_cache(const struct session_set *set) { return set->cache; }
 
 struct page_pool *session_set_pool(const struct session_set *set) {
     return set->pool;
@@ -98,6 +112,9 @@ enum jl_status session_fork(const struct session *session, struct session **out,
         *out = NULL;
         return status;
     }
+    fork->tip = session->tip;
+    prefix_pin(session->set->cache, fork->tip);
+    fork->n_prompt = session->n_prompt;
     fork->n_id = session->n_id;
     memcpy(fork->ids, session->ids, (size_t)session->n_id * sizeof *fork->ids);
     fork->n_logits = session->n_logits;
@@ -109,6 +126,7 @@ enum jl_status session_fork(const struct session *session, struct session **out,
 
 void session_free(struct session *session) {
     if (!session) return;
+    prefix_unpin(session->set->cache, session->tip);
     state_free(session->state);
     free(session->ids);
     free(session->logits);
@@ -153,12 +171,18 @@ static int common_prefix(const struct session *session, const int32_t *ids, int 
     return same;
 }
 
-/* The first `same` of them are those it has; it reads on from as near to there as it can. */
-static enum jl_status go_back(struct session *session, int same, struct jl_error *err) {
-    // The logits are those of the last token read: without them it must be read once more.
-    if (same > 0 && same == session->n_id && session->n_logits != same) same--;
-    JL_TRY(state_rewind(session->state, state_rewind_point(session->state, same), err));
-    if (session->n_logits != state_n_pos(session->state)) session->n_logits = 0;
+/* The first `same` of its tokens are those it has read; it reads on from as near to there as it
+ * can. The logits are those of the last token read: without them it must be read once more. */
+static enum jl_status go_on_from(struct session *session, int same, bool from_cache,
+                                 struct jl_error *err) {
+    if (same == session->n_id && session->n_logits == same) return JL_OK;
+    if (same > 0 && same == session->n_id) same--;
+    int back = state_rewind_point(session->state, same);
+    if (!from_cache || !session_take_prefix(session, same, back)) {
+        JL_TRY(state_rewind(session->state, back, err));
+        session_unshare(session, back);
+    }
+    session->n_logits = 0;
     return JL_OK;
 }
 
@@ -171,9 +195,8 @@ enum jl_status session_aim(struct session *session, const int32_t *ids, int n, i
     JL_TRY(check_ids(session, ids, n, err));
     int same = common_prefix(session, ids, n);
     memmove(session->ids + same, ids + same, (size_t)(n - same) * sizeof *ids);
-    session->n_id = n;
-    session->n_prompt = n;
-    JL_TRY(go_back(session, same, err));
+    session->n_id = session->n_prompt = n;
+    JL_TRY(go_on_from(session, same, true, err));
     *reused = state_n_pos(session->state);
     return JL_OK;
 }
@@ -197,7 +220,7 @@ enum jl_status session_rewind(struct session *session, int n, struct jl_error *e
     session->n_id = n;
     if (session->n_prompt > n) session->n_prompt = n;
     int have = state_n_pos(session->state);
-    return go_back(session, have < n ? have : n, err);
+    return go_on_from(session, have < n ? have : n, false, err);
 }
 
 /* ---- passes ---- */
@@ -208,8 +231,10 @@ static int next_pass(const struct session *session, int room) {
     int at = state_n_pos(session->state), left = session->n_id - at, n = session->n_prompt;
     int count = left < room ? left : room;
     if (state_rewinds_freely(session->state)) return count;
-    bool reaches_tail = at + TAIL < n && at + count + TAIL > n;
-    return reaches_tail ? n - TAIL - at : count;
+    if (at + TAIL < n && at + count + TAIL > n) count = n - TAIL - at;
+    // The cache keeps recurrent states at the ends of pages: a pass across one ends on one.
+    if (session->set->cache && at % KV_CHUNK + count > KV_CHUNK) count -= (at + count) % KV_CHUNK;
+    return count;
 }
 
 static void keep_checkpoint(struct session *session) {
@@ -273,6 +298,7 @@ enum jl_status session_set_forward(struct session_set *set, struct session *cons
     const float *logits = set->logits; // a pass that fails has written some of it
     for (int f = 0; f < n_feed; f++) {
         struct session *session = set->fed[f];
+        session_share(session);
         if (set->feeds[f].logits == FEED_NONE) continue;
         memcpy(session->logits, logits, n_vocab * sizeof *logits);
         session->n_logits = session->n_id;
@@ -324,6 +350,7 @@ enum jl_status session_push_many(struct session *session, const int32_t *ids, in
         session->n_id -= n;
         return status;
     }
+    session_share(session);
     memcpy(session->logits, logits + (size_t)(n - 1) * n_vocab, n_vocab * sizeof *logits);
     session->n_logits = session->n_id;
     return JL_OK;

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "model/exec.h"
+#include "session/prefix.h"
 #include "session/state.h"
 
 /* ---- what the sessions of one model share ---- */
@@ -24,6 +25,9 @@ struct session_options {
     int n_seq;  // sessions in one pass, and at once if each takes all it can; 0: 1
     int n_page; // cache pages of all of them; 0: a whole context for each of n_seq, or what the
                 // device's memory could hold
+    size_t prefix_bytes; // of pages kept for whoever begins with the same tokens; 0: none. They are
+                         // among the n_page and given up when a session needs them. Recurrent
+                         // states kept with them come on top.
 };
 
 /* The pages that such a set will take, for page_counts_bytes; n_page 0: without that limit. */
@@ -33,6 +37,7 @@ enum jl_status session_set_create(struct exec *exec, const struct session_option
                                   struct session_set **out, struct jl_error *err);
 void session_set_free(struct session_set *set); // after its sessions; NULL is fine
 struct page_pool *session_set_pool(const struct session_set *set);
+const struct prefix_cache *session_set_cache(const struct session_set *set); // NULL: none
 
 /* ---- one session ---- */
 

@@ -248,8 +248,8 @@ void state_swap_page(struct state *state, int i, struct page *page) {
     set_page(state, i, page);
 }
 
-void state_adopt(struct state *state, int n_pos, struct page *const *pages, struct page *recur,
-                 int n_ahead) {
+void state_adopt(struct state *state, int same, int n_pos, struct page *const *pages,
+                 struct page *recur, int n_ahead) {
     int n_page = (n_pos + KV_CHUNK - 1) / KV_CHUNK;
     for (int i = 0; i < n_page; i++) {
         page_hold(pages[i]);
@@ -261,7 +261,7 @@ void state_adopt(struct state *state, int n_pos, struct page *const *pages, stru
     if (recur) set_recurrent(state, recur);
     state->undo_pos = NO_POS;
     state->n_pos = n_pos;
-    forget_past(state, n_pos);
+    forget_past(state, same < n_pos ? same : n_pos);
     state->n_ahead = n_ahead;
 }
 

@@ -76,12 +76,11 @@ struct page *state_recurrent(const struct state *state);   // NULL: the model ha
 /* Page i, which is full and whose bits are these. */
 void state_swap_page(struct state *state, int i, struct page *page);
 
-/* The state becomes n_pos positions that others have computed: pages (one for every KV_CHUNK of
- * them), the recurrent part after them and n_ahead positions of the prediction layer. Its own pages
- * and checkpoints up to there must be of the same tokens. Room must have been reserved unless n_pos
- * fills its pages; holds all of them. */
-void state_adopt(struct state *state, int n_pos, struct page *const *pages, struct page *recur,
-                 int n_ahead);
+/* The state becomes n_pos positions that others have computed, of which it had the first `same`
+ * already: pages (one for every KV_CHUNK of them), the recurrent part after them (NULL: the model
+ * has none) and n_ahead positions of the prediction layer. Holds all of them. */
+void state_adopt(struct state *state, int same, int n_pos, struct page *const *pages,
+                 struct page *recur, int n_ahead);
 
 struct state_checkpoint_view {
     int n_pos;
