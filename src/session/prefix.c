@@ -196,7 +196,7 @@ static struct prefix_entry *find_child(struct prefix_cache *cache,
                                        const struct prefix_entry *parent, uint64_t hash,
                                        const int32_t *ids) {
     struct prefix_entry *e = *slot_of(cache, hash);
-    while (e && !(e->parent == parent && e->hash == hash && !memcmp(e->ids, ids, sizeof e->ids)))
+    while (e && !(e->parent == parent && !memcmp(e->ids, ids, sizeof e->ids)))
         e = e->next_same;
     return e;
 }
