@@ -30,6 +30,9 @@ enum jl_status backend_cpu_create(const struct backend_options *options, struct 
 void backend_free(struct backend *backend);
 int backend_threads(const struct backend *backend);
 const char *backend_level(const struct backend *backend);
+/* fn for every item in [0, n) on the backend's threads, as pool_run (base/pool.h). */
+void backend_run(struct backend *backend, int n, void (*fn)(void *ctx, int item, int thread),
+                 void *ctx);
 size_t backend_memory(const struct backend *backend); // bytes the device has, used or not
 
 /* Zeroed memory, 64-byte aligned. */

@@ -28,8 +28,8 @@ struct prefix_cache {
     uint32_t walk;
 };
 
-uint64_t prefix_hash(uint64_t before, const int32_t *ids) {
-    return XXH3_64bits_withSeed(ids, KV_CHUNK * sizeof *ids, before);
+uint64_t prefix_hash(uint64_t before, const int32_t *ids, int n) {
+    return XXH3_64bits_withSeed(ids, (size_t)n * sizeof *ids, before);
 }
 
 /* ---- order of use ---- */
@@ -204,7 +204,7 @@ static struct prefix_entry *find_child(struct prefix_cache *cache,
 struct prefix_entry *prefix_find(struct prefix_cache *cache, const int32_t *ids, int n) {
     struct prefix_entry *found = NULL;
     for (int at = 0; n - at >= KV_CHUNK; at += KV_CHUNK) {
-        uint64_t hash = prefix_hash(found ? found->hash : 0, ids + at);
+        uint64_t hash = prefix_hash(found ? found->hash : 0, ids + at, KV_CHUNK);
         struct prefix_entry *next = find_child(cache, found, hash, ids + at);
         if (!next) break;
         found = next;
@@ -244,7 +244,7 @@ static struct prefix_entry *take_entry(struct prefix_cache *cache) {
 
 struct prefix_entry *prefix_add(struct prefix_cache *cache, struct prefix_entry *parent,
                                 const int32_t *ids, struct page *page, struct page *recur) {
-    uint64_t hash = prefix_hash(parent ? parent->hash : 0, ids);
+    uint64_t hash = prefix_hash(parent ? parent->hash : 0, ids, KV_CHUNK);
     struct prefix_entry *e = find_child(cache, parent, hash, ids);
     if (!e) {
         if (!make_room(cache, cache->page_bytes, false) || !(e = take_entry(cache))) return NULL;

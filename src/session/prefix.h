@@ -41,8 +41,8 @@ struct page *prefix_use_recurrent(struct prefix_entry *entry);   // it is worth 
 void prefix_pin(struct prefix_cache *cache, struct prefix_entry *entry);
 void prefix_unpin(struct prefix_cache *cache, struct prefix_entry *entry);
 
-/* The hash of a chain one page longer; that of the empty chain is 0. */
-uint64_t prefix_hash(uint64_t before, const int32_t *ids);
+/* The hash of a chain that is n tokens longer; that of the empty chain is 0. */
+uint64_t prefix_hash(uint64_t before, const int32_t *ids, int n);
 
 struct prefix_stats {
     int n_entry, n_recur;

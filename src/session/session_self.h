@@ -2,6 +2,7 @@
 #ifndef JL_SESSION_SESSION_SELF_H
 #define JL_SESSION_SESSION_SELF_H
 
+#include "model/fingerprint.h"
 #include "session/feed.h"
 #include "session/prefix.h"
 #include "session/session.h"
@@ -11,10 +12,12 @@ struct session_set {
     struct page_pool *pool;
     struct prefix_cache *cache; // NULL: none
     int n_seq;
-    struct feed *feeds;   // (n_seq): of the pass that runs now
-    struct session **fed; // (n_seq): whose they are
-    float *logits;        // (n_seq, n_vocab): what it gives
-    struct page **pages;  // (pages of the context): while one sequence is put together
+    bool has_fingerprint;
+    uint8_t fingerprint[FINGERPRINT_BYTES]; // of the model, once a session file has asked for it
+    struct feed *feeds;                     // (n_seq): of the pass that runs now
+    struct session **fed;                   // (n_seq): whose they are
+    float *logits;                          // (n_seq, n_vocab): what it gives
+    struct page **pages; // (pages of the context): while one sequence is put together
 };
 
 struct session {

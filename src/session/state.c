@@ -185,7 +185,7 @@ bool state_can_rewind(const struct state *state, int n_pos) {
     return n_pos >= 0 && n_pos <= state->n_pos && state_rewind_point(state, n_pos) == n_pos;
 }
 
-static void set_recurrent(struct state *state, struct page *page) {
+void state_set_recurrent(struct state *state, struct page *page) {
     page_hold(page);
     page_drop(state->pool, state->recur[state->now]);
     state->recur[state->now] = page;
@@ -196,12 +196,12 @@ static void rewind_recurrent(struct state *state, int n_pos) {
     if (n_pos == state->undo_pos) {
         state->now = !state->now;
     } else if (n_pos == 0) {
-        set_recurrent(state, page_pool_nothing(state->pool));
+        state_set_recurrent(state, page_pool_nothing(state->pool));
     } else {
         int i = 0;
         while (state->checkpoints[i].n_pos != n_pos)
             i++;
-        set_recurrent(state, state->checkpoints[i].recur);
+        state_set_recurrent(state, state->checkpoints[i].recur);
     }
     state->undo_pos = NO_POS;
 }
@@ -258,7 +258,7 @@ void state_adopt(struct state *state, int same, int n_pos, struct page *const *p
     }
     if (n_page > state->n_page) state->n_page = n_page;
     cut_pages(state, n_page);
-    if (recur) set_recurrent(state, recur);
+    if (recur) state_set_recurrent(state, recur);
     state->undo_pos = NO_POS;
     state->n_pos = n_pos;
     forget_past(state, same < n_pos ? same : n_pos);

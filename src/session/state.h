@@ -82,6 +82,8 @@ void state_swap_page(struct state *state, int i, struct page *page);
 void state_adopt(struct state *state, int same, int n_pos, struct page *const *pages,
                  struct page *recur, int n_ahead);
 
+void state_set_recurrent(struct state *state, struct page *page); // as it is now; held
+
 struct state_checkpoint_view {
     int n_pos;
     enum checkpoint_kind kind;

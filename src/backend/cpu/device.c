@@ -45,6 +45,11 @@ const char *backend_level(const struct backend *backend) {
     return kernel_level_name(backend->kernels.level);
 }
 
+void backend_run(struct backend *backend, int n, void (*fn)(void *ctx, int item, int thread),
+                 void *ctx) {
+    pool_run(backend->pool, n, fn, ctx);
+}
+
 size_t backend_memory(const struct backend *backend) {
     long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
     size_t all;
