@@ -30,6 +30,10 @@ enum jl_status backend_cpu_create(const struct backend_options *options, struct 
 void backend_free(struct backend *backend);
 int backend_threads(const struct backend *backend);
 const char *backend_level(const struct backend *backend);
+/* fn for every item in [0, n) on the backend's threads, as pool_run (base/pool.h). */
+void backend_run(struct backend *backend, int n, void (*fn)(void *ctx, int item, int thread),
+                 void *ctx);
+size_t backend_memory(const struct backend *backend); // bytes the device has, used or not
 
 /* Zeroed memory, 64-byte aligned. */
 enum jl_status backend_alloc(struct backend *backend, size_t bytes, struct backend_buffer **out,
@@ -37,6 +41,16 @@ enum jl_status backend_alloc(struct backend *backend, size_t bytes, struct backe
 void backend_release(struct backend_buffer *buffer);                             // NULL is fine
 void backend_copy(struct backend_buffer *to, const struct backend_buffer *from); // of one size
 void backend_clear(struct backend_buffer *buffer);                               // to zeros
+void backend_read(const struct backend_buffer *from, void *to);                  // all its bytes
+void backend_write(struct backend_buffer *to, const void *from);
+
+/* n buffers of one size, zeroed, in one range of addresses. What is never written takes no memory,
+ * so the range may be as large as the most that will ever be wanted. */
+struct backend_array;
+enum jl_status backend_array_create(struct backend *backend, size_t bytes, int n,
+                                    struct backend_array **out, struct jl_error *err);
+void backend_array_free(struct backend_array *array); // and its buffers; NULL is fine
+struct backend_buffer *backend_array_at(struct backend_array *array, int i);
 
 /* ---- steps ---- */
 

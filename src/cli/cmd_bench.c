@@ -71,12 +71,13 @@ static enum jl_status run_all(struct bench_run *run, const struct bench_size *si
                         : rows < ENGINE_CHUNK ? rows
                                               : ENGINE_CHUNK,
                         err));
-    JL_TRY(state_create(model, run->engine.backend, &run->state, err));
+    JL_TRY(engine_pages(&run->engine, 1, n_token + size->gen, err));
+    JL_TRY(state_create(run->engine.pool, &run->state, err));
     JL_TRY(state_reserve(run->state, n_token + size->gen, err));
     if (size->depth) {
         JL_TRY(feed_prompt(run->engine.exec, run->state, run->tokens, size->depth,
                            exec_max_rows(run->engine.exec), NULL, run->logits, err));
-        JL_TRY(state_checkpoint(run->state, CHECKPOINT_TURN, err)); // each run comes back here
+        state_checkpoint(run->state, CHECKPOINT_TURN); // each run comes back here
     }
     struct cli_progress progress;
     cli_progress_start(&progress);

@@ -91,12 +91,12 @@ static enum jl_status run_prompts(struct logits_run *run, int prompt, int chunk,
         free(which);
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for the logits of %d tokens", n_token);
     }
-    enum jl_status status = JL_OK;
+    enum jl_status status = engine_pages(&run->engine, n_feed, model->hp.n_ctx_train, err);
     for (int f = 0; f < n_feed && status == JL_OK; f++) {
         which[f] = f ? run->also[f - 1] : prompt;
         if (run->prompts.n_id[which[f]] > longest) longest = run->prompts.n_id[which[f]];
         run->feeds[f].logits = f ? FEED_NONE : FEED_ALL;
-        status = state_create(model, run->engine.backend, &run->feeds[f].state, err);
+        status = state_create(run->engine.pool, &run->feeds[f].state, err);
     }
     if (chunk == 0 || chunk > longest) chunk = longest;
     for (int f = 0; f < n_feed; f++)

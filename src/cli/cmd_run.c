@@ -90,7 +90,7 @@ static enum jl_status on_token(void *ctx, int32_t id, const char *text, size_t l
 
 static void note_full(const struct run *run) {
     fprintf(stderr, "jinlin run: stopped: the model's context of %d tokens is full\n",
-            timeline_capacity(run->talk.timeline));
+            session_capacity(run->talk.session));
 }
 
 static enum jl_status continue_text(struct run *run, struct jl_error *err) {
@@ -105,12 +105,11 @@ static enum jl_status continue_text(struct run *run, struct jl_error *err) {
     enum jl_status status = JL_OK;
     if (n == 0)
         status = jl_fail(err, JL_ERR_USAGE, "the prompt gives not one token");
-    else if (n > (size_t)timeline_capacity(run->talk.timeline))
+    else if (n > (size_t)session_capacity(run->talk.session))
         status =
             jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens; the model's context holds %d", n,
-                    timeline_capacity(run->talk.timeline));
-    if (status == JL_OK)
-        status = timeline_sync(run->talk.timeline, ids, (int)n, NULL, &reused, err);
+                    session_capacity(run->talk.session));
+    if (status == JL_OK) status = session_sync(run->talk.session, ids, (int)n, NULL, &reused, err);
     free(ids);
     if (status != JL_OK) return status;
     screen_text(&run->screen, run->text, run->len);

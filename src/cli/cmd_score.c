@@ -190,13 +190,16 @@ static enum jl_status read_pairs(struct score_run *run, const char *path, struct
 /* ---- the passes ---- */
 
 static enum jl_status prepare(struct score_run *run, struct jl_error *err) {
-    const struct model *model = run->engine.model;
     if (run->n_parallel > run->n) run->n_parallel = (int)run->n;
     run->states = calloc((size_t)run->n_parallel, sizeof *run->states);
     if (!run->states) return no_memory(err);
+    int longest = 1;
+    for (int64_t i = 0; i < run->n; i++)
+        longest = run->texts[i].n > longest ? run->texts[i].n : longest;
     JL_TRY(engine_start(&run->engine, ENGINE_CHUNK, err));
+    JL_TRY(engine_pages(&run->engine, run->n_parallel, longest, err));
     for (int i = 0; i < run->n_parallel; i++)
-        JL_TRY(state_create(model, run->engine.backend, &run->states[i], err));
+        JL_TRY(state_create(run->engine.pool, &run->states[i], err));
     struct pool_options pool = {.n_threads = backend_threads(run->engine.backend)};
     return pool_create(&pool, &run->pool, err);
 }

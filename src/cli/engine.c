@@ -21,7 +21,16 @@ enum jl_status engine_start(struct engine *engine, int max_rows, struct jl_error
     return exec_create(engine->model, engine->backend, max_rows, &engine->exec, err);
 }
 
+enum jl_status engine_pages(struct engine *engine, int n_seq, int n_pos, struct jl_error *err) {
+    int n_ctx = engine->model->hp.n_ctx_train; // more is refused where it is asked for
+    struct page_counts counts =
+        page_counts_for(engine->model, n_seq, n_pos < n_ctx ? n_pos : n_ctx);
+    page_counts_clip(engine->model, backend_memory(engine->backend), &counts);
+    return page_pool_create(engine->model, engine->backend, &counts, &engine->pool, err);
+}
+
 void engine_free(struct engine *engine) {
+    page_pool_free(engine->pool);
     exec_free(engine->exec);
     model_free(engine->model);
     backend_free(engine->backend);

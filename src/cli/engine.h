@@ -33,6 +33,7 @@ struct engine {
     struct model *model;
     struct backend *backend;
     struct exec *exec;
+    struct page_pool *pool; // of engine_pages; whoever makes sessions has their own
 };
 
 /* Rows of one pass when nobody says otherwise. */
@@ -42,6 +43,8 @@ enum jl_status engine_load(const char *path, const struct engine_options *option
                            struct engine *out, struct jl_error *err);
 enum jl_status engine_start(struct engine *engine, int max_rows,
                             struct jl_error *err); // the executor
+/* Cache pages for n_seq sequences of up to n_pos positions. */
+enum jl_status engine_pages(struct engine *engine, int n_seq, int n_pos, struct jl_error *err);
 void engine_free(struct engine *engine);
 
 /* Rows of each forward call, for --stats. */

@@ -159,7 +159,8 @@ void passages_free(struct passages *passages) {
 enum jl_status passages_begin(struct passages_walk *walk, struct engine *engine,
                               const struct passage *passage, struct jl_error *err) {
     *walk = (struct passages_walk){.engine = engine, .passage = passage};
-    return state_create(engine->model, engine->backend, &walk->state, err);
+    if (!engine->pool) JL_TRY(engine_pages(engine, 1, engine->model->hp.n_ctx_train, err));
+    return state_create(engine->pool, &walk->state, err);
 }
 
 static enum jl_status feed(struct passages_walk *walk, int n, enum feed_logits wanted,

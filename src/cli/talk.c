@@ -37,6 +37,7 @@ static void find_stops(struct talk *talk) {
 
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
                          struct jl_error *err) {
+    const struct session_options one = {.n_seq = 1};
     *out = (struct talk){0};
     enum jl_status status = engine_load(path, options, &out->engine, err);
     if (status != JL_OK) return status;
@@ -47,7 +48,8 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
         status = jl_fail(err, JL_ERR_FORMAT, "%s: the tokenizer has %d tokens, the model %d", path,
                          tokenizer_vocab_size(out->tokenizer), model->hp.n_vocab);
     if (status == JL_OK) status = engine_start(&out->engine, rows, err);
-    if (status == JL_OK) status = timeline_create(out->engine.exec, &out->timeline, err);
+    if (status == JL_OK) status = session_set_create(out->engine.exec, &one, &out->sessions, err);
+    if (status == JL_OK) status = session_create(out->sessions, &out->session, err);
     if (status == JL_OK) status = sample_scratch_create(model->hp.n_vocab, &out->scratch, err);
     if (status != JL_OK) {
         talk_close(out);
@@ -59,7 +61,8 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
 
 void talk_close(struct talk *talk) {
     sample_scratch_free(talk->scratch);
-    timeline_free(talk->timeline);
+    session_free(talk->session);
+    session_set_free(talk->sessions);
     tokenizer_free(talk->tokenizer);
     engine_free(&talk->engine);
     *talk = (struct talk){0};
@@ -73,20 +76,19 @@ static bool is_stop(const struct talk *talk, int32_t id) {
     return false;
 }
 
-/* A sampler that has seen what the timeline holds. */
+/* A sampler that has seen what the session holds. */
 static enum jl_status open_sampler(const struct talk *talk, const struct sampling *sampling,
                                    struct sampler **out, struct jl_error *err) {
     struct sampler_spec spec = {
         .params = &sampling->params,
         .tokenizer = talk->tokenizer,
         .n_vocab = tokenizer_vocab_size(talk->tokenizer), // spare rows of a model have no text
-        .n_max = timeline_capacity(talk->timeline) + 1,   // the last one is chosen, not fed
+        .n_max = session_capacity(talk->session) + 1,     // the last one is chosen, not fed
         .seed = sampling->seed,
         .sequence = sampling->sequence,
     };
     JL_TRY(sampler_create(&spec, out, err));
-    return sampler_prompt(*out, timeline_ids(talk->timeline), timeline_n_token(talk->timeline),
-                          err);
+    return sampler_prompt(*out, session_ids(talk->session), session_n_token(talk->session), err);
 }
 
 struct decoding {
@@ -150,7 +152,7 @@ static enum jl_status generate(struct talk *talk, const struct talk_request *req
             return JL_OK;
         }
         int32_t id;
-        JL_TRY(sampler_choose(decoding->sampler, talk->scratch, timeline_logits(talk->timeline),
+        JL_TRY(sampler_choose(decoding->sampler, talk->scratch, session_logits(talk->session),
                               &id, err));
         if (is_stop(talk, id)) {
             result->why = TALK_STOP_EOS;
@@ -167,11 +169,11 @@ static enum jl_status generate(struct talk *talk, const struct talk_request *req
             result->why = TALK_STOP_SINK;
             return JL_OK;
         }
-        if (timeline_n_token(talk->timeline) == timeline_capacity(talk->timeline)) {
+        if (session_n_token(talk->session) == session_capacity(talk->session)) {
             result->why = TALK_STOP_CONTEXT;
             return JL_OK;
         }
-        JL_TRY(timeline_push(talk->timeline, id, err));
+        JL_TRY(session_push(talk->session, id, err));
     }
     return JL_OK;
 }

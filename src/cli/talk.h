@@ -7,7 +7,7 @@
 #include "cli/engine.h"
 #include "cli/sampling.h"
 #include "session/sampler.h"
-#include "session/timeline.h"
+#include "session/session.h"
 #include "text/tokenizer.h"
 
 #define TALK_MAX_STOP 32
@@ -15,7 +15,8 @@
 struct talk {
     struct engine engine;
     struct tokenizer *tokenizer;
-    struct timeline *timeline;
+    struct session_set *sessions;
+    struct session *session;
     int32_t stop[TALK_MAX_STOP]; // tokens that end an answer
     int n_stop;
     struct sample_scratch *scratch;
@@ -60,7 +61,7 @@ struct talk_request {
     const atomic_bool *cancel; // may be NULL
 };
 
-/* Tokens after what the timeline holds. Each is fed, so that the next turn follows it. */
+/* Tokens after what the session holds. Each is fed, so that the next turn follows it. */
 enum jl_status talk_generate(struct talk *talk, const struct talk_request *request,
                              const struct talk_sink *sink, struct talk_result *result,
                              struct jl_error *err);

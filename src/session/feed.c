@@ -18,7 +18,8 @@ enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_f
                             const atomic_bool *cancel, float *logits, struct jl_error *err) {
     int n_row = 0;
     for (int f = 0; f < n_feed; f++) {
-        JL_TRY(state_reserve(feeds[f].state, state_n_pos(feeds[f].state) + feeds[f].n_token, err));
+        int end = state_n_pos(feeds[f].state) + feeds[f].n_token;
+        if (feeds[f].n_token) JL_TRY(state_reserve(feeds[f].state, end, err));
         n_row += feeds[f].n_token;
     }
     if (n_row == 0) return JL_OK;
@@ -28,7 +29,8 @@ enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_f
     struct exec_batch_memory memory = exec_batch_memory(exec);
     fill_rows(feeds, n_feed, (size_t)exec_model(exec)->hp.n_embd, memory.rows);
     for (int f = 0; f < n_feed; f++)
-        memory.seqs[f] = state_view(feeds[f].state);
+        memory.seqs[f] = feeds[f].n_token ? state_view(feeds[f].state)
+                                          : (struct seq_view){.n_pos = state_n_pos(feeds[f].state)};
     struct batch batch = {memory.rows, n_row, memory.seqs, n_feed, cancel};
     JL_TRY(exec_forward(exec, &batch, logits, err));
     for (int f = 0; f < n_feed; f++)
@@ -43,18 +45,18 @@ enum jl_status feed_ahead(struct exec *mtp, const struct feed_ahead *feed,
     if (feed->n > exec_max_rows(mtp))
         return jl_fail(err, JL_ERR_LIMIT, "a pass of %d rows; at most %d fit", feed->n,
                        exec_max_rows(mtp));
-    if (feed->first + feed->n > state_n_pos(feed->state))
-        return jl_fail(err, JL_ERR_USAGE, "position %d has no hidden state: %d are stored",
-                       feed->first + feed->n - 1, state_n_pos(feed->state));
+    JL_TRY(state_reserve_ahead(feed->state, feed->first, feed->n, err));
     for (int i = 0; i < feed->n; i++)
         memory.rows[i] = (struct batch_row){.token = feed->tokens[i],
                                             .pos = {feed->first + i},
                                             .hidden = feed->hidden + (size_t)i * n_embd,
                                             .want_logits = true};
-    memory.seqs[0] = state_pages(feed->state);
+    memory.seqs[0] = state_view_ahead(feed->state);
     memory.seqs[0].n_pos = feed->first;
     struct batch batch = {memory.rows, feed->n, memory.seqs, 1, cancel};
-    return exec_forward(mtp, &batch, logits, err);
+    JL_TRY(exec_forward(mtp, &batch, logits, err));
+    state_append_ahead(feed->state, feed->first + feed->n);
+    return JL_OK;
 }
 
 enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t *tokens,

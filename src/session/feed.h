@@ -21,13 +21,14 @@ enum jl_status feed_forward(struct exec *exec, const struct feed *feeds, int n_f
 
 /* Positions of one sequence that the model has passed through, for its prediction layer. */
 struct feed_ahead {
-    const struct state *state;
+    struct state *state;
     const int32_t *tokens; // (n): the token after each position
     const float *hidden;   // (n, n_embd): what feed_forward gave for each
     int first, n;          // positions first .. first + n-1, those before them being done
 };
 
-/* One pass of an executor of exec_create_mtp. logits: (n, n_vocab), of the token after tokens[i]. */
+/* One pass of an executor of exec_create_mtp. logits: (n, n_vocab), of the token after tokens[i].
+ */
 enum jl_status feed_ahead(struct exec *mtp, const struct feed_ahead *feed,
                           const atomic_bool *cancel, float *logits, struct jl_error *err);
 

@@ -188,10 +188,12 @@ static void expect_not_finite(const struct make_model *spec) {
     assert_int_equal(backend_cpu_create(&cpu, &backend, &err), JL_OK);
     assert_int_equal(model_load(path, NULL, &model, &err), JL_OK);
     assert_int_equal(exec_create(model, backend, N_TOKEN, &exec, &err), JL_OK);
-    assert_int_equal(state_create(model, backend, &feed.state, &err), JL_OK);
+    struct page_pool *pool = golden_pool(model, backend, 1);
+    assert_int_equal(state_create(pool, &feed.state, &err), JL_OK);
     assert_int_equal(feed_forward(exec, &feed, 1, NULL, NULL, &err), JL_ERR_NONFINITE);
     assert_non_null(strstr(err.message, "layer 0"));
     state_free(feed.state);
+    page_pool_free(pool);
     exec_free(exec);
     model_free(model);
     backend_free(backend);

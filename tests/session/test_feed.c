@@ -18,6 +18,7 @@ struct rig {
     struct model *model;
     struct backend *backend;
     struct exec *exec;
+    struct page_pool *pool;
     struct state *state;
     float *logits;
     int32_t tokens[MAX_ROWS];
@@ -30,7 +31,8 @@ static int set_up(void **out) {
     assert_int_equal(backend_cpu_create(&cpu, &rig->backend, &err), JL_OK);
     if (model_load(MODEL, NULL, &rig->model, &err) != JL_OK) fail_msg("%s", err.message);
     assert_int_equal(exec_create(rig->model, rig->backend, MAX_ROWS, &rig->exec, &err), JL_OK);
-    assert_int_equal(state_create(rig->model, rig->backend, &rig->state, &err), JL_OK);
+    rig->pool = golden_pool(rig->model, rig->backend, 1);
+    assert_int_equal(state_create(rig->pool, &rig->state, &err), JL_OK);
     rig->logits = calloc((size_t)MAX_ROWS * (size_t)rig->model->hp.n_vocab, sizeof(float));
     for (int i = 0; i < MAX_ROWS; i++)
         rig->tokens[i] = (i * 37 + 11) % rig->model->hp.n_vocab;
@@ -42,6 +44,7 @@ static int tear_down(void **state) {
     struct rig *rig = *state;
     free(rig->logits);
     state_free(rig->state);
+    page_pool_free(rig->pool);
     exec_free(rig->exec);
     model_free(rig->model);
     backend_free(rig->backend);
@@ -92,6 +95,7 @@ static void test_vectors_are_as_good_as_ids(void **state) {
             .token = -1, .vector = vectors[i], .pos = {i}, .want_logits = i == 8};
     }
     assert_int_equal(state_rewind(rig->state, 0, &err), JL_OK);
+    assert_int_equal(state_reserve(rig->state, 9, &err), JL_OK);
     struct seq_view seq = state_view(rig->state);
     struct batch batch = {rows, 9, &seq, 1, NULL};
     assert_int_equal(exec_forward(rig->exec, &batch, rig->logits, &err), JL_OK);

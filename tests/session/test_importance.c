@@ -11,6 +11,7 @@
 
 #include "session/feed.h"
 #include "session/importance.h"
+#include "support/golden.h"
 #include "support/make_model.h"
 #include "support/scratch.h"
 
@@ -39,7 +40,8 @@ static void run(const char *path, int threads, int chunk, bool observe, bool log
     assert_int_equal(backend_cpu_create(&options, &backend, &err), JL_OK);
     if (model_load(path, NULL, &model, &err) != JL_OK) fail_msg("%s", err.message);
     assert_int_equal(exec_create(model, backend, N_TOKEN, &exec, &err), JL_OK);
-    assert_int_equal(state_create(model, backend, &state, &err), JL_OK);
+    struct page_pool *pool = golden_pool(model, backend, 1);
+    assert_int_equal(state_create(pool, &state, &err), JL_OK);
     assert_int_equal(importance_create(model, &importance, &err), JL_OK);
     if (observe) exec_observe(exec, importance_observer(importance));
     size_t n_vocab = (size_t)model->hp.n_vocab;
@@ -55,6 +57,7 @@ static void run(const char *path, int threads, int chunk, bool observe, bool log
         JL_OK);
     importance_free(importance);
     state_free(state);
+    page_pool_free(pool);
     exec_free(exec);
     model_free(model);
     backend_free(backend);

@@ -1,5 +1,5 @@
 /* A model with recurrent layers: whatever the way to a position (passes that fail or are cancelled,
- * checkpoints, other sequences beside it, a timeline that reuses), the logits have the bits of a
+ * checkpoints, other sequences beside it, a session that reuses), the logits have the bits of a
  * sequence that was fed once. */
 #include <math.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "session/timeline.h"
+#include "session/session.h"
 #include "support/golden.h"
 
 #define MODEL "tests/golden/qwen3-next"
@@ -22,8 +22,10 @@ struct rig {
     struct model *model;
     struct backend *backend;
     struct exec *exec;
+    struct session_set *set;
+    struct page_pool *pool;
     struct state *state;
-    struct timeline *timeline;
+    struct session *session;
     float *logits;
     int32_t ids[N];
 };
@@ -36,8 +38,11 @@ static int set_up(void **out) {
     if (model_load(MODEL, NULL, &rig->model, &err) != JL_OK) fail_msg("%s", err.message);
     assert_true(rig->model->recurrent_bytes > 0);
     assert_int_equal(exec_create(rig->model, rig->backend, ROWS, &rig->exec, &err), JL_OK);
-    assert_int_equal(state_create(rig->model, rig->backend, &rig->state, &err), JL_OK);
-    assert_int_equal(timeline_create(rig->exec, &rig->timeline, &err), JL_OK);
+    const struct session_options options = {.n_seq = 6};
+    assert_int_equal(session_set_create(rig->exec, &options, &rig->set, &err), JL_OK);
+    rig->pool = session_set_pool(rig->set);
+    assert_int_equal(state_create(rig->pool, &rig->state, &err), JL_OK);
+    assert_int_equal(session_create(rig->set, &rig->session, &err), JL_OK);
     rig->logits = calloc((size_t)rig->model->hp.n_vocab, sizeof(float));
     for (int i = 0; i < N; i++)
         rig->ids[i] = (i * 37 + 11) % rig->model->hp.n_vocab;
@@ -48,8 +53,9 @@ static int set_up(void **out) {
 static int tear_down(void **out) {
     struct rig *rig = *out;
     free(rig->logits);
-    timeline_free(rig->timeline);
+    session_free(rig->session);
     state_free(rig->state);
+    session_set_free(rig->set);
     exec_free(rig->exec);
     model_free(rig->model);
     backend_free(rig->backend);
@@ -69,7 +75,7 @@ static void check(struct rig *rig, const float *got, const int32_t *ids, int n) 
     struct state *cold;
     size_t bytes = (size_t)rig->model->hp.n_vocab * sizeof(float);
     float *want = malloc(bytes);
-    assert_int_equal(state_create(rig->model, rig->backend, &cold, &err), JL_OK);
+    assert_int_equal(state_create(rig->pool, &cold, &err), JL_OK);
     assert_int_equal(feed_prompt(rig->exec, cold, ids, n, ROWS, NULL, want, &err), JL_OK);
     assert_memory_equal(got, want, bytes);
     state_free(cold);
@@ -122,7 +128,7 @@ static void test_checkpoints(void **out) {
     struct jl_error err = {0};
     int32_t other[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     feed(rig, rig->ids, 30, ROWS);
-    assert_int_equal(state_checkpoint(rig->state, CHECKPOINT_TURN, &err), JL_OK);
+    state_checkpoint(rig->state, CHECKPOINT_TURN);
     feed(rig, rig->ids + 30, 20, 6);
     feed(rig, other, 8, 8);
     assert_int_equal(state_rewind(rig->state, 50, &err), JL_OK); // before the last pass
@@ -149,7 +155,7 @@ static void test_beside_others(void **out) {
     float *logits = calloc((size_t)(3 * n_vocab), sizeof *logits);
     struct rng_key key = {.seed = 5, .purpose = RNG_TEST};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(state_create(rig->model, rig->backend, &states[i], &err), JL_OK);
+        assert_int_equal(state_create(rig->pool, &states[i], &err), JL_OK);
     for (int round = 0; round < 12; round++) {
         struct feed feeds[3];
         for (int i = 0; i < 3; i++) {
@@ -179,23 +185,23 @@ static void test_batch_without_state_is_refused(void **out) {
     assert_non_null(strstr(err.message, "recurrent"));
 }
 
-/* ---- timelines ---- */
+/* ---- sessions ---- */
 
 static void sync(struct rig *rig, const int32_t *ids, int n, int wanted_reused) {
     struct jl_error err = {0};
     int reused = -1;
-    if (timeline_sync(rig->timeline, ids, n, NULL, &reused, &err) != JL_OK)
+    if (session_sync(rig->session, ids, n, NULL, &reused, &err) != JL_OK)
         fail_msg("%s", err.message);
     assert_int_equal(reused, wanted_reused);
-    assert_int_equal(timeline_n_token(rig->timeline), n);
-    check(rig, timeline_logits(rig->timeline), ids, n);
+    assert_int_equal(session_n_token(rig->session), n);
+    check(rig, session_logits(rig->session), ids, n);
 }
 
 static void push(struct rig *rig, const int32_t *ids, int from, int to) {
     struct jl_error err = {0};
     for (int i = from; i < to; i++)
-        assert_int_equal(timeline_push(rig->timeline, ids[i], &err), JL_OK);
-    check(rig, timeline_logits(rig->timeline), ids, to);
+        assert_int_equal(session_push(rig->session, ids[i], &err), JL_OK);
+    check(rig, session_logits(rig->session), ids, to);
 }
 
 /* A chat: what a turn adds is fed, and little more when something is taken back. */
@@ -230,17 +236,17 @@ static void test_long_ones(void **out) {
     sync(rig, rig->ids, 20, 0);
     push(rig, rig->ids, 20, 300);
     other[290]++;
-    assert_int_equal(timeline_sync(rig->timeline, other, 310, NULL, &reused, &err), JL_OK);
+    assert_int_equal(session_sync(rig->session, other, 310, NULL, &reused, &err), JL_OK);
     assert_in_range(reused, 290 - 64, 290);
-    check(rig, timeline_logits(rig->timeline), other, 310);
+    check(rig, session_logits(rig->session), other, 310);
     sync(rig, rig->ids + 1, N - 1, 0); // passes of ROWS
     memcpy(other, rig->ids + 1, (N - 1) * sizeof *other);
     other[350]++;
-    assert_int_equal(timeline_sync(rig->timeline, other, N - 1, NULL, &reused, &err), JL_OK);
+    assert_int_equal(session_sync(rig->session, other, N - 1, NULL, &reused, &err), JL_OK);
     assert_in_range(reused, 350 - 3 * ROWS, 350);
-    check(rig, timeline_logits(rig->timeline), other, N - 1);
+    check(rig, session_logits(rig->session), other, N - 1);
     size_t recurrent = rig->model->recurrent_bytes, pages = (N + 127) / 128;
-    assert_true(timeline_bytes(rig->timeline) <=
+    assert_true(session_bytes(rig->session) <=
                 pages * rig->model->page_bytes + (2 + STATE_CHECKPOINTS) * recurrent);
 }
 
@@ -261,11 +267,11 @@ static void test_cancelled_reading_goes_on(void **out) {
     struct jl_error err = {0};
     atomic_bool cancel = false;
     struct stop stop = {&cancel, 3};
-    struct timeline_watch watch = {&cancel, stop_after, &stop};
+    struct session_watch watch = {&cancel, stop_after, &stop};
     int reused;
-    assert_int_equal(timeline_sync(rig->timeline, rig->ids, 200, &watch, &reused, &err),
+    assert_int_equal(session_sync(rig->session, rig->ids, 200, &watch, &reused, &err),
                      JL_ERR_CANCELLED);
-    assert_int_equal(timeline_n_token(rig->timeline), 3 * ROWS);
+    assert_int_equal(session_n_token(rig->session), 3 * ROWS);
     sync(rig, rig->ids, 200, 3 * ROWS);
 }
 

@@ -24,6 +24,7 @@ struct rig {
     struct model *model;
     struct backend *backend;
     struct exec *exec;
+    struct page_pool *pool;
     struct state *states[N_SEQ];
     float *logits; // (MAX_ROWS, n_vocab)
     int32_t n_vocab;
@@ -36,8 +37,9 @@ static struct rig new_rig(const char *level, int threads) {
     assert_int_equal(backend_cpu_create(&cpu, &rig.backend, &err), JL_OK);
     if (model_load(MODEL, NULL, &rig.model, &err) != JL_OK) fail_msg("%s", err.message);
     assert_int_equal(exec_create(rig.model, rig.backend, MAX_ROWS, &rig.exec, &err), JL_OK);
+    rig.pool = golden_pool(rig.model, rig.backend, N_SEQ);
     for (int i = 0; i < N_SEQ; i++)
-        assert_int_equal(state_create(rig.model, rig.backend, &rig.states[i], &err), JL_OK);
+        assert_int_equal(state_create(rig.pool, &rig.states[i], &err), JL_OK);
     rig.n_vocab = rig.model->hp.n_vocab;
     rig.logits = calloc((size_t)MAX_ROWS * (size_t)rig.n_vocab, sizeof *rig.logits);
     assert_non_null(rig.logits);
@@ -47,6 +49,7 @@ static struct rig new_rig(const char *level, int threads) {
 static void free_rig(struct rig *rig) {
     for (int i = 0; i < N_SEQ; i++)
         state_free(rig->states[i]);
+    page_pool_free(rig->pool);
     free(rig->logits);
     exec_free(rig->exec);
     model_free(rig->model);

@@ -61,10 +61,19 @@ struct opened {
     struct model *model;
     struct backend *backend;
     struct exec *exec;
+    struct page_pool *pool;
 };
 
 static void must(enum jl_status status, const struct jl_error *err, const char *path) {
     if (status != JL_OK) fail_msg("%s: %s", path, err->message);
+}
+
+struct page_pool *golden_pool(const struct model *model, struct backend *backend, int n_seq) {
+    struct jl_error err = {0};
+    struct page_pool *pool;
+    struct page_counts counts = page_counts_for(model, n_seq, model->hp.n_ctx_train);
+    must(page_pool_create(model, backend, &counts, &pool, &err), &err, "a page pool");
+    return pool;
 }
 
 static struct opened open_run(const struct golden_run *run, int max_rows) {
@@ -75,10 +84,12 @@ static struct opened open_run(const struct golden_run *run, int max_rows) {
     must(backend_cpu_create(&cpu, &o.backend, &err), &err, run->path);
     must(model_load(run->path, &request, &o.model, &err), &err, run->path);
     must(exec_create(o.model, o.backend, max_rows, &o.exec, &err), &err, run->path);
+    o.pool = golden_pool(o.model, o.backend, 5);
     return o;
 }
 
 static void close_run(struct opened *o) {
+    page_pool_free(o->pool);
     exec_free(o->exec);
     model_free(o->model);
     backend_free(o->backend);
@@ -98,7 +109,7 @@ float *golden_logits(const struct golden_run *run, int *n_vocab) {
     float *out = calloc((size_t)p->n_id[run->prompt] * (size_t)*n_vocab, sizeof *out);
     for (int f = 0; f < n_feed; f++) {
         feeds[f].logits = f ? FEED_NONE : FEED_ALL;
-        must(state_create(o.model, o.backend, &feeds[f].state, &err), &err, run->path);
+        must(state_create(o.pool, &feeds[f].state, &err), &err, run->path);
     }
     for (bool more = true; more;) {
         float *at = out + (size_t)fed[0] * (size_t)*n_vocab;
@@ -131,7 +142,7 @@ float *golden_mtp_logits(const struct golden_run *run, int *n_vocab) {
     float *hidden = calloc((size_t)n * n_embd, sizeof *hidden);
     float *out = calloc((size_t)(n - 1) * (size_t)*n_vocab, sizeof *out);
     must(exec_create_mtp(o.model, o.backend, n, &mtp, &err), &err, run->path);
-    must(state_create(o.model, o.backend, &state, &err), &err, run->path);
+    must(state_create(o.pool, &state, &err), &err, run->path);
     for (int at = 0; at < n; at += step) { // the layers and the layer behind them take turns
         int rows = n - at < step ? n - at : step, ahead = at + rows < n ? rows : rows - 1;
         struct feed feed = {state, ids + at, rows, FEED_NONE, hidden + (size_t)at * n_embd};
@@ -154,7 +165,7 @@ void golden_greedy(const struct golden_run *run, int n, int32_t *ids) {
     struct opened o = open_run(run, p->n_id[run->prompt]);
     struct state *state;
     float *logits = calloc((size_t)o.model->hp.n_vocab, sizeof *logits);
-    must(state_create(o.model, o.backend, &state, &err), &err, run->path);
+    must(state_create(o.pool, &state, &err), &err, run->path);
     must(feed_prompt(o.exec, state, p->ids[run->prompt], p->n_id[run->prompt], p->n_id[run->prompt],
                      NULL, logits, &err),
          &err, run->path);

@@ -34,6 +34,9 @@ float *golden_mtp_logits(const struct golden_run *run, int *n_vocab);
 void golden_greedy(const struct golden_run *run, int n, int32_t *ids);
 void golden_sha256(const void *data, size_t bytes, char out[65]);
 
+/* Pages for n_seq sequences of whole contexts. */
+struct page_pool *golden_pool(const struct model *model, struct backend *backend, int n_seq);
+
 /* Calls fn for every level this CPU has, ref first. */
 extern const char *const golden_levels[]; // ends with NULL
 bool golden_has_level(const char *level);

@@ -1,6 +1,8 @@
 /* The CPU as a backend: kernels, threads and memory. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "backend/cpu/cpu.h"
 #include "base/arena.h"
@@ -43,6 +45,19 @@ const char *backend_level(const struct backend *backend) {
     return kernel_level_name(backend->kernels.level);
 }
 
+void backend_run(struct backend *backend, int n, void (*fn)(void *ctx, int item, int thread),
+                 void *ctx) {
+    pool_run(backend->pool, n, fn, ctx);
+}
+
+size_t backend_memory(const struct backend *backend) {
+    long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    size_t all;
+    (void)backend;
+    if (pages < 1 || bytes < 1 || !size_mul((size_t)pages, (size_t)bytes, &all)) return SIZE_MAX;
+    return all;
+}
+
 uint8_t *cpu_alloc_zeroed(size_t bytes) {
     size_t rounded;
     if (!size_add(bytes, 63, &rounded)) return NULL;
@@ -79,3 +94,56 @@ void backend_copy(struct backend_buffer *to, const struct backend_buffer *from) 
 }
 
 void backend_clear(struct backend_buffer *buffer) { memset(buffer->data, 0, buffer->bytes); }
+
+void backend_read(const struct backend_buffer *from, void *to) {
+    memcpy(to, from->data, from->bytes);
+}
+
+void backend_write(struct backend_buffer *to, const void *from) {
+    memcpy(to->data, from, to->bytes);
+}
+
+/* ---- arrays ---- */
+
+struct backend_array {
+    uint8_t *memory;
+    size_t bytes; // of the whole range
+    struct backend_buffer buffers[];
+};
+
+enum jl_status backend_array_create(struct backend *backend, size_t bytes, int n,
+                                    struct backend_array **out, struct jl_error *err) {
+    size_t stride, range, handles;
+    (void)backend;
+    *out = NULL;
+    if (n < 1 || !size_add(bytes, 63, &stride) ||
+        !size_mul(stride & ~(size_t)63, (size_t)n, &range) ||
+        !size_mul((size_t)n, sizeof(struct backend_buffer), &handles) ||
+        !size_add(handles, sizeof(struct backend_array), &handles))
+        return jl_fail(err, JL_ERR_LIMIT, "%d buffers of %zu bytes overflow", n, bytes);
+    struct backend_array *array = calloc(1, handles);
+    if (!array) return jl_fail(err, JL_ERR_MEMORY, "out of memory for %d buffers", n);
+    array->bytes = range ? range : 64;
+    void *memory = mmap(NULL, array->bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        free(array);
+        return jl_fail(err, JL_ERR_MEMORY, "no addresses for %d buffers of %zu bytes", n, bytes);
+    }
+    array->memory = memory;
+    for (int i = 0; i < n; i++)
+        array->buffers[i] =
+            (struct backend_buffer){array->memory + (stride & ~(size_t)63) * (size_t)i, bytes};
+    *out = array;
+    return JL_OK;
+}
+
+void backend_array_free(struct backend_array *array) {
+    if (!array) return;
+    munmap(array->memory, array->bytes);
+    free(array);
+}
+
+struct backend_buffer *backend_array_at(struct backend_array *array, int i) {
+    return &array->buffers[i];
+}

@@ -157,14 +157,14 @@ static void on_progress(void *ctx, int done, int total) {
 static enum jl_status read_prompt(const struct answer_request *request, struct answer *answer,
                                   struct jl_error *err) {
     struct cli_progress line;
-    struct timeline_watch watch = {request->cancel, request->progress ? on_progress : NULL, &line};
+    struct session_watch watch = {request->cancel, request->progress ? on_progress : NULL, &line};
     double started = cli_seconds();
     if (request->prompt->n > INT32_MAX)
         return jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens", request->prompt->n);
     answer->n_prompt = (int)request->prompt->n;
     cli_progress_start(&line);
-    enum jl_status status = timeline_sync(request->talk->timeline, request->prompt->ids,
-                                          answer->n_prompt, &watch, &answer->n_reused, err);
+    enum jl_status status = session_sync(request->talk->session, request->prompt->ids,
+                                         answer->n_prompt, &watch, &answer->n_reused, err);
     cli_progress_end(&line);
     answer->prompt_seconds = cli_seconds() - started;
     return status;

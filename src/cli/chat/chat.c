@@ -15,7 +15,7 @@ static void note_stop(struct chat *chat, const struct answer *answer) {
         screen_note(&chat->screen,
                     "the context of %d tokens is full: /save FILE keeps the conversation, /clear "
                     "starts over",
-                    timeline_capacity(chat->talk.timeline));
+                    session_capacity(chat->talk.session));
         break;
     case TALK_STOP_COUNT:
         screen_note(&chat->screen, "stopped after %d tokens: -n N allows more", answer->n_token);
@@ -39,7 +39,7 @@ static void note_speed(struct chat *chat, const struct answer *answer) {
                "(%d tokens at %.1f/s; read %d at %.0f/s, kept %d; context %d of %d)\n",
                answer->n_token, rate(answer->n_token, answer->decode_seconds), n_read,
                rate(n_read, answer->prompt_seconds), answer->n_reused,
-               timeline_n_token(chat->talk.timeline), timeline_capacity(chat->talk.timeline));
+               session_n_token(chat->talk.session), session_capacity(chat->talk.session));
 }
 
 static enum jl_status keep(struct chat *chat, struct answer *answer, struct jl_error *err) {

@@ -214,7 +214,7 @@ static double rate(long n, double seconds) { return seconds > 0 ? (double)n / se
 static enum jl_status run_stats(struct chat *chat, const char *argument, struct jl_error *err) {
     const struct chat_sums *sums = &chat->sums;
     const struct engine *engine = &chat->talk.engine;
-    const struct timeline *timeline = chat->talk.timeline;
+    const struct session *session = chat->talk.session;
     char cls[CLASS_NAME_BYTES];
     (void)argument;
     (void)err;
@@ -229,8 +229,8 @@ static enum jl_status run_stats(struct chat *chat, const char *argument, struct 
     screen_print(&chat->screen, "said     %zu messages\n", conversation_count(&chat->said));
     bool begun = conversation_count(&chat->said) > 0;
     screen_print(&chat->screen, "context  %d of %d tokens, cache %.2f MiB\n",
-                 begun ? timeline_n_token(timeline) : 0, timeline_capacity(timeline),
-                 (double)timeline_bytes(timeline) / (1 << 20));
+                 begun ? session_n_token(session) : 0, session_capacity(session),
+                 (double)session_bytes(session) / (1 << 20));
     screen_print(&chat->screen, "prompts  %ld tokens read in %.2f s (%.1f/s), %ld reused\n",
                  sums->n_read, sums->read_seconds, rate(sums->n_read, sums->read_seconds),
                  sums->n_reused);

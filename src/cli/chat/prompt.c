@@ -106,13 +106,13 @@ static json_t *variables_of(const struct conversation *conversation) {
     return NULL;
 }
 
-/* What the timeline holds of the text stays as it was spelled. */
+/* What the session holds of the text stays as it was spelled. */
 static enum jl_status encode(const struct talk *talk, const struct tokenizer_text *text, int flags,
                              struct prompt *out, struct jl_error *err) {
     const struct splice_known known = {
-        .ids = timeline_ids(talk->timeline),
-        .n = (size_t)timeline_n_token(talk->timeline),
-        .max = (size_t)timeline_capacity(talk->timeline),
+        .ids = session_ids(talk->session),
+        .n = (size_t)session_n_token(talk->session),
+        .max = (size_t)session_capacity(talk->session),
     };
     struct token_ids ids;
     JL_TRY(splice_encode(talk->tokenizer, text, flags, &known, &ids, err));

@@ -33,7 +33,7 @@ struct prompt {
 
 /* The template's text of the conversation; special tokens are found where the template wrote them
  * and never in anybody's words. Without a template all texts one after another. What the talk's
- * timeline holds of the text stays as it was spelled (session/splice.h). At least one token, or an
+ * session holds of the text stays as it was spelled (session/splice.h). At least one token, or an
  * error. */
 enum jl_status prompt_build(const struct talk *talk, const struct prompt_form *form,
                             const struct conversation *conversation, struct prompt *out,

@@ -1,4 +1,4 @@
-/* A timeline: what it reuses, what it feeds, and that the logits never tell the difference. */
+/* A session: what it reuses, what it feeds, and that the logits never tell the difference. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "session/timeline.h"
+#include "session/session.h"
 #include "support/golden.h"
 
 #define MODEL "tests/golden/llama"
@@ -18,7 +18,8 @@ struct rig {
     struct model *model;
     struct backend *backend;
     struct exec *exec;
-    struct timeline *timeline;
+    struct session_set *set;
+    struct session *session;
     int32_t ids[N];
 };
 
@@ -29,7 +30,9 @@ static int set_up(void **out) {
     assert_int_equal(backend_cpu_create(&cpu, &rig->backend, &err), JL_OK);
     if (model_load(MODEL, NULL, &rig->model, &err) != JL_OK) fail_msg("%s", err.message);
     assert_int_equal(exec_create(rig->model, rig->backend, ROWS, &rig->exec, &err), JL_OK);
-    assert_int_equal(timeline_create(rig->exec, &rig->timeline, &err), JL_OK);
+    const struct session_options options = {.n_seq = 3};
+    assert_int_equal(session_set_create(rig->exec, &options, &rig->set, &err), JL_OK);
+    assert_int_equal(session_create(rig->set, &rig->session, &err), JL_OK);
     for (int i = 0; i < N; i++)
         rig->ids[i] = (i * 37 + 11) % rig->model->hp.n_vocab;
     *out = rig;
@@ -38,7 +41,8 @@ static int set_up(void **out) {
 
 static int tear_down(void **state) {
     struct rig *rig = *state;
-    timeline_free(rig->timeline);
+    session_free(rig->session);
+    session_set_free(rig->set);
     exec_free(rig->exec);
     model_free(rig->model);
     backend_free(rig->backend);
@@ -49,23 +53,23 @@ static int tear_down(void **state) {
 static void sync(struct rig *rig, const int32_t *ids, int n, int wanted_reused) {
     struct jl_error err = {0};
     int reused = -1;
-    if (timeline_sync(rig->timeline, ids, n, NULL, &reused, &err) != JL_OK)
+    if (session_sync(rig->session, ids, n, NULL, &reused, &err) != JL_OK)
         fail_msg("%s", err.message);
     assert_int_equal(reused, wanted_reused);
-    assert_int_equal(timeline_n_token(rig->timeline), n);
+    assert_int_equal(session_n_token(rig->session), n);
 }
 
-/* The logits are those of a timeline that was fed `ids` and nothing else. */
+/* The logits are those of a session that was fed `ids` and nothing else. */
 static void check_logits(struct rig *rig, const int32_t *ids, int n) {
     struct jl_error err = {0};
-    struct timeline *fresh;
+    struct session *fresh;
     int reused;
-    assert_int_equal(timeline_create(rig->exec, &fresh, &err), JL_OK);
-    assert_int_equal(timeline_sync(fresh, ids, n, NULL, &reused, &err), JL_OK);
+    assert_int_equal(session_create(rig->set, &fresh, &err), JL_OK);
+    assert_int_equal(session_sync(fresh, ids, n, NULL, &reused, &err), JL_OK);
     assert_int_equal(reused, 0);
-    assert_memory_equal(timeline_logits(fresh), timeline_logits(rig->timeline),
+    assert_memory_equal(session_logits(fresh), session_logits(rig->session),
                         (size_t)rig->model->hp.n_vocab * sizeof(float));
-    timeline_free(fresh);
+    session_free(fresh);
 }
 
 static void test_only_what_is_new_is_fed(void **state) {
@@ -75,9 +79,9 @@ static void test_only_what_is_new_is_fed(void **state) {
     check_logits(rig, rig->ids, 40);
     sync(rig, rig->ids, 40, 40); // nothing to do
     for (int i = 40; i < 50; i++)
-        assert_int_equal(timeline_push(rig->timeline, rig->ids[i], &err), JL_OK);
+        assert_int_equal(session_push(rig->session, rig->ids[i], &err), JL_OK);
     check_logits(rig, rig->ids, 50);
-    assert_memory_equal(timeline_ids(rig->timeline), rig->ids, 50 * sizeof *rig->ids);
+    assert_memory_equal(session_ids(rig->session), rig->ids, 50 * sizeof *rig->ids);
     sync(rig, rig->ids, 90, 50); // generated tokens count like any other
     check_logits(rig, rig->ids, 90);
     sync(rig, rig->ids, 60, 59); // shorter: its last token once more, for the logits
@@ -95,20 +99,18 @@ static void test_only_what_is_new_is_fed(void **state) {
 static void test_refusals(void **state) {
     struct rig *rig = *state;
     struct jl_error err = {0};
-    int capacity = timeline_capacity(rig->timeline), reused;
+    int capacity = session_capacity(rig->session), reused;
     int32_t *many = calloc((size_t)capacity + 1, sizeof *many);
     sync(rig, rig->ids, 20, 0);
-    assert_int_equal(timeline_sync(rig->timeline, many, capacity + 1, NULL, &reused, &err),
+    assert_int_equal(session_sync(rig->session, many, capacity + 1, NULL, &reused, &err),
                      JL_ERR_LIMIT);
     assert_non_null(strstr(err.message, "4097"));
-    assert_int_equal(timeline_sync(rig->timeline, many, 0, NULL, &reused, &err), JL_ERR_USAGE);
+    assert_int_equal(session_sync(rig->session, many, 0, NULL, &reused, &err), JL_ERR_USAGE);
     sync(rig, rig->ids, 20, 20); // as before
     many[7] = rig->model->hp.n_vocab;
-    assert_int_equal(timeline_sync(rig->timeline, many, 12, NULL, &reused, &err), JL_ERR_USAGE);
-    sync(rig, rig->ids, 20, 0);
-    check_logits(rig, rig->ids, 20);
-    assert_int_equal(timeline_push(rig->timeline, -1, &err), JL_ERR_USAGE);
-    sync(rig, rig->ids, 20, 19);
+    assert_int_equal(session_sync(rig->session, many, 12, NULL, &reused, &err), JL_ERR_USAGE);
+    assert_int_equal(session_push(rig->session, -1, &err), JL_ERR_USAGE);
+    sync(rig, rig->ids, 20, 20); // as before
     check_logits(rig, rig->ids, 20);
     free(many);
 }
@@ -130,13 +132,13 @@ static void test_cancel_keeps_what_was_read(void **state) {
     struct jl_error err = {0};
     atomic_bool cancel = false;
     struct count count = {&cancel, 0, 0, 0};
-    struct timeline_watch watch = {&cancel, stop_after_two, &count};
+    struct session_watch watch = {&cancel, stop_after_two, &count};
     int reused;
-    assert_int_equal(timeline_sync(rig->timeline, rig->ids, N, &watch, &reused, &err),
+    assert_int_equal(session_sync(rig->session, rig->ids, N, &watch, &reused, &err),
                      JL_ERR_CANCELLED);
     assert_int_equal(count.done, 2 * ROWS);
     assert_int_equal(count.total, N);
-    assert_int_equal(timeline_n_token(rig->timeline), 2 * ROWS);
+    assert_int_equal(session_n_token(rig->session), 2 * ROWS);
     sync(rig, rig->ids, N, 2 * ROWS);
     check_logits(rig, rig->ids, N);
 }

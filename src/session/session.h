@@ -1,0 +1,101 @@
+/* A session: one sequence of tokens, what the model has computed of it, and the logits after it.
+ *
+ * A session is told what its tokens are (aim, add) and passes bring it there. What a new prompt
+ * shares with what was read stays; the rest is cut off and read again. A model with recurrent
+ * layers goes back to the last checkpoint before the first difference (session/state.h), and reads
+ * on from there. One pass serves many sessions, some reading a long prompt in parts while others
+ * take a token each. Nothing of this can be seen in the logits: they have the bits of a session
+ * that read the same tokens alone and at once.
+ *
+ * A session and its set have one owner. Bringing a session forward needs no heap. */
+#ifndef JL_SESSION_SESSION_H
+#define JL_SESSION_SESSION_H
+
+#include <stdatomic.h>
+
+#include "model/exec.h"
+#include "session/prefix.h"
+#include "session/state.h"
+
+/* ---- what the sessions of one model share ---- */
+
+struct session_set;
+
+struct session_options {
+    int n_seq;  // sessions in one pass, and at once if each takes all it can; 0: 1
+    int n_page; // cache pages of all of them; 0: a whole context for each of n_seq, or what the
+                // device's memory could hold
+    size_t prefix_bytes; // of pages kept for whoever begins with the same tokens; 0: none. They are
+                         // among the n_page and given up when a session needs them. Recurrent
+                         // states kept with them come on top.
+};
+
+/* The pages that such a set will take, for page_counts_bytes; n_page 0: without that limit. */
+struct page_counts session_set_counts(const struct model *model,
+                                      const struct session_options *options);
+enum jl_status session_set_create(struct exec *exec, const struct session_options *options,
+                                  struct session_set **out, struct jl_error *err);
+void session_set_free(struct session_set *set); // after its sessions; NULL is fine
+struct page_pool *session_set_pool(const struct session_set *set);
+const struct prefix_cache *session_set_cache(const struct session_set *set); // NULL: none
+
+/* ---- one session ---- */
+
+struct session;
+
+enum jl_status session_create(struct session_set *set, struct session **out, struct jl_error *err);
+void session_free(struct session *session); // NULL is fine
+/* Another session that is where this one is, logits included. They share what is cached. */
+enum jl_status session_fork(const struct session *session, struct session **out,
+                            struct jl_error *err);
+
+int session_n_token(const struct session *session);         // read
+int session_n_pending(const struct session *session);       // still to be read
+const int32_t *session_ids(const struct session *session);  // those read, then those pending
+int session_capacity(const struct session *session);        // the model's context length
+size_t session_bytes(const struct session *session);        // of the cached state, shared or not
+const float *session_logits(const struct session *session); // (n_vocab), after the last token;
+                                                            // NULL: not known, or some pending
+
+/* The session's tokens shall be these (n >= 1), with logits. *reused: how many of them need not be
+ * read. A prompt longer than the context is JL_ERR_LIMIT, a token outside the vocabulary
+ * JL_ERR_USAGE, and both change nothing. */
+enum jl_status session_aim(struct session *session, const int32_t *ids, int n, int *reused,
+                           struct jl_error *err);
+/* And these after them. */
+enum jl_status session_add(struct session *session, const int32_t *ids, int n,
+                           struct jl_error *err);
+/* Keeps the first n tokens, the pending ones counted. A model with recurrent layers may have to
+ * read some of them again: they are pending then. */
+enum jl_status session_rewind(struct session *session, int n, struct jl_error *err);
+
+/* One pass over `list`, none of them twice: each session that has tokens pending reads at least one
+ * of them, and as many as the pass's rows allow, the first in the list first. At most n_seq may
+ * have tokens pending. On failure, JL_ERR_CANCELLED included, nobody has read anything. */
+enum jl_status session_set_forward(struct session_set *set, struct session *const *list, int n,
+                                   const atomic_bool *cancel, struct jl_error *err);
+
+/* ---- one session alone ---- */
+
+/* How others take part in a long feed; NULL members are left out. */
+struct session_watch {
+    const atomic_bool *cancel;
+    void (*step)(void *ctx, int done, int total); // after each pass
+    void *ctx;
+};
+
+/* session_aim and all passes that it takes. After JL_ERR_CANCELLED or another failure of a pass the
+ * session has read a part of `ids`, and the rest is pending. watch may be NULL. */
+enum jl_status session_sync(struct session *session, const int32_t *ids, int n,
+                            const struct session_watch *watch, int *reused, struct jl_error *err);
+
+/* One token more and the logits after it. On failure there is no such token. JL_ERR_LIMIT when the
+ * context is full. */
+enum jl_status session_push(struct session *session, int32_t id, struct jl_error *err);
+
+/* n tokens more in one pass, with the logits after each of them: (n, n_vocab). At most the
+ * executor's rows; nothing may be pending. On failure there are no such tokens. */
+enum jl_status session_push_many(struct session *session, const int32_t *ids, int n, float *logits,
+                                 struct jl_error *err);
+
+#endif
