@@ -99,7 +99,7 @@ struct family {
     const char *ignored[FAMILY_MAX_IGNORED]; // ends of names of tensors that carry nothing to
                                              // compute; "mtp.*": beginning of those of a part
 
-    double rotary_share;    // of a head, where the file does not say; 0: all of it
+    double rotary_share;    // of a head, where a folder does not say; 0: all of it
     int attention_interval; // the same: layer i is recurrent unless (i + 1) % this == 0
 
     /* Mixtures of experts. Layer i has one when (i + moe_phase) % moe_step == 0, from the dense

@@ -94,6 +94,8 @@ static struct make_model draw_shape(uint64_t seed, int block) {
         .norm_topk = pick(&d, 0, 1),
         .scale = 0.5 * pick(&d, 1, 5),
     };
+    s.attention_bias = pick(&d, 0, 1);
+    if (pick(&d, 0, 2) == 0) s.extra = "\"rope_interleave\": false,"; // folders only
     s.head_dim = s.mla.rope; // as published configurations have it
     if (!strcmp(s.family, "deepseek_v2")) s.mla.mtp = false;
     return s;
@@ -150,6 +152,11 @@ static void compare(const char *path, const struct make_model *s) {
     free(got);
     bool has_mtp = s->mla.mtp && path == hf;
     assert_int_equal(model->mtp.n_step > 0, has_mtp);
+    bool biased = model_weight(model, ROLE_ATTN_KV_A_B, 0) && model_weight(model, ROLE_ATTN_O_B, 0);
+    assert_int_equal(biased, s->attention_bias);
+    assert_int_equal(model_weight(model, ROLE_ATTN_Q_A_B, 0) != NULL,
+                     s->attention_bias && s->mla.q_lora);
+    assert_int_equal(model->rope.interleaved, path != hf || !s->extra);
     if (has_mtp) {
         want = ref64_mtp_logits(model, prompts.ids[0], N_TOKEN);
         got = golden_mtp_logits(&run, &n_vocab);
