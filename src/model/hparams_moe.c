@@ -126,6 +126,7 @@ enum jl_status hparams_derive_moe(struct model_file *file, const struct family *
     if (hp->norm_topk == UNSAID)
         hp->norm_topk = gguf ? family->norm_topk_gguf : family->norm_topk_hf;
     if (gguf && hp->routed_scale == 0) hp->routed_scale = 1; // how such files say "none"
+    bool normalized = hp->norm_topk == YES && !(family->norm_unscaled && hp->n_expert_used == 1);
     hp->route = (struct route_rule){
         .n_expert = hp->n_expert,
         .n_used = hp->n_expert_used,
@@ -133,9 +134,9 @@ enum jl_status hparams_derive_moe(struct model_file *file, const struct family *
         .n_group_used = hp->n_group_used,
         .scoring = family->scoring,
         .group = family->group,
-        .normalize = hp->norm_topk == YES,
+        .normalize = normalized,
         .floor = family->norm_floor,
-        .scale = family->norm_unscaled && hp->norm_topk == YES ? 1 : (float)hp->routed_scale,
+        .scale = family->norm_unscaled && normalized ? 1 : (float)hp->routed_scale,
     };
     return check_rule(file, family, hp, err);
 }

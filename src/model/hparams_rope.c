@@ -141,6 +141,10 @@ static enum jl_status read_rope_hf(struct model_file *file, const struct family 
             return jl_fail(err, JL_ERR_FORMAT, "%s: '%srope_type' and '%stype' disagree",
                            file->path, source.prefix, source.prefix);
         if (!type || type->kind == META_NULL) {
+            for (size_t i = 0; k == 1 && i < object->as.list.count; i++)
+                if (object->as.list.items[i].kind == META_OBJECT)
+                    return hparams_refuse(file, keys[k], &object->as.list.items[i],
+                                          "one kind of rotation for all layers", err);
             if (k == 1) continue; // rope_parameters may hold rope_theta alone
             return jl_fail(err, JL_ERR_FORMAT, "%s: '%s' has neither rope_type nor type",
                            file->path, keys[k]);

@@ -109,7 +109,7 @@ struct family {
     enum route_group group;
     enum tristate norm_topk_gguf, norm_topk_hf; // where the file does not say
     float norm_floor;                           // added to the sum that weights are normalised by
-    bool norm_unscaled;                         // normalised weights are not scaled
+    bool norm_unscaled; // normalised weights are not scaled, and one alone is not normalised
 };
 
 /* Does its cache hold one latent key a position? */

@@ -183,6 +183,27 @@ static void test_shapes(void **state) {
     }
 }
 
+/* DeepSeek-V2's code normalises the weights of several experts and then does not scale them; one
+ * alone is scaled. */
+static void test_one_expert(void **state) {
+    (void)state;
+    for (int n_used = 1; n_used <= 2; n_used++) {
+        struct jl_error err = {0};
+        struct model *model;
+        struct make_model s = draw_shape(1, 1);
+        s.family = "deepseek_v2";
+        s.mla.mtp = false;
+        s.moe.n_used = n_used;
+        s.moe.norm_topk = true;
+        s.moe.scale = 2.5;
+        make_hf(&s, hf);
+        if (model_load(hf, NULL, &model, &err) != JL_OK) fail_msg("%s", err.message);
+        assert_int_equal(model->hp.route.normalize, n_used == 2);
+        assert_true(model->hp.route.scale == (n_used == 2 ? 1 : 2.5f));
+        model_free(model);
+    }
+}
+
 /* FP8 has one scale for 128 x 128 weights: heads that begin inside a block, and end in the next. */
 static void test_f8(void **state) {
     (void)state;
@@ -328,9 +349,9 @@ static void test_bits_of_groups(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_f8),
-        cmocka_unit_test(test_quantized),      cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_bits_of_groups),
+        cmocka_unit_test(test_shapes),     cmocka_unit_test(test_f8),
+        cmocka_unit_test(test_one_expert), cmocka_unit_test(test_quantized),
+        cmocka_unit_test(test_bits),       cmocka_unit_test(test_bits_of_groups),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);
 }
