@@ -65,6 +65,14 @@ struct hparams_key hparams_key(struct model_file *file, const struct family *fam
     return key;
 }
 
+enum jl_status hparams_demand(struct model_file *file, const struct family *family,
+                              const char *field, struct jl_error *err) {
+    struct hparams_key key = hparams_key(file, family, field);
+    const struct meta *value = meta_find(file->meta, key.text);
+    if (value && value->kind != META_NULL) return JL_OK;
+    return jl_fail(err, JL_ERR_FORMAT, "%s: required key '%s' is missing", file->path, key.text);
+}
+
 bool hparams_number(const struct meta *value, double *out) {
     if (value->kind == META_INT)
         *out = (double)value->as.i;

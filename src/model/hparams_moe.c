@@ -118,6 +118,10 @@ enum jl_status hparams_derive_moe(struct model_file *file, const struct family *
                        file->path, hparams_key(file, family, "n_expert").text);
     if (hp->n_expert == 0) return JL_OK;
     JL_TRY(gguf ? check_method_gguf(file, family, err) : check_method_hf(file, family, hp, err));
+    static const char *const said[] = {"n_group", "n_group_used", "routed_scale"};
+    for (size_t i = 0; !gguf && family->routing_said && i < sizeof said / sizeof said[0]; i++)
+        JL_TRY(hparams_demand(file, family, said[i], err));
+    if (hp->n_group > 1) JL_TRY(hparams_demand(file, family, "n_group_used", err));
     // Configurations spell "no groups" as 0, too.
     if (hp->n_group == 0) hp->n_group = 1;
     if (hp->n_group_used == 0) hp->n_group_used = 1;

@@ -108,7 +108,8 @@ struct family {
     enum route_scoring scoring;
     enum route_group group;
     enum tristate norm_topk_gguf, norm_topk_hf; // where the file does not say
-    float norm_floor;                           // added to the sum that weights are normalised by
+    bool routing_said;  // folders must say groups and scale, whose defaults are one model's
+    float norm_floor;   // added to the sum that weights are normalised by
     bool norm_unscaled; // normalised weights are not scaled, and one alone is not normalised
 };
 

@@ -22,6 +22,7 @@ const struct family family_deepseek_v3 = {
     .ignored = {".rotary_emb.inv_freq"},
     .scoring = ROUTE_SIGMOID,
     .group = ROUTE_GROUP_TOP2,
+    .routing_said = true,
     .norm_topk_gguf = NO,
     .norm_topk_hf = YES,
     .norm_floor = 1e-20f,
