@@ -51,6 +51,7 @@ enum role_need model_role_need(const struct family *family, const struct hparams
     case BY_QK_NORM: return by_key(hp->qk_norm, YES);
     case BY_UNTIED: return by_key(hp->tied, NO);
     case BY_Q_LORA: return hp->q_lora_rank > 0 ? REQUIRED : ABSENT;
+    case BY_Q_LORA_BIAS: return hp->q_lora_rank > 0 ? by_key(hp->attention_bias, YES) : ABSENT;
     case BY_Q_WHOLE: return hp->q_lora_rank > 0 ? ABSENT : REQUIRED;
     case BY_KV_JOINT: return hp->kv_split ? ABSENT : REQUIRED;
     case BY_KV_SPLIT: return hp->kv_split ? REQUIRED : ABSENT;

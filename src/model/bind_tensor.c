@@ -1,6 +1,7 @@
 /* A role's tensor: its name, shape and type, and what is made of it. Matrices stay where they are
  * in the file's mapping; vectors and routers are widened to f32. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -134,6 +135,18 @@ static void transform(enum role_transform kind, float *x, int64_t n) {
         x[i] = (float)-fmath_exp64((double)x[i]);
 }
 
+/* What is widened is small and may act without being seen in the result, as a NaN that merely keeps
+ * an expert from being chosen: all of it is looked at. */
+static enum jl_status check_finite(struct binder *b, const struct tensor_info *t, const float *x,
+                                   int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return jl_fail(b->err, JL_ERR_FORMAT,
+                           "%s: tensor '%s': element %" PRId64 " is not a finite number", t->file,
+                           t->name, i);
+    return JL_OK;
+}
+
 /* Widened to f32 once: (n_out, n_in) elements from the source's part on. */
 static enum jl_status widen(struct binder *b, const struct tensor_info *t,
                             const struct target *target, struct weight *w) {
@@ -149,6 +162,7 @@ static enum jl_status widen(struct binder *b, const struct tensor_info *t,
     dtype_row_bytes(t->dtype, n * target->source->part, &skipped);
     dtype_dequantize(t->dtype, t->data + skipped, copy, n);
     if (b->model->file->kind == MODEL_FILE_HF) transform(target->source->hf_transform, copy, n);
+    JL_TRY(check_finite(b, t, copy, n));
     w->data = (const uint8_t *)copy;
     w->dtype = DTYPE_F32;
     w->stride = (size_t)target->n_in * sizeof *copy;
@@ -198,6 +212,7 @@ static enum jl_status bind_scales(struct binder *b, const struct tensor_info *t,
     float *copy = arena_calloc(&b->model->arena, (size_t)(rows * cols), sizeof *copy);
     if (!copy) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for tensor '%s'", s->name);
     dtype_dequantize(s->dtype, s->data, copy, rows * cols);
+    JL_TRY(check_finite(b, s, copy, rows * cols));
     b->claimed[s - b->model->file->tensors] = true;
     w->scale = copy + first * cols;
     w->scale_stride = (size_t)cols;

@@ -183,6 +183,9 @@ enum jl_status export_hparams(const struct family *family, const struct hparams 
     struct keys k = {.writer = writer, .arch = family->gguf};
     struct hparams said = as_keys(family, hp);
     JL_TRY(check_layers(hp, path, err));
+    if (hp->rope.half)
+        return report_fail(err, JL_ERR_UNSUPPORTED, path,
+                           "rope_interleave is false, which a GGUF file cannot say");
     if (family->mixer[MIXER_RECURRENT]) JL_TRY(find_interval(&said, path, err));
     gguf_put_text(writer, "general.architecture", family->gguf);
     put_rows(&k, &said);

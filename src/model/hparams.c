@@ -56,6 +56,23 @@ static struct meta *find_value(struct model_file *file, const struct family *fam
     return NULL;
 }
 
+struct hparams_key hparams_key(struct model_file *file, const struct family *family,
+                               const char *field) {
+    struct hparams_key key = {""};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (!strcmp(rows[i].field, field))
+            find_value(file, family, &rows[i], key.text, sizeof key.text);
+    return key;
+}
+
+enum jl_status hparams_demand(struct model_file *file, const struct family *family,
+                              const char *field, struct jl_error *err) {
+    struct hparams_key key = hparams_key(file, family, field);
+    const struct meta *value = meta_find(file->meta, key.text);
+    if (value && value->kind != META_NULL) return JL_OK;
+    return jl_fail(err, JL_ERR_FORMAT, "%s: required key '%s' is missing", file->path, key.text);
+}
+
 bool hparams_number(const struct meta *value, double *out) {
     if (value->kind == META_INT)
         *out = (double)value->as.i;
@@ -104,39 +121,47 @@ static enum jl_status read_row(struct model_file *file, const struct family *fam
 
 /* ---- fields that follow from others ---- */
 
-static enum jl_status derive(const struct model_file *file, const struct family *family,
+static enum jl_status derive(struct model_file *file, const struct family *family,
                              struct hparams *hp, struct jl_error *err) {
     if (hp->n_head_kv == 0) hp->n_head_kv = hp->n_head;
     if (hp->n_head % hp->n_head_kv)
         return jl_fail(err, JL_ERR_FORMAT,
-                       "%s: %d attention heads cannot share %d key/value heads evenly", file->path,
-                       hp->n_head, hp->n_head_kv);
+                       "%s: %d attention heads cannot share %d key/value heads ('%s') evenly",
+                       file->path, hp->n_head, hp->n_head_kv,
+                       hparams_key(file, family, "n_head_kv").text);
     if (hp->head_dim_k == 0) {
         if (hp->n_embd % hp->n_head)
             return jl_fail(err, JL_ERR_FORMAT,
-                           "%s: no head size is given and width %d is not a multiple of %d heads",
-                           file->path, hp->n_embd, hp->n_head);
+                           "%s: '%s' is not given and width %d is not a multiple of %d heads",
+                           file->path, hparams_key(file, family, "head_dim_k").text, hp->n_embd,
+                           hp->n_head);
         hp->head_dim_k = hp->n_embd / hp->n_head;
     }
     if (hp->head_dim_v == 0) hp->head_dim_v = hp->head_dim_k;
     // Latent attention caches no whole heads.
     if (hp->kv_lora_rank == 0 && (hp->head_dim_k % 2 || hp->head_dim_v % 2))
-        return jl_fail(err, JL_ERR_UNSUPPORTED, "%s: head size %d is odd; it must be even",
-                       file->path, hp->head_dim_k % 2 ? hp->head_dim_k : hp->head_dim_v);
+        return jl_fail(
+            err, JL_ERR_UNSUPPORTED, "%s: head size %d ('%s') is odd; it must be even", file->path,
+            hp->head_dim_k % 2 ? hp->head_dim_k : hp->head_dim_v,
+            hparams_key(file, family, hp->head_dim_k % 2 ? "head_dim_k" : "head_dim_v").text);
     if (hp->rotary_share == 0)
-        hp->rotary_share = family->rotary_share > 0 ? family->rotary_share : 1;
+        hp->rotary_share =
+            file->kind == MODEL_FILE_HF && family->rotary_share > 0 ? family->rotary_share : 1;
     if (hp->n_rot == 0) hp->n_rot = (int)(hp->head_dim_k * hp->rotary_share);
     if (hp->n_rot > hp->head_dim_k || hp->n_rot % 2 || hp->n_rot < 2)
-        return jl_fail(err, JL_ERR_FORMAT,
-                       "%s: %d rotary dimensions: expected an even number of at most %d",
-                       file->path, hp->n_rot, hp->head_dim_k);
+        return jl_fail(
+            err, JL_ERR_FORMAT,
+            "%s: %d rotary dimensions ('%s'): expected an even number of at most %d", file->path,
+            hp->n_rot,
+            hparams_key(file, family, file->kind == MODEL_FILE_HF ? "rotary_share" : "n_rot").text,
+            hp->head_dim_k);
     if (hp->attn_scale == 0) hp->attn_scale = 1 / sqrt((double)hp->head_dim_k);
     if (hp->n_vocab == 0) {
         const struct tensor_info *embd = model_file_find(file, role_row(ROLE_TOK_EMBD)->gguf);
         if (embd && embd->n_dim == 2 && embd->dim[0] <= 1 << 26) hp->n_vocab = (int)embd->dim[0];
         if (hp->n_vocab == 0)
-            return jl_fail(err, JL_ERR_FORMAT, "%s: the vocabulary's size is not given",
-                           file->path);
+            return jl_fail(err, JL_ERR_FORMAT, "%s: '%s', the vocabulary's size, is not given",
+                           file->path, hparams_key(file, family, "n_vocab").text);
     }
     return JL_OK;
 }

@@ -82,6 +82,7 @@ struct rope_hparams {
     double magnitude;                         // cos and sin are multiplied by it
     double attn_magnitude;                    // latent attention: scores by its square
     bool truncate;                            // yarn: round the correction range to whole pairs
+    bool half;                                // pairs (i, i + n_rot/2), whatever the family's are
 };
 
 typedef int hparam_int;

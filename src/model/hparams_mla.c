@@ -53,13 +53,11 @@ enum jl_status hparams_derive_mla(struct model_file *file, struct hparams *hp,
                        "%s: a head of %d dimensions has no room for %d rotary ones and others",
                        file->path, hp->head_dim_k, hp->n_rot);
     const struct meta *pairs = gguf ? NULL : meta_find(file->meta, "rope_interleave");
-    if (pairs && pairs->kind == META_BOOL && !pairs->as.b)
-        return hparams_refuse(file, "rope_interleave", pairs, "true", err);
-    if (hp->attention_bias == YES)
-        return jl_fail(
-            err, JL_ERR_UNSUPPORTED,
-            "%s: 'attention_bias' is true; latent attention with biases is not supported",
-            file->path);
+    if (pairs && pairs->kind != META_NULL && pairs->kind != META_BOOL)
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s: key 'rope_interleave' is %s, expected true or false", file->path,
+                       meta_kind_name(pairs->kind));
+    hp->rope.half = pairs && pairs->kind == META_BOOL && !pairs->as.b;
     if (hp->kv_lora_rank % 2)
         return jl_fail(err, JL_ERR_UNSUPPORTED, "%s: kv_lora_rank %d is odd; it must be even",
                        file->path, hp->kv_lora_rank);

@@ -72,21 +72,29 @@ static enum jl_status check_method_gguf(struct model_file *file, const struct fa
     return JL_OK;
 }
 
-static enum jl_status check_rule(const struct model_file *file, const struct hparams *hp,
-                                 struct jl_error *err) {
+static enum jl_status check_rule(struct model_file *file, const struct family *family,
+                                 const struct hparams *hp, struct jl_error *err) {
     const struct route_rule *rule = &hp->route;
     if (rule->n_used < 1 || rule->n_used > rule->n_expert)
-        return jl_fail(err, JL_ERR_FORMAT, "%s: %d of %d experts are to be used", file->path,
-                       rule->n_used, rule->n_expert);
+        return jl_fail(err, JL_ERR_FORMAT, "%s: %d of %d experts are to be used ('%s', '%s')",
+                       file->path, rule->n_used, rule->n_expert,
+                       hparams_key(file, family, "n_expert_used").text,
+                       hparams_key(file, family, "n_expert").text);
     if (rule->n_expert % rule->n_group || rule->n_group_used > rule->n_group)
-        return jl_fail(err, JL_ERR_FORMAT, "%s: %d of %d groups of %d experts: not whole groups",
-                       file->path, rule->n_group_used, rule->n_group, rule->n_expert);
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s: %d of %d groups of %d experts: not whole groups ('%s', '%s')",
+                       file->path, rule->n_group_used, rule->n_group, rule->n_expert,
+                       hparams_key(file, family, "n_group_used").text,
+                       hparams_key(file, family, "n_group").text);
     if (rule->n_used > rule->n_expert / rule->n_group * rule->n_group_used)
-        return jl_fail(err, JL_ERR_FORMAT, "%s: %d groups of %d experts do not hold the %d to use",
-                       file->path, rule->n_group_used, rule->n_expert / rule->n_group,
-                       rule->n_used);
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s: %d groups of %d experts do not hold the %d to use ('%s', '%s')",
+                       file->path, rule->n_group_used, rule->n_expert / rule->n_group, rule->n_used,
+                       hparams_key(file, family, "n_group_used").text,
+                       hparams_key(file, family, "n_expert_used").text);
     if (hp->n_ff_exp < 1)
-        return jl_fail(err, JL_ERR_FORMAT, "%s: the width of an expert is not given", file->path);
+        return jl_fail(err, JL_ERR_FORMAT, "%s: '%s', the width of an expert, is not given",
+                       file->path, hparams_key(file, family, "n_ff_exp").text);
     return JL_OK;
 }
 
@@ -106,9 +114,14 @@ enum jl_status hparams_derive_moe(struct model_file *file, const struct family *
     JL_TRY(read_dense_list(file, hp->n_layer, &dense, err));
     hparams_moe_layers(family, &dense, hp);
     if (!family->ffn[FFN_DENSE] && hp->n_expert == 0)
-        return jl_fail(err, JL_ERR_FORMAT, "%s: the number of experts is not given", file->path);
+        return jl_fail(err, JL_ERR_FORMAT, "%s: '%s', the number of experts, is not given",
+                       file->path, hparams_key(file, family, "n_expert").text);
     if (hp->n_expert == 0) return JL_OK;
     JL_TRY(gguf ? check_method_gguf(file, family, err) : check_method_hf(file, family, hp, err));
+    static const char *const said[] = {"n_group", "n_group_used", "routed_scale"};
+    for (size_t i = 0; !gguf && family->routing_said && i < sizeof said / sizeof said[0]; i++)
+        JL_TRY(hparams_demand(file, family, said[i], err));
+    if (hp->n_group > 1) JL_TRY(hparams_demand(file, family, "n_group_used", err));
     // Configurations spell "no groups" as 0, too.
     if (hp->n_group == 0) hp->n_group = 1;
     if (hp->n_group_used == 0) hp->n_group_used = 1;
@@ -116,7 +129,8 @@ enum jl_status hparams_derive_moe(struct model_file *file, const struct family *
         hp->n_ff_shexp = hp->n_expert_shared * hp->n_ff_exp;
     if (hp->norm_topk == UNSAID)
         hp->norm_topk = gguf ? family->norm_topk_gguf : family->norm_topk_hf;
-    if (hp->routed_scale == 0) hp->routed_scale = 1;
+    if (gguf && hp->routed_scale == 0) hp->routed_scale = 1; // how such files say "none"
+    bool normalized = hp->norm_topk == YES && !(family->norm_unscaled && hp->n_expert_used == 1);
     hp->route = (struct route_rule){
         .n_expert = hp->n_expert,
         .n_used = hp->n_expert_used,
@@ -124,9 +138,9 @@ enum jl_status hparams_derive_moe(struct model_file *file, const struct family *
         .n_group_used = hp->n_group_used,
         .scoring = family->scoring,
         .group = family->group,
-        .normalize = hp->norm_topk == YES,
+        .normalize = normalized,
         .floor = family->norm_floor,
-        .scale = family->norm_unscaled && hp->norm_topk == YES ? 1 : (float)hp->routed_scale,
+        .scale = family->norm_unscaled && normalized ? 1 : (float)hp->routed_scale,
     };
-    return check_rule(file, hp, err);
+    return check_rule(file, family, hp, err);
 }

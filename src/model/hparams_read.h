@@ -7,6 +7,17 @@
 bool hparams_is_text(const struct meta *value, const char *text);
 bool hparams_number(const struct meta *value, double *out); // false: not a number
 
+/* What this kind of file calls a field of struct hparams, for messages. */
+struct hparams_key {
+    char text[160];
+};
+struct hparams_key hparams_key(struct model_file *file, const struct family *family,
+                               const char *field);
+
+/* JL_ERR_FORMAT where the file does not say the field. */
+enum jl_status hparams_demand(struct model_file *file, const struct family *family,
+                              const char *field, struct jl_error *err);
+
 /* JL_ERR_UNSUPPORTED: the value of a known key is none that we run. */
 enum jl_status hparams_refuse(const struct model_file *file, const char *key,
                               const struct meta *value, const char *supported,

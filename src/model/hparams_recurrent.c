@@ -31,17 +31,28 @@ static enum jl_status read_kinds(struct model_file *file, const struct family *f
     return JL_OK;
 }
 
-static enum jl_status check_shape(const struct model_file *file, const struct hparams *hp,
-                                  struct jl_error *err) {
-    if (!hp->delta_head_k || !hp->delta_head_v || !hp->delta_dim_k || !hp->delta_dim_v ||
-        !hp->delta_tap)
-        return jl_fail(err, JL_ERR_FORMAT,
-                       "%s: the shape of its recurrent layers is not given: heads of keys and "
-                       "values, their sizes, and the width of the convolution",
-                       file->path);
+static enum jl_status check_shape(struct model_file *file, const struct family *family,
+                                  const struct hparams *hp, struct jl_error *err) {
+    const struct {
+        int value;
+        const char *field;
+    } needed[] = {
+        {hp->delta_head_k, "delta_head_k"},
+        {hp->delta_head_v, "delta_head_v"},
+        {hp->delta_dim_k, "delta_dim_k"},
+        {hp->delta_dim_v, file->kind == MODEL_FILE_HF ? "delta_dim_v" : "delta_inner"},
+        {hp->delta_tap, "delta_tap"},
+    };
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+        if (!needed[i].value)
+            return jl_fail(err, JL_ERR_FORMAT, "%s: required key '%s' is missing", file->path,
+                           hparams_key(file, family, needed[i].field).text);
     if (hp->delta_head_v % hp->delta_head_k)
-        return jl_fail(err, JL_ERR_FORMAT, "%s: %d value heads cannot share %d key heads evenly",
-                       file->path, hp->delta_head_v, hp->delta_head_k);
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s: %d value heads cannot share %d key heads evenly ('%s', '%s')",
+                       file->path, hp->delta_head_v, hp->delta_head_k,
+                       hparams_key(file, family, "delta_head_v").text,
+                       hparams_key(file, family, "delta_head_k").text);
     if (hparams_dim(hp, DIM_DELTA_QKVZ) > 1 << 26)
         return jl_fail(err, JL_ERR_FORMAT, "%s: recurrent layers of %lld channels", file->path,
                        (long long)hparams_dim(hp, DIM_DELTA_QKVZ));
@@ -72,5 +83,5 @@ enum jl_status hparams_derive_recurrent(struct model_file *file, const struct fa
     if (!family->mixer[MIXER_RECURRENT]) return JL_OK;
     JL_TRY(read_kinds(file, family, hp, err));
     if (file->kind == MODEL_FILE_GGUF) JL_TRY(read_gguf(file, family, hp, err));
-    return check_shape(file, hp, err);
+    return check_shape(file, family, hp, err);
 }

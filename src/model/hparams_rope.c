@@ -13,6 +13,7 @@ struct rope_source {
     char prefix[160];    // "rope_scaling." for messages, "ARCH.rope.scaling." for GGUF keys
 };
 
+/* A positive number; where the fallback is 0, for "not given", also that. */
 static enum jl_status rope_number(const struct rope_source *source, const char *key,
                                   double fallback, double *out, struct jl_error *err) {
     char name[256];
@@ -26,7 +27,8 @@ static enum jl_status rope_number(const struct rope_source *source, const char *
         *out = fallback;
         return JL_OK;
     }
-    if (!hparams_number(value, out) || !isfinite(*out) || !(*out > 0))
+    bool number = hparams_number(value, out) && isfinite(*out);
+    if (!number || !(*out > 0 || (*out == 0 && fallback == 0)))
         return jl_fail(err, JL_ERR_FORMAT, "%s: key '%s' is not a positive number",
                        source->file->path, name);
     return JL_OK;
@@ -57,7 +59,7 @@ static enum jl_status read_yarn(const struct rope_source *source, struct hparams
         return JL_OK;
     }
     double given, mscale, mscale_all;
-    JL_TRY(rope_number(source, "attention_factor", 0, &given, err));
+    JL_TRY(rope_number(source, "attention_factor", -1, &given, err));
     JL_TRY(rope_number(source, "mscale", 0, &mscale, err));
     JL_TRY(rope_number(source, "mscale_all_dim", 0, &mscale_all, err));
     if (given > 0)
@@ -96,7 +98,8 @@ static enum jl_status read_scaling(const struct rope_source *source, const struc
     // GGUF says llama3 by the rope_freqs tensor; as a type name it does not exist there.
     if (i == n || (gguf && scaling_names[i].scaling == ROPE_LLAMA3)) {
         char key[200];
-        snprintf(key, sizeof key, "%stype", source->prefix);
+        snprintf(key, sizeof key, "%s%s", source->prefix,
+                 type == meta_find(source->object, "rope_type") ? "rope_type" : "type");
         return hparams_refuse(source->file, key, type,
                               gguf ? "none, linear, yarn" : "default, linear, llama3, yarn", err);
     }
@@ -138,6 +141,10 @@ static enum jl_status read_rope_hf(struct model_file *file, const struct family 
             return jl_fail(err, JL_ERR_FORMAT, "%s: '%srope_type' and '%stype' disagree",
                            file->path, source.prefix, source.prefix);
         if (!type || type->kind == META_NULL) {
+            for (size_t i = 0; k == 1 && i < object->as.list.count; i++)
+                if (object->as.list.items[i].kind == META_OBJECT)
+                    return hparams_refuse(file, keys[k], &object->as.list.items[i],
+                                          "one kind of rotation for all layers", err);
             if (k == 1) continue; // rope_parameters may hold rope_theta alone
             return jl_fail(err, JL_ERR_FORMAT, "%s: '%s' has neither rope_type nor type",
                            file->path, keys[k]);

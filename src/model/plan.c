@@ -265,13 +265,15 @@ static enum jl_status plan_rope(struct model *model, struct jl_error *err) {
         if (!(((const float *)(const void *)factors->data)[i] > 0))
             return jl_fail(err, JL_ERR_FORMAT, "%s: tensor '%s' element %d is not positive",
                            model->file->path, factors->name, i);
+    bool gguf = model->file->kind == MODEL_FILE_GGUF;
+    enum rope_pairs pairs = gguf ? family->rope_gguf : family->rope_hf;
+    if (model->hp.rope.half) pairs = ROPE_HALF;
     rope_frequencies(&model->hp, factors ? (const float *)(const void *)factors->data : NULL, freq);
     model->rope = (struct rope_spec){
         .freq = freq,
         .n_rot = model->hp.n_rot,
         .magnitude = model->hp.rope.magnitude,
-        .interleaved = (model->file->kind == MODEL_FILE_GGUF ? family->rope_gguf
-                                                             : family->rope_hf) == ROPE_INTERLEAVED,
+        .interleaved = pairs == ROPE_INTERLEAVED,
     };
     return JL_OK;
 }

@@ -38,9 +38,11 @@ static const struct prog_step prog_mla_steps[] = {
     {OP_NORM, .out = REG_X, .in = REG_H, .w = ROLE_ATTN_NORM},
     {OP_LINEAR, .out = REG_Q, .in = REG_X, .w = ROLE_ATTN_Q},
     {OP_LINEAR, .out = REG_QA, .in = REG_X, .w = ROLE_ATTN_Q_A},
+    {OP_BIAS, .out = REG_QA, .w = ROLE_ATTN_Q_A_B},
     {OP_NORM, .out = REG_QA, .in = REG_QA, .w = ROLE_ATTN_Q_A_NORM, .eps = MLA_EPS},
     {OP_LINEAR, .out = REG_Q, .in = REG_QA, .w = ROLE_ATTN_Q_UP},
     {OP_LINEAR, .out = REG_K, .in = REG_X, .w = ROLE_ATTN_KV_A},
+    {OP_BIAS, .out = REG_K, .w = ROLE_ATTN_KV_A_B},
     {OP_HEAD_NORM, .out = REG_K, .in = REG_K, .w = ROLE_ATTN_KV_A_NORM, .eps = MLA_EPS},
     {OP_ROPE, .out = REG_Q, .in = REG_CS},
     {OP_ROPE, .out = REG_K, .in = REG_CS},
@@ -52,6 +54,7 @@ static const struct prog_step prog_mla_steps[] = {
     {OP_HEADS, .out = REG_O, .in = REG_A, .w = ROLE_ATTN_KV_UP},
     {OP_HEADS, .out = REG_O, .in = REG_A, .w = ROLE_ATTN_V_UP},
     {OP_LINEAR, .out = REG_Y, .in = REG_O, .w = ROLE_ATTN_O},
+    {OP_BIAS, .out = REG_Y, .w = ROLE_ATTN_O_B},
     {OP_ADD, .out = REG_H, .in = REG_Y},
 };
 PROG(prog_mla, "mla");

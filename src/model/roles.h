@@ -66,8 +66,9 @@ enum role_need {
     BY_QK_NORM,
     BY_UNTIED,
     BY_SHARED_EXPERT,
-    BY_Q_LORA,  // queries are projected twice
-    BY_Q_WHOLE, // or once
+    BY_Q_LORA,      // queries are projected twice
+    BY_Q_LORA_BIAS, // the first time with a bias
+    BY_Q_WHOLE,     // or once
     BY_KV_JOINT,
     BY_KV_SPLIT,
     BY_DELTA_JOINT, // one projection for q, k, v and z of a recurrent layer
@@ -113,11 +114,16 @@ enum role_need {
     X(ROLE_ATTN_Q_A_NORM, "blk.%d.attn_q_a_norm.weight",                                           \
       "model.layers.%d.self_attn.q_a_layernorm.weight", SCOPE_LAYER, DIM_ONE, DIM_Q_LORA,          \
       SHARD_NONE, GROUP_VECTOR, BY_Q_LORA)                                                         \
+    X(ROLE_ATTN_Q_A_B, "blk.%d.attn_q_a.bias", "model.layers.%d.self_attn.q_a_proj.bias",          \
+      SCOPE_LAYER, DIM_ONE, DIM_Q_LORA, SHARD_NONE, GROUP_VECTOR, BY_Q_LORA_BIAS)                  \
     X(ROLE_ATTN_Q_UP, "blk.%d.attn_q_b.weight", "model.layers.%d.self_attn.q_b_proj.weight",       \
       SCOPE_LAYER, DIM_Q, DIM_Q_LORA, SHARD_OUT, GROUP_MATRIX, BY_Q_LORA)                          \
     X(ROLE_ATTN_KV_A, "blk.%d.attn_kv_a_mqa.weight",                                               \
       "model.layers.%d.self_attn.kv_a_proj_with_mqa.weight", SCOPE_LAYER, DIM_LATENT, DIM_EMBD,    \
       SHARD_NONE, GROUP_MATRIX, REQUIRED)                                                          \
+    X(ROLE_ATTN_KV_A_B, "blk.%d.attn_kv_a_mqa.bias",                                               \
+      "model.layers.%d.self_attn.kv_a_proj_with_mqa.bias", SCOPE_LAYER, DIM_ONE, DIM_LATENT,       \
+      SHARD_NONE, GROUP_VECTOR, BY_ATTENTION_BIAS)                                                 \
     X(ROLE_ATTN_KV_A_NORM, "blk.%d.attn_kv_a_norm.weight",                                         \
       "model.layers.%d.self_attn.kv_a_layernorm.weight", SCOPE_LAYER, DIM_ONE, DIM_KV_LORA,        \
       SHARD_NONE, GROUP_VECTOR, REQUIRED)                                                          \

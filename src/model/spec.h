@@ -99,7 +99,7 @@ struct family {
     const char *ignored[FAMILY_MAX_IGNORED]; // ends of names of tensors that carry nothing to
                                              // compute; "mtp.*": beginning of those of a part
 
-    double rotary_share;    // of a head, where the file does not say; 0: all of it
+    double rotary_share;    // of a head, where a folder does not say; 0: all of it
     int attention_interval; // the same: layer i is recurrent unless (i + 1) % this == 0
 
     /* Mixtures of experts. Layer i has one when (i + moe_phase) % moe_step == 0, from the dense
@@ -108,8 +108,9 @@ struct family {
     enum route_scoring scoring;
     enum route_group group;
     enum tristate norm_topk_gguf, norm_topk_hf; // where the file does not say
-    float norm_floor;                           // added to the sum that weights are normalised by
-    bool norm_unscaled;                         // normalised weights are not scaled
+    bool routing_said;  // folders must say groups and scale, whose defaults are one model's
+    float norm_floor;   // added to the sum that weights are normalised by
+    bool norm_unscaled; // normalised weights are not scaled, and one alone is not normalised
 };
 
 /* Does its cache hold one latent key a position? */

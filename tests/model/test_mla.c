@@ -94,6 +94,8 @@ static struct make_model draw_shape(uint64_t seed, int block) {
         .norm_topk = pick(&d, 0, 1),
         .scale = 0.5 * pick(&d, 1, 5),
     };
+    s.attention_bias = pick(&d, 0, 1);
+    if (pick(&d, 0, 2) == 0) s.extra = "\"rope_interleave\": false,"; // folders only
     s.head_dim = s.mla.rope; // as published configurations have it
     if (!strcmp(s.family, "deepseek_v2")) s.mla.mtp = false;
     return s;
@@ -150,6 +152,11 @@ static void compare(const char *path, const struct make_model *s) {
     free(got);
     bool has_mtp = s->mla.mtp && path == hf;
     assert_int_equal(model->mtp.n_step > 0, has_mtp);
+    bool biased = model_weight(model, ROLE_ATTN_KV_A_B, 0) && model_weight(model, ROLE_ATTN_O_B, 0);
+    assert_int_equal(biased, s->attention_bias);
+    assert_int_equal(model_weight(model, ROLE_ATTN_Q_A_B, 0) != NULL,
+                     s->attention_bias && s->mla.q_lora);
+    assert_int_equal(model->rope.interleaved, path != hf || !s->extra);
     if (has_mtp) {
         want = ref64_mtp_logits(model, prompts.ids[0], N_TOKEN);
         got = golden_mtp_logits(&run, &n_vocab);
@@ -173,6 +180,27 @@ static void test_shapes(void **state) {
         s.mla.split = seed % 2;
         make_gguf(&s, gguf);
         compare(gguf, &s);
+    }
+}
+
+/* DeepSeek-V2's code normalises the weights of several experts and then does not scale them; one
+ * alone is scaled. */
+static void test_one_expert(void **state) {
+    (void)state;
+    for (int n_used = 1; n_used <= 2; n_used++) {
+        struct jl_error err = {0};
+        struct model *model;
+        struct make_model s = draw_shape(1, 1);
+        s.family = "deepseek_v2";
+        s.mla.mtp = false;
+        s.moe.n_used = n_used;
+        s.moe.norm_topk = true;
+        s.moe.scale = 2.5;
+        make_hf(&s, hf);
+        if (model_load(hf, NULL, &model, &err) != JL_OK) fail_msg("%s", err.message);
+        assert_int_equal(model->hp.route.normalize, n_used == 2);
+        assert_true(model->hp.route.scale == (n_used == 2 ? 1 : 2.5f));
+        model_free(model);
     }
 }
 
@@ -321,9 +349,9 @@ static void test_bits_of_groups(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),         cmocka_unit_test(test_f8),
-        cmocka_unit_test(test_quantized),      cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_bits_of_groups),
+        cmocka_unit_test(test_shapes),     cmocka_unit_test(test_f8),
+        cmocka_unit_test(test_one_expert), cmocka_unit_test(test_quantized),
+        cmocka_unit_test(test_bits),       cmocka_unit_test(test_bits_of_groups),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);
 }

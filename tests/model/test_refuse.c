@@ -83,6 +83,9 @@ static const struct {
     {"\"silu\"", "\"silu\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": -1}",
      JL_ERR_FORMAT, "factor"},
     {"\"silu\"", "\"silu\", \"rope_scaling\": {\"factor\": 2}", JL_ERR_FORMAT, "rope_scaling"},
+    {"\"silu\"", "\"silu\", \"rope_parameters\": {\"rope_theta\": 500}", JL_OK, NULL},
+    {"\"silu\"", "\"silu\", \"rope_parameters\": {\"full_attention\": {\"rope_type\": \"yarn\"}}",
+     JL_ERR_UNSUPPORTED, "rope_parameters"},
     {"\"silu\"", "\"silu\", \"rope_scaling\": 3", JL_ERR_FORMAT, "rope_scaling"},
     {"\"silu\"",
      "\"silu\", \"rope_scaling\": {\"type\": \"yarn\", \"rope_type\": \"linear\", \"factor\": 2}",
@@ -98,7 +101,10 @@ static const struct {
     {"\"num_hidden_layers\": 2", "\"num_hidden_layers\": 0", JL_ERR_FORMAT, "num_hidden_layers"},
     {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", JL_ERR_FORMAT, "3 key/value"},
     {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": null", JL_ERR_FORMAT, "k_proj"},
-    {"\"head_dim\": 8", "\"head_dim\": 7", JL_ERR_UNSUPPORTED, "odd"},
+    {"\"head_dim\": 8", "\"head_dim\": 7", JL_ERR_UNSUPPORTED, "'head_dim'"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": {\"rope_type\": 3}", JL_ERR_UNSUPPORTED,
+     "rope_scaling.rope_type"},
+    {"\"vocab_size\": 64", "\"vocab_size\": null", JL_ERR_FORMAT, "'vocab_size'"},
     {"\"head_dim\": 8", "\"head_dim\": null", JL_OK, NULL}, // 32 / 4
     {"\"vocab_size\": 64", "\"vocab_size\": 65", JL_ERR_FORMAT, "embed_tokens"},
     {"\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true", JL_ERR_FORMAT, "lm_head"},
@@ -202,6 +208,10 @@ static const struct make_model deepseek = {
     .mla = {.q_lora = 12, .kv_lora = 16, .nope = 8, .rope = 4, .v = 6, .mtp = true},
 };
 
+#define YARN(mscale)                                                                               \
+    "{\"type\": \"yarn\", \"factor\": 4, \"original_max_position_embeddings\": 32, \"mscale\": "   \
+    "1, \"mscale_all_dim\": " mscale "}"
+
 static const struct {
     const char *family, *from, *to;
     enum jl_status status;
@@ -216,8 +226,18 @@ static const struct {
     {"deepseek_v2", "\"group_limited_greedy\"", "\"noaux_tc\"", JL_ERR_UNSUPPORTED, "topk_method"},
     {"deepseek_v2", "\"group_limited_greedy\"", "\"greedy\"", JL_OK, NULL},
     {"deepseek_v2", "\"group_limited_greedy\"", "null", JL_ERR_FORMAT, "topk_method"},
-    {"deepseek_v3", "\"n_group\": 4", "\"n_group\": 3", JL_ERR_FORMAT, "not whole groups"},
-    {"deepseek_v3", "\"topk_group\": 2", "\"topk_group\": 5", JL_ERR_FORMAT, "groups"},
+    {"deepseek_v3", "\"n_group\": 4", "\"n_group\": 3", JL_ERR_FORMAT, "'n_group'"},
+    {"deepseek_v3", "\"topk_group\": 2", "\"topk_group\": 5", JL_ERR_FORMAT, "'topk_group'"},
+    {"deepseek_v2", "\"topk_group\": 2, ", "", JL_ERR_FORMAT, "'topk_group'"},
+    {"deepseek_v3", "\"n_group\": 4, ", "", JL_ERR_FORMAT, "'n_group'"},
+    {"deepseek_v3", ", \"routed_scaling_factor\": 2.5", "", JL_ERR_FORMAT,
+     "'routed_scaling_factor'"},
+    {"deepseek_v3", "\"num_experts_per_tok\": 2", "\"num_experts_per_tok\": 9", JL_ERR_FORMAT,
+     "'num_experts_per_tok'"},
+    {"deepseek_v3", "\"n_routed_experts\": 8", "\"n_routed_experts\": 1", JL_ERR_FORMAT,
+     "'n_routed_experts'"},
+    {"deepseek_v3", "\"moe_intermediate_size\": 16, ", "", JL_ERR_FORMAT,
+     "'moe_intermediate_size'"},
     {"deepseek_v3", "\"topk_group\": 2", "\"topk_group\": 0", JL_OK, NULL}, // 1 group of 2
     {"deepseek_v3", "\"kv_lora_rank\": 16, ", "", JL_ERR_FORMAT, "kv_lora_rank"},
     {"deepseek_v3", "\"kv_lora_rank\": 16", "\"kv_lora_rank\": 15", JL_ERR_UNSUPPORTED, "odd"},
@@ -227,11 +247,15 @@ static const struct {
     {"deepseek_v3", "\"v_head_dim\": 6, ", "", JL_ERR_FORMAT, "v_head_dim"},
     {"deepseek_v3", "\"v_head_dim\": 6", "\"v_head_dim\": 8", JL_ERR_FORMAT, "proj"},
     {"deepseek_v3", "\"q_lora_rank\": 12", "\"q_lora_rank\": null", JL_ERR_FORMAT, "q_proj"},
-    {"deepseek_v3", "\"attention_bias\": false", "\"attention_bias\": true", JL_ERR_UNSUPPORTED,
-     "attention_bias"},
+    {"deepseek_v3", "\"attention_bias\": false", "\"attention_bias\": true", JL_ERR_FORMAT,
+     "q_a_proj.bias"},
     {"deepseek_v3", "\"silu\"", "\"silu\", \"rope_interleave\": true", JL_OK, NULL},
-    {"deepseek_v3", "\"silu\"", "\"silu\", \"rope_interleave\": false", JL_ERR_UNSUPPORTED,
+    {"deepseek_v3", "\"silu\"", "\"silu\", \"rope_interleave\": false", JL_OK, NULL},
+    {"deepseek_v3", "\"silu\"", "\"silu\", \"rope_interleave\": 0", JL_ERR_FORMAT,
      "rope_interleave"},
+    {"deepseek_v3", "\"silu\"", "\"silu\", \"rope_scaling\": " YARN("0"), JL_OK, NULL},
+    {"deepseek_v3", "\"silu\"", "\"silu\", \"rope_scaling\": " YARN("-1"), JL_ERR_FORMAT,
+     "mscale_all_dim"},
     {"deepseek_v3", "\"n_shared_experts\": 1", "\"n_shared_experts\": 2", JL_ERR_FORMAT,
      "shared_experts"},
     {"deepseek_v3", "\"n_shared_experts\": 1", "\"n_shared_experts\": 0", JL_ERR_UNSUPPORTED,
@@ -278,6 +302,47 @@ static void test_deepseek_mtp(void **state) {
     make_hf(&deepseek, hf);
     rename_in_file(path, "layers.2.eh_proj", "layers.2.eh_praj");
     expect(hf, JL_ERR_UNSUPPORTED, "layers.2.");
+}
+
+/* Puts 4 bytes into a file, where the first element of a tensor stands. */
+static void poke(const char *name, const uint8_t bytes[4]) {
+    struct jl_error err = {0};
+    struct model_file *file;
+    char path[640];
+    assert_int_equal(model_file_open(hf, &file, &err), JL_OK);
+    const struct tensor_info *t = model_file_find(file, name);
+    long at = -1;
+    for (size_t i = 0; t && i < file->n_map; i++)
+        if (t->data >= file->maps[i].data && t->data < file->maps[i].data + file->maps[i].size)
+            at = (long)(t->data - file->maps[i].data);
+    model_file_free(file);
+    if (at < 0) fail_msg("no tensor %s", name);
+    snprintf(path, sizeof path, "%s/model.safetensors", hf);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    fseek(f, at, SEEK_SET);
+    fwrite(bytes, 1, 4, f);
+    fclose(f);
+}
+
+/* A NaN in what chooses experts would be lost: it compares as not larger. So would one in an FP8
+ * scale of an expert that a prompt does not use. */
+static void test_not_finite(void **state) {
+    (void)state;
+    static const uint8_t nan[4] = {0xc0, 0x7f, 0xc0, 0x7f}, inf[4] = {0, 0, 0x80, 0xff};
+    static const char *const names[] = {
+        "model.layers.1.mlp.gate.e_score_correction_bias", "model.layers.1.mlp.gate.weight",
+        "model.layers.0.input_layernorm.weight", "model.layers.1.self_attn.q_a_layernorm.weight"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        make_hf(&deepseek, hf);
+        poke(names[i], i % 2 ? inf : nan);
+        expect(hf, JL_ERR_FORMAT, names[i]);
+    }
+    struct make_model spec = deepseek;
+    spec.dtype = DTYPE_F8_E4M3;
+    make_hf(&spec, hf);
+    poke("model.layers.1.mlp.experts.7.up_proj.weight_scale_inv", nan);
+    expect(hf, JL_ERR_FORMAT, "experts.7.up_proj.weight_scale_inv");
 }
 
 static void gating_3(struct gguf_writer *w) { gguf_put_u32(w, "deepseek2.expert_gating_func", 3); }
@@ -392,12 +457,12 @@ static void test_class(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_config_edits), cmocka_unit_test(test_unannounced_bias),
-        cmocka_unit_test(test_gguf_tensors), cmocka_unit_test(test_gguf_keys),
-        cmocka_unit_test(test_class),        cmocka_unit_test(test_deepseek_edits),
-        cmocka_unit_test(test_deepseek_mtp), cmocka_unit_test(test_deepseek_gguf),
-        cmocka_unit_test(test_fp8_config),   cmocka_unit_test(test_fp8_scales),
-        cmocka_unit_test(test_class),
+        cmocka_unit_test(test_config_edits),  cmocka_unit_test(test_unannounced_bias),
+        cmocka_unit_test(test_gguf_tensors),  cmocka_unit_test(test_gguf_keys),
+        cmocka_unit_test(test_class),         cmocka_unit_test(test_deepseek_edits),
+        cmocka_unit_test(test_not_finite),    cmocka_unit_test(test_deepseek_mtp),
+        cmocka_unit_test(test_deepseek_gguf), cmocka_unit_test(test_fp8_config),
+        cmocka_unit_test(test_fp8_scales),    cmocka_unit_test(test_class),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);
 }

@@ -211,6 +211,34 @@ static void test_ropes(void **state) {
         }
 }
 
+/* How much of a head is turned where a configuration does not say: what the makers' code does. A
+ * scale of 0 is one in a folder, and none in a GGUF file. */
+static void test_defaults(void **state) {
+    (void)state;
+    static const struct {
+        const char *family;
+        int n_rot;
+    } same[] = {{"glm4", 8}, {"glm4_moe", 8}, {"qwen3", 16}};
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        struct jl_error err = {0};
+        struct model *model;
+        struct make_model spec = cases[12];
+        spec.family = same[i].family;
+        if (!strcmp(spec.family, "glm4_moe"))
+            spec.moe = (struct make_moe){8, 2, 24, 1, 1, 1, 1, true, 0};
+        make_hf(&spec, hf);
+        if (model_load(hf, NULL, &model, &err) != JL_OK) fail_msg("%s", err.message);
+        assert_int_equal(model->rope.n_rot, same[i].n_rot);
+        if (spec.moe.n_expert) assert_true(model->hp.route.scale == 0);
+        model_free(model);
+        make_gguf(&spec, gguf);
+        if (model_load(gguf, NULL, &model, &err) != JL_OK) fail_msg("%s", err.message);
+        assert_int_equal(model->rope.n_rot, same[i].n_rot);
+        if (spec.moe.n_expert) assert_true(model->hp.route.scale == 1);
+        model_free(model);
+    }
+}
+
 /* GGUF spells the scalings with keys of its own; the folder's spelling is the yardstick. */
 static void linear_by_type(struct gguf_writer *w) {
     gguf_put_text(w, "llama.rope.scaling.type", "linear");
@@ -320,9 +348,8 @@ static void test_rope_formulas(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_ropes),
-        cmocka_unit_test(test_gguf_ropes),
+        cmocka_unit_test(test_shapes),        cmocka_unit_test(test_ropes),
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_gguf_ropes),
         cmocka_unit_test(test_rope_formulas),
     };
     return cmocka_run_group_tests(tests, name_paths, clean_up);

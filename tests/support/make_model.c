@@ -140,6 +140,7 @@ static void add_mla(struct made_list *list, const struct make_model *s, bool ggu
     int64_t q = (int64_t)s->n_head * (a->nope + a->rope), joint = (int64_t)a->nope + a->v;
     if (a->q_lora) {
         LAYER(a->q_lora, s->n_embd, "attn_q_a.weight", "self_attn.q_a_proj.weight");
+        if (s->attention_bias) LAYER(0, a->q_lora, "attn_q_a.bias", "self_attn.q_a_proj.bias");
         LAYER(0, a->q_lora, "attn_q_a_norm.weight", "self_attn.q_a_layernorm.weight");
         LAYER(q, a->q_lora, "attn_q_b.weight", "self_attn.q_b_proj.weight");
     } else {
@@ -147,6 +148,8 @@ static void add_mla(struct made_list *list, const struct make_model *s, bool ggu
     }
     LAYER(a->kv_lora + a->rope, s->n_embd, "attn_kv_a_mqa.weight",
           "self_attn.kv_a_proj_with_mqa.weight");
+    if (s->attention_bias)
+        LAYER(0, a->kv_lora + a->rope, "attn_kv_a_mqa.bias", "self_attn.kv_a_proj_with_mqa.bias");
     LAYER(0, a->kv_lora, "attn_kv_a_norm.weight", "self_attn.kv_a_layernorm.weight");
     if (gguf && a->split) {
         char name[96];
@@ -159,6 +162,7 @@ static void add_mla(struct made_list *list, const struct make_model *s, bool ggu
         LAYER(s->n_head * joint, a->kv_lora, "attn_kv_b.weight", "self_attn.kv_b_proj.weight");
     }
     LAYER(s->n_embd, (int64_t)s->n_head * a->v, "attn_output.weight", "self_attn.o_proj.weight");
+    if (s->attention_bias) LAYER(0, s->n_embd, "attn_output.bias", "self_attn.o_proj.bias");
 }
 
 static bool has_router_bias(const struct make_model *s) {
@@ -588,6 +592,7 @@ void make_gguf(const struct make_model *s, const char *path) {
         U32("full_attention_interval", s->delta.interval);
         U32("rope.dimension_count", s->head_dim / 4);
     }
+    if (!strncmp(s->family, "glm4", 4)) U32("rope.dimension_count", s->head_dim / 2);
     snprintf(key, sizeof key, "%s.attention.layer_norm_rms_epsilon", arch);
     gguf_put_f32(w, key, 1e-6f);
     if (s->gguf_extra) s->gguf_extra(w);

@@ -29,9 +29,11 @@ static void rotate(const struct model *m, double *x, int pos) {
     for (int i = 0; i < m->hp.n_rot / 2; i++) {
         double c = cos(pos * m->rope.freq[i]) * m->rope.magnitude;
         double s = sin(pos * m->rope.freq[i]) * m->rope.magnitude;
-        double a = x[2 * i], b = x[2 * i + 1];
-        x[2 * i] = a * c - b * s;
-        x[2 * i + 1] = a * s + b * c;
+        bool half = m->hp.rope.half;
+        double *a = x + (half ? i : 2 * i), *b = x + (half ? i + m->hp.n_rot / 2 : 2 * i + 1);
+        double turned = *a * c - *b * s;
+        *b = *a * s + *b * c;
+        *a = turned;
     }
 }
 
@@ -69,7 +71,8 @@ static double *queries(const struct model *m, int layer, const double *x, int n)
         q = ref64_matrix(w, w->data, NULL, x, n);
     } else {
         const struct weight *a = model_weight(m, ROLE_ATTN_Q_A, layer);
-        double *low = ref64_matrix(a, a->data, NULL, x, n);
+        const struct weight *bias = model_weight(m, ROLE_ATTN_Q_A_B, layer);
+        double *low = ref64_matrix(a, a->data, bias, x, n);
         for (int t = 0; t < n; t++)
             norm(model_weight(m, ROLE_ATTN_Q_A_NORM, layer), low + t * hp->q_lora_rank);
         w = model_weight(m, ROLE_ATTN_Q_UP, layer);
@@ -110,7 +113,8 @@ double *ref64_mla(const struct model *m, int layer, const double *x, int n) {
     int lora = hp->kv_lora_rank, dk = hp->head_dim_k, dv = hp->head_dim_v, nope = dk - hp->n_rot;
     int width = lora + hp->n_rot;
     const struct weight *kv = model_weight(m, ROLE_ATTN_KV_A, layer);
-    double *q = queries(m, layer, x, n), *latent = ref64_matrix(kv, kv->data, NULL, x, n);
+    const struct weight *kv_bias = model_weight(m, ROLE_ATTN_KV_A_B, layer);
+    double *q = queries(m, layer, x, n), *latent = ref64_matrix(kv, kv->data, kv_bias, x, n);
     double *w_k = expand(m, layer, false), *w_v = expand(m, layer, true);
     double *keys = calloc((size_t)(n * dk), sizeof *keys);
     double *values = calloc((size_t)(n * dv), sizeof *values);
@@ -129,7 +133,7 @@ double *ref64_mla(const struct model *m, int layer, const double *x, int n) {
         attend(m, h, q, keys, values, out, n);
     }
     const struct weight *o = model_weight(m, ROLE_ATTN_O, layer);
-    double *y = ref64_matrix(o, o->data, NULL, out, n);
+    double *y = ref64_matrix(o, o->data, model_weight(m, ROLE_ATTN_O_B, layer), out, n);
     free(q);
     free(latent);
     free(w_k);

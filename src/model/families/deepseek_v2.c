@@ -12,7 +12,7 @@ const struct family family_deepseek_v2 = {
     .rope_hf = ROPE_INTERLEAVED,
     .mixer = {[MIXER_ATTENTION] = &prog_mla},
     .ffn = {[FFN_DENSE] = &prog_swiglu, [FFN_MOE] = &prog_moe},
-    .rules = {{ROLE_ATTN_Q, BY_Q_WHOLE}},
+    .rules = {{ROLE_ATTN_Q, BY_Q_WHOLE}, {ROLE_ATTN_O_B, BY_ATTENTION_BIAS}},
     .ignored = {".rotary_emb.inv_freq"},
     .scoring = ROUTE_SOFTMAX,
     .group = ROUTE_GROUP_BEST,

@@ -13,10 +13,16 @@ const struct family family_deepseek_v3 = {
     .mixer = {[MIXER_ATTENTION] = &prog_mla},
     .ffn = {[FFN_DENSE] = &prog_swiglu, [FFN_MOE] = &prog_moe},
     .mtp = true,
-    .rules = {{ROLE_ATTN_Q, BY_Q_WHOLE}, {ROLE_ROUTER_B, REQUIRED}},
+    .rules =
+        {
+            {ROLE_ATTN_Q, BY_Q_WHOLE},
+            {ROLE_ATTN_O_B, BY_ATTENTION_BIAS},
+            {ROLE_ROUTER_B, REQUIRED},
+        },
     .ignored = {".rotary_emb.inv_freq"},
     .scoring = ROUTE_SIGMOID,
     .group = ROUTE_GROUP_TOP2,
+    .routing_said = true,
     .norm_topk_gguf = NO,
     .norm_topk_hf = YES,
     .norm_floor = 1e-20f,

@@ -9,6 +9,7 @@ const struct family family_glm4 = {
     .hf_model_type = "glm4",
     .rope_gguf = ROPE_INTERLEAVED,
     .rope_hf = ROPE_INTERLEAVED,
+    .rotary_share = 0.5,
     .mixer = {[MIXER_ATTENTION] = &prog_gqa},
     .ffn = {[FFN_DENSE] = &prog_swiglu},
     .rules =

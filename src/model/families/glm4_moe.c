@@ -10,6 +10,7 @@ const struct family family_glm4_moe = {
     .hf_model_type = "glm4_moe",
     .rope_gguf = ROPE_HALF,
     .rope_hf = ROPE_HALF,
+    .rotary_share = 0.5,
     .mixer = {[MIXER_ATTENTION] = &prog_gqa},
     .ffn = {[FFN_DENSE] = &prog_swiglu, [FFN_MOE] = &prog_moe},
     .mtp = true,
