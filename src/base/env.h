@@ -12,6 +12,7 @@
     X(ENV_HF_TOKEN, "HF_TOKEN", "token for gated and private models there")                        \
     X(ENV_MS_ENDPOINT, "MODELSCOPE_ENDPOINT", "ModelScope for `pull`")                             \
     X(ENV_MS_TOKEN, "MODELSCOPE_API_TOKEN", "token for private models there")                      \
+    X(ENV_CA_FILE, "SSL_CERT_FILE", "certificates that `pull` trusts in place of the system's")    \
     X(ENV_PULL_STALL, "JINLIN_PULL_STALL",                                                         \
       "seconds without data after which `pull` connects anew (default 30)")                        \
     X(ENV_PULL_WAIT, "JINLIN_PULL_WAIT",                                                           \

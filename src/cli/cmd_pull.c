@@ -36,11 +36,13 @@ static void on_signal(int number) {
 
 static void catch_signals(void) {
     const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND}, before;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        sigaction(numbers[i], &action, NULL);
+        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) // nohup
+            sigaction(numbers[i], &action, NULL);
     signal(SIGPIPE, SIG_IGN); // of connections
+    signal(SIGXFSZ, SIG_IGN); // a limit of file sizes is an error of a write
 }
 
 /* ---- what is said meanwhile ---- */
@@ -113,6 +115,27 @@ static enum jl_status read_token(enum env_id id, const char **out, struct jl_err
     return JL_OK;
 }
 
+/* `text` without slashes at its end and fragment. */
+static enum jl_status set_endpoint(struct pull_run *run, const char *text, const char *what,
+                                   struct arena *arena, struct jl_error *err) {
+    struct hub_url url;
+    JL_TRY(hub_url_parse(text, what, arena, &url, err));
+    if (strchr(url.path, '?')) return jl_fail(err, JL_ERR_USAGE, "%s must not have a '?'", what);
+    char *copy = arena_strdup(arena, text);
+    if (!copy) return jl_fail(err, JL_ERR_MEMORY, "out of memory for an address");
+    copy[strcspn(copy, "#")] = 0;
+    for (size_t len = strlen(copy); len && copy[len - 1] == '/'; len--)
+        copy[len - 1] = 0;
+    run->pull.endpoint = copy;
+    return JL_OK;
+}
+
+static bool is_official(const struct hub_url *url) {
+    return url->secure && url->port == 443 &&
+           (!strcmp(url->host, "huggingface.co") || !strcmp(url->host, "modelscope.cn") ||
+            !strcmp(url->host, "www.modelscope.cn"));
+}
+
 static enum jl_status choose_source(struct pull_run *run, struct arena *arena,
                                     struct jl_error *err) {
     struct hub_name *name = &run->name;
@@ -128,25 +151,20 @@ static enum jl_status choose_source(struct pull_run *run, struct arena *arena,
                        "--from takes hf, ms or the address of a mirror, not '%s'", from);
     if (ms) name->source = HUB_MS;
     bool is_ms = name->source == HUB_MS;
-    const char *set = env_get(is_ms ? ENV_MS_ENDPOINT : ENV_HF_ENDPOINT);
-    const char *usual = is_ms ? HUB_MS_ENDPOINT : HUB_HF_ENDPOINT;
-    const char *endpoint = name->endpoint       ? name->endpoint
-                           : from && !hf && !ms ? from
-                           : set                ? set
-                                                : usual;
-    struct hub_url url;
-    const char *what = endpoint == from  ? "--from"
-                       : endpoint == set ? env_name(is_ms ? ENV_MS_ENDPOINT : ENV_HF_ENDPOINT)
-                                         : endpoint;
-    JL_TRY(hub_url_parse(endpoint, what, arena, &url, err));
-    if (strpbrk(url.path, "?")) return jl_fail(err, JL_ERR_USAGE, "%s must not have a '?'", what);
-    char *copy = arena_strdup(arena, endpoint);
-    if (!copy) return jl_fail(err, JL_ERR_MEMORY, "out of memory for an address");
-    copy[strcspn(copy, "#")] = 0;
-    for (size_t len = strlen(copy); len && copy[len - 1] == '/'; len--)
-        copy[len - 1] = 0;
-    run->pull.endpoint = copy;
-    return read_token(is_ms ? ENV_MS_TOKEN : ENV_HF_TOKEN, &run->pull.token, err);
+    enum env_id variable = is_ms ? ENV_MS_ENDPOINT : ENV_HF_ENDPOINT;
+    const char *usual = env_get(variable), *what = env_name(variable);
+    if (!usual) what = usual = is_ms ? HUB_MS_ENDPOINT : HUB_HF_ENDPOINT;
+    JL_TRY(set_endpoint(run, usual, what, arena, err));
+    struct hub_url own, asked;
+    JL_TRY(hub_url_parse(usual, what, arena, &own, err));
+    if (from && !hf && !ms) JL_TRY(set_endpoint(run, from, "--from", arena, err));
+    if (name->endpoint) JL_TRY(set_endpoint(run, name->endpoint, name->endpoint, arena, err));
+    JL_TRY(read_token(is_ms ? ENV_MS_TOKEN : ENV_HF_TOKEN, &run->pull.token, err));
+    JL_TRY(hub_url_parse(run->pull.endpoint, what, arena, &asked, err));
+    /* A pasted address may be that of a mirror, which the token was not made for. */
+    if (name->endpoint && !hub_url_same_origin(&own, &asked) && !is_official(&asked))
+        run->pull.token = NULL;
+    return JL_OK;
 }
 
 /* ---- the command ---- */
@@ -173,7 +191,8 @@ static enum jl_status print_result(const struct pull_run *run, const struct hub_
 }
 
 static enum jl_status pull(struct pull_run *run, struct arena *arena, struct jl_error *err) {
-    struct hub_http_options http = {.stall_s = 30, .cancel = &interrupted};
+    struct hub_http_options http = {
+        .stall_s = 30, .ca_file = env_get(ENV_CA_FILE), .cancel = &interrupted};
     struct hub_pulled pulled;
     run->line = (struct hub_line){.cancel = &interrupted, .wait_ms = 1000};
     run->line.watch = (struct hub_watch){on_progress, on_say, run};

@@ -174,6 +174,7 @@ enum jl_status hub_http_create(const struct hub_http_options *options, struct hu
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)options->stall_s);
+    if (options->ca_file) curl_easy_setopt(curl, CURLOPT_CAINFO, options->ca_file);
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L << 10);
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -220,6 +221,7 @@ static bool passes(CURLcode code) {
     case CURLE_OUT_OF_MEMORY:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_WEIRD_SERVER_REPLY: return false;

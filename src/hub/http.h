@@ -49,6 +49,7 @@ struct hub_request {
 
 struct hub_http_options {
     int stall_s;               // this long without data is a failure that may pass
+    const char *ca_file;       // certificates to trust; NULL: the system's
     const atomic_bool *cancel; // ends a transfer with JL_ERR_CANCELLED; NULL: none
 };
 

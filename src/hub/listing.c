@@ -162,6 +162,11 @@ enum jl_status hub_listing_ms(const char *text, size_t size, const char *where, 
     json_array_foreach(files, i, entry) {
         if (status == JL_OK) status = add_ms(entry, where, arena, out, err);
     }
+    json_int_t total = json_integer_value(json_object_get(data, "TotalCount"));
+    if (status == JL_OK && total > 0 && (size_t)total > json_array_size(files))
+        status = jl_fail(err, JL_ERR_UNSUPPORTED,
+                         "%s: the list has %zu of %lld files, the rest would not be seen", where,
+                         json_array_size(files), (long long)total);
     const char *commit = text_of(json_object_get(data, "LatestCommitter"), "Id");
     if (status == JL_OK && set_commit(commit, arena, out) == JL_ERR_MEMORY)
         status = no_memory(where, err);

@@ -48,6 +48,13 @@ static enum jl_status read_files(const json_t *list, const char *path, struct ar
     return JL_OK;
 }
 
+/* What `list` prints must not move a cursor. */
+static bool is_plain(const char *text) {
+    for (; text && *text; text++)
+        if ((unsigned char)*text < ' ' || (unsigned char)*text >= 0x7F) return false;
+    return true;
+}
+
 static bool read_source(const char *text, enum hub_source *out) {
     *out = text && !strcmp(text, "ms") ? HUB_MS : text && !strcmp(text, "url") ? HUB_URL : HUB_HF;
     return text && !strcmp(text, hub_source_name(*out));
@@ -76,6 +83,10 @@ static enum jl_status read_root(const json_t *root, const char *path, struct are
     if (!read_source(source, &out->name.source)) return bad(path, "'source'", err);
     if (out->name.source == HUB_URL ? !out->name.url : !out->name.repo)
         return bad(path, "it does not say where the model is from", err);
+    if (!is_plain(out->name.repo) || !is_plain(out->name.url) || !is_plain(out->name.endpoint) ||
+        !is_plain(out->commit) || !is_plain(out->type) || !is_plain(out->date) ||
+        (out->name.revision && !hub_path_ok(out->name.revision)))
+        return bad(path, "a text in it has characters that it cannot have", err);
     if (out->name.pick && !hub_path_ok(out->name.pick)) return bad(path, "'pick'", err);
     if (!json_is_array(files) || json_array_size(files) == 0) return bad(path, "'files'", err);
     return read_files(files, path, arena, out, err);

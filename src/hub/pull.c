@@ -16,6 +16,7 @@
 #include "hub/remote.h"
 
 #define MAX_INDEX ((size_t)64 << 20)
+#define TYPE_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-."
 #define MAX_CONFIG ((size_t)4 << 20)
 
 enum have {
@@ -222,7 +223,9 @@ static enum jl_status change_over(struct pull *p, struct jl_error *err) {
     for (size_t i = 0; p->has_old && i < p->old.n; i++) {
         const char *file = p->old.files[i].file;
         if (is_wanted(p, file) || !strcmp(file, HUB_MANIFEST)) continue;
+        const char *fresh = hub_text(p->arena, "%s" HUB_NEW, file);
         unlinkat(p->dir, file, 0);
+        if (fresh) unlinkat(p->dir, fresh, 0);
         hub_fetch_forget(p->dir, file);
     }
     return JL_OK;
@@ -246,8 +249,9 @@ static enum jl_status find_type(struct pull *p, struct jl_error *err) {
     const char *type = json_string_value(json_object_get(quant, "quant_method"));
     if (!type) type = json_string_value(json_object_get(config, "torch_dtype"));
     if (!type) type = json_string_value(json_object_get(config, "dtype"));
-    const char *kept = type ? arena_strdup(p->arena, type) : "";
-    p->model.type = kept ? kept : "";
+    size_t plain = type ? strspn(type, TYPE_CHARACTERS) : 0;
+    if (plain && plain < 32 && !type[plain]) p->model.type = arena_strdup(p->arena, type);
+    if (!p->model.type) p->model.type = "";
     json_decref(config);
     free(text);
     return JL_OK;

@@ -23,9 +23,9 @@ static void empty_is_unset(void **state) {
 }
 
 static void every_row_is_named_and_explained(void **state) {
-    static const char *const others[] = {"HF_ENDPOINT",         "HF_TOKEN",
-                                         "MODELSCOPE_ENDPOINT", "MODELSCOPE_API_TOKEN",
-                                         "XDG_DATA_HOME",       "HOME"};
+    static const char *const others[] = {
+        "HF_ENDPOINT",   "HF_TOKEN", "MODELSCOPE_ENDPOINT", "MODELSCOPE_API_TOKEN",
+        "XDG_DATA_HOME", "HOME",     "SSL_CERT_FILE"};
     (void)state;
     for (int id = 0; id < ENV_COUNT; id++) {
         const char *name = env_name((enum env_id)id);

@@ -3,7 +3,6 @@
 
 usage: test_pull.py PROGRAM   (run from the source root)
 """
-import fcntl
 import hashlib
 import json
 import os
@@ -11,7 +10,6 @@ import pty
 import random
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -277,6 +275,20 @@ class Refusals(Base):
         self.assertEqual(len(self.hub.cdn.log), 1)
         self.assertNotIn("secret", str(self.hub.cdn.log))
         self.assertTrue(all(h.get("Authorization") == "Bearer secret" for _, h in self.hub.log))
+
+    def test_a_pasted_address_gets_no_token(self):
+        self.serve(folder_files())
+        mirror = hubs.Hub(folder_files())
+        self.servers.append(mirror)
+        self.ok("pull", "org/tiny", "--from", mirror.url, env={"HF_TOKEN": "secret"})
+        self.assertIn("secret", str(mirror.log))
+        mirror.log.clear()
+        self.ok("pull", f"{mirror.url}/org/tiny", env={"HF_TOKEN": "secret", "HF_ENDPOINT": mirror.url})
+        self.assertIn("secret", str(mirror.log))
+        mirror.log.clear()  # this one is known as ModelScope's: HF_TOKEN is not for it
+        self.ok("pull", f"{mirror.url}/models/org/tiny", env={"HF_TOKEN": "secret", "MODELSCOPE_ENDPOINT": mirror.url})
+        self.assertTrue(mirror.log)
+        self.assertNotIn("secret", str(mirror.log))
 
     def test_what_is_not_there(self):
         self.serve(folder_files())
@@ -610,6 +622,60 @@ class Transfers(Base):
         os.close(main)
         self.assertEqual(child.wait(), 0)
         self.assertRegex(shown, rb"\rm.gguf  0\.\d of 0\.2 MB  \d")
+
+
+    def test_silent(self):
+        done = self.good(lambda request, data: time.sleep(4))
+        self.assertIn("no answer in time", done.stderr)
+
+    def test_the_disk_is_full(self):
+        limit = "ulimit -f 100; exec \"$@\""  # of 1 kB: as a full disk, an error of a write in the middle
+        done = subprocess.run(["bash", "-c", limit, "x", PROGRAM, "pull", "org/tiny"], capture_output=True, text=True,
+                              env=self.env(), timeout=60, check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("cannot write m.gguf.part", done.stderr)
+        self.assertEqual(self.part(), self.data[:102_400])
+        self.hub.log.clear()
+        self.good()
+        self.assertEqual(self.ranges("/resolve/"), ["bytes=102400-"])
+
+
+class Secure(Base):
+    """Over TLS, by a certificate made for this run."""
+
+    def setUp(self):
+        super().setUp()
+        self.key, self.cert = (os.path.join(self.temporary.name, name) for name in ("key.pem", "cert.pem"))
+        if not shutil.which("openssl"):
+            self.skipTest("no openssl to make a certificate")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-keyout", self.key, "-out", self.cert, "-days", "2", "-subj", "/CN=127.0.0.1",
+                        "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        self.serve({"m.gguf": blob(50_000)})
+        self.hub.secure(self.cert, self.key)
+
+    def test_trusted(self):
+        self.hub.token = "secret"
+        self.hub.cdn = hubs.Cdn()
+        self.servers.append(self.hub.cdn)
+        trust = {"SSL_CERT_FILE": self.cert, "HF_TOKEN": "secret"}
+        self.fails(3, "redirects from https to http", "pull", "org/tiny", env=trust)
+        self.assertEqual(self.hub.cdn.log, [])
+        self.hub.cdn.secure(self.cert, self.key)
+        self.ok("pull", "org/tiny", env=trust)
+        self.assertNotIn("secret", str(self.hub.cdn.log))
+
+    def test_untrusted(self):
+        self.fails(3, "certificate", "pull", "org/tiny")
+        self.assertEqual(self.hub.log, [])
+
+    def test_from_http_to_https(self):
+        plain = hubs.Hub(self.hub.files)
+        self.servers.append(plain)
+        plain.cdn = hubs.Cdn()
+        self.servers.append(plain.cdn)
+        plain.cdn.secure(self.cert, self.key)
+        self.ok("pull", "org/tiny", env={"HF_ENDPOINT": plain.url, "SSL_CERT_FILE": self.cert})
 
 
 class Again(Base):

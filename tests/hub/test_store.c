@@ -123,6 +123,9 @@ static void manifests_that_are_none(void **state) {
         HEAD "[{\"path\":\"a\",\"file\":\"b/a\",\"size\":1}]}",
         HEAD "[{\"path\":\"a\",\"file\":\"a\",\"size\":-1}]}",
         HEAD "[{\"path\":\"a\",\"file\":\"a\",\"size\":1,\"sha256\":\"12\"}]}",
+        "{\"version\":1,\"source\":\"hf\",\"repo\":\"a/"
+        "\\u001bb\",\"files\":[{\"path\":\"a\",\"file\":"
+        "\"a\",\"size\":1}]}",
         "{\"version\":1,\"source\":\"xx\",\"repo\":\"a/"
         "b\",\"files\":[{\"path\":\"a\",\"file\":\"a\",\"size\":1}]}",
         "{\"version\":1,\"source\":\"url\",\"repo\":\"a/"
