@@ -29,7 +29,7 @@ struct item {
     const struct hub_file *file;
     struct hub_target target;
     enum have have;
-    bool replaces; // another version is there and belongs to a complete model
+    bool waits; // under NAME.new until all is there: the old model is complete
 };
 
 struct pull {
@@ -151,13 +151,12 @@ static enum jl_status look(struct pull *p, struct item *item, struct jl_error *e
         JL_TRY(hub_fetch_check(p->line, p->dir, t->file, t->size >= 0 ? t->size : old->size,
                                trusted && !p->what->verify ? &none : &t->hash, &same, err));
     if (same) item->have = HAVE_FILE;
-    if (same || !there) return JL_OK;
-    if (trusted) hub_line_say(p->line, "%s: is not what came; it is fetched again", t->shown);
-    item->replaces = !trusted && old && p->old.complete;
-    if (item->replaces && hashed) {
-        JL_TRY(hub_fetch_check(p->line, p->dir, fresh, t->size, &t->hash, &same, err));
-        if (same) item->have = HAVE_NEW;
-    }
+    if (same) return JL_OK;
+    if (there && trusted)
+        hub_line_say(p->line, "%s: is not what came; it is fetched again", t->shown);
+    item->waits = !trusted && p->old.complete;
+    if (hashed) JL_TRY(hub_fetch_check(p->line, p->dir, fresh, t->size, &t->hash, &same, err));
+    if (same) item->have = HAVE_NEW;
     return JL_OK;
 }
 
@@ -192,11 +191,11 @@ static enum jl_status fetch_all(struct pull *p, struct jl_error *err) {
         if (!fresh) return no_memory(err);
         if (item->have != HAVE_NOTHING) continue;
         enum jl_status status =
-            hub_fetch(p->line, p->dir, &item->target, item->replaces ? fresh : file,
+            hub_fetch(p->line, p->dir, &item->target, item->waits ? fresh : file,
                       &p->model.files[i].size, &response, err);
         if (status != JL_OK)
             return hub_remote_refused(&p->remote, item->file->path, &response, status, err);
-        item->have = item->replaces ? HAVE_NEW : HAVE_FILE;
+        item->have = item->waits ? HAVE_NEW : HAVE_FILE;
         p->out->n_fetched++;
         p->out->bytes_fetched += p->model.files[i].size;
     }
@@ -296,7 +295,7 @@ static enum jl_status bring(struct pull *p, struct jl_error *err) {
     }
     bool kept = p->has_old && p->old.complete; // the old model works until the change
     for (size_t i = 0; i < p->model.n && !kept; i++)
-        if (p->items[i].have == HAVE_NOTHING) unlinkat(p->dir, p->items[i].target.file, 0);
+        if (p->items[i].have != HAVE_FILE) unlinkat(p->dir, p->items[i].target.file, 0);
     if (!kept) JL_TRY(write_manifest(p, false, true, err));
     JL_TRY(fetch_all(p, err));
     if (kept) JL_TRY(write_manifest(p, false, false, err));

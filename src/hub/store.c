@@ -292,11 +292,17 @@ int64_t hub_model_present(const struct hub_model *model, bool *whole) {
 
 /* ---- removal ---- */
 
-static void remove_file(int dir, const char *file, struct arena *arena) {
-    const char *fresh = hub_text(arena, "%s" HUB_NEW, file);
-    unlinkat(dir, file, 0);
-    hub_fetch_forget(dir, file);
-    if (fresh) unlinkat(dir, fresh, 0);
+/* What downloads leave: also of a version that never became the model. */
+static void remove_parts(int dir, const char *folder) {
+    static const char *const ends[] = {HUB_PART, HUB_NOTE, HUB_NEW};
+    DIR *list = opendir(folder);
+    for (struct dirent *entry; list && (entry = readdir(list));)
+        for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+            size_t len = strlen(entry->d_name), tail = strlen(ends[i]);
+            if (len > tail && !strcmp(entry->d_name + len - tail, ends[i]))
+                unlinkat(dir, entry->d_name, 0);
+        }
+    if (list) closedir(list);
 }
 
 enum jl_status hub_store_remove(const char *home, const struct hub_model *model, bool *left,
@@ -310,7 +316,8 @@ enum jl_status hub_store_remove(const char *home, const struct hub_model *model,
     if (status == JL_OK) status = hub_store_open(home, model->folder, label, &dir, &lock, err);
     if (status == JL_OK) {
         for (size_t i = 0; i < model->n; i++)
-            remove_file(dir, model->files[i].file, &arena);
+            unlinkat(dir, model->files[i].file, 0);
+        remove_parts(dir, path);
         if (unlinkat(dir, HUB_MANIFEST, 0))
             status = jl_fail(err, JL_ERR_IO, "cannot remove %s/" HUB_MANIFEST ": %m", path);
         *left = !only_lock(path);

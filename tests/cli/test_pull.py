@@ -717,6 +717,57 @@ class Again(Base):
         for name in folder_files():
             self.assertEqual(now[f"hf/org/tiny/{name}"], self.hub.files[name])
 
+    def new_version(self):
+        """Pulls a first version, then fails half way to a second one, whose weights have other names."""
+        self.serve(folder_files())
+        self.ok("pull", "org/tiny")
+        files = self.hub.files
+        index = {"weight_map": {name: "w-00001-of-00001.safetensors" for name in ("a", "b")}}
+        files["w-00001-of-00001.safetensors"] = files.pop("model.safetensors")
+        files["model.safetensors.index.json"] = json.dumps(index).encode()
+        files["tokenizer.json"] = b"{}"
+        self.hub.commit = hubs.OTHER_COMMIT
+        self.hub.acts["w-00001-of-00001.safetensors"] = [hubs.drop_after(100_000), hubs.status(404)]
+        self.fails(3, "no file", "pull", "org/tiny")
+
+    def test_new_names_wait_too(self):
+        self.new_version()
+        self.assertIn("llama", self.ok("inspect", "org/tiny").stdout)
+        self.assertIn("hf/org/tiny/tokenizer.json.new", self.names())
+        self.hub.acts.clear()
+        self.hub.log.clear()
+        self.ok("pull", "org/tiny")
+        self.assertEqual([p.rpartition("/")[2] for p in self.hub.paths("/resolve/")],
+                         ["model.safetensors.index.json", "w-00001-of-00001.safetensors"])
+        self.assertEqual(self.names(), [f"hf/org/tiny/{n}" for n in (
+            "config.json", "jinlin.json", "model.safetensors.index.json", "tokenizer.json", "w-00001-of-00001.safetensors")])
+
+    def test_rm_of_half_a_new_version(self):
+        self.new_version()
+        self.ok("rm", "-y", "org/tiny")
+        self.assertEqual(os.listdir(self.home), [])
+
+    def test_killed_in_the_change(self):
+        """As after a power cut between the last file's arrival and the last rename: nothing is fetched twice."""
+        self.serve(folder_files())
+        self.ok("pull", "org/tiny")
+        folder = os.path.join(self.home, "hf/org/tiny")
+        old = read(os.path.join(folder, "model.safetensors"))
+        new = self.hub.files["model.safetensors"] = old[:-4] + b"\0\0\0\0"
+        with open(os.path.join(folder, "model.safetensors.new"), "wb") as file:
+            file.write(new)
+        manifest = self.manifest("hf/org/tiny")
+        manifest["complete"] = manifest["checked"] = False
+        manifest["files"][-1]["sha256"] = hashlib.sha256(new).hexdigest()
+        with open(os.path.join(folder, "jinlin.json"), "w", encoding="utf-8") as file:
+            json.dump(manifest, file)
+        self.fails(3, "not complete", "inspect", "org/tiny")
+        self.hub.log.clear()
+        self.ok("pull", "org/tiny")
+        self.assertEqual(self.hub.paths("/resolve/"), [])
+        self.assertEqual(read(os.path.join(folder, "model.safetensors")), new)
+        self.assertEqual(sorted(os.listdir(folder)), [".lock", "config.json", "jinlin.json", "model.safetensors"])
+
     def test_verify(self):
         self.serve({"m.gguf": blob(5000)})
         self.ok("pull", "org/tiny")
