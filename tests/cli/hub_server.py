@@ -137,7 +137,8 @@ def drop_after(n, **kw):
     return act
 
 
-def stall_after(n, seconds):
+def stall_after(n, released):
+    """n bytes, then nothing until the event."""
     def act(request, data):
         request.send_response(200)
         request.send_header("Content-Length", str(len(data)))
@@ -145,7 +146,7 @@ def stall_after(n, seconds):
         request.end_headers()
         request.wfile.write(data[:n])
         request.wfile.flush()
-        time.sleep(seconds)
+        released.wait(100)
         request.close_connection = True
     return act
 
