@@ -35,6 +35,7 @@ struct cli_spec {
     const struct cli_option *options;
     int n_option;
     int min_args, max_args; // positional
+    bool takes_model;       // the first of them is a path or the name of a pulled model
 };
 
 struct cli_command {
@@ -42,14 +43,19 @@ struct cli_command {
     int (*run)(int argc, char **argv); // argv[0] is the command's name; returns the exit code
 };
 
-/* Positional arguments into args (max_args of them, NULL where absent). `--help` prints the help
- * and sets *done. An option that is no CLI_LIST is written at most once; unknown ones are
- * errors. */
+/* Positional arguments into args (max_args of them, NULL where absent). A model's name has become
+ * its path (cli_model_path). `--help` prints the help and sets *done. An option that is no CLI_LIST
+ * is written at most once; unknown ones are errors. */
 enum jl_status cli_parse(const struct cli_spec *spec, int argc, char **argv, const char **args,
                          bool *done, struct jl_error *err);
 
 /* Prints the error to stderr and returns the exit code. JL_OK: returns 0 and prints nothing. */
 int cli_finish(const struct cli_spec *spec, enum jl_status status, const struct jl_error *err);
+
+/* A path that exists stays; the name of a pulled model becomes the path of its folder or GGUF file,
+ * in memory that lasts for the command; what is neither stays, or is an error that says how to pull
+ * it. */
+enum jl_status cli_model_path(const char **model, struct jl_error *err);
 
 /* Ids of one prompt list of a tokens file: a JSON list, or {"prompts": [[...], ...]}. */
 struct cli_prompts {

@@ -112,7 +112,8 @@ int cmd_chat(int argc, char **argv) {
                                   options,
                                   sizeof options / sizeof options[0],
                                   0,
-                                  1};
+                                  1,
+                                  true};
     struct jl_error err = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, &chat.path, &done, &err);
     if (done) return 0;

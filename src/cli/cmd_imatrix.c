@@ -71,7 +71,8 @@ int cmd_imatrix(int argc, char **argv) {
                                   options,
                                   sizeof options / sizeof options[0],
                                   1,
-                                  2};
+                                  2,
+                                  true};
     struct jl_error err = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, args, &done, &err);
     if (done) return 0;

@@ -230,7 +230,8 @@ int cmd_inspect(int argc, char **argv) {
                                   options,
                                   sizeof options / sizeof options[0],
                                   1,
-                                  1};
+                                  1,
+                                  true};
     struct jl_error err = {0};
     struct model *model = NULL;
     enum jl_status status = cli_parse(&spec, argc, argv, &path, &done, &err);

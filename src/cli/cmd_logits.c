@@ -164,7 +164,8 @@ int cmd_logits(int argc, char **argv) {
         options,
         sizeof options / sizeof options[0],
         1,
-        1};
+        1,
+        true};
     struct jl_error err = {0};
     struct logits_run run = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);

@@ -317,11 +317,14 @@ int cmd_ppl(int argc, char **argv) {
                                   options,
                                   sizeof options / sizeof options[0],
                                   1,
-                                  2};
+                                  2,
+                                  true};
     struct jl_error err = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, args, &done, &err);
     if (done) return 0;
     source.text = args[1];
+    if (status == JL_OK && run.reference.path)
+        status = cli_model_path(&run.reference.path, &err);
     if (status == JL_OK) status = engine_load(args[0], &engine, &run.engine, &err);
     if (status == JL_OK) status = passages_read(&source, &run.engine, &run.passages, &err);
     if (status == JL_OK) status = prepare(&run, &engine, &err);

@@ -77,7 +77,8 @@ int cmd_render(int argc, char **argv) {
                                   options,
                                   sizeof options / sizeof options[0],
                                   1,
-                                  1};
+                                  1,
+                                  true};
     struct jl_error err = {0};
     struct chat_render_options clock = {0};
     json_t *variables = NULL;

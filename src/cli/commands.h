@@ -16,6 +16,9 @@
     X(quantize, "write a model as a GGUF file of other types")                                     \
     X(imatrix, "which columns of the weights matter for a text")                                   \
     X(ppl, "perplexity of a text, and KL divergence from a reference")                             \
+    X(pull, "get a model from Hugging Face, ModelScope or a mirror")                               \
+    X(list, "the models that were pulled")                                                         \
+    X(rm, "remove a pulled model")                                                                 \
     X(bench, "prefill and decode speed of a model, or of the kernels")                             \
     X(help, "this list; also: help COMMAND, help env, help exit")
 

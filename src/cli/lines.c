@@ -155,7 +155,8 @@ int lines_command_run(const struct lines_command *command, int argc, char **argv
                                   options,
                                   sizeof options / sizeof options[0],
                                   1,
-                                  1};
+                                  1,
+                                  true};
     enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);
     if (done) return 0;
     if (status == JL_OK) status = open_tokenizer_path(model, pre, &tokenizer, &err);

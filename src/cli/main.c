@@ -15,7 +15,7 @@ const struct cli_command cli_commands[] = {
 static void help_env(void) {
     printf("environment variables:\n");
     for (int i = 0; i < ENV_COUNT; i++)
-        printf("  %-16s %s\n", env_name((enum env_id)i), env_help((enum env_id)i));
+        printf("  %-20s %s\n", env_name((enum env_id)i), env_help((enum env_id)i));
 }
 
 static void help_exit(void) {

@@ -28,7 +28,8 @@ ROOMS = {  # room: rooms it may include besides itself
     "backend": ["base", "tensor", "kernel"],
     "model": ["base", "format", "tensor", "backend"],
     "session": ["base", "format", "text", "tensor", "backend", "model"],
-    "cli": ["base", "format", "text", "tensor", "kernel", "backend", "model", "session"],
+    "hub": ["base"],
+    "cli": ["base", "format", "text", "tensor", "kernel", "backend", "model", "session", "hub"],
 }
 FAMILIES = "model/families/"
 FAMILY_MAY_INCLUDE = {"model/spec.h"}
@@ -48,6 +49,7 @@ PREFIXES = {
     "backend": "cpu_ op_ reg_",
     "model": "plan_ bind_ role_ op_ prog_ family_ step_ rope_ inspect_",
     "session": "session_ sample_ open_ generate_",
+    "hub": "hub_",
     "cli": "cmd_ main",
 }
 
