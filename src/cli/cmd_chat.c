@@ -95,7 +95,7 @@ int cmd_chat(int argc, char **argv) {
     struct engine_options engine = {0};
     struct sampling_options sampling = {0};
     struct chat chat = {0};
-    const char *system = NULL;
+    const char *system = NULL, *session = NULL;
     bool done, quiet = false;
     const struct cli_option options[] = {
         {"--n", "-n", CLI_INT, &chat.n, "N",
@@ -103,6 +103,7 @@ int cmd_chat(int argc, char **argv) {
         {"--system", NULL, CLI_TEXT, &system, "TEXT", "the system message", 0, 0},
         {"--plain", NULL, CLI_FLAG, &chat.plain, NULL,
          "without the chat template: the model continues the text", 0, 0},
+        TALK_SESSION_OPTION(session),
         SAMPLING_OPTIONS(sampling) ENGINE_OPTIONS(engine),
     };
     const struct cli_spec spec = {"chat",
@@ -124,7 +125,9 @@ int cmd_chat(int argc, char **argv) {
     if (status == JL_OK) status = sampling_check(&sampling, &err);
     if (status == JL_OK) status = chat_open(&chat, &engine, &sampling, &err);
     if (status == JL_OK && system) status = set_system(&chat, system, &err);
+    if (status == JL_OK) status = talk_load_session(&chat.talk, session, &err);
     if (status == JL_OK) status = converse(&chat, &err);
+    if (status == JL_OK) status = talk_save_session(&chat.talk, session, &err);
     if (status == JL_OK) status = screen_result(&chat.screen, &quiet, &err);
     chat_close(&chat);
     return quiet ? jl_status_exit_code(status) : cli_finish(&spec, status, &err);

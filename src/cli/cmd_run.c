@@ -15,7 +15,7 @@
 #define READ_BYTES ((size_t)64 << 10)
 
 struct run {
-    const char *model, *prompt, *file, *system;
+    const char *model, *prompt, *file, *system, *session;
     int n;
     bool chat;
     struct engine_options engine;
@@ -180,6 +180,7 @@ int cmd_run(int argc, char **argv) {
         {"--chat", NULL, CLI_FLAG, &run.chat, NULL,
          "a question through the chat template; only the answer is printed", 0, 0},
         {"--system", NULL, CLI_TEXT, &run.system, "TEXT", "with --chat: the system message", 0, 0},
+        TALK_SESSION_OPTION(run.session),
         SAMPLING_OPTIONS(run.options) ENGINE_OPTIONS(run.engine),
     };
     const struct cli_spec spec = {"run",
@@ -204,7 +205,9 @@ int cmd_run(int argc, char **argv) {
         status = jl_fail(&err, JL_ERR_USAGE, "--system goes with --chat");
     if (status == JL_OK) status = talk_open(run.model, &run.engine, &run.talk, &err);
     if (status == JL_OK) status = choose_sampling(&run, &err);
+    if (status == JL_OK) status = talk_load_session(&run.talk, run.session, &err);
     if (status == JL_OK) status = run.chat ? answer(&run, &err) : continue_text(&run, &err);
+    if (status == JL_OK) status = talk_save_session(&run.talk, run.session, &err);
     if (status == JL_OK) status = screen_result(&run.screen, &quiet, &err);
     sampling_free(&run.sampling);
     talk_close(&run.talk);

@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "session/open_tokenizer.h"
+#include "session/session_file.h"
 #include "text/stop_filter.h"
 
 /* ---- opening ---- */
@@ -66,6 +68,15 @@ void talk_close(struct talk *talk) {
     tokenizer_free(talk->tokenizer);
     engine_free(&talk->engine);
     *talk = (struct talk){0};
+}
+
+enum jl_status talk_load_session(struct talk *talk, const char *path, struct jl_error *err) {
+    if (!path || !file_exists(path)) return JL_OK;
+    return session_load(talk->session, path, err);
+}
+
+enum jl_status talk_save_session(struct talk *talk, const char *path, struct jl_error *err) {
+    return path ? session_save(talk->session, path, err) : JL_OK;
 }
 
 /* ---- generating ---- */

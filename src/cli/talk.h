@@ -27,6 +27,16 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
 void talk_close(struct talk *talk);
 void talk_add_stop(struct talk *talk, int64_t id); // an id outside the vocabulary is no token
 
+/* What was read is kept in a file between runs (session/session_file.h). The path may be NULL; a
+ * file that is not there yet is an empty session, one of another model or class an error. */
+#define TALK_SESSION_OPTION(path)                                                                  \
+    {                                                                                              \
+        "--session", NULL, CLI_TEXT, &(path), "FILE",                                              \
+            "keep what was read in FILE: the next run does not read it again", 0, 0                \
+    }
+enum jl_status talk_load_session(struct talk *talk, const char *path, struct jl_error *err);
+enum jl_status talk_save_session(struct talk *talk, const char *path, struct jl_error *err);
+
 /* ---- generating ---- */
 
 enum talk_stop {

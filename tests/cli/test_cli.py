@@ -211,6 +211,29 @@ class Commands(unittest.TestCase):
         done = self.ok("chat", model, "-n", "5", stdin="hello\n/new\nagain\n")
         self.assertTrue(done.stdout.strip())
 
+    def test_session_file(self):
+        """What a run has read the next one does not read again, and neither says anything else for it."""
+        session = os.path.join(self.folder.name, "kept.session")
+        model = f"{GOLDEN}/gguf/tiny-llama.f32.gguf"
+        options = ("-n", "12", "--greedy")
+        plain = self.ok("run", model, "-p", "once upon", *options).stdout
+        for _ in range(2):
+            self.assertEqual(self.ok("run", model, "-p", "once upon", *options, "--session", session).stdout, plain)
+            self.assertGreater(os.path.getsize(session), 256)
+        longer = plain.rstrip("\n") + " a"
+        self.assertEqual(self.ok("run", model, "-p", longer, *options, "--session", session).stdout,
+                         self.ok("run", model, "-p", longer, *options).stdout)
+        chat = self.ok("chat", model, *options, stdin="hello\n").stdout
+        for _ in range(2):
+            self.assertEqual(self.ok("chat", model, *options, "--session", session, stdin="hello\n").stdout, chat)
+        with open(session, "rb") as file:
+            before = file.read()
+        self.fails(5, "fingerprint", "run", f"{GOLDEN}/gguf/tiny-qwen2.f32.gguf", "-p", "x", *options,
+                   "--session", session)
+        self.fails(5, "class", "run", model, "-p", "x", *options, "--kv", "f32", "--session", session)
+        with open(session, "rb") as file:
+            self.assertEqual(file.read(), before)  # a file that was refused is not written over
+
     @unittest.skipUnless(os.path.isdir(STORIES), "SKIPPED: no real tiny model beside the checkout")
     def test_story(self):
         with open(f"{STORIES}/golden.json", encoding="utf-8") as file:
