@@ -164,7 +164,6 @@ struct page *page_pool_take(struct page_pool *pool, enum page_kind kind) {
     shelf->n_free--;
     page->next_free = NULL;
     page->refs = 1;
-    page->n_ahead = 0;
     return page;
 }
 

@@ -18,8 +18,6 @@ struct page {
     struct page *next_free;
     int refs;
     enum page_kind kind;
-    int n_ahead;         // of a page in the prefix cache: positions that hold the prediction
-    int32_t ahead_token; // layer's keys, too, the last of them computed with this next token
 };
 
 struct page_counts {

@@ -190,7 +190,10 @@ static enum jl_status read_keys(struct loading *s) {
         pages[n_page] = page_pool_take(pool, PAGE_KEYS);
         backend_write(pages[n_page++]->buffer, s->data);
     }
-    if (status == JL_OK) state_adopt(s->state, 0, n_pos, pages, NULL, (int)s->head.n_ahead);
+    if (status == JL_OK) {
+        state_adopt(s->state, 0, n_pos, pages, NULL);
+        state_append_ahead(s->state, (int)s->head.n_ahead);
+    }
     while (n_page > 0) // those of the state are held by it
         page_drop(pool, pages[--n_page]);
     return status;

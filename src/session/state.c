@@ -249,7 +249,7 @@ void state_swap_page(struct state *state, int i, struct page *page) {
 }
 
 void state_adopt(struct state *state, int same, int n_pos, struct page *const *pages,
-                 struct page *recur, int n_ahead) {
+                 struct page *recur) {
     int n_page = (n_pos + KV_CHUNK - 1) / KV_CHUNK;
     for (int i = 0; i < n_page; i++) {
         page_hold(pages[i]);
@@ -262,7 +262,7 @@ void state_adopt(struct state *state, int same, int n_pos, struct page *const *p
     state->undo_pos = NO_POS;
     state->n_pos = n_pos;
     forget_past(state, same < n_pos ? same : n_pos);
-    state->n_ahead = n_ahead;
+    state->n_ahead = 0;
 }
 
 size_t state_bytes(const struct state *state) {

@@ -77,10 +77,10 @@ struct page *state_recurrent(const struct state *state);   // NULL: the model ha
 void state_swap_page(struct state *state, int i, struct page *page);
 
 /* The state becomes n_pos positions that others have computed, of which it had the first `same`
- * already: pages (one for every KV_CHUNK of them), the recurrent part after them (NULL: the model
- * has none) and n_ahead positions of the prediction layer. Holds all of them. */
+ * already: pages (one for every KV_CHUNK of them) and the recurrent part after them (NULL: the
+ * model has none). Holds all of them. Of the prediction layer nothing is known. */
 void state_adopt(struct state *state, int same, int n_pos, struct page *const *pages,
-                 struct page *recur, int n_ahead);
+                 struct page *recur);
 
 void state_set_recurrent(struct state *state, struct page *page); // as it is now; held
 
