@@ -175,14 +175,14 @@ static int common_prefix(const struct session *session, const int32_t *ids, int 
  * can. The logits are those of the last token read: without them it must be read once more. */
 static enum jl_status go_on_from(struct session *session, int same, bool from_cache,
                                  struct jl_error *err) {
-    if (same == session->n_id && session->n_logits == same) return JL_OK;
-    if (same > 0 && same == session->n_id) same--;
+    bool known = same > 0 && same == session->n_id && same == session->n_logits &&
+                 state_can_rewind(session->state, same);
+    if (!known && same > 0 && same == session->n_id) same--;
     int back = state_rewind_point(session->state, same);
-    if (!from_cache || !session_take_prefix(session, same, back)) {
-        JL_TRY(state_rewind(session->state, back, err));
-        session_unshare(session, back);
-    }
-    session->n_logits = 0;
+    if (!known) session->n_logits = 0;
+    if (!known && from_cache && session_take_prefix(session, same, back)) return JL_OK;
+    JL_TRY(state_rewind(session->state, back, err));
+    session_unshare(session, back);
     return JL_OK;
 }
 

@@ -143,8 +143,87 @@ static void test_cancel_keeps_what_was_read(void **state) {
     check_logits(rig, rig->ids, N);
 }
 
+/* One pass for several: who has nothing pending takes no part, prompts and single tokens share it.
+ */
+static void test_passes_of_many(void **state) {
+    struct rig *rig = *state;
+    struct jl_error err = {0};
+    struct session *list[4] = {rig->session};
+    int reused;
+    for (int i = 1; i < 4; i++)
+        assert_int_equal(session_create(rig->set, &list[i], &err), JL_OK);
+    sync(rig, rig->ids, 20, 0);
+    assert_int_equal(session_aim(list[1], rig->ids + 1, 50, &reused, &err), JL_OK);
+    assert_int_equal(session_aim(list[2], rig->ids + 2, 9, &reused, &err), JL_OK);
+    assert_int_equal(session_add(list[0], rig->ids + 20, 1, &err), JL_OK);
+    assert_int_equal(session_set_forward(rig->set, list, 3, NULL, &err), JL_OK);
+    assert_int_equal(session_n_pending(list[0]), 0); // ROWS rows: 1 + 14 + 1
+    assert_int_equal(session_n_pending(list[1]), 50 - 14);
+    assert_int_equal(session_n_pending(list[2]), 8);
+    assert_null(session_logits(list[1]));
+    check_logits(rig, rig->ids, 21);
+    while (session_n_pending(list[1]) > 0)
+        assert_int_equal(session_set_forward(rig->set, list, 3, NULL, &err), JL_OK);
+    assert_int_equal(session_n_token(list[0]), 21);
+    rig->session = list[1];
+    check_logits(rig, rig->ids + 1, 50);
+    rig->session = list[2];
+    check_logits(rig, rig->ids + 2, 9);
+    rig->session = list[0];
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(session_add(list[i], rig->ids, 1, &err), JL_OK);
+    assert_int_equal(session_set_forward(rig->set, list, 4, NULL, &err), JL_ERR_LIMIT);
+    assert_non_null(strstr(err.message, "4 sessions"));
+    struct session *third = list[2];
+    list[2] = list[1];
+    assert_int_equal(session_set_forward(rig->set, list, 3, NULL, &err), JL_ERR_USAGE);
+    assert_non_null(strstr(err.message, "number 2"));
+    list[2] = third;
+    assert_int_equal(session_set_forward(rig->set, list + 1, 2, NULL, &err), JL_OK);
+    assert_int_equal(session_n_pending(list[0]), 1); // was not in it
+    for (int i = 1; i < 4; i++)
+        session_free(list[i]);
+}
+
+static void test_further_refusals(void **state) {
+    struct rig *rig = *state;
+    struct jl_error err = {0};
+    int capacity = session_capacity(rig->session), n_vocab = rig->model->hp.n_vocab;
+    int32_t *many = calloc((size_t)capacity, sizeof *many), bad = n_vocab;
+    float *logits = calloc((size_t)(ROWS + 1) * (size_t)n_vocab, sizeof *logits);
+    sync(rig, rig->ids, 20, 0);
+    assert_int_equal(session_add(rig->session, many, capacity - 19, &err), JL_ERR_LIMIT);
+    assert_int_equal(session_add(rig->session, &bad, 1, &err), JL_ERR_USAGE);
+    assert_int_equal(session_push_many(rig->session, rig->ids, 0, logits, &err), JL_ERR_USAGE);
+    assert_int_equal(session_push_many(rig->session, rig->ids, ROWS + 1, logits, &err),
+                     JL_ERR_LIMIT);
+    assert_int_equal(session_rewind(rig->session, 21, &err), JL_ERR_USAGE);
+    assert_int_equal(session_rewind(rig->session, -1, &err), JL_ERR_USAGE);
+    sync(rig, rig->ids, 20, 20); // as before
+    check_logits(rig, rig->ids, 20);
+    assert_int_equal(session_add(rig->session, rig->ids + 20, 2, &err), JL_OK);
+    assert_int_equal(session_push_many(rig->session, rig->ids, 2, logits, &err), JL_ERR_USAGE);
+    assert_int_equal(session_rewind(rig->session, 21, &err), JL_OK); // one of the two goes
+    assert_int_equal(session_n_pending(rig->session), 1);
+    assert_int_equal(session_add(rig->session, rig->ids + 21, 60, &err), JL_OK);
+    assert_int_equal(session_set_forward(rig->set, &rig->session, 1, NULL, &err), JL_OK);
+    assert_int_equal(session_rewind(rig->session, 20, &err), JL_OK); // before what was read
+    assert_int_equal(session_set_forward(rig->set, &rig->session, 1, NULL, &err), JL_OK);
+    assert_int_equal(session_n_token(rig->session), 20);
+    check_logits(rig, rig->ids, 20);
+    assert_int_equal(session_rewind(rig->session, 0, &err), JL_OK);
+    assert_int_equal(session_n_token(rig->session), 0);
+    assert_null(session_logits(rig->session));
+    sync(rig, rig->ids, 20, 0);
+    check_logits(rig, rig->ids, 20);
+    free(many);
+    free(logits);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_passes_of_many, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_further_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_what_is_new_is_fed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cancel_keeps_what_was_read, set_up, tear_down),

@@ -318,7 +318,11 @@ static void act(struct rig *rig) {
     case 3: add_tokens(rig, *slot); break;
     case 4: {
         uint32_t n = (uint32_t)(session_n_token(*slot) + session_n_pending(*slot));
-        must(session_rewind(*slot, (int)draw(rig, n + 1), &err), &err);
+        uint32_t to = draw(rig, n + 1);
+        if (draw(rig, 3) == 0) to = draw(rig, 2) ? 0 : (uint32_t)session_n_token(*slot);
+        must(session_rewind(*slot, (int)to, &err), &err);
+        assert_true(session_n_pending(*slot) >= 0);
+        assert_int_equal(session_n_token(*slot) + session_n_pending(*slot), to);
         break;
     }
     case 5:
