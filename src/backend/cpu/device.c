@@ -131,6 +131,7 @@ enum jl_status backend_array_create(struct backend *backend, size_t bytes, int n
         return jl_fail(err, JL_ERR_MEMORY, "no addresses for %d buffers of %zu bytes", n, bytes);
     }
     array->memory = memory;
+    madvise(memory, array->bytes, MADV_HUGEPAGE); // fewer faults where the system has them
     for (int i = 0; i < n; i++)
         array->buffers[i] =
             (struct backend_buffer){array->memory + (stride & ~(size_t)63) * (size_t)i, bytes};
