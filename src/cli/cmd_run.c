@@ -141,11 +141,11 @@ static enum jl_status answer(struct run *run, struct jl_error *err) {
                                      .n = run->n ? run->n : INT_MAX};
     run->screen.quiet = true;
     enum jl_status status = prompt_form_open(&run->talk, run->model, false, &form, err);
-    if (status == JL_OK && !form.tmpl)
+    if (status == JL_OK && !form.chat.tmpl)
         status =
             jl_fail(err, JL_ERR_UNSUPPORTED,
                     "%s has no chat template: without --chat it continues the text", run->model);
-    request.dialect = form.dialect;
+    request.dialect = form.chat.dialect;
     if (status == JL_OK) status = conversation_init(&said, err);
     if (status == JL_OK) status = ask(run, &said, err);
     if (status == JL_OK) status = prompt_build(&run->talk, &form, &said, &prompt, err);

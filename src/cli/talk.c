@@ -9,34 +9,6 @@
 
 /* ---- opening ---- */
 
-void talk_add_stop(struct talk *talk, int64_t id) {
-    if (id < 0 || id >= talk->engine.model->hp.n_vocab || talk->n_stop == TALK_MAX_STOP) return;
-    for (int i = 0; i < talk->n_stop; i++)
-        if (talk->stop[i] == id) return;
-    talk->stop[talk->n_stop++] = (int32_t)id;
-}
-
-static void add_stops(struct talk *talk, const struct meta *value) {
-    struct meta item;
-    struct meta_iter iter = {.array = value};
-    if (!value) return;
-    if (value->kind == META_INT)
-        talk_add_stop(talk, value->as.i);
-    else if (value->kind == META_ARRAY || value->kind == META_PACKED)
-        while (meta_iter_next(&iter, &item))
-            if (item.kind == META_INT) talk_add_stop(talk, item.as.i);
-}
-
-/* End tokens: the tokenizer's, all that generation_config lists, and GGUF's end of a turn. */
-static void find_stops(struct talk *talk) {
-    struct model_file *file = talk->engine.model->file;
-    talk_add_stop(talk, tokenizer_eos(talk->tokenizer));
-    if (file->generation) add_stops(talk, meta_find(file->generation, "eos_token_id"));
-    if (file->kind != MODEL_FILE_GGUF) return;
-    add_stops(talk, meta_find(file->meta, "tokenizer.ggml.eot_token_id"));
-    add_stops(talk, meta_find(file->meta, "tokenizer.ggml.eom_token_id"));
-}
-
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
                          struct jl_error *err) {
     const struct session_options one = {.n_seq = 1};
@@ -57,7 +29,7 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
         talk_close(out);
         return status;
     }
-    find_stops(out);
+    end_tokens_find(model->file, out->tokenizer, model->hp.n_vocab, &out->ends);
     return JL_OK;
 }
 
@@ -80,12 +52,6 @@ enum jl_status talk_save_session(struct talk *talk, const char *path, struct jl_
 }
 
 /* ---- generating ---- */
-
-static bool is_stop(const struct talk *talk, int32_t id) {
-    for (int i = 0; i < talk->n_stop; i++)
-        if (talk->stop[i] == id) return true;
-    return false;
-}
 
 /* A sampler that has seen what the session holds. */
 static enum jl_status open_sampler(const struct talk *talk, const struct sampling *sampling,
@@ -163,9 +129,9 @@ static enum jl_status generate(struct talk *talk, const struct talk_request *req
             return JL_OK;
         }
         int32_t id;
-        JL_TRY(sampler_choose(decoding->sampler, talk->scratch, session_logits(talk->session),
-                              &id, err));
-        if (is_stop(talk, id)) {
+        JL_TRY(sampler_choose(decoding->sampler, talk->scratch, session_logits(talk->session), &id,
+                              err));
+        if (end_tokens_has(&talk->ends, id)) {
             result->why = TALK_STOP_EOS;
             return JL_OK;
         }

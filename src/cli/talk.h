@@ -6,26 +6,23 @@
 
 #include "cli/engine.h"
 #include "cli/sampling.h"
+#include "session/end_tokens.h"
 #include "session/sampler.h"
 #include "session/session.h"
 #include "text/tokenizer.h"
-
-#define TALK_MAX_STOP 32
 
 struct talk {
     struct engine engine;
     struct tokenizer *tokenizer;
     struct session_set *sessions;
     struct session *session;
-    int32_t stop[TALK_MAX_STOP]; // tokens that end an answer
-    int n_stop;
+    struct end_tokens ends; // of an answer
     struct sample_scratch *scratch;
 };
 
 enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
                          struct jl_error *err);
 void talk_close(struct talk *talk);
-void talk_add_stop(struct talk *talk, int64_t id); // an id outside the vocabulary is no token
 
 /* What was read is kept in a file between runs (session/session_file.h). The path may be NULL; a
  * file that is not there yet is an empty session, one of another model or class an error. */

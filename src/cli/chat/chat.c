@@ -70,7 +70,7 @@ static enum jl_status reply(struct chat *chat, bool *kept, struct jl_error *err)
         .talk = &chat->talk,
         .screen = &chat->screen,
         .prompt = &prompt,
-        .dialect = chat->form.dialect,
+        .dialect = chat->form.chat.dialect,
         .sampling = chat->sampling,
         .n = chat->n,
         .cancel = signals_interrupt(),

@@ -128,7 +128,7 @@ static enum jl_status run_think(struct chat *chat, const char *argument, struct 
 /* ---- the system message ---- */
 
 static enum jl_status run_system(struct chat *chat, const char *argument, struct jl_error *err) {
-    if (!chat->form.tmpl)
+    if (!chat->form.chat.tmpl)
         return jl_fail(err, JL_ERR_USAGE,
                        "without a chat template there is no system message: "
                        "write it into the text");
@@ -220,9 +220,9 @@ static enum jl_status run_stats(struct chat *chat, const char *argument, struct 
     (void)err;
     class_name(&engine->model->cls, cls);
     screen_print(&chat->screen, "model    %s (%s)\n", chat->path, engine->model->family->name);
-    if (chat->form.tmpl)
-        screen_print(&chat->screen, "template %s, dialect %s\n", chat->form.source.name,
-                     chat->form.dialect->name);
+    if (chat->form.chat.tmpl)
+        screen_print(&chat->screen, "template %s, dialect %s\n", chat->form.chat.source.name,
+                     chat->form.chat.dialect->name);
     screen_print(&chat->screen, "class    %s\n", cls);
     screen_print(&chat->screen, "threads  %d, kernels %s\n", backend_threads(engine->backend),
                  backend_level(engine->backend));

@@ -17,44 +17,18 @@ void prompt_free(struct prompt *prompt) {
 
 /* ---- the form ---- */
 
-void prompt_form_close(struct prompt_form *form) {
-    chat_template_free(form->tmpl);
-    open_template_free(&form->source);
-    *form = (struct prompt_form){0};
-}
-
-static bool has_token(void *ctx, const char *text) {
-    const struct talk *talk = ctx;
-    return tokenizer_find_added(talk->tokenizer, text, strlen(text)) != TOKEN_NONE;
-}
-
-static enum jl_status read_form(struct talk *talk, struct prompt_form *form, struct jl_error *err) {
-    struct jl_error inner;
-    enum jl_status status =
-        chat_template_parse(form->source.source, form->source.len, &form->tmpl, &inner);
-    if (status != JL_OK)
-        return jl_fail(err, status, "%s: the chat template: %s (--plain goes without it)",
-                       form->source.name, inner.message);
-    form->dialect = dialect_detect(form->source.source, form->source.len, has_token, talk);
-    for (size_t i = 0; i < DIALECT_STOPS && form->dialect->stops[i]; i++) {
-        const char *text = form->dialect->stops[i];
-        talk_add_stop(talk, tokenizer_find_added(talk->tokenizer, text, strlen(text)));
-    }
-    return JL_OK;
-}
+void prompt_form_close(struct prompt_form *form) { chat_form_close(&form->chat); }
 
 enum jl_status prompt_form_open(struct talk *talk, const char *path, bool plain,
                                 struct prompt_form *out, struct jl_error *err) {
+    struct jl_error inner;
     *out = (struct prompt_form){0};
     if (plain) return JL_OK;
-    enum jl_status status = open_template(path, NULL, false, &out->source, err);
-    if (status == JL_ERR_UNSUPPORTED) { // the model has none
-        prompt_form_close(out);
-        return JL_OK;
-    }
-    if (status == JL_OK) status = read_form(talk, out, err);
-    if (status != JL_OK) prompt_form_close(out);
-    return status;
+    enum jl_status status = chat_form_open(path, talk->tokenizer, &out->chat, &inner);
+    if (status != JL_OK)
+        return jl_fail(err, status, "%s (--plain goes without the chat template)", inner.message);
+    chat_form_ends(&out->chat, talk->tokenizer, talk->engine.model->hp.n_vocab, &talk->ends);
+    return JL_OK;
 }
 
 /* ---- by the template ---- */
@@ -64,15 +38,15 @@ static const char *const switches[] = {"enable_thinking", "thinking"};
 #define N_SWITCH (sizeof switches / sizeof switches[0])
 
 bool prompt_has_switch(const struct prompt_form *form) {
-    for (size_t i = 0; form->tmpl && i < N_SWITCH; i++)
-        if (chat_template_uses(form->tmpl, switches[i])) return true;
+    for (size_t i = 0; form->chat.tmpl && i < N_SWITCH; i++)
+        if (chat_template_uses(form->chat.tmpl, switches[i])) return true;
     return false;
 }
 
 static bool set_switches(const struct prompt_form *form, json_t *variables) {
     bool fits = true;
     for (size_t i = 0; form->thinking != PROMPT_THINK_AS_MODEL && i < N_SWITCH; i++)
-        if (chat_template_uses(form->tmpl, switches[i]))
+        if (chat_template_uses(form->chat.tmpl, switches[i]))
             fits = fits && !json_object_set_new(variables, switches[i],
                                                 json_boolean(form->thinking == PROMPT_THINK_ON));
     return fits;
@@ -122,18 +96,6 @@ static enum jl_status encode(const struct talk *talk, const struct tokenizer_tex
     return jl_fail(err, JL_ERR_USAGE, "the prompt is empty: give at least one token of text");
 }
 
-/* Without tools `tools` is none, as everywhere. Templates made for tools alone walk through it
- * nevertheless and fail; they get an empty list. */
-static enum jl_status render(const struct prompt_form *form, json_t *variables,
-                             struct chat_rendered *out, struct jl_error *err) {
-    struct jl_error inner;
-    enum jl_status status = chat_template_render(form->tmpl, variables, NULL, out, err);
-    if (status != JL_ERR_FORMAT || !chat_template_uses(form->tmpl, "tools")) return status;
-    if (json_object_set_new(variables, "tools", json_array())) return no_memory(err);
-    *out = (struct chat_rendered){0};
-    return chat_template_render(form->tmpl, variables, NULL, out, &inner) == JL_OK ? JL_OK : status;
-}
-
 static enum jl_status build_templated(const struct talk *talk, const struct prompt_form *form,
                                       const struct conversation *conversation, struct prompt *out,
                                       struct jl_error *err) {
@@ -141,14 +103,11 @@ static enum jl_status build_templated(const struct talk *talk, const struct prom
     struct tokenizer_text text;
     json_t *variables = variables_of(conversation);
     enum jl_status status = variables && set_switches(form, variables) ? JL_OK : no_memory(err);
-    if (status == JL_OK) status = open_template_variables(&form->source, variables, err);
-    if (status == JL_OK) status = render(form, variables, &rendered, err);
-    if (status == JL_OK && rendered.len == 0)
-        status = jl_fail(err, JL_ERR_UNSUPPORTED, "the chat template gives an empty prompt");
+    if (status == JL_OK) status = chat_form_render(&form->chat, variables, &rendered, err);
     text = (struct tokenizer_text){rendered.text, rendered.len, rendered.user, rendered.n_user};
     if (status == JL_OK) status = encode(talk, &text, ENCODE_SPECIAL, out, err);
     if (status == JL_OK)
-        out->start = dialect_prompt_end(form->dialect, rendered.text, rendered.len);
+        out->start = dialect_prompt_end(form->chat.dialect, rendered.text, rendered.len);
     chat_rendered_free(&rendered);
     json_decref(variables);
     return status;
@@ -176,6 +135,6 @@ static enum jl_status build_plain(const struct talk *talk, const struct conversa
 enum jl_status prompt_build(const struct talk *talk, const struct prompt_form *form,
                             const struct conversation *conversation, struct prompt *out,
                             struct jl_error *err) {
-    return form->tmpl ? build_templated(talk, form, conversation, out, err)
-                      : build_plain(talk, conversation, out, err);
+    return form->chat.tmpl ? build_templated(talk, form, conversation, out, err)
+                           : build_plain(talk, conversation, out, err);
 }

@@ -4,15 +4,11 @@
 
 #include "cli/chat/conversation.h"
 #include "cli/talk.h"
-#include "session/open_template.h"
-#include "text/chat_template.h"
-#include "text/dialect.h"
+#include "session/chat_form.h"
 
-/* How a model is spoken to: by its chat template, or not at all (`tmpl` NULL). */
+/* How a model is spoken to: by its chat template, or not at all (`chat.tmpl` NULL). */
 struct prompt_form {
-    struct model_template source;
-    struct chat_template *tmpl;
-    const struct dialect *dialect;
+    struct chat_form chat;
     enum prompt_thinking { PROMPT_THINK_AS_MODEL, PROMPT_THINK_ON, PROMPT_THINK_OFF } thinking;
 };
 
