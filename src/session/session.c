@@ -85,7 +85,7 @@ static enum jl_status create(struct session_set *set, struct session **out, stru
     *out = session;
     if (!session) return jl_fail(err, JL_ERR_MEMORY, "out of memory for a session");
     session->set = set;
-    session->ids = calloc((size_t)model->hp.n_ctx_train, sizeof *session->ids);
+    session->ids = calloc((size_t)session_capacity(session), sizeof *session->ids);
     session->logits = calloc((size_t)model->hp.n_vocab, sizeof *session->logits);
     if (session->ids && session->logits) return JL_OK;
     session_free(session);
@@ -142,7 +142,9 @@ int session_n_pending(const struct session *session) {
 const int32_t *session_ids(const struct session *session) { return session->ids; }
 
 int session_capacity(const struct session *session) {
-    return exec_model(session->set->exec)->hp.n_ctx_train;
+    int64_t room = (int64_t)page_pool_size(session->set->pool, PAGE_KEYS) * KV_CHUNK;
+    int n_ctx = exec_model(session->set->exec)->hp.n_ctx_train;
+    return room < n_ctx ? (int)room : n_ctx;
 }
 
 size_t session_bytes(const struct session *session) { return state_bytes(session->state); }
@@ -152,6 +154,16 @@ const float *session_logits(const struct session *session) {
 }
 
 /* ---- what its tokens are ---- */
+
+static enum jl_status refuse_longer(const struct session *session, int n, struct jl_error *err) {
+    int holds = session_capacity(session), n_ctx = exec_model(session->set->exec)->hp.n_ctx_train;
+    if (holds == n_ctx)
+        return jl_fail(err, JL_ERR_LIMIT, "%d tokens are too many: the model's context holds %d", n,
+                       holds);
+    return jl_fail(err, JL_ERR_LIMIT,
+                   "%d tokens are too many: the cache pages hold %d (the model's context %d)", n,
+                   holds, n_ctx);
+}
 
 static enum jl_status check_ids(const struct session *session, const int32_t *ids, int n,
                                 struct jl_error *err) {
@@ -189,9 +201,7 @@ static enum jl_status go_on_from(struct session *session, int same, bool from_ca
 enum jl_status session_aim(struct session *session, const int32_t *ids, int n, int *reused,
                            struct jl_error *err) {
     if (n < 1) return jl_fail(err, JL_ERR_USAGE, "a prompt needs at least one token");
-    if (n > session_capacity(session))
-        return jl_fail(err, JL_ERR_LIMIT, "the prompt has %d tokens; the model's context holds %d",
-                       n, session_capacity(session));
+    if (n > session_capacity(session)) return refuse_longer(session, n, err);
     JL_TRY(check_ids(session, ids, n, err));
     int same = common_prefix(session, ids, n);
     memmove(session->ids + same, ids + same, (size_t)(n - same) * sizeof *ids);
@@ -204,9 +214,7 @@ enum jl_status session_aim(struct session *session, const int32_t *ids, int n, i
 enum jl_status session_add(struct session *session, const int32_t *ids, int n,
                            struct jl_error *err) {
     if (n > session_capacity(session) - session->n_id)
-        return jl_fail(err, JL_ERR_LIMIT,
-                       "%d tokens more than %d are too many: the model's context holds %d", n,
-                       session->n_id, session_capacity(session));
+        return refuse_longer(session, n < INT32_MAX - session->n_id ? session->n_id + n : n, err);
     JL_TRY(check_ids(session, ids, n, err));
     memmove(session->ids + session->n_id, ids, (size_t)n * sizeof *ids);
     session->n_id += n;
@@ -322,9 +330,6 @@ enum jl_status session_sync(struct session *session, const int32_t *ids, int n,
 }
 
 enum jl_status session_push(struct session *session, int32_t id, struct jl_error *err) {
-    if (session->n_id == session_capacity(session))
-        return jl_fail(err, JL_ERR_LIMIT, "the model's context of %d tokens is full",
-                       session->n_id);
     int n_id = session->n_id;
     JL_TRY(session_add(session, &id, 1, err));
     while (session_n_pending(session) > 0) {

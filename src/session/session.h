@@ -52,13 +52,14 @@ enum jl_status session_fork(const struct session *session, struct session **out,
 int session_n_token(const struct session *session);         // read
 int session_n_pending(const struct session *session);       // still to be read
 const int32_t *session_ids(const struct session *session);  // those read, then those pending
-int session_capacity(const struct session *session);        // the model's context length
+int session_capacity(const struct session *session);        // the model's context length, or what
+                                                            // the pool's pages hold
 size_t session_bytes(const struct session *session);        // of the cached state, shared or not
 const float *session_logits(const struct session *session); // (n_vocab), after the last token;
                                                             // NULL: not known, or some pending
 
 /* The session's tokens shall be these (n >= 1), with logits. *reused: how many of them need not be
- * read. A prompt longer than the context is JL_ERR_LIMIT, a token outside the vocabulary
+ * read. A prompt longer than session_capacity is JL_ERR_LIMIT, a token outside the vocabulary
  * JL_ERR_USAGE, and both change nothing. */
 enum jl_status session_aim(struct session *session, const int32_t *ids, int n, int *reused,
                            struct jl_error *err);
@@ -90,7 +91,7 @@ enum jl_status session_sync(struct session *session, const int32_t *ids, int n,
                             const struct session_watch *watch, int *reused, struct jl_error *err);
 
 /* One token more and the logits after it. On failure there is no such token. JL_ERR_LIMIT when the
- * context is full. */
+ * capacity is reached. */
 enum jl_status session_push(struct session *session, int32_t id, struct jl_error *err);
 
 /* n tokens more in one pass, with the logits after each of them: (n, n_vocab). At most the

@@ -341,6 +341,17 @@ static void test_small_pool(void **state) {
     assert_int_equal(reused, 200);
     session_free(second);
     close_engine(&e);
+    open_engine(&e, MODEL, 64, 5, 0); // what never fits is refused before the work
+    must(session_create(e.set, &first, &err), &err);
+    assert_int_equal(session_capacity(first), 640);
+    assert_int_equal(session_sync(first, e.ids, 641, NULL, &reused, &err), JL_ERR_LIMIT);
+    if (!strstr(err.message, "641") || !strstr(err.message, "640") || !strstr(err.message, "4096"))
+        fail_msg("'%s' does not tell the numbers", err.message);
+    assert_int_equal(session_n_token(first), 0);
+    must(session_sync(first, e.ids, 640, NULL, &reused, &err), &err);
+    assert_int_equal(session_push(first, 1, &err), JL_ERR_LIMIT);
+    session_free(first);
+    close_engine(&e);
 }
 
 int main(void) {
