@@ -155,9 +155,9 @@ struct jl_plan {
     size_t work;      // registers, scratch, logits
     size_t total;     // all of these
     size_t available; // options.memory, or the system's and the control group's limits
-    int32_t n_ctx;
+    int32_t n_ctx, n_seq;
 };
-/* Reads the file's headers only. JL_ERR_LIMIT where the total is more than what is available; the
+/* Nothing is taken yet. JL_ERR_LIMIT where the total is more than what is available; the
  * plan is filled then, too. */
 JINLIN_API enum jl_status jl_plan(const jl_model *model, const struct jl_engine_options *options,
                                   struct jl_plan *plan, struct jl_error *err);
@@ -188,11 +188,12 @@ JINLIN_API void jl_session_free(jl_session *session);
 JINLIN_API enum jl_status jl_session_fork(const jl_session *session, jl_session **out,
                                           struct jl_error *err);
 
-JINLIN_API int32_t jl_session_n_token(const jl_session *session);       // read
-JINLIN_API int32_t jl_session_n_pending(const jl_session *session);     // still to be read
-JINLIN_API const int32_t *jl_session_ids(const jl_session *session);    // until the next change
-JINLIN_API const float *jl_session_logits(const jl_session *session);   // (n_vocab) after the last
-                                                                        // token; NULL: not known
+JINLIN_API int32_t jl_session_n_token(const jl_session *session);     // read
+JINLIN_API int32_t jl_session_n_pending(const jl_session *session);   // still to be read
+JINLIN_API int32_t jl_session_capacity(const jl_session *session);    // most it can have
+JINLIN_API const int32_t *jl_session_ids(const jl_session *session);  // until the next change
+JINLIN_API const float *jl_session_logits(const jl_session *session); // (n_vocab) after the last
+                                                                      // token; NULL: not known
 
 /* How others take part in a long read; NULL members are left out. */
 struct jl_watch {
@@ -221,14 +222,20 @@ JINLIN_API enum jl_status jl_engine_forward(jl_engine *engine, jl_session *const
 
 /* Whole or not at all, to a file; from one of the same model and numeric class, into a session,
  * which is as before when that fails. */
-JINLIN_API enum jl_status jl_session_save(const jl_session *session, const char *path,
+JINLIN_API enum jl_status jl_session_save(jl_session *session, const char *path,
                                           struct jl_error *err);
 JINLIN_API enum jl_status jl_session_load(jl_session *session, const char *path,
                                           struct jl_error *err);
 
 /* ---- choosing tokens ---- */
 
-/* docs/sampling.md says what each does, and in which order. Not to be zeroed: see below. */
+struct jl_bias {
+    int32_t id;
+    float bias; // added to the token's logit; -INFINITY: never this one
+};
+
+/* docs/sampling.md says what each does, and in which order. Not to be zeroed: start from
+ * jl_sample_params_default or jl_sample_params_of_model. */
 struct jl_sample_params {
     double temperature; // 0: the likeliest token
     int32_t top_k;      // 0: all
@@ -239,10 +246,7 @@ struct jl_sample_params {
     double dry_multiplier, dry_base;
     int32_t dry_allowed_length, dry_penalty_last_n;
     double xtc_probability, xtc_threshold;
-    const struct jl_bias {
-        int32_t id;
-        float bias; // added to its logit; -INFINITY: never
-    } *bias;        // (n_bias)
+    const struct jl_bias *bias; // (n_bias), the caller's
     int32_t n_bias;
 };
 JINLIN_API struct jl_sample_params jl_sample_params_default(void); // every stage off: the likeliest

@@ -213,6 +213,9 @@ struct batch {
 enum jl_status backend_frame_create(struct backend *backend, const struct step_list *plan,
                                     int max_rows, struct backend_frame **out, struct jl_error *err);
 void backend_frame_free(struct backend_frame *frame); // NULL is fine
+/* What such a frame would take. */
+enum jl_status backend_frame_size(struct backend *backend, const struct step_list *plan,
+                                  int max_rows, size_t *bytes, struct jl_error *err);
 size_t backend_frame_bytes(const struct backend_frame *frame);
 
 /* Runs the plan. logits: (rows that want logits, n_logit), in row order; may be NULL

@@ -24,7 +24,7 @@ static void greet(struct chat *chat) {
     class_name(&chat->talk.engine.model->cls, cls);
     screen_note(&chat->screen, "%s: %s, %s", chat->path, chat->talk.engine.model->family->name,
                 cls);
-    if (!chat->form.tmpl)
+    if (!chat->form.chat.tmpl)
         screen_note(&chat->screen, "%s: the model continues what you write",
                     chat->plain ? "--plain" : "no chat template");
     char settings[400];
@@ -58,14 +58,14 @@ static enum jl_status converse(struct chat *chat, struct jl_error *err) {
     return status;
 }
 
-static enum jl_status chat_open(struct chat *chat, const struct engine_options *engine,
+static enum jl_status chat_open(struct chat *chat, const struct engine_options *engine, int n_ctx,
                                 const struct sampling_options *options, struct jl_error *err) {
     chat->kind = editor_find_kind(editor_set_locale());
     screen_open(&chat->screen);
     JL_TRY(conversation_init(&chat->said, err));
-    JL_TRY(talk_open(chat->path, engine, &chat->talk, err));
+    JL_TRY(talk_open(chat->path, engine, n_ctx, &chat->talk, err));
     JL_TRY(prompt_form_open(&chat->talk, chat->path, chat->plain, &chat->form, err));
-    if (!chat->n) chat->n = chat->form.tmpl ? INT_MAX : PLAIN_TOKENS;
+    if (!chat->n) chat->n = chat->form.chat.tmpl ? INT_MAX : PLAIN_TOKENS;
     const struct model *model = chat->talk.engine.model;
     JL_TRY(sampling_choose(options, model->file, tokenizer_vocab_size(chat->talk.tokenizer),
                            &chat->sampling, err));
@@ -75,7 +75,7 @@ static enum jl_status chat_open(struct chat *chat, const struct engine_options *
 }
 
 static enum jl_status set_system(struct chat *chat, const char *text, struct jl_error *err) {
-    if (!chat->form.tmpl)
+    if (!chat->form.chat.tmpl)
         return jl_fail(err, JL_ERR_USAGE,
                        "--system needs a chat template, and this model is spoken to without one");
     return conversation_set_system(&chat->said, text, strlen(text), err);
@@ -97,12 +97,14 @@ int cmd_chat(int argc, char **argv) {
     struct chat chat = {0};
     const char *system = NULL, *session = NULL;
     bool done, quiet = false;
+    int n_ctx = 0;
     const struct cli_option options[] = {
         {"--n", "-n", CLI_INT, &chat.n, "N",
          "at most N tokens an answer (default: no bound; without a template 256)", 1, 1 << 24},
         {"--system", NULL, CLI_TEXT, &system, "TEXT", "the system message", 0, 0},
         {"--plain", NULL, CLI_FLAG, &chat.plain, NULL,
          "without the chat template: the model continues the text", 0, 0},
+        TALK_CONTEXT_OPTION(n_ctx),
         TALK_SESSION_OPTION(session),
         SAMPLING_OPTIONS(sampling) ENGINE_OPTIONS(engine),
     };
@@ -123,7 +125,7 @@ int cmd_chat(int argc, char **argv) {
         return 0;
     }
     if (status == JL_OK) status = sampling_check(&sampling, &err);
-    if (status == JL_OK) status = chat_open(&chat, &engine, &sampling, &err);
+    if (status == JL_OK) status = chat_open(&chat, &engine, n_ctx, &sampling, &err);
     if (status == JL_OK && system) status = set_system(&chat, system, &err);
     if (status == JL_OK) status = talk_load_session(&chat.talk, session, &err);
     if (status == JL_OK) status = converse(&chat, &err);

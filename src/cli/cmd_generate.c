@@ -164,7 +164,7 @@ static enum jl_status generate(struct generate_run *run, struct jl_error *err) {
     JL_TRY(open_text(run, err));
     JL_TRY(allocate(run, err));
     JL_TRY(engine_start(&run->engine, chunk, err));
-    JL_TRY(engine_pages(&run->engine, 1, model->hp.n_ctx_train, err));
+    JL_TRY(engine_pages(&run->engine, 1, n_prompt + run->n - 1, err));
     JL_TRY(state_create(run->engine.pool, &run->state, err));
     // Refuse before the work, not after.
     JL_TRY(state_reserve(run->state, n_prompt + run->n - 1, err));

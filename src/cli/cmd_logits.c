@@ -91,17 +91,18 @@ static enum jl_status run_prompts(struct logits_run *run, int prompt, int chunk,
         free(which);
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for the logits of %d tokens", n_token);
     }
-    enum jl_status status = engine_pages(&run->engine, n_feed, model->hp.n_ctx_train, err);
-    for (int f = 0; f < n_feed && status == JL_OK; f++) {
+    for (int f = 0; f < n_feed; f++) {
         which[f] = f ? run->also[f - 1] : prompt;
         if (run->prompts.n_id[which[f]] > longest) longest = run->prompts.n_id[which[f]];
         run->feeds[f].logits = f ? FEED_NONE : FEED_ALL;
-        status = state_create(run->engine.pool, &run->feeds[f].state, err);
     }
     if (chunk == 0 || chunk > longest) chunk = longest;
     for (int f = 0; f < n_feed; f++)
         total += run->prompts.n_id[which[f]] < chunk ? run->prompts.n_id[which[f]] : chunk;
-    if (status == JL_OK) status = engine_start(&run->engine, total, err);
+    enum jl_status status = engine_start(&run->engine, total, err);
+    if (status == JL_OK) status = engine_pages(&run->engine, n_feed, longest, err);
+    for (int f = 0; f < n_feed && status == JL_OK; f++)
+        status = state_create(run->engine.pool, &run->feeds[f].state, err);
     if (status == JL_OK) status = run_passes(run, which, chunk, err);
     free(which);
     return status;

@@ -323,8 +323,7 @@ int cmd_ppl(int argc, char **argv) {
     enum jl_status status = cli_parse(&spec, argc, argv, args, &done, &err);
     if (done) return 0;
     source.text = args[1];
-    if (status == JL_OK && run.reference.path)
-        status = cli_model_path(&run.reference.path, &err);
+    if (status == JL_OK && run.reference.path) status = cli_model_path(&run.reference.path, &err);
     if (status == JL_OK) status = engine_load(args[0], &engine, &run.engine, &err);
     if (status == JL_OK) status = passages_read(&source, &run.engine, &run.passages, &err);
     if (status == JL_OK) status = prepare(&run, &engine, &err);

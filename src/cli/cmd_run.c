@@ -16,7 +16,7 @@
 
 struct run {
     const char *model, *prompt, *file, *system, *session;
-    int n;
+    int n, n_ctx;
     bool chat;
     struct engine_options engine;
     struct sampling_options options;
@@ -180,6 +180,7 @@ int cmd_run(int argc, char **argv) {
         {"--chat", NULL, CLI_FLAG, &run.chat, NULL,
          "a question through the chat template; only the answer is printed", 0, 0},
         {"--system", NULL, CLI_TEXT, &run.system, "TEXT", "with --chat: the system message", 0, 0},
+        TALK_CONTEXT_OPTION(run.n_ctx),
         TALK_SESSION_OPTION(run.session),
         SAMPLING_OPTIONS(run.options) ENGINE_OPTIONS(run.engine),
     };
@@ -203,7 +204,7 @@ int cmd_run(int argc, char **argv) {
         status = jl_fail(&err, JL_ERR_USAGE, "the prompt is empty: give some text");
     if (status == JL_OK && run.system && !run.chat)
         status = jl_fail(&err, JL_ERR_USAGE, "--system goes with --chat");
-    if (status == JL_OK) status = talk_open(run.model, &run.engine, &run.talk, &err);
+    if (status == JL_OK) status = talk_open(run.model, &run.engine, run.n_ctx, &run.talk, &err);
     if (status == JL_OK) status = choose_sampling(&run, &err);
     if (status == JL_OK) status = talk_load_session(&run.talk, run.session, &err);
     if (status == JL_OK) status = run.chat ? answer(&run, &err) : continue_text(&run, &err);

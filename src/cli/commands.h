@@ -8,6 +8,7 @@
     X(tokenize, "text to token ids")                                                               \
     X(detokenize, "token ids to text")                                                             \
     X(inspect, "what a model file holds and how it will run")                                      \
+    X(plan, "the memory that a model will take")                                                   \
     X(logits, "logits of every position of a prompt, as float32")                                  \
     X(generate, "continue token ids")                                                              \
     X(score, "log-probabilities of given tokens")                                                  \

@@ -1,5 +1,6 @@
 #include "cli/engine.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <sha256.h>
 #include <stdlib.h>
@@ -21,11 +22,35 @@ enum jl_status engine_start(struct engine *engine, int max_rows, struct jl_error
     return exec_create(engine->model, engine->backend, max_rows, &engine->exec, err);
 }
 
+enum jl_status engine_memory(const char *text, size_t *bytes, struct jl_error *err) {
+    const char *from = text ? "--memory" : env_name(ENV_MEMORY);
+    char *end;
+    *bytes = 0;
+    if (!text) text = env_get(ENV_MEMORY);
+    if (!text) return JL_OK;
+    errno = 0;
+    unsigned long long megabytes = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || megabytes < 1 ||
+        megabytes > SIZE_MAX / 1000000)
+        return jl_fail(err, JL_ERR_USAGE, "%s takes a number of megabytes, not '%s'", from, text);
+    *bytes = (size_t)megabytes * 1000000;
+    return JL_OK;
+}
+
+enum jl_status engine_plan(const struct engine *engine, int n_seq, int n_ctx,
+                           struct memory_plan *out, struct jl_error *err) {
+    struct memory_request request = {
+        .n_seq = n_seq, .n_ctx = n_ctx, .n_batch = exec_max_rows(engine->exec)};
+    JL_TRY(engine_memory(NULL, &request.limit, err));
+    return memory_plan_make(engine->model, engine->backend, &request, out, err);
+}
+
 enum jl_status engine_pages(struct engine *engine, int n_seq, int n_pos, struct jl_error *err) {
     int n_ctx = engine->model->hp.n_ctx_train; // more is refused where it is asked for
-    struct page_counts counts =
-        page_counts_for(engine->model, n_seq, n_pos < n_ctx ? n_pos : n_ctx);
-    page_counts_clip(engine->model, backend_memory(engine->backend), &counts);
+    struct memory_plan plan;
+    if (n_pos > n_ctx) n_pos = n_ctx;
+    JL_TRY(engine_plan(engine, n_seq, n_pos, &plan, err));
+    struct page_counts counts = page_counts_for(engine->model, n_seq, n_pos);
     return page_pool_create(engine->model, engine->backend, &counts, &engine->pool, err);
 }
 

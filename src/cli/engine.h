@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "model/exec.h"
 #include "session/feed.h"
+#include "session/memory_plan.h"
 
 struct engine_options {
     const char *act, *kv;
@@ -43,7 +44,13 @@ enum jl_status engine_load(const char *path, const struct engine_options *option
                            struct engine *out, struct jl_error *err);
 enum jl_status engine_start(struct engine *engine, int max_rows,
                             struct jl_error *err); // the executor
-/* Cache pages for n_seq sequences of up to n_pos positions. */
+/* Bytes that may be used: `text` in megabytes, or JINLIN_MEMORY; 0: nobody said. */
+enum jl_status engine_memory(const char *text, size_t *bytes, struct jl_error *err);
+/* What n_seq sequences of n_ctx tokens (0: as many as fit) take beside all else, and whether they
+ * can; after engine_start. */
+enum jl_status engine_plan(const struct engine *engine, int n_seq, int n_ctx,
+                           struct memory_plan *out, struct jl_error *err);
+/* Cache pages for n_seq sequences of up to n_pos positions. Refused where they do not fit. */
 enum jl_status engine_pages(struct engine *engine, int n_seq, int n_pos, struct jl_error *err);
 void engine_free(struct engine *engine);
 

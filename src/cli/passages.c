@@ -159,7 +159,11 @@ void passages_free(struct passages *passages) {
 enum jl_status passages_begin(struct passages_walk *walk, struct engine *engine,
                               const struct passage *passage, struct jl_error *err) {
     *walk = (struct passages_walk){.engine = engine, .passage = passage};
-    if (!engine->pool) JL_TRY(engine_pages(engine, 1, engine->model->hp.n_ctx_train, err));
+    if (!engine->pool || page_pool_size(engine->pool, PAGE_KEYS) * (int64_t)KV_CHUNK < passage->n) {
+        page_pool_free(engine->pool);
+        engine->pool = NULL;
+        JL_TRY(engine_pages(engine, 1, passage->n, err));
+    }
     return state_create(engine->pool, &walk->state, err);
 }
 

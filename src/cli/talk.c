@@ -9,9 +9,9 @@
 
 /* ---- opening ---- */
 
-enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
-                         struct jl_error *err) {
-    const struct session_options one = {.n_seq = 1};
+enum jl_status talk_open(const char *path, const struct engine_options *options, int n_ctx,
+                         struct talk *out, struct jl_error *err) {
+    struct memory_plan plan;
     *out = (struct talk){0};
     enum jl_status status = engine_load(path, options, &out->engine, err);
     if (status != JL_OK) return status;
@@ -22,7 +22,9 @@ enum jl_status talk_open(const char *path, const struct engine_options *options,
         status = jl_fail(err, JL_ERR_FORMAT, "%s: the tokenizer has %d tokens, the model %d", path,
                          tokenizer_vocab_size(out->tokenizer), model->hp.n_vocab);
     if (status == JL_OK) status = engine_start(&out->engine, rows, err);
-    if (status == JL_OK) status = session_set_create(out->engine.exec, &one, &out->sessions, err);
+    if (status == JL_OK) status = engine_plan(&out->engine, 1, n_ctx, &plan, err);
+    if (status == JL_OK)
+        status = session_set_create(out->engine.exec, &plan.sessions, &out->sessions, err);
     if (status == JL_OK) status = session_create(out->sessions, &out->session, err);
     if (status == JL_OK) status = sample_scratch_create(model->hp.n_vocab, &out->scratch, err);
     if (status != JL_OK) {

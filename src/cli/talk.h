@@ -20,8 +20,14 @@ struct talk {
     struct sample_scratch *scratch;
 };
 
-enum jl_status talk_open(const char *path, const struct engine_options *options, struct talk *out,
-                         struct jl_error *err);
+/* n_ctx: most tokens of the session; 0: the model's context, or what fits into memory. */
+enum jl_status talk_open(const char *path, const struct engine_options *options, int n_ctx,
+                         struct talk *out, struct jl_error *err);
+#define TALK_CONTEXT_OPTION(n_ctx)                                                                 \
+    {                                                                                              \
+        "--ctx", "-c", CLI_INT, &(n_ctx), "N",                                                     \
+            "tokens of context (default: the model's, or what fits into memory)", 1, INT32_MAX     \
+    }
 void talk_close(struct talk *talk);
 
 /* What was read is kept in a file between runs (session/session_file.h). The path may be NULL; a

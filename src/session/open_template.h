@@ -28,6 +28,6 @@ void open_template_free(struct model_template *tmpl); // zeroed is fine
  * tools and documents as null, add_generation_prompt as false. A template that is a file by itself
  * gets its variables as they are. */
 enum jl_status open_template_variables(const struct model_template *tmpl, json_t *variables,
-                                        struct jl_error *err);
+                                       struct jl_error *err);
 
 #endif

@@ -14,10 +14,15 @@
 
 /* ---- the set ---- */
 
+static int context_of(const struct model *model, const struct session_options *options) {
+    int n_ctx = model->hp.n_ctx_train;
+    return options->n_ctx > 0 && options->n_ctx < n_ctx ? options->n_ctx : n_ctx;
+}
+
 struct page_counts session_set_counts(const struct model *model,
                                       const struct session_options *options) {
     int n_seq = options->n_seq ? options->n_seq : 1;
-    struct page_counts counts = page_counts_for(model, n_seq, model->hp.n_ctx_train);
+    struct page_counts counts = page_counts_for(model, n_seq, context_of(model, options));
     if (options->n_page) counts.n[PAGE_KEYS] = options->n_page;
     if (model->recurrent_bytes) { // states at the ends of cached pages
         size_t cached = options->prefix_bytes / model->recurrent_bytes;
@@ -37,7 +42,7 @@ enum jl_status session_set_create(struct exec *exec, const struct session_option
     size_t n_logit;
     *out = NULL;
     if (!set) return jl_fail(err, JL_ERR_MEMORY, "out of memory for sessions");
-    *set = (struct session_set){.exec = exec, .n_seq = n_seq};
+    *set = (struct session_set){.exec = exec, .n_seq = n_seq, .n_ctx = context_of(model, options)};
     set->feeds = calloc((size_t)n_seq, sizeof *set->feeds);
     set->fed = calloc((size_t)n_seq, sizeof *set->fed);
     if (size_mul((size_t)n_seq, (size_t)model->hp.n_vocab, &n_logit))
@@ -143,7 +148,7 @@ const int32_t *session_ids(const struct session *session) { return session->ids;
 
 int session_capacity(const struct session *session) {
     int64_t room = (int64_t)page_pool_size(session->set->pool, PAGE_KEYS) * KV_CHUNK;
-    int n_ctx = exec_model(session->set->exec)->hp.n_ctx_train;
+    int n_ctx = session->set->n_ctx;
     return room < n_ctx ? (int)room : n_ctx;
 }
 
@@ -160,6 +165,10 @@ static enum jl_status refuse_longer(const struct session *session, int n, struct
     if (holds == n_ctx)
         return jl_fail(err, JL_ERR_LIMIT, "%d tokens are too many: the model's context holds %d", n,
                        holds);
+    if (holds == session->set->n_ctx)
+        return jl_fail(err, JL_ERR_LIMIT,
+                       "%d tokens are too many: the context was set to %d (the model's is %d)", n,
+                       holds, n_ctx);
     return jl_fail(err, JL_ERR_LIMIT,
                    "%d tokens are too many: the cache pages hold %d (the model's context %d)", n,
                    holds, n_ctx);

@@ -23,7 +23,8 @@ struct session_set;
 
 struct session_options {
     int n_seq;  // sessions in one pass, and at once if each takes all it can; 0: 1
-    int n_page; // cache pages of all of them; 0: a whole context for each of n_seq, or what the
+    int n_ctx;  // most tokens of a session; 0: the model's context
+    int n_page; // cache pages of all of them; 0: n_ctx tokens for each of n_seq, or what the
                 // device's memory could hold
     size_t prefix_bytes; // of pages kept for whoever begins with the same tokens; 0: none. They are
                          // among the n_page and given up when a session needs them. Recurrent
@@ -52,7 +53,7 @@ enum jl_status session_fork(const struct session *session, struct session **out,
 int session_n_token(const struct session *session);         // read
 int session_n_pending(const struct session *session);       // still to be read
 const int32_t *session_ids(const struct session *session);  // those read, then those pending
-int session_capacity(const struct session *session);        // the model's context length, or what
+int session_capacity(const struct session *session);        // most tokens it can have, or what
                                                             // the pool's pages hold
 size_t session_bytes(const struct session *session);        // of the cached state, shared or not
 const float *session_logits(const struct session *session); // (n_vocab), after the last token;

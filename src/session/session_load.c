@@ -86,6 +86,9 @@ static enum jl_status check_counts(struct loading *s) {
     if (h->n_token > (uint32_t)hp->n_ctx_train)
         return BAD(s, JL_ERR_LIMIT, "%s: n_token is %" PRIu32 ", the model's context holds %d",
                    s->path, h->n_token, hp->n_ctx_train);
+    if (h->n_token > (uint32_t)session_capacity(s->session))
+        return BAD(s, JL_ERR_LIMIT, "%s: n_token is %" PRIu32 ", a session holds %d here", s->path,
+                   h->n_token, session_capacity(s->session));
     if (h->n_page != (h->n_token + KV_CHUNK - 1) / KV_CHUNK)
         return BAD(s, JL_ERR_FORMAT, "%s: n_page is %" PRIu32 " for %" PRIu32 " tokens", s->path,
                    h->n_page, h->n_token);

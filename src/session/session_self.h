@@ -12,6 +12,7 @@ struct session_set {
     struct page_pool *pool;
     struct prefix_cache *cache; // NULL: none
     int n_seq;
+    int n_ctx; // most tokens of a session
     bool has_fingerprint;
     uint8_t fingerprint[FINGERPRINT_BYTES]; // of the model, once a session file has asked for it
     struct feed *feeds;                     // (n_seq): of the pass that runs now

@@ -28,9 +28,14 @@ ROOMS = {  # room: rooms it may include besides itself
     "backend": ["base", "tensor", "kernel"],
     "model": ["base", "format", "tensor", "backend"],
     "session": ["base", "format", "text", "tensor", "backend", "model"],
+    "api": ["base", "format", "text", "tensor", "backend", "model", "session"],
     "hub": ["base"],
     "cli": ["base", "format", "text", "tensor", "kernel", "backend", "model", "session", "hub"],
 }
+# The one header outside src/, and who sees it: statuses are the library's own.
+PUBLIC = "jinlin.h"
+LIBRARY = "libjinlin"
+MAY_INCLUDE_PUBLIC = {"base/status.h"}
 FAMILIES = "model/families/"
 FAMILY_MAY_INCLUDE = {"model/spec.h"}
 
@@ -49,6 +54,7 @@ PREFIXES = {
     "backend": "cpu_ op_ reg_",
     "model": "plan_ bind_ role_ op_ prog_ family_ step_ rope_ inspect_",
     "session": "session_ sample_ open_ generate_",
+    "api": "jl_",
     "hub": "hub_",
     "cli": "cmd_ main",
 }
@@ -115,7 +121,8 @@ class Tree:
     def archives(self, room):
         if not self.build:
             raise Skip("no build directory given")
-        return sorted((self.build / "src" / room).glob("lib*.a"))
+        found = sorted((self.build / "src" / room).glob("lib*.a"))
+        return [path for path in found if path.name != LIBRARY + ".a"]  # all rooms once more
 
     def rooms_built(self):
         built = {room: self.archives(room) for room in ROOMS}
@@ -183,7 +190,10 @@ def check_includes(tree):
                 continue
             name = what.strip('"')
             target = name.split("/")[0]
-            if not (tree.src / name).is_file():
+            if name == PUBLIC:
+                if path not in MAY_INCLUDE_PUBLIC:
+                    yield f'{where}: only {", ".join(MAY_INCLUDE_PUBLIC)} includes "{name}"'
+            elif not (tree.src / name).is_file():
                 yield f'{where}: "{name}" is no path below src/'
             elif path.startswith(FAMILIES):
                 if name not in FAMILY_MAY_INCLUDE:
@@ -197,8 +207,14 @@ def check_includes(tree):
 def check_headers(tree):
     base = ["gcc", "-fsyntax-only", "-x", "c", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra",
             "-Werror", "-Wno-unused-function", "-Wno-unused-const-variable",
-            "-I", str(tree.src)]
+            "-I", str(tree.src.parent / "include"), "-I", str(tree.src)]
     x86 = os.uname().machine in ("x86_64", "amd64")
+    done = subprocess.run(
+        ["gcc", "-fsyntax-only", "-x", "c", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+         "-I", str(tree.src.parent / "include"), "-"],
+        input=f"#include <{PUBLIC}>\n" * 2, capture_output=True, text=True, check=False)
+    if (tree.src.parent / "include" / PUBLIC).exists() and done.returncode != 0:
+        yield f"include/{PUBLIC} is no plain C99: {done.stderr.splitlines()[0]}"
     for path, _ in tree.sources("*.h"):
         level_header = path.startswith("kernel/cpu/")
         if level_header and not x86:
@@ -260,7 +276,8 @@ def check_state(tree):
 
 
 def check_exports(tree):
-    """The program exports nothing. Names with a version are the C library's own, copied in."""
+    """The program exports nothing, the library what its header declares. Names with a version are
+    the C library's own, copied in."""
     if not tree.build:
         raise Skip("no build directory given")
     program = next((path for path in (tree.build / "jinlin", tree.build / "src/cli/jinlin")
@@ -271,6 +288,17 @@ def check_exports(tree):
         name = line.split()[0]
         if "@" not in name and name not in LINKER_NAMES:
             yield f"{program.name} exports '{name}'"
+    library = tree.build / "src" / "api" / (LIBRARY + ".so")
+    if not library.is_file():
+        return
+    text = (tree.src.parent / "include" / PUBLIC).read_text(encoding="utf-8")
+    declared = set(re.findall(r"^JINLIN_API[^;(]*?\b(jl_\w+)\(", text, re.M))
+    lines = run(["nm", "-D", "--defined-only", "-P", str(library)]).splitlines()
+    exported = {line.split()[0] for line in lines} - LINKER_NAMES
+    for name in sorted(exported - declared):
+        yield f"{library.name} exports '{name}', which {PUBLIC} does not declare"
+    for name in sorted(declared - exported):
+        yield f"{library.name} lacks '{name}', which {PUBLIC} declares"
 
 
 def check_length(tree):

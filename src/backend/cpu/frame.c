@@ -43,6 +43,16 @@ static bool frame_layout(struct backend_frame *frame, size_t offset[REG_COUNT]) 
     return size_add(at, bytes, &frame->bytes);
 }
 
+enum jl_status backend_frame_size(struct backend *backend, const struct step_list *plan,
+                                  int max_rows, size_t *bytes, struct jl_error *err) {
+    struct backend_frame frame = {.backend = backend, .plan = *plan, .max_rows = max_rows};
+    size_t offset[REG_COUNT] = {0};
+    if (max_rows < 1 || !frame_layout(&frame, offset))
+        return jl_fail(err, JL_ERR_LIMIT, "a frame of %d rows overflows", max_rows);
+    *bytes = frame.bytes;
+    return JL_OK;
+}
+
 /* Where each register begins: those that no step writes stay NULL. */
 static void place_registers(struct backend_frame *frame, const size_t offset[REG_COUNT]) {
     for (int i = 0; i < frame->plan.n_step; i++) {

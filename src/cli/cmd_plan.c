@@ -1,0 +1,84 @@
+/* plan: what a model will take, before it is loaded. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/env.h"
+#include "cli/commands.h"
+#include "cli/engine.h"
+
+struct plan_options {
+    struct engine_options engine;
+    int ctx, seqs, batch, prefix;
+    const char *memory;
+    bool json;
+};
+
+static double mb(size_t bytes) { return (double)bytes / 1e6; }
+
+static void print_text(const char *path, const struct memory_plan *plan) {
+    printf("%s: %d x %d tokens\n", path, plan->sessions.n_seq, plan->sessions.n_ctx);
+    printf("  weights    %12.1f MB  mapped from the file\n", mb(plan->weights));
+    printf("  state      %12.1f MB  cached state of the sequences\n", mb(plan->state));
+    if (plan->prefix)
+        printf("  prefixes   %12.1f MB  cached state kept for others\n", mb(plan->prefix));
+    printf("  work       %12.1f MB  registers, scratch, logits\n", mb(plan->work));
+    printf("  total      %12.1f MB\n", mb(plan->total));
+    printf("  available  %12.1f MB\n", mb(plan->available));
+}
+
+static void print_json(const struct memory_plan *plan) {
+    printf("{\"n_seq\":%d,\"n_ctx\":%d,\"weights\":%zu,\"state\":%zu,\"prefix\":%zu,\"work\":%zu,"
+           "\"total\":%zu,\"available\":%zu,\"fits\":%s}\n",
+           plan->sessions.n_seq, plan->sessions.n_ctx, plan->weights, plan->state, plan->prefix,
+           plan->work, plan->total, plan->available,
+           plan->total <= plan->available ? "true" : "false");
+}
+
+static enum jl_status make_plan(const char *path, const struct plan_options *o,
+                                struct jl_error *err) {
+    struct engine engine = {0};
+    struct memory_plan plan = {0};
+    struct memory_request request = {.n_seq = o->seqs,
+                                     .n_ctx = o->ctx,
+                                     .n_batch = o->batch,
+                                     .prefix_bytes = (size_t)o->prefix << 20};
+    JL_TRY(engine_memory(o->memory, &request.limit, err));
+    JL_TRY(engine_load(path, &o->engine, &engine, err));
+    if (request.n_batch < request.n_seq) request.n_batch = request.n_seq;
+    enum jl_status status = memory_plan_make(engine.model, engine.backend, &request, &plan, err);
+    if (plan.total && o->json) print_json(&plan);
+    if (plan.total && !o->json) print_text(path, &plan);
+    engine_free(&engine);
+    return status;
+}
+
+int cmd_plan(int argc, char **argv) {
+    struct plan_options o = {.batch = ENGINE_CHUNK, .seqs = 1};
+    const char *path;
+    bool done;
+    const struct cli_option options[] = {
+        {"--ctx", "-c", CLI_INT, &o.ctx, "N",
+         "tokens of each sequence (default: the model's context, or what fits)", 1, INT32_MAX},
+        {"--seqs", NULL, CLI_INT, &o.seqs, "N", "sequences at once (default 1)", 1, 1 << 20},
+        {"--batch", NULL, CLI_INT, &o.batch, "N", "rows of a pass (default 512)", 1, 1 << 20},
+        {"--prefix", NULL, CLI_INT, &o.prefix, "MB",
+         "megabytes of state kept for sequences that begin alike (default 0)", 0, 1 << 24},
+        {"--memory", NULL, CLI_TEXT, &o.memory, "MB", "as if so many megabytes were available", 0,
+         0},
+        {"--json", NULL, CLI_FLAG, &o.json, NULL, "bytes, as one JSON object", 0, 0},
+        ENGINE_OPTIONS(o.engine),
+    };
+    const struct cli_spec spec = {"plan",
+                                  "MODEL [--ctx N] [--seqs N]",
+                                  "the memory that a model will take, before it is loaded",
+                                  "jinlin plan model.gguf --ctx 8192 --seqs 4",
+                                  options,
+                                  sizeof options / sizeof options[0],
+                                  1,
+                                  1};
+    struct jl_error err = {0};
+    enum jl_status status = cli_parse(&spec, argc, argv, &path, &done, &err);
+    if (done) return 0;
+    if (status == JL_OK) status = make_plan(path, &o, &err);
+    return cli_finish(&spec, status, &err);
+}
