@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "api/self.h"
+#include "base/json.h"
 
 /* Takes the list; more ids than an int32_t counts are an error. */
 static enum jl_status give_ids(struct token_ids found, int32_t **ids, int32_t *n,
@@ -72,9 +73,12 @@ enum jl_status jl_decode_end(jl_decoder *decoder, const char **text, size_t *len
 static enum jl_status read_conversation(const char *json, size_t len, json_t **out,
                                         struct jl_error *err) {
     json_error_t where;
-    json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
+    json_t *root;
+    enum jl_status status =
+        jl_json_load(json, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &root, &where);
     *out = root;
-    if (!root)
+    if (status == JL_ERR_MEMORY) return jl_no_memory(err, "a conversation");
+    if (status != JL_OK)
         return jl_fail(err, JL_ERR_USAGE, "the conversation is no JSON: line %d, column %d: %s",
                        where.line, where.column, where.text);
     if (!json_is_array(json_object_get(root, "messages")))

@@ -13,7 +13,8 @@
 
 /* %m is errno's text (glibc, musl); nothing may touch errno between the failure and this call. */
 static enum jl_status fail_errno(struct jl_error *err, const char *what, const char *path) {
-    return jl_fail(err, JL_ERR_IO, "cannot %s %s: %m", what, path);
+    return jl_fail(err, errno == ENOMEM ? JL_ERR_MEMORY : JL_ERR_IO, "cannot %s %s: %m", what,
+                   path);
 }
 
 static enum jl_status fail_memory(struct jl_error *err, const char *path) {

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "format/report.h"
 
 /* ---- the dotted key at a byte position, for messages ---- */
@@ -89,11 +90,14 @@ enum jl_status json_text_parse_big(const char *text, size_t size, const char *fi
                                    enum json_text_big big, json_t **out, struct jl_error *err) {
     json_error_t error;
     *out = NULL;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!root && json_error_code(&error) == json_error_numeric_overflow &&
+    json_t *root;
+    enum jl_status status = jl_json_load(text, size, JSON_REJECT_DUPLICATES, &root, &error);
+    if (status == JL_ERR_FORMAT && json_error_code(&error) == json_error_numeric_overflow &&
         big == JSON_TEXT_BIG_REAL)
-        root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
-    if (!root) return parse_failed(text, size, file, &error, err);
+        status = jl_json_load(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &root,
+                              &error);
+    if (status == JL_ERR_MEMORY) return report_no_memory(err, file, "its JSON");
+    if (status != JL_OK) return parse_failed(text, size, file, &error, err);
     if (!json_is_object(root)) {
         json_decref(root);
         return report_fail(err, JL_ERR_FORMAT, file, "the JSON must be an object");

@@ -1,9 +1,14 @@
 /* Tokenizers of a model folder. Of several files the first of this order is taken: tokenizer.json;
  * vocab.json with merges.txt; a rank file; tokenizer.model. */
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "format/json_text.h"
 #include "format/report.h"
@@ -19,10 +24,12 @@ static char *path_in(const char *folder, const char *name) {
     return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
 }
 
+/* Without the heap: "no memory" must not look like "no file". */
 static bool has(const char *folder, const char *name) {
-    char *path = path_in(folder, name);
-    bool found = path && file_exists(path);
-    free(path);
+    struct stat st;
+    int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool found = dir >= 0 && fstatat(dir, name, &st, 0) == 0;
+    if (dir >= 0) close(dir);
     return found;
 }
 
@@ -140,25 +147,27 @@ static enum jl_status open_parts(const char *folder, struct tokenizer **out, str
 }
 
 /* The name of the folder's rank file: "tiktoken.model", or the first *.tiktoken in byte order.
- * Heap, NULL when there is none. */
-static char *find_rank_file(const char *folder) {
+ * "": there is none. */
+static enum jl_status find_rank_file(const char *folder, char name[NAME_MAX + 1],
+                                     struct jl_error *err) {
     static const char suffix[] = ".tiktoken";
-    char *first = NULL;
-    if (has(folder, "tiktoken.model")) return strdup("tiktoken.model");
+    *name = 0;
+    if (has(folder, "tiktoken.model")) {
+        strcpy(name, "tiktoken.model");
+        return JL_OK;
+    }
     DIR *dir = opendir(folder);
-    if (!dir) return NULL;
+    if (!dir && errno == ENOMEM) return report_no_memory(err, folder, "its list of files");
+    if (!dir) return JL_OK;
     for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
         size_t len = strlen(entry->d_name);
-        if (len < sizeof suffix || strcmp(entry->d_name + len - sizeof suffix + 1, suffix) != 0)
+        if (len < sizeof suffix || len > NAME_MAX ||
+            strcmp(entry->d_name + len - sizeof suffix + 1, suffix) != 0)
             continue;
-        if (first && strcmp(entry->d_name, first) >= 0) continue;
-        char *copy = strdup(entry->d_name);
-        if (!copy) continue;
-        free(first);
-        first = copy;
+        if (!*name || strcmp(entry->d_name, name) < 0) memcpy(name, entry->d_name, len + 1);
     }
     closedir(dir);
-    return first;
+    return JL_OK;
 }
 
 static enum jl_status open_named(const char *folder, const char *name, const char *pre,
@@ -176,11 +185,10 @@ static enum jl_status open_named(const char *folder, const char *name, const cha
 }
 
 bool open_tokenizer_in_folder(const char *folder) {
-    char *ranks = find_rank_file(folder);
-    bool found = ranks || has(folder, "tokenizer.json") || has(folder, "tokenizer.model") ||
-                 (has(folder, "vocab.json") && has(folder, "merges.txt"));
-    free(ranks);
-    return found;
+    char ranks[NAME_MAX + 1];
+    return find_rank_file(folder, ranks, NULL) != JL_OK || *ranks ||
+           has(folder, "tokenizer.json") || has(folder, "tokenizer.model") ||
+           (has(folder, "vocab.json") && has(folder, "merges.txt"));
 }
 
 enum jl_status open_tokenizer_folder(const char *folder, const char *pre, struct tokenizer **out,
@@ -195,12 +203,9 @@ enum jl_status open_tokenizer_folder(const char *folder, const char *pre, struct
     }
     if (!pre && has(folder, "vocab.json") && has(folder, "merges.txt"))
         return open_parts(folder, out, err);
-    char *ranks = find_rank_file(folder);
-    if (ranks) {
-        enum jl_status status = open_named(folder, ranks, pre, out, err);
-        free(ranks);
-        return status;
-    }
+    char ranks[NAME_MAX + 1];
+    JL_TRY(find_rank_file(folder, ranks, err));
+    if (*ranks) return open_named(folder, ranks, pre, out, err);
     if (has(folder, "tokenizer.model")) return open_named(folder, "tokenizer.model", pre, out, err);
     return report_fail(err, JL_ERR_UNSUPPORTED, folder,
                        "the folder has no tokenizer: neither tokenizer.json, nor vocab.json with "

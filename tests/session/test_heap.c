@@ -82,7 +82,7 @@ static int calls_while_decoding(const char *path, int threads, size_t prefix_byt
     must(backend_cpu_create(&cpu, &backend, &err), &err);
     must(model_load(path, NULL, &model, &err), &err);
     must(exec_create(model, backend, 64, &exec, &err), &err);
-    const struct session_options options = {SESSIONS, 0, prefix_bytes};
+    const struct session_options options = {.n_seq = SESSIONS, .prefix_bytes = prefix_bytes};
     must(session_set_create(exec, &options, &set, &err), &err);
     for (int i = 0; i < 100; i++)
         ids[i] = (i * 37 + 11) % model->hp.n_vocab;

@@ -229,7 +229,9 @@ static void open_engine(struct engine *e, const char *path, int rows, int n_page
     must(model_load(path, NULL, &e->model, &err), &err);
     must(exec_create(e->model, e->backend, rows, &e->exec, &err), &err);
     const struct session_options options = {
-        2, n_page, pages * (e->model->page_bytes + e->model->recurrent_bytes)};
+        .n_seq = 2,
+        .n_page = n_page,
+        .prefix_bytes = pages * (e->model->page_bytes + e->model->recurrent_bytes)};
     must(session_set_create(e->exec, &options, &e->set, &err), &err);
     for (int i = 0; i < 700; i++)
         e->ids[i] = (i * 37 + 11) % e->model->hp.n_vocab;

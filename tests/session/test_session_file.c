@@ -45,7 +45,7 @@ static void open_engine(struct engine *e, const struct setting *s, int n_page, s
     must(backend_cpu_create(&cpu, &e->backend, &err), &err);
     must(model_load(s->path, &request, &e->model, &err), &err);
     must(exec_create(e->model, e->backend, s->rows, &e->exec, &err), &err);
-    const struct session_options options = {2, n_page, prefix};
+    const struct session_options options = {.n_seq = 2, .n_page = n_page, .prefix_bytes = prefix};
     must(session_set_create(e->exec, &options, &e->set, &err), &err);
     must(session_create(e->set, &e->session, &err), &err);
     for (int i = 0; i < MOST; i++)

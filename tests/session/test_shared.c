@@ -49,7 +49,8 @@ static void open_rig(struct rig *rig, const struct setting *s) {
     assert_int_equal(exec_create(rig->model, rig->backend, s->rows, &rig->exec, &err), JL_OK);
     assert_int_equal(exec_create(rig->model, rig->backend, MOST, &rig->cold_exec, &err), JL_OK);
     size_t bytes = rig->model->page_bytes + rig->model->recurrent_bytes;
-    const struct session_options options = {SLOTS, s->n_page, s->prefix_pages * bytes};
+    const struct session_options options = {
+        .n_seq = SLOTS, .n_page = s->n_page, .prefix_bytes = s->prefix_pages * bytes};
     if (session_set_create(rig->exec, &options, &rig->set, &err) != JL_OK)
         fail_msg("%s", err.message);
     rig->cold_pool = golden_pool(rig->model, rig->backend, 1);

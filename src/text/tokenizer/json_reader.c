@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/json.h"
+
 bool json_reader_absent(const json_t *value) { return !value || json_is_null(value); }
 
 static enum jl_status wrong_kind(const char *where, const char *key, const char *kind,
@@ -14,10 +16,11 @@ static enum jl_status need_object(const json_t *object, const char *where, struc
     return jl_fail(err, JL_ERR_FORMAT, JSON_READER_FILE ": %s must be an object", where);
 }
 
-json_t *json_reader_load(const char *text, size_t len, json_error_t *error) {
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, error);
-    if (root || json_error_code(error) != json_error_numeric_overflow) return root;
-    return json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, error);
+enum jl_status json_reader_load(const char *text, size_t len, json_t **out, json_error_t *error) {
+    enum jl_status status = jl_json_load(text, len, JSON_REJECT_DUPLICATES, out, error);
+    if (status != JL_ERR_FORMAT || json_error_code(error) != json_error_numeric_overflow)
+        return status;
+    return jl_json_load(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, out, error);
 }
 
 enum jl_status json_reader_keys(const json_t *object, const char *where, const char *const *known,

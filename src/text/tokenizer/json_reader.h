@@ -10,10 +10,10 @@
 
 #define JSON_READER_FILE "tokenizer.json"
 
-/* The JSON of a file; NULL and *error when it is none. Integers beyond int64 are read as reals:
- * many a tokenizer_config.json says model_max_length 1000000000000000019884624838656 for "no
- * limit". */
-json_t *json_reader_load(const char *text, size_t len, json_error_t *error);
+/* The JSON of a file. JL_ERR_FORMAT: it is none, and *error says why; JL_ERR_MEMORY. Integers
+ * beyond int64 are read as reals: many a tokenizer_config.json says model_max_length
+ * 1000000000000000019884624838656 for "no limit". */
+enum jl_status json_reader_load(const char *text, size_t len, json_t **out, json_error_t *error);
 
 /* `object` must be an object whose keys are all in `known`, which ends with NULL. */
 enum jl_status json_reader_keys(const json_t *object, const char *where, const char *const *known,

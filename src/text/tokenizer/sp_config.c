@@ -109,13 +109,13 @@ enum jl_status sp_config_read(const char *json, size_t len, struct arena *arena,
     json_error_t error;
     *config = (struct sp_config){.add_bos = true, .prefix = true};
     if (!json) return JL_OK;
-    json_t *root = json_reader_load(json, len, &error);
-    if (!root && json_error_code(&error) == json_error_out_of_memory) return no_memory(err);
-    if (!root)
+    json_t *root;
+    enum jl_status status = json_reader_load(json, len, &root, &error);
+    if (status == JL_ERR_MEMORY) return no_memory(err);
+    if (status != JL_OK)
         return jl_fail(err, JL_ERR_FORMAT, FILE_NAME ", line %d: %s", error.line, error.text);
-    enum jl_status status = json_is_object(root)
-                                ? read_root(root, arena, config, err)
-                                : jl_fail(err, JL_ERR_FORMAT, FILE_NAME ": not an object");
+    status = json_is_object(root) ? read_root(root, arena, config, err)
+                                  : jl_fail(err, JL_ERR_FORMAT, FILE_NAME ": not an object");
     json_decref(root);
     return status;
 }

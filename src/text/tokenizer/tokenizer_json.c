@@ -7,10 +7,10 @@
 enum jl_status tokenizer_json_parse(const char *text, size_t len, const char *file, json_t **out,
                                     struct jl_error *err) {
     json_error_t error;
-    *out = json_reader_load(text, len, &error);
-    if (!*out && json_error_code(&error) == json_error_out_of_memory)
-        return jl_fail(err, JL_ERR_MEMORY, "%s: out of memory", file);
-    if (!*out) return jl_fail(err, JL_ERR_FORMAT, "%s, line %d: %s", file, error.line, error.text);
+    enum jl_status status = json_reader_load(text, len, out, &error);
+    if (status == JL_ERR_MEMORY) return jl_fail(err, status, "%s: out of memory", file);
+    if (status != JL_OK)
+        return jl_fail(err, JL_ERR_FORMAT, "%s, line %d: %s", file, error.line, error.text);
     if (json_is_object(*out)) return JL_OK;
     return jl_fail(err, JL_ERR_FORMAT, "%s: the JSON must be an object", file);
 }

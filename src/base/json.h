@@ -1,0 +1,16 @@
+/* JSON texts, whole or not at all: jansson (2.14) drops a character of a long string or number when
+ * the heap refuses it, and goes on. */
+#ifndef JL_BASE_JSON_H
+#define JL_BASE_JSON_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* json_loadb of one value. JL_ERR_FORMAT: *error says what is wrong; JL_ERR_MEMORY. On failure *out
+ * is NULL. The caller json_decref's it. */
+enum jl_status jl_json_load(const char *text, size_t len, size_t flags, json_t **out,
+                            json_error_t *error);
+
+#endif
