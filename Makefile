@@ -1,5 +1,5 @@
 # Thin: the work is in scripts/. Nothing needs to be installed first but make and git.
-.PHONY: all run test check-long bench clean help
+.PHONY: all run test check-long bench dist clean help
 
 # Passed through the environment and unexpanded, so that any path survives make and the shell.
 override MODEL := $(value MODEL)
@@ -20,6 +20,9 @@ check-long: # sanitizers on everything, fuzzing
 
 bench: # speed
 	@scripts/bench
+
+dist: # a release tarball, proven by building it
+	@scripts/dist
 
 clean:
 	rm -rf build build-clang build-asan build-tsan
