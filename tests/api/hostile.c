@@ -1,0 +1,140 @@
+/* A model file that lies: one of a good model's files is cut at every byte of its beginning, and
+ * each of these bytes is changed in several ways. Whatever comes of it, it is an error that names
+ * the file or folder, or a model that answers with finite numbers; nothing else is asked of the
+ * heap than the file's size can justify.
+ *
+ *     hostile MODEL FILE BYTES STRIDE        MODEL is FILE or the folder it lies in */
+#include <errno.h>
+#include <jinlin.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_ALLOCATION ((size_t)64 << 20) // of one request, beside what the file justifies
+#define JUSTIFIED 64                       // bytes of memory a byte of the file
+
+static size_t largest, limit = SIZE_MAX; // one allocation; above the limit it is refused
+
+#ifndef HOSTILE_SANITIZED // whose heap is its own
+#pragma GCC visibility push(default)
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *old, size_t size);
+
+static bool too_large(size_t size) {
+    if (size > largest) largest = size;
+    if (size > limit) errno = ENOMEM;
+    return size > limit;
+}
+
+void *malloc(size_t size) { return too_large(size) ? NULL : __libc_malloc(size); }
+void *calloc(size_t n, size_t size) {
+    return too_large(size && n > SIZE_MAX / size ? SIZE_MAX : n * size) ? NULL
+                                                                        : __libc_calloc(n, size);
+}
+void *realloc(void *old, size_t size) { return too_large(size) ? NULL : __libc_realloc(old, size); }
+#pragma GCC visibility pop
+#endif
+
+struct good {
+    const char *model, *path;
+    unsigned char *bytes;
+    size_t size;
+};
+
+static long n_error, n_run, n_wrong;
+
+static void complain(const char *what, size_t at, const struct jl_error *err) {
+    fprintf(stderr, "hostile: %s at byte %zu: %s: %s\n", what, at, jl_status_name(err->status),
+            err->message);
+    n_wrong++;
+}
+
+/* A few tokens through the model. */
+static enum jl_status run(const jl_model *model, struct jl_error *err) {
+    const struct jl_engine_options options = {.n_threads = 1,
+                                              .n_ctx = jl_model_info(model).n_ctx < 8 ? 0 : 8,
+                                              .n_batch = 8,
+                                              .memory = (size_t)1 << 30};
+    const int32_t ids[2] = {0, jl_model_info(model).n_vocab - 1};
+    jl_engine *engine = NULL;
+    jl_session *session = NULL;
+    int32_t *encoded = NULL, n;
+    enum jl_status status = jl_engine_create(model, &options, &engine, err);
+    if (status == JL_OK) status = jl_session_create(engine, &session, err);
+    if (status == JL_OK) status = jl_session_sync(session, ids, 2, NULL, NULL, err);
+    for (int32_t i = 0; status == JL_OK && i < jl_model_info(model).n_vocab; i++)
+        if (!isfinite(jl_session_logits(session)[i])) {
+            *err = (struct jl_error){JL_OK, "logits that are not finite"};
+            status = JL_STATUS_COUNT;
+        }
+    if (status == JL_OK && jl_model_info(model).has_tokenizer)
+        status = jl_encode(model, "Hello there", 11, JL_ENCODE_BOS, &encoded, &n, err);
+    jl_free(encoded);
+    jl_session_free(session);
+    jl_engine_free(engine);
+    return status;
+}
+
+static void try_model(const struct good *good, const char *what, size_t at) {
+    struct jl_error err = {0};
+    jl_model *model = NULL;
+    limit = MOST_ALLOCATION + JUSTIFIED * good->size;
+    enum jl_status status = jl_model_open(good->model, NULL, &model, &err);
+    bool opened = status == JL_OK;
+    if (!opened && (!*err.message || !strstr(err.message, good->model)))
+        complain("an error without the model's name", at, &err);
+    if (opened) status = run(model, &err);
+    if (status == JL_STATUS_COUNT) complain(what, at, &err);
+    if (status == JL_ERR_MEMORY) complain("more memory than the file justifies", at, &err);
+    if (status == JL_OK)
+        n_run++;
+    else
+        n_error++;
+    jl_model_free(model);
+    limit = SIZE_MAX;
+}
+
+static void write_file(const struct good *good, const unsigned char *bytes, size_t size) {
+    FILE *file = fopen(good->path, "wb");
+    if (!file || fwrite(bytes, 1, size, file) != size || fclose(file) != 0) {
+        perror(good->path);
+        exit(2);
+    }
+}
+
+static void try_byte(const struct good *good, size_t at) {
+    static const unsigned char flips[] = {0x01, 0x80, 0xff, 0x20};
+    write_file(good, good->bytes, at);
+    try_model(good, "cut", at);
+    for (size_t i = 0; i < sizeof flips; i++) {
+        good->bytes[at] ^= flips[i];
+        write_file(good, good->bytes, good->size);
+        try_model(good, "changed", at);
+        good->bytes[at] ^= flips[i];
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc != 5) return 2;
+    struct good good = {.model = argv[1], .path = argv[2]};
+    size_t n = strtoul(argv[3], NULL, 10), stride = strtoul(argv[4], NULL, 10);
+    FILE *file = fopen(good.path, "rb");
+    good.bytes = malloc(1 << 24);
+    if (!file || !good.bytes || !stride) return 2;
+    good.size = fread(good.bytes, 1, 1 << 24, file);
+    fclose(file);
+    try_model(&good, "good", 0);
+    if (n_run != 1) {
+        fprintf(stderr, "hostile: the good model does not run\n");
+        return 1;
+    }
+    for (size_t at = 0; at < n && at < good.size && n_wrong < 20; at += stride)
+        try_byte(&good, at);
+    write_file(&good, good.bytes, good.size);
+    printf("%s: %ld errors, %ld models that ran; largest allocation %zu\n", good.path, n_error,
+           n_run, largest);
+    free(good.bytes);
+    return n_wrong ? 1 : 0;
+}
