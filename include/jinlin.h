@@ -213,8 +213,9 @@ JINLIN_API enum jl_status jl_session_push(jl_session *session, int32_t id, struc
 /* Only the first n tokens. A model with recurrent layers may have to read some again (pending). */
 JINLIN_API enum jl_status jl_session_rewind(jl_session *session, int32_t n, struct jl_error *err);
 
-/* Many at once: tokens are given to sessions, and a pass serves all that have some pending, each as
- * many as n_batch allows, the first in the list first. */
+/* Many at once: tokens are given to sessions, and one pass serves all in the list that have some
+ * pending, n_seq at most: at least one token each, and as many as n_batch allows, the first in the
+ * list first. When it fails, nobody has read anything. */
 JINLIN_API enum jl_status jl_session_add(jl_session *session, const int32_t *ids, int32_t n,
                                          struct jl_error *err);
 JINLIN_API enum jl_status jl_engine_forward(jl_engine *engine, jl_session *const *sessions, int n,
