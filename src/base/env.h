@@ -4,7 +4,7 @@
 
 /* id, variable, what it does */
 #define ENV_LIST(X)                                                                                \
-    X(ENV_CPU, "JINLIN_CPU", "kernel level: ref, avx2 or avx512 (default: the best this CPU has)")
+    X(ENV_CPU, "JINLIN_CPU", "kernel level: ref, avx2, avx512 or neon (default: the best)")
 
 enum env_id {
 #define X(id, name, help) id,

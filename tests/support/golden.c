@@ -14,7 +14,11 @@
 #include "kernel/kernel.h"
 #include "session/sample.h"
 
+#if defined(__aarch64__)
+const char *const golden_levels[] = {"ref", "neon", NULL};
+#else
 const char *const golden_levels[] = {"ref", "avx2", "avx512", NULL};
+#endif
 
 bool golden_has_level(const char *level) {
     for (int i = 0; i < LEVEL_COUNT; i++)
