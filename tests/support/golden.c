@@ -27,6 +27,11 @@ bool golden_has_level(const char *level) {
     return false;
 }
 
+bool golden_quick(void) {
+    const char *quick = getenv("JINLIN_TEST_QUICK");
+    return quick && *quick;
+}
+
 void golden_read_prompts(const char *path, const char *key, struct golden_prompts *out) {
     json_error_t where;
     json_t *root = json_load_file(path, 0, &where), *lists;

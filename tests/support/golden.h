@@ -37,5 +37,6 @@ void golden_sha256(const void *data, size_t bytes, char out[65]);
 /* Calls fn for every level this CPU has, ref first. */
 extern const char *const golden_levels[]; // ends with NULL
 bool golden_has_level(const char *level);
+bool golden_quick(void); // JINLIN_TEST_QUICK is set: one way of each kind is enough
 
 #endif
