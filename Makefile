@@ -15,7 +15,7 @@ run: all # chat: make run MODEL=path/to/model
 test: # every commit's tests, a few minutes
 	@scripts/test
 
-check-long: # sanitizers on everything, fuzzing
+check-long: # sanitizers on everything, fuzzing, ARM under qemu
 	@scripts/check-long
 
 bench: # speed
@@ -25,7 +25,7 @@ dist: # a release tarball, proven by building it
 	@scripts/dist
 
 clean:
-	rm -rf build build-clang build-asan build-tsan
+	rm -rf build build-clang build-asan build-tsan build-aarch64
 
 help:
 	@sed -n 's/^\([a-z-]*\):[^#]*# \(.*\)/  make \1\t\2/p' Makefile

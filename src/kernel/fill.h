@@ -39,4 +39,14 @@ void avx512_fill_linear_t(struct kernel_table *table);
 void avx512_fill_attn_values(struct kernel_table *table);
 void avx512_fill_recur(struct kernel_table *table);
 
+void neon_fill_linear_f(struct kernel_table *table);
+void neon_fill_xconv(struct kernel_table *table);
+void neon_fill_linear_q(struct kernel_table *table);
+void neon_fill_xconv_q(struct kernel_table *table);
+void neon_fill_rows(struct kernel_table *table);
+void neon_fill_attn(struct kernel_table *table);
+void neon_fill_linear_t(struct kernel_table *table);
+void neon_fill_attn_values(struct kernel_table *table);
+void neon_fill_recur(struct kernel_table *table);
+
 #endif

@@ -19,7 +19,8 @@
 #define KERNEL_LEVEL_LIST(X)                                                                       \
     X(LEVEL_REF, "ref")       /* portable C, one scalar chain at a time */                         \
     X(LEVEL_AVX2, "avx2")     /* AVX2, FMA, F16C */                                                \
-    X(LEVEL_AVX512, "avx512") /* AVX-512 F, BW, DQ, VL, VNNI, BF16 */
+    X(LEVEL_AVX512, "avx512") /* AVX-512 F, BW, DQ, VL, VNNI, BF16 */                              \
+    X(LEVEL_NEON, "neon")     /* 64-bit ARM with dot products (ARMv8.2 and up) */
 
 enum kernel_level {
 #define X(id, name) id,
@@ -251,7 +252,8 @@ struct kernel_table {
  * the CPU lacks is an error. */
 enum jl_status kernel_table_init(struct kernel_table *table, const char *level,
                                  struct jl_error *err);
-bool kernel_level_available(enum kernel_level level);
+bool kernel_level_built(enum kernel_level level);     // for this kind of CPU
+bool kernel_level_available(enum kernel_level level); // on this CPU
 const char *kernel_level_name(enum kernel_level level);
 
 /* The linear body for n_rows, NULL when the pair of types is not multiplied. */
@@ -266,5 +268,6 @@ enum attn_kind kernel_attn_kind(enum dtype kv, bool act_bf16);
 void kernel_fill_ref(struct kernel_table *table);
 void kernel_fill_avx2(struct kernel_table *table);
 void kernel_fill_avx512(struct kernel_table *table);
+void kernel_fill_neon(struct kernel_table *table);
 
 #endif

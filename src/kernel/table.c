@@ -1,10 +1,13 @@
-/* Fills the kernel table and answers what it holds. Levels stack: a level needs all lower ones. */
+/* Fills the kernel table and answers what it holds. The levels of a kind of CPU stack: each needs
+ * the lower ones. */
 #include "kernel/kernel.h"
 
 #include <string.h>
 
-#ifdef JINLIN_X86_LEVELS
+#if defined(JINLIN_X86_LEVELS)
 #include <cpuid.h>
+#elif defined(JINLIN_ARM_LEVELS)
+#include <sys/auxv.h>
 #endif
 
 static const char *const level_names[LEVEL_COUNT] = {
@@ -17,13 +20,16 @@ static const char *const level_needs[LEVEL_COUNT] = {
     [LEVEL_REF] = "nothing",
     [LEVEL_AVX2] = "AVX2, FMA and F16C",
     [LEVEL_AVX512] = "AVX2, FMA, F16C and AVX-512 F, BW, DQ, VL, VNNI and BF16",
+    [LEVEL_NEON] = "64-bit ARM with dot products (asimddp)",
 };
 
 const char *kernel_level_name(enum kernel_level level) {
     return (unsigned)level < LEVEL_COUNT ? level_names[level] : "?";
 }
 
-#ifdef JINLIN_X86_LEVELS
+#if defined(JINLIN_X86_LEVELS)
+
+#define BUILT_LEVELS (1u << LEVEL_REF | 1u << LEVEL_AVX2 | 1u << LEVEL_AVX512)
 
 /* Bits of CPUID (Intel SDM volume 2A) and of XCR0 (volume 1, 13.3). */
 #define LEAF1_C_NEEDED (1u << 12 | 1u << 27 | 1u << 28 | 1u << 29) // FMA, OSXSAVE, AVX, F16C
@@ -57,7 +63,24 @@ static void fill_above_ref(struct kernel_table *table, enum kernel_level level) 
     if (level >= LEVEL_AVX512) kernel_fill_avx512(table);
 }
 
+#elif defined(JINLIN_ARM_LEVELS)
+
+#define BUILT_LEVELS (1u << LEVEL_REF | 1u << LEVEL_NEON)
+
+/* What Linux says of the CPU (its elf_hwcaps.rst): Advanced SIMD, SDOT and UDOT. */
+#define HWCAP_NEEDED (1ul << 1 | 1ul << 20)
+
+static enum kernel_level best_level(void) {
+    return (getauxval(AT_HWCAP) & HWCAP_NEEDED) == HWCAP_NEEDED ? LEVEL_NEON : LEVEL_REF;
+}
+
+static void fill_above_ref(struct kernel_table *table, enum kernel_level level) {
+    if (level == LEVEL_NEON) kernel_fill_neon(table);
+}
+
 #else
+
+#define BUILT_LEVELS (1u << LEVEL_REF)
 
 static enum kernel_level best_level(void) { return LEVEL_REF; }
 
@@ -68,8 +91,12 @@ static void fill_above_ref(struct kernel_table *table, enum kernel_level level) 
 
 #endif
 
+bool kernel_level_built(enum kernel_level level) {
+    return (unsigned)level < LEVEL_COUNT && (BUILT_LEVELS >> level & 1);
+}
+
 bool kernel_level_available(enum kernel_level level) {
-    return (unsigned)level < LEVEL_COUNT && level <= best_level();
+    return kernel_level_built(level) && level <= best_level();
 }
 
 static enum jl_status find_level(const char *name, enum kernel_level *out, struct jl_error *err) {
@@ -80,7 +107,7 @@ static enum jl_status find_level(const char *name, enum kernel_level *out, struc
     }
     for (enum kernel_level level = LEVEL_REF; level < LEVEL_COUNT; level++) {
         if (strcmp(name, level_names[level]) != 0) continue;
-        if (level > best)
+        if (!kernel_level_available(level))
             return jl_fail(err, JL_ERR_CPU,
                            "kernel level '%s' needs %s, which this CPU, operating system or build "
                            "lacks; the best level here is '%s'",
@@ -89,8 +116,8 @@ static enum jl_status find_level(const char *name, enum kernel_level *out, struc
         return JL_OK;
     }
     return jl_fail(err, JL_ERR_USAGE,
-                   "unknown kernel level '%s': set JINLIN_CPU to ref, avx2 or avx512, or leave it "
-                   "unset for the best this CPU has ('%s')",
+                   "unknown kernel level '%s': set JINLIN_CPU to ref, avx2, avx512 or neon, or "
+                   "leave it unset for the best this CPU has ('%s')",
                    name, level_names[best]);
 }
 
@@ -125,13 +152,9 @@ size_t kernel_linear_scratch(const struct kernel_table *table, enum dtype w, enu
 
 enum attn_kind kernel_attn_kind(enum dtype kv, bool act_bf16) {
     switch (kv) {
-    case DTYPE_F32:
-        return ATTN_F32;
-    case DTYPE_F16:
-        return ATTN_F16;
-    case DTYPE_BF16:
-        return act_bf16 ? ATTN_BF16 : ATTN_BF16_F32;
-    default:
-        return ATTN_COUNT;
+    case DTYPE_F32: return ATTN_F32;
+    case DTYPE_F16: return ATTN_F16;
+    case DTYPE_BF16: return act_bf16 ? ATTN_BF16 : ATTN_BF16_F32;
+    default: return ATTN_COUNT;
     }
 }

@@ -14,7 +14,7 @@ import unittest
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 GOLDEN = "tests/golden"
-LEVELS = ["ref", "avx2", "avx512"]
+LEVELS = ["ref", "neon"] if os.uname().machine == "aarch64" else ["ref", "avx2", "avx512"]
 STORIES = "../shared/models/stories260K"
 
 

@@ -41,17 +41,13 @@ static float one(struct rnd *rnd, enum flavour flavour) {
     };
     float x = rnd_float(rnd); // drawn first: the order of the draws is the data
     switch (flavour) {
-    case FLAVOUR_WIDE:
-        return ldexpf(x, rnd_int(rnd, -40, 40));
-    case FLAVOUR_TINY:
-        return ldexpf(x, rnd_int(rnd, -130, -60));
+    case FLAVOUR_WIDE: return ldexpf(x, rnd_int(rnd, -40, 40));
+    case FLAVOUR_TINY: return ldexpf(x, rnd_int(rnd, -130, -60));
     case FLAVOUR_CORNER:
         if (rnd_int(rnd, 0, 3) > 0) return 2.0f * x;
         return from_bits(corners[rnd_int(rnd, 0, sizeof corners / sizeof corners[0] - 1)]);
-    case FLAVOUR_BITS:
-        return from_bits(rnd_u32(rnd));
-    default:
-        return 2.0f * x;
+    case FLAVOUR_BITS: return from_bits(rnd_u32(rnd));
+    default: return 2.0f * x;
     }
 }
 
@@ -78,6 +74,7 @@ uint64_t data_checksum(uint64_t sum, const float *x, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
+        if ((bits & 0x7fffffff) > 0x7f800000) bits = 0xffc00000; // which NaN is free
         for (int shift = 0; shift < 32; shift += 8)
             sum = (sum ^ (bits >> shift & 0xff)) * UINT64_C(0x100000001b3);
     }
@@ -104,7 +101,10 @@ void guarded_free(struct guarded *guarded) {
 bool data_table(const char *level, struct kernel_table *table) {
     struct jl_error err = {0};
     if (kernel_table_init(table, level, &err) == JL_OK) return true;
-    print_message("skipped: %s\n", err.message);
+    bool built = false; // levels of another kind of CPU go without saying
+    for (enum kernel_level l = LEVEL_REF; l < LEVEL_COUNT; l++)
+        built |= !strcmp(level, kernel_level_name(l)) && kernel_level_built(l);
+    if (built) print_message("skipped: %s\n", err.message);
     assert_int_equal(err.status, JL_ERR_CPU);
     return false;
 }

@@ -48,7 +48,7 @@ void guarded_free(struct guarded *guarded);
 int data_enter(void **state);
 int data_leave(void **state);
 
-/* The table of a level; false, said aloud, when this CPU or build lacks it. */
+/* The table of a level; false when this CPU lacks it, said aloud, or another kind of CPU has it. */
 bool data_table(const char *level, struct kernel_table *table);
 /* Fails the test unless `name` ends in the level, so that the level under test really ran. */
 void data_assert_level(const char *name, const char *level);

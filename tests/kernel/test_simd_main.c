@@ -7,6 +7,8 @@
 
 #if defined(JINLIN_LEVEL_AVX512)
 #define LEVEL LEVEL_AVX512
+#elif defined(JINLIN_LEVEL_NEON)
+#define LEVEL LEVEL_NEON
 #else
 #define LEVEL LEVEL_AVX2
 #endif

@@ -146,8 +146,8 @@ static float *gguf_logits(const char *dir, const char *name, size_t *n, int *n_v
 static double kl_of(const float *p, const float *q, int n_vocab) {
     double max_p = (double)p[0], max_q = (double)q[0], sum_p = 0, sum_q = 0, kl = 0;
     for (int i = 1; i < n_vocab; i++) {
-        max_p = fmax(max_p, (double)p[i]);
-        max_q = fmax(max_q, (double)q[i]);
+        if ((double)p[i] > max_p) max_p = (double)p[i];
+        if ((double)q[i] > max_q) max_q = (double)q[i];
     }
     for (int i = 0; i < n_vocab; i++) {
         sum_p += exp((double)p[i] - max_p);

@@ -11,6 +11,7 @@ import argparse
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -49,7 +50,7 @@ PREFIXES = {
     "base": "jl_ size_ str_ sha256_",
     "tensor": "f32_from_ f16_from_ bf16_from_ f8_e4m3_from_ xfmt_",
     "format": "json_",
-    "kernel": "ref_ avx2_ avx512_",
+    "kernel": "ref_ avx2_ avx512_ neon_",
     "text": "token_ spm_ bpe_ utf8_ chat_",
     "backend": "cpu_ op_ reg_",
     "model": "plan_ bind_ role_ op_ prog_ family_ step_ rope_ inspect_",
@@ -78,11 +79,15 @@ MAX_LINES = 900
 PART_OF = {
     "kernel/cpu/simd_avx2.h": "kernel/cpu/simd.h",
     "kernel/cpu/simd_avx512.h": "kernel/cpu/simd.h",
+    "kernel/cpu/simd_neon.h": "kernel/cpu/simd.h",
+    "kernel/cpu/simd_q_neon.h": "kernel/cpu/linear_q.h",
+    "kernel/cpu/simd_q_x86.h": "kernel/cpu/linear_q.h",
 }
-LEVEL_FLAGS = [
-    "-DJINLIN_LEVEL_AVX2 -mavx2 -mfma -mf16c".split(),
-    ("-DJINLIN_LEVEL_AVX512 -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl "
-     "-mavx512vnni -mavx512bf16").split(),
+LEVEL_FLAGS = [ # machine, flags
+    ("x86_64", "-DJINLIN_LEVEL_AVX2 -mavx2 -mfma -mf16c".split()),
+    ("x86_64", ("-DJINLIN_LEVEL_AVX512 -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq "
+                "-mavx512vl -mavx512vnni -mavx512bf16").split()),
+    ("aarch64", "-DJINLIN_LEVEL_NEON -march=armv8.2-a+dotprod".split()),
 ]
 
 # Written in pieces, so that this file does not find itself.
@@ -204,11 +209,19 @@ def check_includes(tree):
                 yield f'{where}: "{name}" is private to {target}'
 
 
+def level_compilers():
+    """A compiler and its flags for each level; other machines' levels where there is one."""
+    machine = os.uname().machine.replace("amd64", "x86_64")
+    for target, flags in LEVEL_FLAGS:
+        compiler = "gcc" if target == machine else f"{target}-linux-gnu-gcc"
+        if shutil.which(compiler):
+            yield [compiler, *flags]
+
+
 def check_headers(tree):
-    base = ["gcc", "-fsyntax-only", "-x", "c", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra",
+    base = ["-fsyntax-only", "-x", "c", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra",
             "-Werror", "-Wno-unused-function", "-Wno-unused-const-variable",
             "-I", str(tree.src.parent / "include"), "-I", str(tree.src)]
-    x86 = os.uname().machine in ("x86_64", "amd64")
     done = subprocess.run(
         ["gcc", "-fsyntax-only", "-x", "c", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
          "-I", str(tree.src.parent / "include"), "-"],
@@ -216,13 +229,10 @@ def check_headers(tree):
     if (tree.src.parent / "include" / PUBLIC).exists() and done.returncode != 0:
         yield f"include/{PUBLIC} is no plain C99: {done.stderr.splitlines()[0]}"
     for path, _ in tree.sources("*.h"):
-        level_header = path.startswith("kernel/cpu/")
-        if level_header and not x86:
-            continue
         unit = f'#include "{PART_OF.get(path, path)}"\n' * 2  # twice: the guard must hold
-        for flags in LEVEL_FLAGS if level_header else [[]]:
-            done = subprocess.run(base + flags + ["-"], input=unit, capture_output=True, text=True,
-                                  check=False)
+        for compiler in level_compilers() if path.startswith("kernel/cpu/") else [["gcc"]]:
+            done = subprocess.run(compiler + base + ["-"], input=unit, capture_output=True,
+                                  text=True, check=False)
             if done.returncode != 0:
                 first = next((line for line in done.stderr.splitlines() if "error" in line),
                              done.stderr.strip())

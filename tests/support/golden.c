@@ -14,13 +14,22 @@
 #include "kernel/kernel.h"
 #include "session/sample.h"
 
+#if defined(__aarch64__)
+const char *const golden_levels[] = {"ref", "neon", NULL};
+#else
 const char *const golden_levels[] = {"ref", "avx2", "avx512", NULL};
+#endif
 
 bool golden_has_level(const char *level) {
     for (int i = 0; i < LEVEL_COUNT; i++)
         if (!strcmp(level, kernel_level_name((enum kernel_level)i)))
             return kernel_level_available((enum kernel_level)i);
     return false;
+}
+
+bool golden_quick(void) {
+    const char *quick = getenv("JINLIN_TEST_QUICK");
+    return quick && *quick;
 }
 
 void golden_read_prompts(const char *path, const char *key, struct golden_prompts *out) {

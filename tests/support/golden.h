@@ -40,5 +40,6 @@ struct page_pool *golden_pool(const struct model *model, struct backend *backend
 /* Calls fn for every level this CPU has, ref first. */
 extern const char *const golden_levels[]; // ends with NULL
 bool golden_has_level(const char *level);
+bool golden_quick(void); // JINLIN_TEST_QUICK is set: one way of each kind is enough
 
 #endif

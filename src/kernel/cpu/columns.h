@@ -70,6 +70,56 @@ COLUMNS_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
     *odd = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(sorted, 1));
 }
 
+#elif defined(JINLIN_LEVEL_NEON)
+
+/* Dwords 0 .. 3 of four rows: column i has dword i of each row. */
+SIMD_INLINE void columns_square_(const uint8_t *p, size_t stride, int32x4_t column[4]) {
+    int32x4_t a = v16i_quarter_(p, 0), b = v16i_quarter_(p + stride, 0);
+    int32x4_t c = v16i_quarter_(p + 2 * stride, 0), d = v16i_quarter_(p + 3 * stride, 0);
+    int64x2_t ab_low = vreinterpretq_s64_s32(vzip1q_s32(a, b));
+    int64x2_t ab_high = vreinterpretq_s64_s32(vzip2q_s32(a, b));
+    int64x2_t cd_low = vreinterpretq_s64_s32(vzip1q_s32(c, d));
+    int64x2_t cd_high = vreinterpretq_s64_s32(vzip2q_s32(c, d));
+    column[0] = vreinterpretq_s32_s64(vzip1q_s64(ab_low, cd_low));
+    column[1] = vreinterpretq_s32_s64(vzip2q_s64(ab_low, cd_low));
+    column[2] = vreinterpretq_s32_s64(vzip1q_s64(ab_high, cd_high));
+    column[3] = vreinterpretq_s32_s64(vzip2q_s64(ab_high, cd_high));
+}
+
+/* The first 16 dwords of 16 rows that are `stride` bytes apart: column[j] has dword j of row i in
+ * lane i. Four rows' lines are read at a time. */
+COLUMNS_INLINE void columns_load(const uint8_t *p, size_t stride, v16i column[COLUMNS]) {
+#define FOUR_ROWS_(q)                                                                              \
+    COLUMNS_UNROLL                                                                                 \
+    for (int j = 0; j < COLUMNS; j += 4) {                                                         \
+        int32x4_t square[4];                                                                       \
+        columns_square_(p + 4 * j, stride, square);                                                \
+        column[j].q = square[0], column[j + 1].q = square[1];                                      \
+        column[j + 2].q = square[2], column[j + 3].q = square[3];                                  \
+    }                                                                                              \
+    p += 4 * stride;
+    FOUR_ROWS_(q0)
+    FOUR_ROWS_(q1)
+    FOUR_ROWS_(q2)
+    FOUR_ROWS_(q3)
+#undef FOUR_ROWS_
+}
+
+SIMD_INLINE v16 columns_f32(v16i column) { return v16_from_bits_(column); }
+SIMD_INLINE void columns_store(void *p, v16i column) {
+    v16_store((float *)p, v16_from_bits_(column));
+}
+
+/* Lanes of two f16: the first and the second of each as floats. */
+COLUMNS_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
+#define OP_(q) v16_widen_f16_(vmovn_u32(V16_U32_(column.q)))
+    *even = V16_EACH_(v16, OP_);
+#undef OP_
+#define OP_(q) v16_widen_f16_(vshrn_n_u32(V16_U32_(column.q), 16))
+    *odd = V16_EACH_(v16, OP_);
+#undef OP_
+}
+
 #else
 
 SIMD_INLINE void columns_eighth_(const uint8_t *p, size_t stride, __m256i column[8]) {

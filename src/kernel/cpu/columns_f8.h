@@ -69,6 +69,56 @@ SIMD_INLINE v16i f8_any_pair(v16i column, int h) {
     return _mm512_mask_mov_epi16(bits, nan, _mm512_set1_epi16(0x7fc0));
 }
 
+#elif defined(JINLIN_LEVEL_NEON)
+
+SIMD_INLINE v16i f8_load(const uint8_t codes[16]) {
+    uint8x16_t all = vld1q_u8(codes);
+    uint16x8_t low = vmovl_u8(vget_low_u8(all)), high = vmovl_high_u8(all);
+    return (v16i){
+        V16_S32_(vmovl_u16(vget_low_u16(low))),
+        V16_S32_(vmovl_high_u16(low)),
+        V16_S32_(vmovl_u16(vget_low_u16(high))),
+        V16_S32_(vmovl_high_u16(high)),
+    };
+}
+
+SIMD_INLINE uint8x16_t f8_special_quarter_(int32x4_t column) { // set bits: below 8, or 127
+    uint8x16_t magnitude = vandq_u8(vreinterpretq_u8_s32(column), vdupq_n_u8(0x7f));
+    return vcgeq_u8(vsubq_u8(magnitude, vdupq_n_u8(8)), vdupq_n_u8(0x77));
+}
+SIMD_INLINE bool f8_special(v16i column) {
+    uint8x16_t a = vorrq_u8(f8_special_quarter_(column.q0), f8_special_quarter_(column.q1));
+    uint8x16_t b = vorrq_u8(f8_special_quarter_(column.q2), f8_special_quarter_(column.q3));
+    return vmaxvq_u8(vorrq_u8(a, b)) != 0;
+}
+
+SIMD_INLINE int32x4_t f8_bits_quarter_(int32x4_t column, int j) {
+    int32x4_t top = vshlq_s32(column, vdupq_n_s32(24 - 8 * j));
+    top = vandq_s32(vshrq_n_s32(top, 4), vdupq_n_s32((int32_t)0x87f00000u));
+    return vaddq_s32(top, vdupq_n_s32(120 << 23));
+}
+SIMD_INLINE v16 f8_normal(v16i column, int j) {
+#define OP_(q) vreinterpretq_f32_s32(f8_bits_quarter_(column.q, j))
+    return V16_EACH_(v16, OP_);
+#undef OP_
+}
+SIMD_INLINE float32x4_t f8_any_quarter_(int32x4_t column, int j) {
+    int32x4_t code = vshlq_s32(column, vdupq_n_s32(-8 * j)), bits = f8_bits_quarter_(column, j);
+    float32x4_t small = vcvtq_f32_s32(vandq_s32(code, vdupq_n_s32(7)));
+    small = vmulq_f32(small, vdupq_n_f32(0x1p-9f));
+    uint32x4_t low = vceqq_s32(vandq_s32(code, vdupq_n_s32(0x78)), vdupq_n_s32(0));
+    int32x4_t magnitude = vandq_s32(code, vdupq_n_s32(0x7f));
+    uint32x4_t nan = vceqq_s32(magnitude, vdupq_n_s32(0x7f));
+    int32x4_t sign = vandq_s32(bits, vdupq_n_s32((int32_t)0x80000000u));
+    bits = vbslq_s32(low, vorrq_s32(vreinterpretq_s32_f32(small), sign), bits);
+    return vreinterpretq_f32_s32(vbslq_s32(nan, vdupq_n_s32(0x7fc00000), bits));
+}
+SIMD_INLINE v16 f8_any(v16i column, int j) {
+#define OP_(q) f8_any_quarter_(column.q, j)
+    return V16_EACH_(v16, OP_);
+#undef OP_
+}
+
 #else
 
 SIMD_INLINE v16i f8_load(const uint8_t codes[16]) {

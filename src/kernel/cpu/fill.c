@@ -3,11 +3,14 @@
 #include "kernel/cpu/simd.h"
 
 #if defined(JINLIN_LEVEL_AVX512)
-void kernel_fill_avx512(struct kernel_table *table)
+#define FILL kernel_fill_avx512
+#elif defined(JINLIN_LEVEL_AVX2)
+#define FILL kernel_fill_avx2
 #else
-void kernel_fill_avx2(struct kernel_table *table)
+#define FILL kernel_fill_neon
 #endif
-{
+
+void FILL(struct kernel_table *table) {
     LEVEL_FN(fill_linear_f)(table);
     LEVEL_FN(fill_linear_q)(table);
     LEVEL_FN(fill_xconv)(table);

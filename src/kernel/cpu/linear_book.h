@@ -24,103 +24,61 @@ SIMD_INLINE struct book_look *book_out(uint8_t *p) { return (struct book_look *)
 
 /* ---- entries ---- */
 
-/* Each entry is broadcast by its load, and blended in: blends find a free port where shuffles, of
- * which the rest has many, would wait for theirs. */
-SIMD_INLINE __m256i book_half_of_eights(const uint64_t *book, const uint16_t at[4]) {
-    __m256i x[4];
-    SIMD_UNROLL
-    for (int i = 0; i < 4; i++)
-        x[i] = _mm256_set1_epi64x((int64_t)book[at[i]]);
-    __m256i a = _mm256_blend_epi32(x[0], x[1], 0x0c), b = _mm256_blend_epi32(x[2], x[3], 0xc0);
-    return _mm256_blend_epi32(a, b, 0xf0);
-}
-
 /* Vector c of a superblock of 32 entries. */
 SIMD_INLINE v16i book_eights(const uint64_t *book, const struct book_look *seen, int c) {
     const uint16_t *at = seen->at + 8 * c;
-    return v16i_halves(book_half_of_eights(book, at), book_half_of_eights(book, at + 4));
-}
-
-SIMD_INLINE __m256i book_half_of_fours(const uint32_t *book, const uint16_t at[8]) {
-    __m256i x[8];
-    SIMD_UNROLL
-    for (int i = 0; i < 8; i++)
-        x[i] = _mm256_set1_epi32((int)book[at[i]]);
-    __m256i a = _mm256_blend_epi32(x[0], x[1], 0x02), b = _mm256_blend_epi32(x[2], x[3], 0x08);
-    __m256i c = _mm256_blend_epi32(x[4], x[5], 0x20), d = _mm256_blend_epi32(x[6], x[7], 0x80);
-    return _mm256_blend_epi32(_mm256_blend_epi32(a, b, 0x0c), _mm256_blend_epi32(c, d, 0xc0), 0xf0);
+    return v16i_halves(v8i_fetch64(book, at), v8i_fetch64(book, at + 4));
 }
 
 /* Vector c of a superblock of 64 entries. */
 SIMD_INLINE v16i book_fours(const uint32_t *book, const struct book_look *seen, int c) {
     const uint16_t *at = seen->at + 16 * c;
-    return v16i_halves(book_half_of_fours(book, at), book_half_of_fours(book, at + 8));
+    return v16i_halves(v8i_fetch32(book, at), v8i_fetch32(book, at + 8));
 }
 
 /* ---- places ---- */
 
-SIMD_INLINE void book_store(void *p, __m256i x) { _mm256_storeu_si256((__m256i *)p, x); }
-
 /* Sixteen bytes as words. */
-SIMD_INLINE __m256i book_words(const uint8_t *p) { return _mm256_cvtepu8_epi16(q_load16(p)); }
+SIMD_INLINE v8i book_words(const uint8_t *p) { return v8i_words(q_load16(p)); }
 
 /* Sixteen places: low[i], and above it bits `mask` of factor[i] times the byte or word of `high`
  * that `spread` (by byte, 0x80 for none) puts into word i; then shifted right by `down`. */
-SIMD_INLINE __m256i book_places(const uint8_t *low, __m256i high, __m256i spread, __m256i factor,
-                                int down, int mask) {
-    __m256i moved = _mm256_mullo_epi16(_mm256_shuffle_epi8(high, spread), factor);
-    __m256i above =
-        _mm256_and_si256(_mm256_srli_epi16(moved, down), _mm256_set1_epi16((short)mask));
-    return _mm256_or_si256(book_words(low), above);
+SIMD_INLINE v8i book_places(const uint8_t *low, v8i high, v8i spread, v8i factor, int down,
+                            int mask) {
+    v8i moved = v8i_mul16(v8i_shuffle8(high, spread), factor);
+    v8i above = v8i_and(v8i_srl16(moved, down), v8i_set16(mask));
+    return v8i_or(book_words(low), above);
 }
 
-SIMD_INLINE __m256i book_all32(const uint8_t *p) { return _mm256_set1_epi32(q_load_i32(p)); }
-SIMD_INLINE __m256i book_all64(const uint8_t *p) {
+SIMD_INLINE v8i book_all32(const uint8_t *p) { return v8i_set32(q_load_i32(p)); }
+SIMD_INLINE v8i book_all64(const uint8_t *p) {
     int64_t x;
     memcpy(&x, p, sizeof x);
-    return _mm256_set1_epi64x(x);
+    return v8i_set64(x);
 }
 
 /* ---- signs: bit i of 64 negates byte i; what comes out is that much above `offset` ---- */
 
-#if defined(JINLIN_LEVEL_AVX512)
 SIMD_INLINE v16i book_signed(v16i size, uint64_t signs, unsigned offset) {
-    v16i base = v16i_set8(offset);
-    return _mm512_mask_sub_epi8(_mm512_add_epi8(base, size), (__mmask64)signs, base, size);
+    return v16i_negate8(size, signs, offset);
 }
-#else
-SIMD_INLINE __m256i book_signed_half_(__m256i size, uint32_t signs, unsigned offset) {
-    const __m256i place = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2,
-                                           2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
-    const __m256i bit = _mm256_set1_epi64x((int64_t)UINT64_C(0x8040201008040201));
-    __m256i mine = _mm256_shuffle_epi8(_mm256_set1_epi32((int)signs), place);
-    __m256i minus = _mm256_cmpeq_epi8(_mm256_and_si256(mine, bit), bit); // -1: negate
-    __m256i turned = _mm256_sub_epi8(_mm256_xor_si256(size, minus), minus);
-    return _mm256_add_epi8(turned, _mm256_set1_epi8((char)offset));
-}
-SIMD_INLINE v16i book_signed(v16i size, uint64_t signs, unsigned offset) {
-    return (v16i){book_signed_half_(size.lo, (uint32_t)signs, offset),
-                  book_signed_half_(size.hi, (uint32_t)(signs >> 32), offset)};
-}
-#endif
 
 /* Seven signs a byte, completed: the eighth makes the number of set bits even. */
-SIMD_INLINE __m256i book_parity(__m256i sevens) {
-    const __m256i odd = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0));
-    __m256i folded = _mm256_xor_si256(sevens, _mm256_srli_epi16(sevens, 4));
-    folded = _mm256_and_si256(folded, _mm256_set1_epi8(15));
-    return _mm256_or_si256(sevens, _mm256_shuffle_epi8(odd, folded));
+SIMD_INLINE v8i book_parity(v8i sevens) {
+    static const uint8_t eighth[16] = {0,   128, 128, 0,   128, 0,   0,   128,
+                                       128, 0,   0,   128, 0,   128, 128, 0};
+    const v8i odd = v8i_twice(q_load16(eighth));
+    v8i folded = v8i_xor(sevens, v8i_srl16(sevens, 4));
+    folded = v8i_and(folded, v8i_set8(15));
+    return v8i_or(sevens, v8i_shuffle8(odd, folded));
 }
 
 /* Signs of 32 groups, four sevens from the low bits of each int32. */
-SIMD_INLINE __m256i book_sevens(__m256i words) {
-    __m256i high = _mm256_and_si256(words, _mm256_set1_epi32(0x0fffc000));
-    __m256i fourteens = _mm256_or_si256(_mm256_and_si256(words, _mm256_set1_epi32(0x3fff)),
-                                        _mm256_slli_epi32(high, 2));
-    high = _mm256_and_si256(fourteens, _mm256_set1_epi16(0x3f80));
-    return book_parity(_mm256_or_si256(_mm256_and_si256(fourteens, _mm256_set1_epi16(0x7f)),
-                                       _mm256_slli_epi16(high, 1)));
+SIMD_INLINE v8i book_sevens(v8i words) {
+    v8i high = v8i_and(words, v8i_set32(0x0fffc000));
+    v8i fourteens = v8i_or(v8i_and(words, v8i_set32(0x3fff)), v8i_sll32(high, 2));
+    high = v8i_and(fourteens, v8i_set16(0x3f80));
+    return book_parity(v8i_or(v8i_and(fourteens, v8i_set16(0x7f)), v8i_sll16(high, 1)));
 }
 
 /* ---- headers ---- */

@@ -88,7 +88,7 @@ SIMD_INLINE void pack_outputs(enum kind kind, const struct linear_args *args, in
         if (left == block && present == 16) {
             COLUMNS_UNROLL
             for (int i = 0; i < 16; i++)
-                _mm_prefetch((const char *)p + ahead + (size_t)i * args->w_stride, _MM_HINT_T1);
+                SIMD_PREFETCH(p + ahead + (size_t)i * args->w_stride);
             columns_load(p, args->w_stride, column);
         } else {
             columns_load_edge(p, args->w_stride, present, left * weight_bytes(kind), column);

@@ -141,7 +141,7 @@ SIMD_INLINE void gemv_outputs(enum kind kind, const struct linear_args *args, in
         for (int g = 0; g < groups; g++) {
             COLUMNS_UNROLL
             for (int line = 0; line < 16 * COLUMN_BYTES; line += 64)
-                _mm_prefetch((const char *)ahead + line, _MM_HINT_T1);
+                SIMD_PREFETCH(ahead + line);
             ahead += 16 * COLUMN_BYTES;
             v16i column[COLUMNS];
             columns_load(w + (size_t)g * group_stride, args->w_stride, column);

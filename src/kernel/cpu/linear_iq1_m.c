@@ -46,15 +46,17 @@ SIMD_INLINE v16i shifts(uint32_t nibbles) {
 
 /* `signs` are the nibbles of all groups. */
 SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
-    const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3, -1,
-                                            4, -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7, -1);
-    const __m256i factor = _mm256_set1_epi32(0x00100100); // 2^8, 2^4
+    static const uint8_t spread_at[32] = {0, 0x80, 0, 0x80, 1, 0x80, 1, 0x80, 2, 0x80, 2, 0x80,
+                                          3, 0x80, 3, 0x80, 4, 0x80, 4, 0x80, 5, 0x80, 5, 0x80,
+                                          6, 0x80, 6, 0x80, 7, 0x80, 7, 0x80};
+    const v8i spread = q_load32(spread_at);
+    const v8i factor = v8i_set32(0x00100100); // 2^8, 2^4
     SIMD_UNROLL
     for (int h = 0; h < 2; h++)
-        book_store(book_out(out)->at + 16 * h,
-                   book_places(block + 16 * h, book_all64(block + IQ1_M_HIGH + 8 * h), spread,
-                               factor, 0, 0x700));
-    _mm_storeu_si128((__m128i *)book_out(out)->signs, q_load16(block + IQ1_M_HIGH));
+        v8i_store(book_out(out)->at + 16 * h,
+                  book_places(block + 16 * h, book_all64(block + IQ1_M_HIGH + 8 * h), spread,
+                              factor, 0, 0x700));
+    v4i_store(book_out(out)->signs, q_load16(block + IQ1_M_HIGH));
 }
 
 SIMD_INLINE v16i quants(const uint8_t *p, int c) {

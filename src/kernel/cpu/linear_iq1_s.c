@@ -16,27 +16,28 @@ SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header
 }
 
 /* What is added to 8 * grid: OFFSET and one more, or one less where the sub-block is down. */
-SIMD_INLINE __m256i shift_of(uint32_t down) {
+SIMD_INLINE v8i shift_of(uint32_t down) {
     static const uint8_t shift[2][32] = {
 #define Q8_(x) x, x, x, x, x, x, x, x
         {Q8_(OFFSET + 1), Q8_(OFFSET + 1), Q8_(OFFSET + 1), Q8_(OFFSET + 1)},
         {Q8_(OFFSET - 1), Q8_(OFFSET - 1), Q8_(OFFSET - 1), Q8_(OFFSET - 1)},
 #undef Q8_
     };
-    return _mm256_loadu_si256((const __m256i *)shift[down]);
+    return q_load32(shift[down]);
 }
 
 /* `signs` are the words of the eight sub-blocks. */
 SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
-    const __m256i spread = _mm256_setr_epi8(0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3, 4, 5, 4,
-                                            5, 4, 5, 4, 5, 6, 7, 6, 7, 6, 7, 6, 7);
-    const __m256i factor = _mm256_set1_epi64x(INT64_C(0x0010008004002000)); // three bits to the top
+    static const uint8_t spread_at[32] = {0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3,
+                                          4, 5, 4, 5, 4, 5, 4, 5, 6, 7, 6, 7, 6, 7, 6, 7};
+    const v8i spread = q_load32(spread_at);
+    const v8i factor = v8i_set64(INT64_C(0x0010008004002000)); // three bits to the top
     SIMD_UNROLL
     for (int h = 0; h < 2; h++)
-        book_store(book_out(out)->at + 16 * h,
-                   book_places(block + IQ1_S_Q + 16 * h, book_all64(block + IQ1_S_HIGH + 8 * h),
-                               spread, factor, 5, 0x700));
-    _mm_storeu_si128((__m128i *)book_out(out)->signs, q_load16(block + IQ1_S_HIGH));
+        v8i_store(book_out(out)->at + 16 * h,
+                  book_places(block + IQ1_S_Q + 16 * h, book_all64(block + IQ1_S_HIGH + 8 * h),
+                              spread, factor, 5, 0x700));
+    v4i_store(book_out(out)->signs, q_load16(block + IQ1_S_HIGH));
 }
 
 SIMD_INLINE v16i quants(const uint8_t *p, int c) {

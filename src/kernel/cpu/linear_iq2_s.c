@@ -12,15 +12,17 @@ SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header
 }
 
 SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
-    const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 0, -1, 0, -1, 1, -1, 1, -1, 1, -1, 1, -1,
-                                            2, -1, 2, -1, 2, -1, 2, -1, 3, -1, 3, -1, 3, -1, 3, -1);
-    const __m256i factor = _mm256_set1_epi64x(INT64_C(0x0004001000400100)); // 2^8, 2^6, 2^4, 2^2
+    static const uint8_t spread_at[32] = {0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 1, 0x80, 1, 0x80,
+                                          1, 0x80, 1, 0x80, 2, 0x80, 2, 0x80, 2, 0x80, 2, 0x80,
+                                          3, 0x80, 3, 0x80, 3, 0x80, 3, 0x80};
+    const v8i spread = q_load32(spread_at);
+    const v8i factor = v8i_set64(INT64_C(0x0004001000400100)); // 2^8, 2^6, 2^4, 2^2
     SIMD_UNROLL
     for (int h = 0; h < 2; h++)
-        book_store(book_out(out)->at + 16 * h,
-                   book_places(block + IQ2_S_Q + 16 * h, book_all32(block + IQ2_S_HIGH + 4 * h),
-                               spread, factor, 0, 0x300));
-    book_store(book_out(out)->signs, q_load32(block + IQ2_S_SIGNS));
+        v8i_store(book_out(out)->at + 16 * h,
+                  book_places(block + IQ2_S_Q + 16 * h, book_all32(block + IQ2_S_HIGH + 4 * h),
+                              spread, factor, 0, 0x300));
+    v8i_store(book_out(out)->signs, q_load32(block + IQ2_S_SIGNS));
 }
 
 SIMD_INLINE v16i quants(const uint8_t *p, int c) {

@@ -12,12 +12,12 @@ SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header
 }
 
 SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
-    const __m256i place = _mm256_set1_epi16(511);
-    __m256i a = q_load32(block + IQ2_XS_Q), b = q_load32(block + IQ2_XS_Q + 32);
-    book_store(book_out(out)->at, _mm256_and_si256(a, place));
-    book_store(book_out(out)->at + 16, _mm256_and_si256(b, place));
-    __m256i sevens = _mm256_packus_epi16(_mm256_srli_epi16(a, 9), _mm256_srli_epi16(b, 9));
-    book_store(book_out(out)->signs, book_parity(_mm256_permute4x64_epi64(sevens, 0xd8)));
+    const v8i place = v8i_set16(511);
+    v8i a = q_load32(block + IQ2_XS_Q), b = q_load32(block + IQ2_XS_Q + 32);
+    v8i_store(book_out(out)->at, v8i_and(a, place));
+    v8i_store(book_out(out)->at + 16, v8i_and(b, place));
+    v8i sevens = v8i_bytes(v8i_srl16(a, 9), v8i_srl16(b, 9));
+    v8i_store(book_out(out)->signs, book_parity(sevens));
 }
 
 SIMD_INLINE v16i quants(const uint8_t *p, int c) {

@@ -24,15 +24,11 @@ SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header
 }
 
 SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
-    const float *p = (const float *)(const void *)(block + IQ2_XXS_Q);
-    __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 8);
-    __m256d places = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)); // the first of each pair
-    __m256d words = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
-    __m256i bytes = _mm256_castpd_si256(_mm256_permute4x64_pd(places, 0xd8));
-    book_store(book_out(out)->at, _mm256_cvtepu8_epi16(_mm256_castsi256_si128(bytes)));
-    book_store(book_out(out)->at + 16, _mm256_cvtepu8_epi16(_mm256_extracti128_si256(bytes, 1)));
-    book_store(book_out(out)->signs,
-               book_sevens(_mm256_castpd_si256(_mm256_permute4x64_pd(words, 0xd8))));
+    v8i places, words; // the first and second of each pair
+    v8i_unzip32(block + IQ2_XXS_Q, &places, &words);
+    v8i_store(book_out(out)->at, v8i_words(v8i_low(places)));
+    v8i_store(book_out(out)->at + 16, v8i_words(v8i_high(places)));
+    v8i_store(book_out(out)->signs, book_sevens(words));
 }
 
 SIMD_INLINE v16i quants(const uint8_t *p, int c) {

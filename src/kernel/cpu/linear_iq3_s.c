@@ -16,19 +16,22 @@ SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header
 }
 
 SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
-    const __m256i spread = _mm256_setr_epi8(0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1, 0, -1,
-                                            1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1);
-    const __m256i factor = _mm256_broadcastsi128_si256( // bit i of a byte to bit 8
-        _mm_setr_epi16(1 << 8, 1 << 7, 1 << 6, 1 << 5, 1 << 4, 1 << 3, 1 << 2, 1 << 1));
+    static const uint8_t spread_at[32] = {0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80,
+                                          0, 0x80, 0, 0x80, 1, 0x80, 1, 0x80, 1, 0x80, 1, 0x80,
+                                          1, 0x80, 1, 0x80, 1, 0x80, 1, 0x80};
+    const v8i spread = q_load32(spread_at);
+    static const uint16_t factors[16] = {
+        1 << 8, 1 << 7, 1 << 6, 1 << 5, 1 << 4, 1 << 3, 1 << 2, 1 << 1,
+        1 << 8, 1 << 7, 1 << 6, 1 << 5, 1 << 4, 1 << 3, 1 << 2, 1 << 1}; // bit i of a byte to bit 8
+    const v8i factor = q_load32((const uint8_t *)factors);
     SIMD_UNROLL
     for (int i = 0; i < 4; i++) {
         uint16_t both;
         memcpy(&both, block + IQ3_S_HIGH + 2 * i, sizeof both);
-        book_store(book_out(out)->at + 16 * i,
-                   book_places(block + IQ3_S_Q + 16 * i, _mm256_set1_epi16((short)both), spread,
-                               factor, 0, 0x100));
+        v8i_store(book_out(out)->at + 16 * i,
+                  book_places(block + IQ3_S_Q + 16 * i, v8i_set16(both), spread, factor, 0, 0x100));
     }
-    book_store(book_out(out)->signs, q_load32(block + IQ3_S_SIGNS));
+    v8i_store(book_out(out)->signs, q_load32(block + IQ3_S_SIGNS));
 }
 
 SIMD_INLINE v16i quants(const uint8_t *p, int c) {

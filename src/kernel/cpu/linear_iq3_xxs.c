@@ -20,8 +20,8 @@ SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header
 SIMD_INLINE void look(const uint8_t *block, uint8_t *out) {
     SIMD_UNROLL
     for (int i = 0; i < 4; i++)
-        book_store(book_out(out)->at + 16 * i, book_words(block + IQ3_XXS_Q + 16 * i));
-    book_store(book_out(out)->signs, book_sevens(q_load32(block + IQ3_XXS_SIGNS)));
+        v8i_store(book_out(out)->at + 16 * i, book_words(block + IQ3_XXS_Q + 16 * i));
+    v8i_store(book_out(out)->signs, book_sevens(q_load32(block + IQ3_XXS_SIGNS)));
 }
 
 SIMD_INLINE v16i quants(const uint8_t *p, int c) {

@@ -32,8 +32,7 @@ SIMD_INLINE void header(const struct q_rows *rows, size_t at, struct q256_header
 SIMD_INLINE v16i quants(const uint8_t *block, int c) {
     const uint8_t *p = block + IQ4_XS_Q + 32 * c;
     const v16i shift = v16i_load_32x2((const int32_t[8]){0, 0, 0, 0, 4, 4, 4, 4});
-    v16i packed = v16i_halves(_mm256_broadcastsi128_si256(q_load16(p)),
-                              _mm256_broadcastsi128_si256(q_load16(p + 16)));
+    v16i packed = v16i_halves(v8i_twice(q_load16(p)), v8i_twice(q_load16(p + 16)));
     v16i place = v16i_and(v16i_srlv32(packed, shift), v16i_set8(15));
     return v16i_shuffle8(v16i_load_16x4(codebook_iq4), place);
 }

@@ -5,27 +5,14 @@
 
 enum { BYTES = 17, OFFSET = 16 };
 
-/* 2^(e - 128): e - 1 is the exponent of a float; 0 and 1 would be denormal, which counts as zero;
- * 255 is NaN. */
 SIMD_INLINE v16 scales(const struct q_rows *rows, size_t at) {
     uint8_t e[16];
-    uint32_t bits[16];
     SIMD_UNROLL
     for (int i = 0; i < 8; i++) {
         e[i] = rows->p[i][at];
         e[i + 8] = rows->p[i + 8][at];
     }
-    __m128i code = q_load16(e), exponent = _mm_subs_epu8(code, _mm_set1_epi8(1));
-    __m128i nan = _mm_cmpeq_epi8(code, _mm_set1_epi8(-1));
-    SIMD_UNROLL
-    for (int i = 0; i < 2; i++) {
-        __m256i quiet = _mm256_and_si256(_mm256_cvtepi8_epi32(nan), _mm256_set1_epi32(0x7fc00000));
-        __m256i number = _mm256_slli_epi32(_mm256_cvtepu8_epi32(exponent), 23);
-        _mm256_storeu_si256((__m256i *)bits + i, _mm256_or_si256(number, quiet));
-        exponent = _mm_srli_si128(exponent, 8);
-        nan = _mm_srli_si128(nan, 8);
-    }
-    return v16_load((const float *)(const void *)bits);
+    return v16_from_e8m0(e);
 }
 
 SIMD_INLINE void unpack(const struct q_rows *rows, size_t at, struct q32_block *out) {

@@ -10,188 +10,18 @@
 #include "kernel/kernel.h"
 #include "tensor/xrow.h"
 
-#if defined(JINLIN_LEVEL_AVX512)
-
-#define Q_FN1_(name, op)                                                                           \
-    SIMD_INLINE v16i name(v16i a) { return _mm512_##op(a); }
-#define Q_FN2_(name, op)                                                                           \
-    SIMD_INLINE v16i name(v16i a, v16i b) { return _mm512_##op(a, b); }
-#define Q_SHIFT_(name, op)                                                                         \
-    SIMD_INLINE v16i name(v16i a, int bits) { return _mm512_##op(a, (unsigned)bits); }
-
-SIMD_INLINE v16i v16i_zero(void) { return _mm512_setzero_si512(); }
-SIMD_INLINE void v16i_store(void *p, v16i a) { _mm512_storeu_si512(p, a); }
-SIMD_INLINE v16i v16i_and(v16i a, v16i b) { return _mm512_and_si512(a, b); }
-SIMD_INLINE v16i v16i_or(v16i a, v16i b) { return _mm512_or_si512(a, b); }
-SIMD_INLINE v16i v16i_xor(v16i a, v16i b) { return _mm512_xor_si512(a, b); }
-SIMD_INLINE v16i v16i_or_and(v16i a, v16i b, v16i c) { // a | (b & c)
-    return _mm512_ternarylogic_epi32(a, b, c, 0xf8);
-}
-/* a + the sums of two signed products, 16 bits each */
-SIMD_INLINE v16i v16i_dot16(v16i a, v16i b, v16i c) { return _mm512_dpwssd_epi32(a, b, c); }
-SIMD_INLINE v16i v16i_settle(v16i a) { return a; } // see AVX2
-SIMD_INLINE v16i v16i_halves(__m256i lo, __m256i hi) {
-    return _mm512_inserti64x4(_mm512_castsi256_si512(lo), hi, 1);
-}
-/* The low half shifted by `lo` bits, the high one by `hi`; words of 16 bits. */
-SIMD_INLINE v16i v16i_sll_halves(v16i x, int lo, int hi) {
-    return _mm512_sllv_epi16(
-        x, v16i_halves(_mm256_set1_epi16((short)lo), _mm256_set1_epi16((short)hi)));
-}
-SIMD_INLINE v16i v16i_srl_halves(v16i x, int lo, int hi) {
-    return _mm512_srlv_epi16(
-        x, v16i_halves(_mm256_set1_epi16((short)lo), _mm256_set1_epi16((short)hi)));
-}
-/* 32 bytes twice, 16 bytes four times */
-SIMD_INLINE v16i v16i_load_32x2(const void *p) {
-    return _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)p));
-}
-SIMD_INLINE v16i v16i_load_16x4(const void *p) {
-    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
-}
-SIMD_INLINE v16i v16i_quarters(__m128i a, __m128i b, __m128i c, __m128i d) {
-    __m512i x = _mm512_inserti32x4(_mm512_castsi128_si512(a), b, 1);
-    return _mm512_inserti32x4(_mm512_inserti32x4(x, c, 2), d, 3);
-}
-/* Dwords 0, 2 of each quarter of a, then of b; 1 and 3. */
-SIMD_INLINE v16i v16i_even32(v16i a, v16i b) {
-    return v16_bits(_mm512_shuffle_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), 0x88));
-}
-SIMD_INLINE v16i v16i_odd32(v16i a, v16i b) {
-    return v16_bits(_mm512_shuffle_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), 0xdd));
-}
-/* Quarters 0, 2 of a and of b plus quarters 1, 3 of them. */
-SIMD_INLINE v16i v16i_merge128(v16i a, v16i b) {
-    return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
-}
-/* The low half of a and of b plus the high half of them. */
-SIMD_INLINE v16i v16i_merge256(v16i a, v16i b) {
-    return _mm512_add_epi32(_mm512_shuffle_i64x2(a, b, 0x44), _mm512_shuffle_i64x2(a, b, 0xee));
-}
-SIMD_INLINE v16 v16_from_i32(v16i a) { return _mm512_cvtepi32_ps(a); }
-/* f16 in the low halves of 16 int32 */
-SIMD_INLINE v16 v16_from_f16_low(v16i a) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(a)); }
-
-#else
-
-#define Q_FN1_(name, op)                                                                           \
-    SIMD_INLINE v16i name(v16i a) { return (v16i){_mm256_##op(a.lo), _mm256_##op(a.hi)}; }
-#define Q_FN2_(name, op)                                                                           \
-    SIMD_INLINE v16i name(v16i a, v16i b) {                                                        \
-        return (v16i){_mm256_##op(a.lo, b.lo), _mm256_##op(a.hi, b.hi)};                           \
-    }
-#define Q_SHIFT_(name, op)                                                                         \
-    SIMD_INLINE v16i name(v16i a, int bits) {                                                      \
-        return (v16i){_mm256_##op(a.lo, bits), _mm256_##op(a.hi, bits)};                           \
-    }
-
-SIMD_INLINE v16i v16i_zero(void) { return (v16i){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
-SIMD_INLINE void v16i_store(void *p, v16i a) {
-    _mm256_storeu_si256((__m256i *)p, a.lo);
-    _mm256_storeu_si256((__m256i *)p + 1, a.hi);
-}
-Q_FN2_(v16i_and, and_si256)
-Q_FN2_(v16i_or, or_si256)
-Q_FN2_(v16i_xor, xor_si256)
-SIMD_INLINE v16i v16i_or_and(v16i a, v16i b, v16i c) { return v16i_or(a, v16i_and(b, c)); }
-SIMD_INLINE v16i v16i_dot16(v16i a, v16i b, v16i c) {
-    return (v16i){_mm256_add_epi32(a.lo, _mm256_madd_epi16(b.lo, c.lo)),
-                  _mm256_add_epi32(a.hi, _mm256_madd_epi16(b.hi, c.hi))};
-}
-/* Keeps gcc from moving the sums of an unrolled loop behind all of its products, which it then has
- * to spill. */
-SIMD_INLINE v16i v16i_settle(v16i a) {
-    __asm__("" : "+x"(a.lo), "+x"(a.hi));
-    return a;
-}
-SIMD_INLINE v16i v16i_halves(__m256i lo, __m256i hi) { return (v16i){lo, hi}; }
-SIMD_INLINE v16i v16i_sll_halves(v16i x, int lo, int hi) {
-    return (v16i){_mm256_slli_epi16(x.lo, lo), _mm256_slli_epi16(x.hi, hi)};
-}
-SIMD_INLINE v16i v16i_srl_halves(v16i x, int lo, int hi) {
-    return (v16i){_mm256_srli_epi16(x.lo, lo), _mm256_srli_epi16(x.hi, hi)};
-}
-SIMD_INLINE v16i v16i_load_32x2(const void *p) {
-    __m256i half = _mm256_loadu_si256((const __m256i *)p);
-    return (v16i){half, half};
-}
-SIMD_INLINE v16i v16i_load_16x4(const void *p) {
-    __m256i half = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
-    return (v16i){half, half};
-}
-SIMD_INLINE v16i v16i_quarters(__m128i a, __m128i b, __m128i c, __m128i d) {
-    return (v16i){_mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1),
-                  _mm256_inserti128_si256(_mm256_castsi128_si256(c), d, 1)};
-}
-#define Q_SHUFFLE_PS_(a, b, which)                                                                 \
-    _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), which))
-SIMD_INLINE v16i v16i_even32(v16i a, v16i b) {
-    return (v16i){Q_SHUFFLE_PS_(a.lo, b.lo, 0x88), Q_SHUFFLE_PS_(a.hi, b.hi, 0x88)};
-}
-SIMD_INLINE v16i v16i_odd32(v16i a, v16i b) {
-    return (v16i){Q_SHUFFLE_PS_(a.lo, b.lo, 0xdd), Q_SHUFFLE_PS_(a.hi, b.hi, 0xdd)};
-}
-SIMD_INLINE __m256i v16i_merge128_half_(__m256i a, __m256i b) {
-    return _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
-                            _mm256_permute2x128_si256(a, b, 0x31));
-}
-SIMD_INLINE v16i v16i_merge128(v16i a, v16i b) {
-    return (v16i){v16i_merge128_half_(a.lo, a.hi), v16i_merge128_half_(b.lo, b.hi)};
-}
-SIMD_INLINE v16i v16i_merge256(v16i a, v16i b) {
-    return (v16i){_mm256_add_epi32(a.lo, a.hi), _mm256_add_epi32(b.lo, b.hi)};
-}
-SIMD_INLINE v16 v16_from_i32(v16i a) {
-    return (v16){_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
-}
-SIMD_INLINE v16 v16_from_f16_low(v16i a) {
-    __m256i low = _mm256_set1_epi32(0xffff);
-    __m256i mixed = _mm256_packus_epi32(_mm256_and_si256(a.lo, low), _mm256_and_si256(a.hi, low));
-    return v16_from_f16_(_mm256_permute4x64_epi64(mixed, 0xd8));
-}
-
-#endif
-
-/* x with the sign that w has; 0 is positive. |w| times it is w times x. */
-#if defined(JINLIN_LEVEL_AVX512)
-SIMD_INLINE v16i v16i_sign8(v16i x, v16i w) {
-    return _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x);
-}
-#else
-Q_FN2_(v16i_sign8, sign_epi8) // w of 0 gives 0: the product is the same
-#endif
-Q_FN1_(v16i_abs8, abs_epi8)
-Q_FN2_(v16i_add8, add_epi8)
-Q_FN2_(v16i_sub8, sub_epi8)
-Q_FN2_(v16i_add16, add_epi16)
-Q_FN2_(v16i_sub16, sub_epi16)
-Q_FN2_(v16i_mul16, mullo_epi16)
-Q_FN2_(v16i_add32, add_epi32)
-Q_FN2_(v16i_mul32, mullo_epi32)
-Q_FN2_(v16i_maddubs, maddubs_epi16) // unsigned by signed bytes, pairs added in 16 bits
-Q_FN2_(v16i_shuffle8, shuffle_epi8) // within quarters
-Q_FN2_(v16i_unlo8, unpacklo_epi8)
-Q_FN2_(v16i_unhi8, unpackhi_epi8)
-Q_FN2_(v16i_unlo32, unpacklo_epi32)
-Q_FN2_(v16i_unhi32, unpackhi_epi32)
-Q_FN2_(v16i_unlo64, unpacklo_epi64)
-Q_FN2_(v16i_unhi64, unpackhi_epi64)
-Q_FN2_(v16i_srlv32, srlv_epi32)
-Q_SHIFT_(v16i_srl16, srli_epi16)
-Q_SHIFT_(v16i_sll16, slli_epi16)
-Q_SHIFT_(v16i_sra16, srai_epi16)
-Q_SHIFT_(v16i_srl32, srli_epi32)
-Q_SHIFT_(v16i_sll32, slli_epi32)
-Q_SHIFT_(v16i_sra32, srai_epi32)
-
 SIMD_INLINE v16i v16i_set8(unsigned x) { return v16i_set1((int32_t)(x * 0x01010101u)); }
-SIMD_INLINE __m128i q_load16(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)p); }
-SIMD_INLINE __m256i q_load32(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 SIMD_INLINE int32_t q_load_i32(const void *p) {
     int32_t x;
     memcpy(&x, p, sizeof x);
     return x;
 }
+
+#if defined(JINLIN_LEVEL_NEON)
+#include "kernel/cpu/simd_q_neon.h"
+#else
+#include "kernel/cpu/simd_q_x86.h"
+#endif
 
 /* ---- sixteen weight rows ---- */
 
@@ -262,7 +92,7 @@ SIMD_INLINE v16i q_sum_quarters(const v16i part[4]) {
  * long stream, not sixteen. L1 would be too small, and its fill buffers too few. */
 SIMD_INLINE void q_prefetch(const uint8_t **next, int bytes) {
     for (int line = 0; line < bytes; line += 64)
-        _mm_prefetch((const char *)*next + line, _MM_HINT_T1);
+        SIMD_PREFETCH(*next + line);
     *next += bytes;
 }
 

@@ -74,11 +74,16 @@ SIMD_INLINE int q256_first(const struct q256_form *form, int h) {
 /* ---- few rows ---- */
 
 /* Sub-scales of 16 rows, those of row 4l + i at [..][i][l]: 16 bytes in order, or, where they may
- * be negative, eight int16 a group in the order of quants(). And what multiplies the sums of
- * activations, in int16: the minima, or the scales again for the offset. */
+ * be negative, eight int16 a group in the order of quants(); on ARM all are int32 in that order.
+ * And what multiplies the sums of activations, in int16: the minima, or the scales again for the
+ * offset. */
 struct q256_scales {
+#if defined(JINLIN_LEVEL_NEON)
+    int32_t dwords[4][4][16];
+#else
     _Alignas(64) uint8_t bytes[4][4][16];
     int16_t words[2][4][4][8];
+#endif
     v16i side[2][4];
 };
 
@@ -87,32 +92,46 @@ SIMD_INLINE v16i q256_signed_words(v16i bytes, int group) {
     return v16i_sra16(group ? v16i_unhi8(zero, bytes) : v16i_unlo8(zero, bytes), 8);
 }
 
-SIMD_INLINE void q256_scales_from(const struct q256_form *form, const struct q256_header *h,
-                                  struct q256_scales *s) {
-    const v16i order = v16i_load_16x4(form->order), zero = v16i_zero();
-    SIMD_UNROLL
-    for (int i = 0; i < 4; i++) {
-        if (!form->scale_signed) v16i_store(s->bytes[i], h->scale[i]);
-        v16i ordered = v16i_shuffle8(h->scale[i], order);
-        SIMD_UNROLL
-        for (int group = 0; group < form->n_sub / 8; group++) {
-            if (form->scale_signed)
-                v16i_store(s->words[group][i], q256_signed_words(ordered, group));
-            if (!form->has_min) s->side[group][i] = q256_signed_words(h->scale[i], group);
-        }
-        if (form->has_min && form->n_sub == 8) {
-            s->side[0][i] = v16i_unhi8(h->scale[i], zero);
-        } else if (form->has_min) {
-            s->side[0][i] = v16i_unlo8(h->min[i], zero);
-            s->side[1][i] = v16i_unhi8(h->min[i], zero);
-        }
+#if defined(JINLIN_LEVEL_NEON)
+
+SIMD_INLINE void q256_keep_scales(const struct q256_form *form, struct q256_scales *s, int i,
+                                  v16i scale) {
+    v16i ordered = v16i_shuffle8(scale, v16i_load_16x4(form->order));
+    v16i_store(s->dwords[i][0], v16i_widen_i8_(vreinterpretq_s8_s32(ordered.q0)));
+    v16i_store(s->dwords[i][1], v16i_widen_i8_(vreinterpretq_s8_s32(ordered.q1)));
+    v16i_store(s->dwords[i][2], v16i_widen_i8_(vreinterpretq_s8_s32(ordered.q2)));
+    v16i_store(s->dwords[i][3], v16i_widen_i8_(vreinterpretq_s8_s32(ordered.q3)));
+}
+
+/* The scales of vector c of row i, each throughout its sub-block. */
+SIMD_INLINE v16i q256_spread(const struct q256_form *form, const struct q256_scales *s, int i,
+                             int c) {
+    const int32_t *scale = s->dwords[i % 4][i / 4] + (form->n_sub == 8 ? 2 : 4) * c;
+    if (form->n_sub == 8) {
+        int32x4_t first = vld1q_dup_s32(scale), second = vld1q_dup_s32(scale + 1);
+        return (v16i){first, first, second, second};
     }
+    return (v16i){vld1q_dup_s32(scale), vld1q_dup_s32(scale + 1), vld1q_dup_s32(scale + 2),
+                  vld1q_dup_s32(scale + 3)};
+}
+
+#else
+
+SIMD_INLINE void q256_keep_scales(const struct q256_form *form, struct q256_scales *s, int i,
+                                  v16i scale) {
+    if (!form->scale_signed) {
+        v16i_store(s->bytes[i], scale);
+        return;
+    }
+    v16i ordered = v16i_shuffle8(scale, v16i_load_16x4(form->order));
+    SIMD_UNROLL
+    for (int group = 0; group < form->n_sub / 8; group++)
+        v16i_store(s->words[group][i], q256_signed_words(ordered, group));
 }
 
 /* Four int16 numbers, one throughout each quarter; indices of bytes of an int16 likewise. */
 SIMD_INLINE v16i q256_quarters16(int a, int b, int c, int d) {
-    return v16i_quarters(_mm_set1_epi16((short)a), _mm_set1_epi16((short)b),
-                         _mm_set1_epi16((short)c), _mm_set1_epi16((short)d));
+    return v16i_quarters(v4i_set16(a), v4i_set16(b), v4i_set16(c), v4i_set16(d));
 }
 enum { Q256_BYTE = 0x8000, Q256_WORD = 0x0100 }; // a byte and a zero; both bytes of a word
 
@@ -134,16 +153,32 @@ SIMD_INLINE v16i q256_spread(const struct q256_form *form, const struct q256_sca
     return v16i_shuffle8(v16i_load_16x4(s->words[group][i % 4][i / 4]), at);
 }
 
+#endif
+
+SIMD_INLINE void q256_scales_from(const struct q256_form *form, const struct q256_header *h,
+                                  struct q256_scales *s) {
+    const v16i zero = v16i_zero();
+    SIMD_UNROLL
+    for (int i = 0; i < 4; i++) {
+        q256_keep_scales(form, s, i, h->scale[i]);
+        SIMD_UNROLL
+        for (int group = 0; group < form->n_sub / 8; group++)
+            if (!form->has_min) s->side[group][i] = q256_signed_words(h->scale[i], group);
+        if (form->has_min && form->n_sub == 8) {
+            s->side[0][i] = v16i_unhi8(h->scale[i], zero);
+        } else if (form->has_min) {
+            s->side[0][i] = v16i_unlo8(h->min[i], zero);
+            s->side[1][i] = v16i_unhi8(h->min[i], zero);
+        }
+    }
+}
+
 /* Sums of activations, one a sub-block, eight a group. */
 SIMD_INLINE void q256_sums(const struct q256_form *form, const int16_t *sum, int16_t out[16]) {
-    __m256i of_16 = _mm256_loadu_si256((const __m256i *)sum);
-    if (form->n_sub == 16) {
-        _mm256_storeu_si256((__m256i *)out, of_16);
-        return;
-    }
-    __m256i wide = _mm256_madd_epi16(of_16, _mm256_set1_epi16(1));
-    __m128i low = _mm256_castsi256_si128(wide), high = _mm256_extracti128_si256(wide, 1);
-    _mm_storeu_si128((__m128i *)out, _mm_packs_epi32(low, high));
+    if (form->n_sub == 16)
+        v8i_store(out, q_load32((const uint8_t *)(const void *)sum));
+    else
+        q_add_pairs16(sum, out);
 }
 
 /* Of each of 16 rows: minima, or scales, times the sums of activations. */
@@ -177,12 +212,9 @@ SIMD_INLINE void q256_dot(const struct q256_form *form, const uint8_t *w,
     SIMD_UNROLL
     for (int c = 0; c < 4; c++) {
         v16i q = form->quants(w, c), scale = q256_spread(form, s, i, c);
-        v16i size = form->is_signed ? v16i_abs8(q) : q;
         SIMD_UNROLL
-        for (int r = 0; r < n; r++) {
-            v16i pairs = v16i_maddubs(size, form->is_signed ? v16i_sign8(x[r][c], q) : x[r][c]);
-            sum[r] = v16i_settle(v16i_dot16(sum[r], pairs, scale));
-        }
+        for (int r = 0; r < n; r++)
+            sum[r] = q_dot_scaled(sum[r], q, x[r][c], form->is_signed, scale);
     }
 }
 
@@ -246,13 +278,13 @@ SIMD_INLINE v16i q256_twice16(v16i x) {
 }
 
 /* Steps of a superblock's scales in the panel: d; dmin with has_min; what multiplies the sums of
- * activations, in pairs; the sub-scales. AVX-512 takes an offset back by where a sub-sum starts,
- * AVX2, whose sub-sums are int16, by the scales in pairs. */
+ * activations, in pairs; the sub-scales. An offset is taken back by where a sub-sum starts, or,
+ * where sub-sums are int16, by the scales in pairs. */
 SIMD_INLINE int q256_offset(const struct q256_form *form) {
     if (q256_folds(form)) return form->fold_offset;
     return form->is_signed ? Q_SIGNED_BIAS : form->offset;
 }
-#if defined(JINLIN_LEVEL_AVX512)
+#if SIMD_DOTS
 SIMD_INLINE bool q256_has_pairs(const struct q256_form *form) { return form->has_min; }
 SIMD_INLINE bool q256_from_aux(const struct q256_form *form) { return q256_offset(form) != 0; }
 SIMD_INLINE v16i q256_panel_scale(v16i scale) { return scale; }

@@ -79,22 +79,6 @@ SIMD_INLINE void q32_nibbles(const struct q_rows *rows, size_t at, v16i w[8]) {
     }
 }
 
-/* Sets bit 4 of a byte where `chosen` has one of `bits`. */
-#if defined(JINLIN_LEVEL_AVX512)
-SIMD_INLINE v16i q32_add_bit(v16i w, v16i chosen, v16i bits) {
-    return _mm512_mask_add_epi8(w, _mm512_test_epi8_mask(chosen, bits), w, _mm512_set1_epi8(16));
-}
-#else
-SIMD_INLINE __m256i q32_add_bit_half_(__m256i w, __m256i chosen, __m256i bits) {
-    __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(chosen, bits), bits);
-    return _mm256_or_si256(w, _mm256_and_si256(is_set, _mm256_set1_epi8(16)));
-}
-SIMD_INLINE v16i q32_add_bit(v16i w, v16i chosen, v16i bits) {
-    return (v16i){q32_add_bit_half_(w.lo, chosen.lo, bits.lo),
-                  q32_add_bit_half_(w.hi, chosen.hi, bits.hi)};
-}
-#endif
-
 /* The fifth bits of 32 elements, bit k of a lane that of element k. */
 SIMD_INLINE void q32_fifth_bits(v16i high, v16i w[8]) {
     const v16i even = v16i_set1(0x08040201), odd = v16i_set1((int32_t)0x80402010u);
@@ -104,15 +88,15 @@ SIMD_INLINE void q32_fifth_bits(v16i high, v16i w[8]) {
         const v16i at = v16i_load_16x4(
             (const int32_t[4]){byte, byte + 0x04040404, byte + 0x08080808, byte + 0x0c0c0c0c});
         v16i chosen = v16i_shuffle8(high, at);
-        w[i] = q32_add_bit(w[i], chosen, even);
-        w[i + 1] = q32_add_bit(w[i + 1], chosen, odd);
+        w[i] = v16i_add_bit4(w[i], chosen, even);
+        w[i + 1] = v16i_add_bit4(w[i + 1], chosen, odd);
     }
 }
 
 /* One block of 16 rows against one activation row. */
 SIMD_INLINE v16i q32_sum(const struct q32_form *form, const v16i w[8], const uint8_t *x, int sum) {
     v16i total = v16i_set1(-q32_offset(form) * sum);
-#if defined(JINLIN_LEVEL_AVX512)
+#if SIMD_DOTS
     SIMD_UNROLL
     for (int i = 0; i < 8; i++)
         total = q_sub_dot(total, w[i], v16i_set1(q_load_i32(x + 4 * i)));
@@ -216,7 +200,7 @@ SIMD_INLINE void q32_chain_min(const struct q_tile *t, const uint8_t *scale, int
 SIMD_INLINE void q32_products(const struct q32_form *form, const struct q_tile *t, const uint8_t *q,
                               int b, int n, v16i total[Q_ROWS][Q_WIDTH]) {
     q_dot_fn *dot = form->is_signed ? q_signed_sub_dot : q_sub_dot;
-#if defined(JINLIN_LEVEL_AVX512)
+#if SIMD_DOTS
     q_products(t, q, 32 * b, 8, n, dot, total);
 #else
     int run = q_run_steps(form->most, 8);

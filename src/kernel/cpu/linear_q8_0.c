@@ -6,7 +6,7 @@
 enum { BLOCK = 32, BYTES = 34 };
 
 /* Two rows of 32 bytes share a vector: fewer pieces to bring together than q32_gemv would have. */
-#if defined(JINLIN_LEVEL_AVX512)
+#if SIMD_DOTS
 SIMD_INLINE v16i dot(v16i w, v16i x) { return q_signed_sub_dot(v16i_zero(), w, x); }
 #else
 SIMD_INLINE v16i dot(v16i w, v16i x) {

@@ -88,45 +88,6 @@ SIMD_INLINE void q_products(const struct q_tile *t, const uint8_t *q, int k, int
     }
 }
 
-/* Sums of products that do not end a block yet, and what they add to its sum once they are scaled:
- * int32 times an int32 scale, or, without VNNI, pairs of int16 times a pair of equal int16 scales.
- * On AVX2 int16 holds q_run_steps() products of weights up to `most`. */
-#if defined(JINLIN_LEVEL_AVX512)
-SIMD_INLINE v16i q_sub_dot(v16i acc, v16i w, v16i x) { return _mm512_dpbusd_epi32(acc, w, x); }
-SIMD_INLINE v16i q_add_scaled(v16i total, v16i sub, v16i scale) {
-    return v16i_add32(total, v16i_mul32(sub, scale));
-}
-SIMD_INLINE int q_run_steps(int most, int steps) { return (void)most, steps; }
-#else
-SIMD_INLINE v16i q_sub_dot(v16i acc, v16i w, v16i x) {
-    return v16i_settle(v16i_add16(acc, v16i_maddubs(w, x)));
-}
-SIMD_INLINE v16i q_add_scaled(v16i total, v16i sub, v16i scale) {
-    return v16i_dot16(total, sub, scale);
-}
-SIMD_INLINE int q_run_steps(int most, int steps) {
-    int fit = 32767 / (2 * 127 * most), run = 1;
-    while (2 * run <= fit && 2 * run <= steps)
-        run *= 2;
-    return run;
-}
-#endif
-
-/* The same for signed weights. AVX-512 multiplies unsigned by signed bytes: weights are stored
- * Q_SIGNED_BIAS too high, which that many times the sum of the activations takes back. AVX2
- * multiplies |w| by x with the sign of w. */
-#if defined(JINLIN_LEVEL_AVX512)
-enum { Q_SIGNED_BIAS = 128 };
-SIMD_INLINE v16i q_signed(v16i w) { return v16i_xor(w, v16i_set8(128)); }
-SIMD_INLINE v16i q_signed_sub_dot(v16i acc, v16i w, v16i x) { return q_sub_dot(acc, w, x); }
-#else
-enum { Q_SIGNED_BIAS = 0 };
-SIMD_INLINE v16i q_signed(v16i w) { return w; }
-SIMD_INLINE v16i q_signed_sub_dot(v16i acc, v16i w, v16i x) {
-    return q_sub_dot(acc, v16i_abs8(w), v16i_sign8(x, w));
-}
-#endif
-
 /* total[r][v] += sub[r][v] times the scales of a step. */
 SIMD_INLINE void q_scale_sums(const uint8_t *scale, int n, v16i sub[Q_ROWS][Q_WIDTH],
                               v16i total[Q_ROWS][Q_WIDTH]) {

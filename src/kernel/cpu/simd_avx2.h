@@ -4,6 +4,7 @@
 
 #define SIMD_REGISTERS 8    // v16 values that the register file holds
 #define SIMD_SPLITS_PAIRS 1 // v16_dpbf16 works on the two floats of a pair apart
+#define SIMD_DOTS 0         // four products of bytes are added to an int32 by one instruction
 
 typedef struct {
     __m256 lo, hi;
@@ -12,6 +13,8 @@ typedef struct {
     __m256i lo, hi;
 } v16i;
 typedef v16 v16m; // all bits of a lane set or clear
+typedef __m128i v4i;
+typedef __m256i v8i;
 
 /* Sixteen set lanes, then sixteen clear ones: a mask of n lanes starts at 16 - n. */
 static const int32_t v16_first_table_[32] = {-1, -1, -1, -1, -1, -1, -1, -1,

@@ -4,10 +4,13 @@
 
 #define SIMD_REGISTERS 32   // v16 values that the register file holds
 #define SIMD_SPLITS_PAIRS 0 // v16_dpbf16 works on the two floats of a pair apart
+#define SIMD_DOTS 1         // four products of bytes are added to an int32 by one instruction
 
 typedef __m512 v16;
 typedef __m512i v16i;
 typedef __mmask16 v16m; // one truth value a lane
+typedef __m128i v4i;
+typedef __m256i v8i;
 
 SIMD_INLINE __mmask16 v16_first_(int n) { return (__mmask16)((1u << n) - 1u); }
 
