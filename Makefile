@@ -1,5 +1,5 @@
 # Thin: the work is in scripts/. Nothing needs to be installed first but make and git.
-.PHONY: all run test check-long bench dist clean help
+.PHONY: all run test check-long mutate fuzz bench dist clean help
 
 # Passed through the environment and unexpanded, so that any path survives make and the shell.
 override MODEL := $(value MODEL)
@@ -17,6 +17,12 @@ test: # every commit's tests, a few minutes
 
 check-long: # sanitizers on everything, fuzzing, ARM under qemu
 	@scripts/check-long
+
+mutate: # one operator changed at a time: the tests must notice
+	@scripts/setup test && scripts/mutate
+
+fuzz: # libFuzzer over all that reads outside bytes, a minute each
+	@scripts/fuzz
 
 bench: # speed
 	@scripts/bench

@@ -1,20 +1,23 @@
-# Shared by scripts/test and scripts/check-long: runs builds and tests, keeps the totals. Sourced,
-# from the repository root.
+# Shared by scripts/test, scripts/fuzz and scripts/check-long: runs builds and tests, keeps the
+# totals. Sourced, from the repository root. OUTER_TOTALS: the file of a script that called this one.
 
 meson=/usr/bin/meson
 [ -x $meson ] || meson=meson
-totals=$(mktemp)
-trap 'rm -f "$totals"' EXIT
+totals=${OUTER_TOTALS:-}
+if [ -z "$totals" ]; then
+    totals=$(mktemp)
+    trap 'rm -f "$totals"' EXIT
+fi
 
 step() { echo "== $* (${SECONDS}s)"; }
 
 # count PASSED FAILED SKIPPED
 count() { echo "$1 $2 $3" >>"$totals"; }
 
-# build KIND: false, and one failure counted, when it does not build.
+# build KIND [TARGET...]: false, and one failure counted, when it does not build.
 build() {
     step "build: $1"
-    scripts/build "$1" && return 0
+    scripts/build "$@" && return 0
     echo "$1: FAILED to build"
     count 0 1 0
     return 1
