@@ -72,7 +72,7 @@ static void start_session(struct bench *b) {
 
 static void make_good_file(struct bench *b) {
     struct jl_error err;
-    char folder[] = "/tmp/jinlin-fuzz-XXXXXX", path[64], *data;
+    char folder[] = P_tmpdir "/jinlin-fuzz-XXXXXX", path[64], *data;
     if (!mkdtemp(folder)) abort();
     snprintf(path, sizeof path, "%s/good", folder);
     must(session_save(b->session, path, &err), &err);

@@ -73,6 +73,48 @@ static void test_known_program(void **state) {
     model_free(model);
 }
 
+/* What stands in a conversion's register: which value of which register. */
+struct converted {
+    enum reg_id from;
+    int version;
+};
+
+/* How many conversions a layer has, when each is of a value that is not there yet, and no step
+ * reads one whose source has been written since. */
+static int count_conversions(const char *path, const char *act, int layer) {
+    struct model *model = load(path, act);
+    int version[REG_COUNT] = {0}, count = 0;
+    struct converted made[REG_COUNT] = {0};
+    for (int i = 0; i < model->plan.n_step; i++) {
+        const struct step *step = &model->plan.steps[i];
+        if (step->op == OP_CONVERT) {
+            struct converted *old = &made[step->out];
+            if (old->from == step->in && old->version == version[step->in])
+                fail_msg("%s: step %d converts %s again", path, i, reg_name(step->in));
+            *old = (struct converted){step->in, version[step->in]};
+            count += step->layer == layer;
+        } else {
+            const struct converted *used = &made[step->in];
+            if (used->from != REG_NONE && used->version != version[used->from])
+                fail_msg("%s: step %d reads an old %s", path, i, reg_name(used->from));
+            version[step->out]++;
+        }
+    }
+    model_free(model);
+    return count;
+}
+
+/* Of x for q, k and v together, of what attention gives, of x for gate and up, of their product. */
+static void test_conversions_are_shared(void **state) {
+    (void)state;
+    assert_int_equal(count_conversions("tests/golden/gguf/small-llama.q8_0.gguf", "f32", 0), 4);
+    assert_int_equal(count_conversions("tests/golden/gguf/small-llama.q4_k_m.gguf", "f32", 1), 4);
+    assert_int_equal(count_conversions("tests/golden/llama", "f32", 0), 0);
+    count_conversions("tests/golden/qwen3-moe", "bf16", 0);
+    count_conversions("tests/golden/deepseek-v3", "bf16", 0);
+    count_conversions("tests/golden/qwen3-next", "bf16", 0);
+}
+
 /* A value's number in the replay: the step that made it, + 1; 0 is nothing. */
 struct replay {
     const struct step *steps;
@@ -143,6 +185,7 @@ static void test_replay(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_known_program),
+                                       cmocka_unit_test(test_conversions_are_shared),
                                        cmocka_unit_test(test_replay)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

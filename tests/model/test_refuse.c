@@ -60,6 +60,11 @@ static void expect(const char *path, enum jl_status status, const char *named) {
         fail_msg("'%s' is not named in: %s", named, err.message);
 }
 
+/* Between the two factors lies the band that is divided by their difference. */
+#define LLAMA3(high)                                                                               \
+    "{\"rope_type\": \"llama3\", \"factor\": 8, \"original_max_position_embeddings\": 64, "        \
+    "\"low_freq_factor\": 1, \"high_freq_factor\": " high "}"
+
 static const struct {
     const char *from, *to;
     enum jl_status status;
@@ -90,6 +95,9 @@ static const struct {
     {"\"silu\"",
      "\"silu\", \"rope_scaling\": {\"type\": \"yarn\", \"rope_type\": \"linear\", \"factor\": 2}",
      JL_ERR_FORMAT, "disagree"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": " LLAMA3("4"), JL_OK, NULL},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": " LLAMA3("1"), JL_ERR_FORMAT, "high_freq_factor"},
+    {"\"silu\"", "\"silu\", \"rope_scaling\": " LLAMA3("0.5"), JL_ERR_FORMAT, "high_freq_factor"},
     {"\"hidden_size\": 32", "\"hidden_size\": 36", JL_ERR_FORMAT, "32"},
     {"\"hidden_size\": 32", "\"hidden_size\": \"32\"", JL_ERR_FORMAT, "hidden_size"},
     {"\"hidden_size\": 32", "\"hidden_size\": 32.5", JL_ERR_FORMAT, "hidden_size"},

@@ -155,6 +155,38 @@ static void test_budget(void **state) {
     close_rig(&rig);
 }
 
+/* A pinned end of a chain stays however long ago it was used, and where all stay nothing comes in.
+ */
+static void test_pinned_is_never_evicted(void **state) {
+    (void)state;
+    struct rig rig;
+    open_rig(&rig, 64, 0, 3 * 64);
+    struct prefix_entry *pinned = add(&rig, NULL, rig.ids);
+    prefix_pin(rig.cache, pinned);
+    for (int i = 1; i < PAGES; i++) {
+        const int32_t *ids = rig.ids + i * KV_CHUNK;
+        struct prefix_entry *other = add(&rig, NULL, ids);
+        assert_non_null(other);
+        assert_ptr_equal(prefix_find(rig.cache, ids, KV_CHUNK), other);
+        assert_int_equal(prefix_stats(rig.cache).n_entry, i < 2 ? 2 : 3);
+    }
+    expect_found(&rig, KV_CHUNK, 1);
+    rig.ids[0]++;
+    struct prefix_entry *more[2] = {add(&rig, NULL, rig.ids), NULL};
+    prefix_pin(rig.cache, more[0]);
+    rig.ids[0]++;
+    prefix_pin(rig.cache, more[1] = add(&rig, NULL, rig.ids));
+    rig.ids[0]++;
+    assert_null(add(&rig, NULL, rig.ids)); // three, all pinned
+    prefix_unpin(rig.cache, more[0]);
+    assert_non_null(add(&rig, NULL, rig.ids));
+    rig.ids[0] -= 3;
+    expect_found(&rig, KV_CHUNK, 1);
+    prefix_unpin(rig.cache, more[1]);
+    prefix_unpin(rig.cache, pinned);
+    close_rig(&rig);
+}
+
 /* Who needs pages gets those that nobody uses, and an error that costs nothing otherwise. */
 static void test_pool_takes_back(void **state) {
     (void)state;
@@ -361,6 +393,7 @@ int main(void) {
         cmocka_unit_test(test_found_by_tokens),
         cmocka_unit_test(test_many_chains),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_pinned_is_never_evicted),
         cmocka_unit_test(test_pool_takes_back),
         cmocka_unit_test(test_recurrent_states),
         cmocka_unit_test(test_sessions_reuse_pages),
