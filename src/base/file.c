@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -263,4 +264,11 @@ void file_writer_abort(struct file_writer *writer) {
     if (writer->stream) fclose(writer->stream);
     unlink(writer->tmp_path);
     forget(writer);
+}
+
+char *file_path_in(const char *folder, const char *name) {
+    char *path;
+    size_t len = strlen(folder);
+    const char *slash = len && folder[len - 1] == '/' ? "" : "/";
+    return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
 }

@@ -43,4 +43,7 @@ enum jl_status file_writer_open(const char *path, struct file_writer *out, struc
 enum jl_status file_writer_commit(struct file_writer *writer, struct jl_error *err);
 void file_writer_abort(struct file_writer *writer); // after commit: no effect
 
+/* "folder/name", on the heap; NULL: out of memory. */
+char *file_path_in(const char *folder, const char *name);
+
 #endif

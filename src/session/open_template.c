@@ -128,15 +128,10 @@ static enum jl_status open_gguf(const char *path, const char *name, bool tools,
 
 /* ---- folders ---- */
 
-static char *path_in(const char *folder, const char *name) {
-    char *path;
-    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
-}
-
 /* The folder's JSON file, NULL where there is none. */
 static enum jl_status read_json(const char *folder, const char *name, json_t **out,
                                 struct jl_error *err) {
-    char *path = path_in(folder, name), *text = NULL;
+    char *path = file_path_in(folder, name), *text = NULL;
     size_t len = 0;
     enum jl_status status = JL_OK;
     *out = NULL;
@@ -154,7 +149,7 @@ static enum jl_status read_json(const char *folder, const char *name, json_t **o
 /* A file with a template's text; *found says whether it is there. */
 static enum jl_status read_file(const char *folder, const char *name, struct model_template *out,
                                 bool *found, struct jl_error *err) {
-    char *path = path_in(folder, name), *text = NULL;
+    char *path = file_path_in(folder, name), *text = NULL;
     size_t len = 0;
     enum jl_status status = JL_OK;
     if (!path) return report_no_memory(err, folder, "a path");

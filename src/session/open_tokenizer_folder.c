@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,13 +15,6 @@
 
 #define MAX_JSON_BYTES ((size_t)256 << 20)
 #define MAX_CONFIG_BYTES ((size_t)16 << 20)
-
-static char *path_in(const char *folder, const char *name) {
-    char *path;
-    size_t len = strlen(folder);
-    const char *slash = len && folder[len - 1] == '/' ? "" : "/";
-    return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
-}
 
 /* Without the heap: "no memory" must not look like "no file". */
 static bool has(const char *folder, const char *name) {
@@ -36,7 +28,7 @@ static bool has(const char *folder, const char *name) {
 /* A file of the folder; *text stays NULL when there is none of this name. */
 static enum jl_status read_file(const char *folder, const char *name, size_t limit, char **text,
                                 size_t *len, struct jl_error *err) {
-    char *path = path_in(folder, name);
+    char *path = file_path_in(folder, name);
     *text = NULL;
     *len = 0;
     if (!path) return report_no_memory(err, folder, "a path");
@@ -174,7 +166,7 @@ static enum jl_status open_named(const char *folder, const char *name, const cha
                                  struct tokenizer **out, struct jl_error *err) {
     struct kinds kinds = {0};
     struct arena arena = {0};
-    char *path = path_in(folder, name);
+    char *path = file_path_in(folder, name);
     if (!path) return report_no_memory(err, folder, "a path");
     enum jl_status status = pre ? JL_OK : read_kinds(folder, &arena, &kinds, err);
     if (status == JL_OK)
@@ -195,7 +187,7 @@ enum jl_status open_tokenizer_folder(const char *folder, const char *pre, struct
                                      struct jl_error *err) {
     *out = NULL;
     if (has(folder, "tokenizer.json")) {
-        char *path = path_in(folder, "tokenizer.json");
+        char *path = file_path_in(folder, "tokenizer.json");
         if (!path) return report_no_memory(err, folder, "a path");
         enum jl_status status = open_tokenizer_file(path, pre, out, err);
         free(path);

@@ -211,6 +211,17 @@ static void failed_write_leaves_the_old_file(void **state) {
     assert_int_equal(scratch_entries(), before);
 }
 
+static void joins_a_folder_and_a_name(void **state) {
+    (void)state;
+    static const char *const cases[][3] = {
+        {"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"/", "b", "/b"}, {".", "c/d", "./c/d"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *path = file_path_in(cases[i][0], cases[i][1]);
+        assert_string_equal(path, cases[i][2]);
+        free(path);
+    }
+}
+
 static int teardown(void **state) {
     (void)state;
     scratch_remove();
@@ -229,6 +240,7 @@ int main(void) {
         cmocka_unit_test(keeps_permissions_and_follows_links),
         cmocka_unit_test(refuses_targets_that_are_not_files),
         cmocka_unit_test(failed_write_leaves_the_old_file),
+        cmocka_unit_test(joins_a_folder_and_a_name),
     };
     return cmocka_run_group_tests_name("base/file", tests, NULL, teardown);
 }
