@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "base/clock.h"
 #include "cli/bench_ops.h"
 #include "cli/engine.h"
 #include "session/sample.h"
@@ -36,16 +37,16 @@ static enum jl_status run_once(struct bench_run *run, const struct bench_size *s
     struct exec *exec = run->engine.exec;
     int n_vocab = run->engine.model->hp.n_vocab;
     JL_TRY(state_rewind(run->state, size->depth, err));
-    double start = cli_seconds();
+    double start = clock_seconds();
     if (size->prompt)
         JL_TRY(feed_prompt(exec, run->state, run->tokens + size->depth, size->prompt,
                            exec_max_rows(exec), NULL, run->logits, err));
-    double middle = cli_seconds();
+    double middle = clock_seconds();
     for (int t = 0; t < size->gen; t++) {
         int32_t id = sample_greedy(run->logits, n_vocab);
         JL_TRY(feed_prompt(exec, run->state, &id, 1, 1, NULL, run->logits, err));
     }
-    double end = cli_seconds();
+    double end = clock_seconds();
     if (i < 0) return JL_OK; // the warm-up
     run->prefill[i] = size->prompt / (middle - start);
     run->decode[i] = size->gen / (end - middle);

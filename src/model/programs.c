@@ -119,6 +119,7 @@ static const struct prog_step prog_mtp_steps[] = {
 PROG(prog_mtp, "mtp");
 
 static const struct prog_step prog_mtp_head_steps[] = {
+    {OP_GIVE, .in = REG_H, .w = ROLE_MTP_NORM},
     {OP_PICK, .out = REG_X, .in = REG_H},
     {OP_NORM, .out = REG_X, .in = REG_X, .w = ROLE_MTP_NORM},
     {OP_LINEAR, .out = REG_LOGITS, .in = REG_X, .w = ROLE_MTP_OUTPUT},

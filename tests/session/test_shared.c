@@ -192,7 +192,7 @@ static void test_forks(void **state) {
 static void predict(struct exec *mtp, struct state *state, const int32_t *next, const float *hidden,
                     int first, int n, float *logits) {
     struct jl_error err = {0};
-    struct feed_ahead feed = {state, next, hidden, first, n};
+    struct feed_ahead feed = {state, next, hidden, first, n, n, NULL};
     must(feed_ahead(mtp, &feed, NULL, logits, &err), &err);
 }
 
@@ -217,7 +217,7 @@ static void test_prediction_layer_of_forks(void **state) {
         fill(&rig, 1, f, ALL - N, ids[f] + N);
     }
     must(state_create(pool, &forks[0], &err), &err);
-    struct feed feed = {forks[0], ids[0], N, FEED_NONE, hidden[0]};
+    struct feed feed = {forks[0], ids[0], N, 0, hidden[0]};
     must(feed_forward(rig.exec, &feed, 1, NULL, NULL, &err), &err);
     predict(mtp, forks[0], ids[0] + 1, hidden[0], 0, N - 1, want);
     must(state_fork(forks[0], &forks[1], &err), &err);
@@ -225,18 +225,19 @@ static void test_prediction_layer_of_forks(void **state) {
     memcpy(hidden[1], hidden[0], N * n_embd * sizeof(float));
     for (int turn = 0; turn < 2 * TURNS; turn++) {
         int f = turn % 2, at = N + turn / 2 * MORE, end = at + MORE;
-        feed = (struct feed){forks[f], ids[f] + at, MORE, FEED_NONE, hidden[f] + at * n_embd};
+        feed = (struct feed){forks[f], ids[f] + at, MORE, 0, hidden[f] + at * n_embd};
         must(feed_forward(rig.exec, &feed, 1, NULL, NULL, &err), &err);
         predict(mtp, forks[f], ids[f] + at, hidden[f] + (at - 1) * n_embd, at - 1, MORE, got);
         must(state_create(pool, &alone, &err), &err);
-        feed = (struct feed){alone, ids[f], end, FEED_NONE, hidden[f]};
+        feed = (struct feed){alone, ids[f], end, 0, hidden[f]};
         must(feed_forward(rig.exec, &feed, 1, NULL, NULL, &err), &err);
         predict(mtp, alone, ids[f] + 1, hidden[f], 0, end - 1, want);
         assert_memory_equal(got, want + (at - 1) * n_vocab, MORE * n_vocab * sizeof *want);
         state_free(alone);
     }
-    struct feed_ahead gap = {forks[0], ids[0], hidden[0], ALL - 1, 2};
-    assert_int_equal(feed_ahead(mtp, &gap, NULL, got, &err), JL_ERR_USAGE);
+    struct feed_ahead gap = {forks[0], ids[0], hidden[0], ALL, 1, 1, NULL};
+    assert_int_equal(feed_ahead(mtp, &gap, NULL, got, &err), JL_ERR_USAGE); // ALL - 1 is missing
+    assert_int_equal(state_reserve_ahead(forks[0], ALL - 1, KV_CHUNK, &err), JL_ERR_USAGE);
     must(state_rewind(forks[0], 50, &err), &err);
     assert_int_equal(state_n_ahead(forks[0]), 49);
     state_free(forks[0]);
@@ -275,15 +276,9 @@ static void add_tokens(struct rig *rig, struct session *session) {
     int most = room(session) < 40 ? room(session) : 40;
     if (most < 1) return;
     int n = (int)draw(rig, (uint32_t)most) + 1, text = (int)draw(rig, 3);
-    size_t n_vocab = (size_t)rig->model->hp.n_vocab;
     fill(rig, text, session_n_token(session), n, ids);
     if (session_n_pending(session) > 0 || draw(rig, 2)) {
         must(session_add(session, ids, n, &err), &err);
-    } else if (draw(rig, 2) && n <= exec_max_rows(rig->exec)) {
-        must(session_push_many(session, ids, n, rig->logits, &err), &err);
-        int some = (int)draw(rig, (uint32_t)n);
-        check_logits(rig, rig->logits + (size_t)some * n_vocab, session_ids(session),
-                     session_n_token(session) - n + some + 1);
     } else {
         for (int i = 0; i < n; i++)
             must(session_push(session, ids[i], &err), &err);

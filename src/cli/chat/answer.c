@@ -1,4 +1,5 @@
 #include "cli/chat/answer.h"
+#include "base/clock.h"
 
 #include <string.h>
 
@@ -28,7 +29,7 @@ static void end_thought(struct listener *listener) {
     struct answer *answer = listener->answer;
     if (!listener->in_thought) return;
     listener->in_thought = false;
-    answer->thought_seconds += cli_seconds() - listener->started;
+    answer->thought_seconds += clock_seconds() - listener->started;
     screen_thought_end(listener->request->screen, answer->thought_seconds, answer->n_thought);
 }
 
@@ -131,7 +132,7 @@ static enum jl_status generate(struct listener *listener, struct jl_error *err) 
     struct talk_sink sink = {on_token, listener, listener->stream ? shows : NULL,
                              .at_start = listener->stream != NULL};
     struct talk_result result;
-    listener->started = cli_seconds();
+    listener->started = clock_seconds();
     struct talk_request asked = {request->sampling, request->n, request->cancel};
     enum jl_status status = talk_generate(request->talk, &asked, &sink, &result, err);
     answer->why = result.why;
@@ -144,7 +145,7 @@ static enum jl_status generate(struct listener *listener, struct jl_error *err) 
     }
     end_thought(listener);
     screen_text_end(request->screen);
-    answer->decode_seconds = cli_seconds() - listener->started;
+    answer->decode_seconds = clock_seconds() - listener->started;
     return status;
 }
 
@@ -158,7 +159,7 @@ static enum jl_status read_prompt(const struct answer_request *request, struct a
                                   struct jl_error *err) {
     struct cli_progress line;
     struct session_watch watch = {request->cancel, request->progress ? on_progress : NULL, &line};
-    double started = cli_seconds();
+    double started = clock_seconds();
     if (request->prompt->n > INT32_MAX)
         return jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens", request->prompt->n);
     answer->n_prompt = (int)request->prompt->n;
@@ -166,7 +167,7 @@ static enum jl_status read_prompt(const struct answer_request *request, struct a
     enum jl_status status = session_sync(request->talk->session, request->prompt->ids,
                                          answer->n_prompt, &watch, &answer->n_reused, err);
     cli_progress_end(&line);
-    answer->prompt_seconds = cli_seconds() - started;
+    answer->prompt_seconds = clock_seconds() - started;
     return status;
 }
 
