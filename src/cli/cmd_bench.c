@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
 #include "base/clock.h"
+#include "base/rng.h"
 #include "cli/bench_ops.h"
 #include "cli/engine.h"
 #include "session/sample.h"

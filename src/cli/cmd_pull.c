@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/env.h"
 #include "base/clock.h"
+#include "base/env.h"
 #include "cli/cli.h"
 #include "cli/hub.h"
 #include "hub/pull.h"

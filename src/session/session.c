@@ -28,7 +28,14 @@ struct page_counts session_set_counts(const struct model *model,
 }
 
 int session_set_n_draft(const struct session_options *options, int rows) {
+    if (options->draft == DRAFT_NONE) return 0;
     return options->n_draft < rows ? options->n_draft : rows - 1;
+}
+
+bool session_set_predicts(const struct model *model, const struct session_options *options) {
+    if (options->n_draft == 0) return false;
+    return options->draft == DRAFT_PREDICT ||
+           (options->draft == DRAFT_AUTO && model->mtp.n_step > 0);
 }
 
 /* The prediction layer, and room for what the model's passes tell it. */
@@ -52,6 +59,7 @@ enum jl_status session_set_create(struct exec *exec, const struct session_option
     *set = (struct session_set){.exec = exec,
                                 .n_seq = n_seq,
                                 .n_ctx = context_of(model, options),
+                                .looks_up = options->draft != DRAFT_PREDICT,
                                 .n_draft = session_set_n_draft(options, exec_max_rows(exec))};
     set->feeds = calloc((size_t)n_seq, sizeof *set->feeds);
     set->fed = calloc((size_t)n_seq, sizeof *set->fed);
@@ -61,7 +69,7 @@ enum jl_status session_set_create(struct exec *exec, const struct session_option
     enum jl_status status = JL_OK;
     if (!set->feeds || !set->fed || !set->logits || !set->pages)
         status = jl_fail(err, JL_ERR_MEMORY, "out of memory for the logits of %d sessions", n_seq);
-    if (status == JL_OK && options->predict) status = open_mtp(set, err);
+    if (status == JL_OK && session_set_predicts(model, options)) status = open_mtp(set, err);
     struct page_counts counts = session_set_counts(model, options);
     if (!options->n_page) page_counts_clip(model, backend_memory(exec_backend(exec)), &counts);
     if (status == JL_OK)

@@ -21,6 +21,14 @@
 
 struct session_set;
 
+/* Where drafts come from (speculator.h). */
+enum draft_kind {
+    DRAFT_AUTO,    // all there is
+    DRAFT_NONE,    // nowhere
+    DRAFT_LOOKUP,  // what followed the same tokens before
+    DRAFT_PREDICT, // the model's prediction layer, which goes along with every pass
+};
+
 struct session_options {
     int n_seq;  // sessions in one pass, and at once if each takes all it can; 0: 1
     int n_ctx;  // most tokens of a session; 0: the model's context
@@ -30,10 +38,11 @@ struct session_options {
                          // among the n_page and given up when a session needs them. Recurrent
                          // states kept with them come on top.
     int n_draft;         // most drafted tokens of a session in a pass; 0: none
-    bool predict;        // the prediction layer goes along, for session_predict: the model has one
+    enum draft_kind draft;
 };
 
-int session_set_n_draft(const struct session_options *options, int rows); // of a pass that has rows
+int session_set_n_draft(const struct session_options *options, int rows); // of a pass's rows
+bool session_set_predicts(const struct model *model, const struct session_options *options);
 /* The pages that such a set will take, for page_counts_bytes; n_page 0: without that limit. */
 struct page_counts session_set_counts(const struct model *model,
                                       const struct session_options *options);
@@ -87,7 +96,7 @@ enum jl_status session_set_forward(struct session_set *set, struct session *cons
  * else that changes the tokens, drops what is left of the draft. So a draft is never part of the
  * session: it can be seen in nothing but the time. */
 int session_draft_room(const struct session *session); // most tokens it would take now
-/* In place of an earlier draft. JL_ERR_USAGE when nothing is pending, or there is no room. */
+/* In place of an earlier draft, n of the room at most; JL_ERR_USAGE when nothing is pending. */
 enum jl_status session_draft(struct session *session, const int32_t *ids, int n,
                              struct jl_error *err);
 void session_drop_draft(struct session *session);
@@ -101,6 +110,10 @@ void session_predict(struct session *session, int32_t *ids, int n, int *n_got);
 const struct jl_error *session_set_predict_error(const struct session_set *set); // NULL: none
 
 /* ---- one session alone ---- */
+
+/* One pass. */
+enum jl_status session_forward(struct session *session, const atomic_bool *cancel,
+                               struct jl_error *err);
 
 /* How others take part in a long feed; NULL members are left out. */
 struct session_watch {

@@ -124,13 +124,18 @@ enum jl_status session_set_forward(struct session_set *set, struct session *cons
 
 /* ---- one session alone ---- */
 
+enum jl_status session_forward(struct session *session, const atomic_bool *cancel,
+                               struct jl_error *err) {
+    return session_set_forward(session->set, &session, 1, cancel, err);
+}
+
 enum jl_status session_sync(struct session *session, const int32_t *ids, int n,
                             const struct session_watch *watch, int *reused, struct jl_error *err) {
     static const struct session_watch nobody;
     if (!watch) watch = &nobody;
     JL_TRY(session_aim(session, ids, n, reused, err));
     while (session_n_pending(session) > 0) {
-        JL_TRY(session_set_forward(session->set, &session, 1, watch->cancel, err));
+        JL_TRY(session_forward(session, watch->cancel, err));
         if (watch->step) watch->step(watch->ctx, session_n_token(session) - *reused, n - *reused);
     }
     return JL_OK;
@@ -140,7 +145,7 @@ enum jl_status session_push(struct session *session, int32_t id, struct jl_error
     int n_id = session->n_id;
     JL_TRY(session_add(session, &id, 1, err));
     while (session_n_pending(session) > 0) {
-        enum jl_status status = session_set_forward(session->set, &session, 1, NULL, err);
+        enum jl_status status = session_forward(session, NULL, err);
         if (status == JL_OK) continue;
         session->n_id = n_id;
         return status;

@@ -44,7 +44,8 @@ void session_share(struct session *session) {
     for (int i = session->tip ? prefix_depth(session->tip) : 0; (end = (i + 1) * KV_CHUNK) <= n_pos;
          i++) {
         struct page *page = state_page(session->state, i), *recur = NULL;
-        if (recurrent && state_n_pos(session->state) == end) recur = state_recurrent(session->state);
+        if (recurrent && state_n_pos(session->state) == end)
+            recur = state_recurrent(session->state);
         struct prefix_entry *entry =
             prefix_add(cache, session->tip, session->ids + i * KV_CHUNK, page, recur);
         if (!entry) return;

@@ -3,6 +3,7 @@
 #define JL_SESSION_SESSION_SELF_H
 
 #include "model/fingerprint.h"
+#include "session/draft_gain.h"
 #include "session/feed.h"
 #include "session/prefix.h"
 #include "session/session.h"
@@ -14,13 +15,15 @@ struct session_set {
     struct page_pool *pool;
     struct prefix_cache *cache; // NULL: none
     int n_seq;
-    int n_ctx;   // most tokens of a session
-    int n_draft; // most drafted tokens of a session
+    int n_ctx;     // most tokens of a session
+    int n_draft;   // most drafted tokens of a session
+    bool looks_up; // drafts come from what followed before
     bool has_fingerprint;
     uint8_t fingerprint[FINGERPRINT_BYTES]; // of the model, once a session file has asked for it
     struct feed *feeds;                     // (n_seq): of the pass that runs now
     struct session **fed;                   // (n_seq): whose they are
     float *logits;                          // (n_seq, 1 + n_draft, n_vocab): what it gives
+    struct draft_gain gain;                 // of drafts, whoever makes them
     float *hidden;       // with mtp: (exec's rows + n_seq * (1 + n_draft), n_embd)
     struct page **pages; // (pages of the context): while one sequence is put together
 };

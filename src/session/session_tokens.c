@@ -129,12 +129,12 @@ int session_draft_room(const struct session *session) {
 
 enum jl_status session_draft(struct session *session, const int32_t *ids, int n,
                              struct jl_error *err) {
-    session_drop_draft(session);
     if (n < 0 || n > session_draft_room(session))
         return jl_fail(err, JL_ERR_USAGE,
                        "a draft of %d tokens: the session can take %d behind %d pending ones", n,
                        session_draft_room(session), session_n_pending(session));
     JL_TRY(check_ids(session, ids, n, err));
+    session_drop_draft(session);
     memmove(session->ids + session->n_id, ids, (size_t)n * sizeof *ids);
     session->n_draft = n;
     return JL_OK;

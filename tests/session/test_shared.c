@@ -26,6 +26,7 @@ struct rig {
     struct session *sessions[SLOTS];
     float *logits; // (MOST, n_vocab)
     uint64_t seed, draws;
+    int n_draft;
 };
 
 static uint32_t draw(struct rig *rig, uint32_t below) {
@@ -38,19 +39,24 @@ struct setting {
     int threads, rows;
     int n_page; // 0: enough
     size_t prefix_pages;
+    int n_draft;
 };
 
 static void open_rig(struct rig *rig, const struct setting *s) {
     struct jl_error err = {0};
     struct backend_options cpu = {NULL, s->threads};
-    *rig = (struct rig){.seed = 1};
+    *rig = (struct rig){.seed = 1, .n_draft = s->n_draft};
     assert_int_equal(backend_cpu_create(&cpu, &rig->backend, &err), JL_OK);
     if (model_load(s->path, NULL, &rig->model, &err) != JL_OK) fail_msg("%s", err.message);
     assert_int_equal(exec_create(rig->model, rig->backend, s->rows, &rig->exec, &err), JL_OK);
     assert_int_equal(exec_create(rig->model, rig->backend, MOST, &rig->cold_exec, &err), JL_OK);
     size_t bytes = rig->model->page_bytes + rig->model->recurrent_bytes;
     const struct session_options options = {
-        .n_seq = SLOTS, .n_page = s->n_page, .prefix_bytes = s->prefix_pages * bytes};
+        .n_seq = SLOTS,
+        .n_page = s->n_page,
+        .prefix_bytes = s->prefix_pages * bytes,
+        .n_draft = s->n_draft,
+    };
     if (session_set_create(rig->exec, &options, &rig->set, &err) != JL_OK)
         fail_msg("%s", err.message);
     rig->cold_pool = golden_pool(rig->model, rig->backend, 1);
@@ -270,6 +276,32 @@ static void read_prompt(struct rig *rig, struct session *session) {
     }
 }
 
+/* What the text goes on with, some of it wrong; or what the prediction layer says. */
+static void draft_tokens(struct rig *rig, struct session *session) {
+    struct jl_error err = {0};
+    int32_t ids[40];
+    int most = session_draft_room(session), n = 0;
+    assert_true(most >= 0 && (most == 0 || session_n_pending(session) > 0));
+    if (session_n_pending(session) == 0 && session_n_draft(session) > 0 && draw(rig, 2)) {
+        int at = session_n_token(session); // the draft was read: this costs nothing
+        must(session_add(session, session_ids(session) + at, 1, &err), &err);
+        check(rig, session);
+        return;
+    }
+    fill(rig, (int)draw(rig, 3), session_n_token(session) + session_n_pending(session), most, ids);
+    if (most > 0 && draw(rig, 3) == 0) ids[draw(rig, (uint32_t)most)] = 7;
+    if (draw(rig, 2)) session_predict(session, ids, most, &n);
+    if (most > 0 && n == 0) n = (int)draw(rig, (uint32_t)most + 1);
+    int32_t one = 3;
+    assert_int_equal(session_draft(session, ids, most + 1, &err), JL_ERR_USAGE);
+    if (session_n_pending(session) == 0) {
+        assert_int_equal(session_draft(session, &one, 1, &err), JL_ERR_USAGE);
+        return;
+    }
+    must(session_draft(session, ids, n, &err), &err);
+    assert_int_equal(session_n_draft(session), n);
+}
+
 static void add_tokens(struct rig *rig, struct session *session) {
     struct jl_error err = {0};
     int32_t ids[40];
@@ -307,7 +339,14 @@ static void act(struct rig *rig) {
         must(other ? session_fork(other, slot, &err) : session_create(rig->set, slot, &err), &err);
         return;
     }
-    switch (draw(rig, 9)) {
+    switch (draw(rig, rig->n_draft ? 14 : 9)) {
+    case 9:
+    case 10:
+        add_tokens(rig, *slot); // and at once
+    // fall through
+    case 11:
+    case 12:
+    case 13: draft_tokens(rig, *slot); break;
     case 0:
     case 1: read_prompt(rig, *slot); break;
     case 2:
@@ -341,6 +380,13 @@ static void test_any_order(void **state) {
         {"tests/golden/deepseek-v3-fp8", 2, 64, 30, 20},
         {"tests/golden/qwen3-moe", 2, 100, 0, 40},
         {"tests/golden/gguf/small-llama.q4_k_m.gguf", 2, 50, 0, 8},
+        {"tests/golden/llama", 2, 64, 0, 0, 8},
+        {"tests/golden/llama", 2, 9, 30, 10, 16}, // more than a pass has rows for
+        {"tests/golden/qwen3-next", 2, 64, 0, 0, 4},
+        {"tests/golden/qwen3-next", 2, 150, 0, 12, 8},
+        {"tests/golden/deepseek-v3", 2, 64, 0, 0, 5},
+        {"tests/golden/deepseek-v3-fp8", 2, 40, 30, 12, 3},
+        {"tests/golden/glm4-moe", 1, 33, 0, 30, 8},
     };
     for (size_t s = 0; s < sizeof settings / sizeof settings[0]; s++) {
         struct rig rig;

@@ -129,14 +129,15 @@ static bool shows(void *ctx, const char *text, size_t len) {
 static enum jl_status generate(struct listener *listener, struct jl_error *err) {
     const struct answer_request *request = listener->request;
     struct answer *answer = listener->answer;
-    struct talk_sink sink = {on_token, listener, listener->stream ? shows : NULL,
-                             .at_start = listener->stream != NULL};
-    struct talk_result result;
+    struct generate_sink sink = {on_token, listener, listener->stream ? shows : NULL,
+                                 .at_start = listener->stream != NULL};
+    struct generate_result result;
     listener->started = clock_seconds();
     struct talk_request asked = {request->sampling, request->n, request->cancel};
     enum jl_status status = talk_generate(request->talk, &asked, &sink, &result, err);
-    answer->why = result.why;
+    answer->why = result.finish;
     answer->n_token = result.n_token;
+    answer->speculation = result.speculation;
     if (listener->stream) {
         struct jl_error inner;
         enum jl_status ended = dialect_stream_end(listener->stream, &inner);
