@@ -71,7 +71,6 @@ enum jl_status session_set_create(struct exec *exec, const struct session_option
         status = jl_fail(err, JL_ERR_MEMORY, "out of memory for the logits of %d sessions", n_seq);
     if (status == JL_OK && session_set_predicts(model, options)) status = open_mtp(set, err);
     struct page_counts counts = session_set_counts(model, options);
-    if (!options->n_page) page_counts_clip(model, backend_memory(exec_backend(exec)), &counts);
     if (status == JL_OK)
         status = page_pool_create(model, exec_backend(exec), &counts, &set->pool, err);
     if (status == JL_OK && options->prefix_bytes)

@@ -30,10 +30,9 @@ enum draft_kind {
 };
 
 struct session_options {
-    int n_seq;  // sessions in one pass, and at once if each takes all it can; 0: 1
-    int n_ctx;  // most tokens of a session; 0: the model's context
-    int n_page; // cache pages of all of them; 0: n_ctx tokens for each of n_seq, or what the
-                // device's memory could hold
+    int n_seq;           // sessions in one pass, and at once if each takes all it can; 0: 1
+    int n_ctx;           // most tokens of a session; 0: the model's context
+    int n_page;          // cache pages of all of them; 0: n_ctx tokens for each of n_seq
     size_t prefix_bytes; // of pages kept for whoever begins with the same tokens; 0: none. They are
                          // among the n_page and given up when a session needs them. Recurrent
                          // states kept with them come on top.
