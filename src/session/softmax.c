@@ -6,7 +6,8 @@
 #include "base/fmath.h"
 
 /* Compiled once for each width of vectors, and chosen when the program starts: steps and so bits
- * are the same. Sanitizers do not know such functions. */
+ * are the same. Static, for gcc shows such a function to all the world whatever the visibility
+ * says; sanitizers do not know them. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WIDE
 #elif defined(__has_feature)
@@ -24,7 +25,7 @@
 /* x = k ln 2 + r, |r| <= ln 2 / 2, and a Taylor series whose remainder is below 2^-57. It stands
  * here beside fmath_exp64 because a token takes one of a vocabulary's 150,000; the loops are apart
  * so that compilers make vectors of them. */
-WIDE void softmax_weights(const float *logits, int n, float top, double scale, double *out) {
+WIDE static void weights(const float *logits, int n, float top, double scale, double *out) {
     static const double c[] = {1.0 / 6227020800,
                                1.0 / 479001600,
                                1.0 / 39916800,
@@ -63,6 +64,10 @@ WIDE void softmax_weights(const float *logits, int n, float top, double scale, d
     memcpy(out, bits, (size_t)n * sizeof *out);
     for (int i = 0; i < n; i++)
         out[i] = x[i] < SOFTMAX_SMALLEST ? 0 : out[i];
+}
+
+void softmax_weights(const float *logits, int n, float top, double scale, double *out) {
+    weights(logits, n, top, scale, out);
 }
 
 /* Sixteen chains, so that compilers take several at once. */

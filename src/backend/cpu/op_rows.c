@@ -179,6 +179,14 @@ static void silu_mul_row(struct backend_frame *frame, const struct step *step, i
                                      cpu_row_f32(frame, step->out, row), step->width);
 }
 
+void cpu_activate(const struct backend_frame *frame, const struct step *act, int first, int n,
+                  int out0, int out1) {
+    for (int vector = first; vector < first + n; vector++)
+        frame->backend->kernels.silu_mul(cpu_row_f32(frame, act->in, vector) + out0,
+                                         cpu_row_f32(frame, act->in2, vector) + out0,
+                                         cpu_row_f32(frame, act->out, vector) + out0, out1 - out0);
+}
+
 enum jl_status cpu_op_silu_mul(struct backend_frame *frame, const struct step *step,
                                struct jl_error *err) {
     (void)err;
