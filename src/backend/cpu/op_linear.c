@@ -49,10 +49,10 @@ static void run_item(void *ctx, int item, int thread) {
     cpu_activate(call->frame, group->act, 0, call->frame->n_row * group->act->slots, out0, out1);
 }
 
-/* Items of a region: so many a thread, and so many multiplications each at most (a quarter of a
- * millisecond, well below a time slice of the system). */
+/* Items of a region: so many a thread, and so many multiplications each at most (one or two
+ * milliseconds, below a time slice of the system). */
 #define ITEMS_PER_THREAD 4
-#define ITEM_WORK 40e6
+#define ITEM_WORK 300e6
 
 int cpu_part_outputs(const struct backend *backend, int n_out, int tile, int n_in, int n_rows,
                      int n_part) {
