@@ -28,6 +28,7 @@ struct row_block {
 struct expert_order {
     int n_used, n_active;
     int32_t *at;               // (rows, n_used)
+    int32_t *row;              // (rows * n_used): whose choice each vector is
     int32_t *ids;              // (n_active) ascending
     int32_t *first;            // (n_active + 1): where each one's vectors begin
     int32_t *count;            // (n_expert): work space
@@ -47,6 +48,9 @@ struct step_group {
     int n; // OP_LINEAR or OP_EXPERTS steps; 0: a step of another kind
     const struct step *member[GROUP_MOST];
     const struct step *act; // OP_SILU_MUL of the first and the second; NULL: none
+    // Of OP_DISPATCH itself, of conversions and experts that read what it makes: that step, where
+    // nothing is copied. Rows stay where they are, and experts find theirs by number.
+    const struct step *in_place;
 };
 struct step_group *cpu_find_groups(const struct step_list *plan); // (n_step), heap; NULL: no memory
 
@@ -99,6 +103,13 @@ static inline float *cpu_head_f32(const struct backend_frame *frame, enum reg_id
 static inline const struct step_group *cpu_group(const struct backend_frame *frame,
                                                  const struct step *step) {
     return &frame->groups[step - frame->plan.steps];
+}
+
+/* The dispatch whose vectors the step takes from the rows themselves; NULL: from where they were
+ * copied, as an observer wants to see them. */
+static inline const struct step *cpu_in_place(const struct backend_frame *frame,
+                                              const struct step *step) {
+    return frame->observer ? NULL : cpu_group(frame, step)->in_place;
 }
 
 /* The activation of outputs out0..out1-1 of n vectors from `first` on. */

@@ -56,10 +56,46 @@ static void gather(const struct step_list *plan, int i, struct step_group *group
     }
 }
 
+static bool reads(const struct step *step, enum reg_id reg) {
+    return (step->in == reg && step->op != OP_BIAS) || step->in2 == reg || step->in3 == reg ||
+           (step->out == reg && op_row(step->op)->out == OUT_UPDATES);
+}
+
+/* Whether only experts read register `reg` from step i on, until it is written again, or
+ * conversions whose results only experts read. They are marked. */
+static bool only_experts_read(const struct step_list *plan, int i, enum reg_id reg,
+                              const struct step *dispatch, struct step_group *groups) {
+    for (; i < plan->n_step && plan->steps[i].layer == dispatch->layer; i++) {
+        const struct step *step = &plan->steps[i];
+        if (step->op == OP_EXPERTS && step->in == reg)
+            groups[i].in_place = dispatch;
+        else if (step->op == OP_CONVERT && step->in == reg && reg == dispatch->out) {
+            if (!only_experts_read(plan, i + 1, step->out, dispatch, groups)) return false;
+            groups[i].in_place = dispatch;
+        } else if (reads(step, reg)) {
+            return false;
+        }
+        if (step->out == reg) return true;
+    }
+    return true;
+}
+
+static void skip_copies(const struct step_list *plan, int i, struct step_group *groups) {
+    const struct step *dispatch = &plan->steps[i];
+    if (only_experts_read(plan, i + 1, dispatch->out, dispatch, groups)) {
+        groups[i].in_place = dispatch;
+        return;
+    }
+    for (int j = i; j < plan->n_step; j++)
+        if (groups[j].in_place == dispatch) groups[j].in_place = NULL;
+}
+
 struct step_group *cpu_find_groups(const struct step_list *plan) {
     struct step_group *groups = calloc((size_t)plan->n_step + 1, sizeof *groups);
     for (int i = 0; groups && i < plan->n_step; i++)
         if (groups[i].n == 0 && (plan->steps[i].op == OP_LINEAR || plan->steps[i].op == OP_EXPERTS))
             gather(plan, i, groups);
+    for (int i = 0; groups && i < plan->n_step; i++)
+        if (plan->steps[i].op == OP_DISPATCH) skip_copies(plan, i, groups);
     return groups;
 }

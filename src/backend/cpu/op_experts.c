@@ -19,15 +19,17 @@ bool cpu_expert_order_create(const struct step_list *plan, int max_rows, struct 
     if (n_expert == 0) return true;
     size_t n = (size_t)n_expert;
     out->at = calloc((size_t)max_rows, (size_t)n_used * sizeof *out->at);
+    out->row = calloc((size_t)max_rows, (size_t)n_used * sizeof *out->row);
     out->ids = calloc(n, sizeof *out->ids);
     out->first = calloc(n + 1, sizeof *out->first);
     out->count = calloc(n, sizeof *out->count);
     out->views = calloc(n, sizeof *out->views);
-    return out->at && out->ids && out->first && out->count && out->views;
+    return out->at && out->row && out->ids && out->first && out->count && out->views;
 }
 
 void cpu_expert_order_free(struct expert_order *order) {
     free(order->at);
+    free(order->row);
     free(order->ids);
     free(order->first);
     free(order->count);
@@ -82,9 +84,11 @@ static void put_in_order(struct backend_frame *frame, const struct step *step) {
     }
     order->first[order->n_active] = at;
     for (int row = 0; row < frame->n_row; row++)
-        for (int k = 0; k < rule->n_used; k++)
-            order->at[row * rule->n_used + k] =
-                order->count[chosen_ids(frame, step->in2, row)[k]]++;
+        for (int k = 0; k < rule->n_used; k++) {
+            int32_t place = order->count[chosen_ids(frame, step->in2, row)[k]]++;
+            order->at[row * rule->n_used + k] = place;
+            order->row[place] = row;
+        }
 }
 
 static void dispatch_row(struct backend_frame *frame, const struct step *step, int row) {
@@ -100,7 +104,7 @@ enum jl_status cpu_op_dispatch(struct backend_frame *frame, const struct step *s
     struct expert_order *order = &frame->order;
     put_in_order(frame, step);
     JL_TRY(store->acquire(store, step->layer, order->ids, order->n_active, order->views, err));
-    cpu_for_rows(frame, step, dispatch_row);
+    if (!cpu_in_place(frame, step)) cpu_for_rows(frame, step, dispatch_row);
     return JL_OK;
 }
 
@@ -118,14 +122,17 @@ static void run_part(const struct backend_frame *frame, const struct step *step,
                      int out0, int out1, int thread) {
     const struct expert_order *order = &frame->order;
     int first = order->first[active], n_rows = order->first[active + 1] - first;
+    const struct step *dispatch = cpu_in_place(frame, step);
+    enum reg_id in = dispatch && step->in == dispatch->out ? dispatch->in : step->in;
     struct linear_args args = {
         .w = order->views[active].part[step->part],
         .w_stride = step->w.stride,
         .n_in = step->w.n_in,
         .scale = order->views[active].scale[step->part],
         .scale_stride = step->w.scale_stride,
-        .x = frame->reg[step->in] + (size_t)first * frame->stride[step->in],
-        .x_stride = frame->stride[step->in],
+        .x = frame->reg[in] + (dispatch ? 0 : (size_t)first * frame->stride[in]),
+        .x_stride = frame->stride[in],
+        .x_rows = dispatch ? order->row + first : NULL,
         .n_rows = n_rows,
         .out0 = out0,
         .out1 = out1,

@@ -143,7 +143,13 @@ enum jl_status cpu_op_convert(struct backend_frame *frame, const struct step *st
     frame->ran.row[step->xfmt == XFMT_BF16    ? KSLOT_to_bf16
                    : step->xfmt == XFMT_Q8_32 ? KSLOT_to_q8_32
                                               : KSLOT_to_q8_256] = true;
-    cpu_for_rows(frame, step, convert_row);
+    const struct step *dispatch = cpu_in_place(frame, step);
+    struct step rows = *step;
+    if (dispatch) { // each row once, before experts share it out
+        rows.in = dispatch->in;
+        rows.slots = 1;
+    }
+    cpu_for_rows(frame, &rows, convert_row);
     return JL_OK;
 }
 

@@ -51,7 +51,7 @@ static void run_tile(const struct linear_args *args, const struct q_type *type,
     const struct xrow_layout layout = xrow_layout(type->xfmt, args->n_in);
     size_t block0 = (size_t)(p->k0 / type->block);
     for (int r = 0; r < n; r++) {
-        const uint8_t *x = args->x + (size_t)(row0 + r) * args->x_stride;
+        const uint8_t *x = linear_x(args, row0 + r);
         t->x[r] = x + p->k0;
         t->sum[r] = (const int16_t *)(const void *)(x + layout.sum_at) + p->k0 / 16;
         memcpy(d[r], x + layout.d_at + block0 * sizeof(float),
