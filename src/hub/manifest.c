@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "hub/store.h"
 
 #define MAX_BYTES ((size_t)16 << 20)
@@ -97,9 +98,11 @@ enum jl_status hub_manifest_parse(const char *text, size_t size, const char *pat
                                   struct jl_error *err) {
     json_error_t error;
     *out = (struct hub_model){0};
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!root) return bad(path, error.text, err);
-    enum jl_status status = read_root(root, path, arena, out, err);
+    json_t *root;
+    enum jl_status status = jl_json_load(text, size, JSON_REJECT_DUPLICATES, &root, &error);
+    if (status == JL_ERR_MEMORY) return jl_fail(err, status, "%s: out of memory", path);
+    if (status != JL_OK) return bad(path, error.text, err);
+    status = read_root(root, path, arena, out, err);
     json_decref(root);
     return status;
 }
