@@ -116,7 +116,7 @@ enum jl_status hub_manifest_read(const char *folder, struct arena *arena, struct
     *found = path && file_exists(path);
     if (!path) return jl_fail(err, JL_ERR_MEMORY, "out of memory for a path");
     if (!*found) return JL_OK;
-    JL_TRY(file_read(path, MAX_BYTES, &text, &size, err));
+    JL_TRY(file_read_regular(path, MAX_BYTES, &text, &size, err));
     enum jl_status status = hub_manifest_parse(text, size, path, arena, out, err);
     free(text);
     out->folder = arena_strdup(arena, folder);

@@ -243,7 +243,7 @@ static enum jl_status find_type(struct pull *p, struct jl_error *err) {
     }
     const char *path = hub_text(p->arena, "%s/config.json", p->model.folder);
     if (!path) return no_memory(err);
-    if (file_read(path, MAX_CONFIG, &text, &size, NULL) != JL_OK) return JL_OK;
+    if (file_read_regular(path, MAX_CONFIG, &text, &size, NULL) != JL_OK) return JL_OK;
     json_t *config; // NULL where it is no JSON: the type is only for people
     jl_json_load(text, size, JSON_DECODE_INT_AS_REAL, &config, NULL);
     const json_t *quant = json_object_get(config, "quantization_config");
