@@ -9,7 +9,8 @@ STRING, ARRAY, ALIGNMENT = 8, 9, 32
 
 
 class Gguf:
-    """The header of a file, read; keys as their bytes, tensors as (info without offset, bytes)."""
+    """The header of a file, read; keys as their bytes, tensors as (info without offset, bytes);
+    places as (name, type, offset in the file, bytes)."""
 
     def __init__(self, path):
         with open(path, "rb") as file:
@@ -21,6 +22,9 @@ class Gguf:
         ends = sorted([offset for _, offset in infos] + [len(self.bytes) - start])
         self.tensors = [(info, self.bytes[start + at:start + ends[ends.index(at) + 1]])
                         for info, at in infos]
+        self.places = [(info[8:8 + struct.unpack_from("<Q", info)[0]].decode(),
+                        struct.unpack("<I", info[-4:])[0], start + at, len(blob))
+                       for (info, at), (_, blob) in zip(infos, self.tensors)]
 
     def number(self, kind):
         self.at += struct.calcsize(kind)
