@@ -163,6 +163,146 @@ def checkpoints(runs, scratch):
         runs.variants(path, path, scratch, POISON_FEWER, poison_gguf(path))
 
 
+# ---- texts ----
+
+def nested(opening, inside, closing, n):
+    return opening * n + inside + closing * n
+
+
+def lying_tokenizers(path, size):
+    """tokenizer.json with one thing that is huge, deep, doubled or nonsense."""
+    with open(path, encoding="utf-8") as file:
+        good = json.load(file)
+    place = "HERE"
+
+    def with_text(key, text):
+        keys = key.split(".")
+        root = json.loads(json.dumps(good))
+        at = root
+        for name in keys[:-1]:
+            at = at[name]
+        at[keys[-1]] = place
+        return json.dumps(root, ensure_ascii=False).replace(f'"{place}"', text)
+
+    deep = size // 10
+    string = json.dumps("a" * size)
+    for key in ("normalizer", "pre_tokenizer", "post_processor", "decoder", "added_tokens",
+                "model", "model.vocab", "model.merges", "version", "truncation"):
+        for n in (deep, 2000, 500):
+            yield with_text(key, nested("[", "", "]", n))
+            yield with_text(key, nested('{"a":', "1", "}", n))
+            yield with_text(key, "[" * n)
+        yield with_text(key, string)
+    sequences = (("normalizer", "normalizers", '{"type":"NFC"}'),
+                 ("pre_tokenizer", "pretokenizers", '{"type":"ByteLevel"}'),
+                 ("decoder", "decoders", '{"type":"Fuse"}'),
+                 ("post_processor", "processors", '{"type":"ByteLevel"}'))
+    for key, name, inside in sequences:
+        opening = '{"type":"Sequence","' + name + '":['
+        for n in (deep, 900, 30):
+            yield with_text(key, nested(opening, inside, "]}", n))
+        yield with_text(key, opening + ",".join([inside] * (size // 20)) + "]}")
+        yield with_text(key, opening + ",".join([nested(opening, inside, "]}", 10)] * 1000) + "]}")
+    patterns = ["(" * deep + ")" * deep, "a" * size, "(a*)*b", "((a{999}){999}){999}",
+                "|".join(f"x{i}" for i in range(size // 10)), "[" + "a-" * deep, "(?:" * deep,
+                "\\\\p{L}" * (size // 10), ".*a.{999}", "(?=a*b)" * 1000, "a{1,99999}", "(.*)*" * 500,
+                "[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+(" * 100]
+    for pattern in patterns:
+        for kind in ("Split", "Replace"):
+            text = json.dumps(pattern)
+            if kind == "Split":
+                yield with_text("pre_tokenizer", '{"type":"Split","pattern":{"Regex":' + text +
+                                '},"behavior":"Isolated","invert":false}')
+                yield with_text("pre_tokenizer", '{"type":"Split","pattern":{"String":' + text +
+                                '},"behavior":"Isolated","invert":false}')
+            else:
+                yield with_text("normalizer", '{"type":"Replace","pattern":{"Regex":' + text +
+                                '},"content":' + string + "}")
+                yield with_text("normalizer", '{"type":"Replace","pattern":{"String":"l"},"content":' +
+                                string + "}")
+    growing = '{"type":"Replace","pattern":{"String":"l"},"content":"llllllllll"}'
+    yield with_text("normalizer", '{"type":"Sequence","normalizers":[' + ",".join([growing] * 30) + "]}")
+    yield with_text("normalizer", '{"type":"Prepend","prepend":' + string + "}")
+    vocab = json.dumps(good["model"]["vocab"], ensure_ascii=False)[:-1]
+    for text, id in ((string, len(good["model"]["vocab"])), ('"zz"', 2147483647), ('"zz"', -1),
+                     ('"zz"', 4294967296), ('"zz"', 10 ** 30), ('"zz"', 1.5), ('"zz"', 0)):
+        yield with_text("model.vocab", f"{vocab}, {text}: {id}}}")
+    yield with_text("model.vocab", vocab + "".join(f', "v{i}": {len(good["model"]["vocab"]) + i}'
+                                                   for i in range(size // 15)) + "}")
+    token = dict(good["added_tokens"][-1])
+    for change in ({"id": 2147483647}, {"id": -1}, {"id": 0}, {"content": "a" * size}, {"content": ""}):
+        yield with_text("added_tokens", json.dumps(good["added_tokens"] + [{**token, **change}]))
+    yield with_text("added_tokens", "[" + ",".join([json.dumps(token)] * (size // 100)) + "]")
+    merges = [["a", "b"], ["b", "a"], ["ab", "ab"], ["a", ""], ["", ""], ["a a", "a"], ["zz", "zz"],
+              [string, string], ["<unk>", "<unk>"], ["<s>", "a"]]
+    for merge in merges:
+        yield with_text("model.merges", json.dumps([merge]))
+        yield with_text("model.merges", json.dumps([" ".join(merge)] * (1000 if merge[0] != string else 1)))
+    circle = dict(good["model"]["vocab"])  # each token out of each other: no rank can be first
+    for text in ("a", "aa", "aaa", "aaaa", "aaaaa", "aaaaaaaa"):
+        circle.setdefault(text, len(circle))
+    root = json.loads(json.dumps(good))
+    root["model"]["vocab"] = circle
+    root["model"]["merges"] = [["aa", "aaa"], ["aaaa", "aaaa"], ["aaa", "aa"], ["a", "aaaa"], ["aa", "aa"],
+                               ["a", "aa"], ["aa", "a"], ["a", "a"]]
+    yield json.dumps(root)
+
+
+HOSTILE_TEMPLATES = (
+    "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}",
+    "{% macro f(n) %}{{ g(n) }}{% endmacro %}{% macro g(n) %}{{ f(n) }}{% endmacro %}{{ f(1) }}",
+    "{% set ns = namespace(x='x') %}{% for i in range(999) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+    "{% set ns = namespace(x=[1]) %}{% for i in range(999) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+    "{% set ns = namespace(x=messages) %}{% for i in range(999) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}"
+    "{{ ns.x }}",
+    "{{ messages|tojson * 99999999 }}", "{{ 'x' * 99999999999 }}", "{{ [1] * 99999999999 }}",
+    "{% for m in messages recursive %}{{ loop(messages) }}{% endfor %}",
+    "{% block a %}{{ self.a() }}{% endblock %}", "{% include 'x' %}", "{% extends 'x' %}",
+    "{% import '/etc/passwd' as x %}", "{{ ''.__class__.__mro__ }}", "{{ cycler.__init__.__globals__ }}",
+    "{{ range(9999999999) }}", "{{ '%9999999999d' % 1 }}", "{{ '{:9999999999}'.format(1) }}",
+    "{{ messages[0]['content'].replace('', 'x' * 9999).replace('', 'x' * 9999) }}",
+    "{% for i in range(99999) %}{{ 'x' * 9999 }}{% endfor %}",
+    "{{ 'x'.join(range(99999)|map('string')|list * 999) }}",
+    "{% set ns = namespace(d={}) %}{% for i in range(99999) %}{% set ns.d = dict(ns.d, **{i|string: i}) %}"
+    "{% endfor %}",
+    "{{ (range(99999)|list)|sort|unique|list|join|length }}", "{{ ('a' * 99999)|wordwrap(1) }}",
+    "{{ ('a' * 999999)|replace('a', 'aaaaaaaaaa')|replace('a', 'aaaaaaaaaa') }}",
+    "{{ 9 ** 9 ** 9 ** 9 }}", "{{ 1 // 0 }}", "{{ 9223372036854775807 + 1 }}", "{{ -9223372036854775808 // -1 }}",
+    "{{ 10 ** 400 }}", "{{ '\u0000' * 10 }}", "{{ 1e999 - 1e999 }}", "{% raw %}", "{# ", "{{ ",
+)
+
+
+def lying_templates(path, size):
+    with open(path, encoding="utf-8") as file:
+        good = json.load(file)
+    deep = size // 10
+    texts = list(HOSTILE_TEMPLATES)
+    for opening, inside, closing in (("{% if 1 %}", "x", "{% endif %}"), ("{% for i in [1] %}", "x", "{% endfor %}"),
+                                     ("{{ " + "(" * deep, "1", ")" * deep + " }}"), ("{{ " + "[" * deep, "1", " }}"),
+                                     ("{{ " + "-" * deep, "1", " }}"), ("{{ 1" + " + 1" * deep, "", " }}"),
+                                     ("{{ a" + ".a" * deep, "", " }}"), ("{{ a" + "|e" * deep, "", " }}")):
+        n = deep if opening.startswith("{%") else 1
+        texts.append(nested(opening, inside, closing, n))
+    texts += ["x" * size, "{{ '" + "x" * size + "' }}", "{{ " + "x" * size + " }}", "{{ 1 }}" * (size // 10),
+              "{% set a = 1 %}" * (size // 20), "{#" * deep, "{%" * deep,
+              "".join("{% set a" + str(i) + " = 1 %}" for i in range(size // 20))]
+    for text in texts:
+        yield json.dumps({**good, "chat_template": text})
+    yield json.dumps({**good, "chat_template": [{"name": f"t{i}", "template": "x"} for i in range(size // 40)]})
+    yield json.dumps({**good, "bos_token": "x" * size})
+
+
+def texts(runs, scratch):
+    folder, size = os.path.join(scratch, "talker"), 5000000 if runs.stride == 1 else 200000
+    scripted_model.make(folder, {"Hello": [" there"]}, "Hello", template=TEMPLATE)
+    for name, lies in (("tokenizer.json", lying_tokenizers), ("tokenizer_config.json", lying_templates)):
+        path = os.path.join(folder, name)
+        runs.variants(folder, path, scratch, 1,
+                      [(REPLACE, 0, text.encode()) for text in lies(path, size)])
+
+
 def types(runs, jinlin, scratch):
     """Bad scales in blocks of every type that can be written."""
     for name in TYPES:
@@ -180,6 +320,7 @@ def main():
         scripted(runs, jinlin, scratch)
         checkpoints(runs, scratch)
         types(runs, jinlin, scratch)
+        texts(runs, scratch)
     sys.exit(runs.failed != 0)
 
 
