@@ -150,7 +150,7 @@ static void try_model(const struct good *good, const char *what, size_t at) {
         n_error++;
     jl_model_free(model);
     limit = SIZE_MAX;
-    if (cpu_seconds() - start > SECONDS * (limit_is_ours ? 1 : 10)) complain("slow", at, &err);
+    if (cpu_seconds() - start > SECONDS * (limit_is_ours ? 1 : 40)) complain("slow", at, &err);
 }
 
 static void write_file(const struct good *good, const unsigned char *bytes, size_t size) {

@@ -24,6 +24,7 @@ FOLDERS = ("qwen3-moe", "glm4-moe", "deepseek-v2-lite", "deepseek-v3-fp8", "qwen
 FILES = ("gguf/small-llama.q4_k_m.gguf", "gguf/small-llama.q2_k.gguf")
 TYPES = ("F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "IQ4_XS", "IQ4_NL", "Q3_K_M", "Q2_K")
 POISON_FEWER = 11
+COMMIT_STRIDE = 13  # a sanitizer's is larger: it takes less of everything
 LONG_STRIDE = 7  # even where every byte is asked for: checkpoints have long headers, all alike
 FEWER = 37  # bytes of a checkpoint are this much rarer than those of the first model
 
@@ -125,6 +126,7 @@ class Runs:
     def variants(self, model, path, scratch, fewer, variants):
         variants = list(variants)
         if self.stride > 1:
+            fewer *= -(-self.stride // COMMIT_STRIDE)
             variants = variants[self.stride % fewer::fewer]
         file = os.path.join(scratch, "variants")
         write_variants(file, variants)
@@ -295,11 +297,11 @@ def lying_templates(path, size):
 
 
 def texts(runs, scratch):
-    folder, size = os.path.join(scratch, "talker"), 5000000 if runs.stride == 1 else 200000
+    folder, size = os.path.join(scratch, "talker"), 5000000 if runs.stride == 1 else 100000
     scripted_model.make(folder, {"Hello": [" there"]}, "Hello", template=TEMPLATE)
     for name, lies in (("tokenizer.json", lying_tokenizers), ("tokenizer_config.json", lying_templates)):
         path = os.path.join(folder, name)
-        runs.variants(folder, path, scratch, 1,
+        runs.variants(folder, path, scratch, 3,
                       [(REPLACE, 0, text.encode()) for text in lies(path, size)])
 
 
