@@ -315,17 +315,18 @@ enum jl_status cpu_op_kv_put(struct backend_frame *frame, const struct step *ste
 enum jl_status cpu_op_check(struct backend_frame *frame, const struct step *step,
                             struct jl_error *err) {
     frame->ran.row[KSLOT_all_finite] = true;
-    for (int row = 0; row < frame->n_row; row++) {
+    for (int row = 0; row < frame->n_row * step->slots; row++) {
         if (frame->backend->kernels.all_finite(cpu_row_f32(frame, step->in, row), step->width))
             continue;
         if (step->layer < 0)
             return jl_fail(err, JL_ERR_NONFINITE,
                            "the output layer gave a logit that is not finite (row %d)", row);
-        const struct batch_row *at = &frame->batch->rows[row];
-        return jl_fail(err, JL_ERR_NONFINITE,
-                       "layer %d gave a value that is not finite (sequence %d, position %d): the "
-                       "weights or the input overflow",
-                       step->layer, at->seq, at->pos[0]);
+        const struct batch_row *at = &frame->batch->rows[row / step->slots];
+        return jl_fail(
+            err, JL_ERR_NONFINITE,
+            "layer %d gave a value that is not finite (%s; sequence %d, position %d): the "
+            "weights or the input overflow",
+            step->layer, reg_about(step->in), at->seq, at->pos[0]);
     }
     return JL_OK;
 }
