@@ -18,11 +18,12 @@ struct q8_scene {
     size_t scales_at, group_bytes;
 };
 
-/* Whether the sums of n rows by `width` groups stay in registers beside a step's keys (and, where
- * they take the sign trick, their sizes). */
+/* Whether the sums of n rows by `width` groups stay in registers beside a step's keys and four dims
+ * of a query; where they take the sign trick, beside the keys' sizes and what it works with, too.
+ */
 SIMD_INLINE bool q8_fits(int n, int width) {
-    int operands = SIMD_DOTS ? 1 : 2;
-    return n * width + operands * (width + 1) - (SIMD_DOTS ? 0 : 1) <= SIMD_REGISTERS;
+    int operands = SIMD_DOTS ? width + 1 : 2 * width + 2;
+    return n * width + operands <= SIMD_REGISTERS;
 }
 
 SIMD_INLINE int q8_score_rows(int n) { // of a tile of n, that share a pass: even shares
