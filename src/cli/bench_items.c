@@ -49,6 +49,7 @@ struct bench_data {
     uint8_t *row; // output of a row kernel, the widest form
     uint8_t *keys[ATTN_COUNT], *values[ATTN_COUNT];
     const void *q[ATTN_COUNT][MOST_QUERIES];
+    uint8_t *q8; // queries against keys of q8
     int n_key[MOST_QUERIES];
     float *m, *l, *o, *scores;
     float *from, *to; // (N_STATE) heads of a delta-rule state; a convolution's taps and past
@@ -155,13 +156,24 @@ static bool make_x(uint8_t **rows, enum xfmt fmt, const struct kernel_table *ref
 /* ---- attention data ---- */
 
 static const enum dtype attn_dtype[ATTN_COUNT] = {
-    [ATTN_F32] = DTYPE_F32,
-    [ATTN_F16] = DTYPE_F16,
-    [ATTN_BF16_F32] = DTYPE_BF16,
-    [ATTN_BF16] = DTYPE_BF16,
+    [ATTN_F32] = DTYPE_F32,   [ATTN_F16] = DTYPE_F16, [ATTN_BF16_F32] = DTYPE_BF16,
+    [ATTN_BF16] = DTYPE_BF16, [ATTN_Q8] = KV_Q8,
 };
 
-static bool make_attention(struct bench_data *data, enum attn_kind kind) {
+/* Queries of q8 are quantised head by head: rows of their own. */
+static bool make_q8_queries(struct bench_data *data, const struct kernel_table *ref) {
+    size_t bytes = xrow_layout(XFMT_Q8_32, HEAD_DIM).bytes;
+    if (!(data->q8 = alloc64(MOST_QUERIES * bytes))) return false;
+    for (size_t i = 0; i < MOST_QUERIES; i++) {
+        const uint8_t *x = data->x[XFMT_F32] + i * xrow_layout(XFMT_F32, BENCH_N).bytes;
+        ref->to_q8_32((const float *)(const void *)x, data->q8 + i * bytes, HEAD_DIM);
+        data->q[ATTN_Q8][i] = data->q8 + i * bytes;
+    }
+    return true;
+}
+
+static bool make_attention(struct bench_data *data, const struct kernel_table *ref,
+                           enum attn_kind kind) {
     size_t bytes = kvchunk_bytes(attn_dtype[kind], HEAD_DIM);
     uint8_t *keys = data->keys[kind] = alloc64(N_CHUNK * bytes);
     uint8_t *values = data->values[kind] = alloc64(N_CHUNK * bytes);
@@ -173,6 +185,7 @@ static bool make_attention(struct bench_data *data, enum attn_kind kind) {
         kvchunk_put_key(attn_dtype[kind], keys + chunk, HEAD_DIM, (int)(i % KV_CHUNK), x);
         kvchunk_put_value(attn_dtype[kind], values + chunk, HEAD_DIM, (int)(i % KV_CHUNK), x);
     }
+    if (kind == ATTN_Q8) return make_q8_queries(data, ref);
     enum xfmt form = kind == ATTN_BF16 ? XFMT_BF16 : XFMT_F32;
     for (size_t i = 0; i < MOST_QUERIES; i++)
         data->q[kind][i] = data->x[form] + i * xrow_layout(form, BENCH_N).bytes;
@@ -227,7 +240,7 @@ static bool make_data(struct bench_data *data, const struct kernel_table *ref, s
     ok = ok && data->y && data->scratch && data->scale && data->row && data->seen && data->m &&
          data->l && data->o && data->scores;
     for (int kind = 0; ok && kind < ATTN_COUNT; kind++)
-        ok = make_attention(data, (enum attn_kind)kind);
+        ok = make_attention(data, ref, (enum attn_kind)kind);
     ok = ok && make_states(data);
     for (int i = 0; i < MOST_QUERIES; i++)
         data->n_key[i] = KV_CHUNK;
@@ -250,6 +263,7 @@ static void free_data(struct bench_data *data) {
         free(data->keys[i]);
         free(data->values[i]);
     }
+    free(data->q8);
     free(data->y);
     free(data->scratch);
     free(data->scale);

@@ -221,7 +221,7 @@ int cmd_inspect(int argc, char **argv) {
     const struct cli_option options[] = {
         {"--json", NULL, CLI_FLAG, &json, NULL, "as one JSON object", 0, 0},
         {"--act", NULL, CLI_TEXT, &request.act, "f32|bf16", "as for run", 0, 0},
-        {"--kv", NULL, CLI_TEXT, &request.kv, "f32|f16|bf16", "as for run", 0, 0},
+        {"--kv", NULL, CLI_TEXT, &request.kv, "f32|f16|bf16|q8", "as for run", 0, 0},
     };
     const struct cli_spec spec = {"inspect",
                                   "MODEL [--json]",

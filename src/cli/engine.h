@@ -23,7 +23,7 @@ struct engine_options {
          NULL,                                                                                     \
          CLI_TEXT,                                                                                 \
          &(o).kv,                                                                                  \
-         "f32|f16|bf16",                                                                           \
+         "f32|f16|bf16|q8",                                                                        \
          "cache type (default: f16, with act bf16 bf16)",                                          \
          0,                                                                                        \
          0},                                                                                       \

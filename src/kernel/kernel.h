@@ -177,7 +177,8 @@ struct delta_args {
 struct attn_chunk_args {
     int n_q;              // query vectors that share this chunk's key/value head
     int d_k, d_v;         // even
-    const void *const *q; // n_q vectors of d_k: bf16 when kv and act are bf16, else f32
+    const void *const *q; // n_q vectors of d_k: bf16 when kv and act are bf16, rows of
+                          // XFMT_Q8_32 (kv_q8_query() elements) when kv is q8, else f32
     const int *n_key;     // per query: the first n_key positions are visible; 0 skips the query
     const void *k, *v;    // the chunk; K is read to the end of the last visible group of 16,
                           // V to the last visible position (bf16: to its partner in the pair)
@@ -189,7 +190,8 @@ struct attn_chunk_args {
 };
 
 /* Where values are the first elements of the keys: writes those of a chunk of keys, element by
- * element unchanged, in the layout of values. */
+ * element unchanged, in the layout of values. Of q8 the scales go along, that of the last block too
+ * where d_v ends within it; what is past d_v in a value's width is what the key has there. */
 struct attn_values_args {
     enum dtype kv;
     int d_k, d_v;  // d_v <= d_k, both even
@@ -206,7 +208,8 @@ struct attn_fold_args {
     bool fresh;
 };
 
-enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_COUNT }; // kv dtype, q form
+/* kv dtype, q form */
+enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_Q8, ATTN_COUNT };
 
 /* ---- the table ---- */
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "tensor/kvchunk.h"
+
 #if defined(JINLIN_X86_LEVELS)
 #include <cpuid.h>
 #elif defined(JINLIN_ARM_LEVELS)
@@ -155,6 +157,7 @@ enum attn_kind kernel_attn_kind(enum dtype kv, bool act_bf16) {
     case DTYPE_F32: return ATTN_F32;
     case DTYPE_F16: return ATTN_F16;
     case DTYPE_BF16: return act_bf16 ? ATTN_BF16 : ATTN_BF16_F32;
+    case KV_Q8: return ATTN_Q8;
     default: return ATTN_COUNT;
     }
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/kvchunk.h"
+
 enum jl_status class_resolve(const struct class_request *request, bool has_bf16,
                              struct numeric_class *out, struct jl_error *err) {
     out->act_bf16 = has_bf16;
@@ -20,15 +22,20 @@ enum jl_status class_resolve(const struct class_request *request, bool has_bf16,
             out->kv = DTYPE_F16;
         else if (!strcmp(request->kv, "bf16"))
             out->kv = DTYPE_BF16;
+        else if (!strcmp(request->kv, "q8"))
+            out->kv = KV_Q8;
         else
-            return jl_fail(err, JL_ERR_USAGE, "kv '%s' is not known; use f32, f16 or bf16",
+            return jl_fail(err, JL_ERR_USAGE, "kv '%s' is not known; use f32, f16, bf16 or q8",
                            request->kv);
     }
     return JL_OK;
 }
 
 void class_name(const struct numeric_class *cls, char out[CLASS_NAME_BYTES]) {
-    const char *kv = cls->kv == DTYPE_F32 ? "f32" : cls->kv == DTYPE_F16 ? "f16" : "bf16";
+    const char *kv = cls->kv == DTYPE_F32   ? "f32"
+                     : cls->kv == DTYPE_F16 ? "f16"
+                     : cls->kv == KV_Q8     ? "q8"
+                                            : "bf16";
     snprintf(out, CLASS_NAME_BYTES, "act=%s,kv=%s,mla=latent,rules=" CLASS_RULES,
              cls->act_bf16 ? "bf16" : "f32", kv);
 }

@@ -13,13 +13,13 @@
 
 struct numeric_class {
     bool act_bf16;
-    enum dtype kv; // DTYPE_F32, DTYPE_F16 or DTYPE_BF16
+    enum dtype kv; // DTYPE_F32, DTYPE_F16, DTYPE_BF16 or KV_Q8 (tensor/kvchunk.h)
 };
 
 /* What the user asked for; NULL members take the model's default. */
 struct class_request {
     const char *act; // "f32" or "bf16"
-    const char *kv;  // "f32", "f16" or "bf16"
+    const char *kv;  // "f32", "f16", "bf16" or "q8"
 };
 
 /* has_bf16: some linear weight is BF16 or FP8, which makes act bf16 the default. */

@@ -1,12 +1,15 @@
 /* Writes keys and values into a chunk in the layout that tensor/kvchunk.h states. Types other than
- * F32, F16 and BF16 are no cache types: such a chunk has no bytes and nothing is written. */
+ * F32, F16, BF16 and KV_Q8 are no cache types: such a chunk has no bytes and nothing is written. */
 #include "tensor/kvchunk.h"
 
 #include <string.h>
 
+#include "tensor/xrow.h"
+
 #define GROUP 16 // positions that share one vector of scores
 
 size_t kvchunk_bytes(enum dtype kv, int d) {
+    if (kv == KV_Q8) return (size_t)KV_CHUNK * kv_q8_bytes(d);
     if (kv != DTYPE_F32 && kv != DTYPE_F16 && kv != DTYPE_BF16) return 0;
     return (size_t)KV_CHUNK * (size_t)d * (size_t)dtype_row(kv)->bytes;
 }
@@ -20,7 +23,56 @@ static void put(enum dtype kv, void *chunk, size_t at, float x) {
         ((uint16_t *)chunk)[at] = bf16_from_f32(x);
 }
 
+/* ---- q8 ---- */
+
+struct q8_block {
+    int8_t q[KV_Q8_BLOCK]; // zeros past the dims
+    float d;
+};
+
+static void q8_quantize(const float *x, int d, int b, struct q8_block *out) {
+    int at = b * KV_Q8_BLOCK, n = d - at < KV_Q8_BLOCK ? d - at : KV_Q8_BLOCK;
+    memset(out->q, 0, sizeof out->q);
+    xrow_quantize(x + at, n, out->q, &out->d);
+}
+
+/* Bytes of the block's dims up to the width. */
+static size_t q8_stored(int d, int b) {
+    size_t left = kv_q8_width(d) - (size_t)b * KV_Q8_BLOCK;
+    return left < KV_Q8_BLOCK ? left : KV_Q8_BLOCK;
+}
+
+static void q8_put_key(uint8_t *chunk, int d, int slot, const float *x) {
+    uint8_t *group = chunk + (size_t)(slot / GROUP) * GROUP * kv_q8_bytes(d);
+    uint8_t *scales = group + GROUP * kv_q8_width(d);
+    size_t lane = 4 * (size_t)(slot % GROUP); // both int8 by fours and scales
+    for (int b = 0; b < (int)kv_q8_blocks(d); b++) {
+        struct q8_block block;
+        q8_quantize(x, d, b, &block);
+        uint8_t *q = group + (size_t)b * KV_Q8_BLOCK * GROUP + lane;
+        for (size_t i = 0; i < q8_stored(d, b); i += 4)
+            memcpy(q + i * GROUP, block.q + i, 4);
+        memcpy(scales + (size_t)b * GROUP * sizeof(float) + lane, &block.d, sizeof block.d);
+    }
+}
+
+static void q8_put_value(uint8_t *chunk, int d, int slot, const float *x) {
+    uint8_t *row = chunk + (size_t)slot * kv_q8_bytes(d);
+    for (int b = 0; b < (int)kv_q8_blocks(d); b++) {
+        struct q8_block block;
+        q8_quantize(x, d, b, &block);
+        memcpy(row + (size_t)b * KV_Q8_BLOCK, block.q, q8_stored(d, b));
+        memcpy(row + kv_q8_width(d) + (size_t)b * sizeof(float), &block.d, sizeof block.d);
+    }
+}
+
+/* ---- any type ---- */
+
 void kvchunk_put_key(enum dtype kv, void *chunk, int d, int slot, const float *x) {
+    if (kv == KV_Q8) {
+        q8_put_key(chunk, d, slot, x);
+        return;
+    }
     size_t group = (size_t)(slot / GROUP), lane = (size_t)(slot % GROUP), width = (size_t)d;
     for (size_t i = 0; i < width; i++) {
         size_t at = kv == DTYPE_BF16 ? (group * (width / 2) + i / 2) * 2 * GROUP + lane * 2 + i % 2
@@ -30,6 +82,10 @@ void kvchunk_put_key(enum dtype kv, void *chunk, int d, int slot, const float *x
 }
 
 void kvchunk_put_value(enum dtype kv, void *chunk, int d, int slot, const float *x) {
+    if (kv == KV_Q8) {
+        q8_put_value(chunk, d, slot, x);
+        return;
+    }
     size_t j = (size_t)slot, width = (size_t)d;
     for (size_t i = 0; i < width; i++) {
         size_t at = kv == DTYPE_BF16 ? j / 2 * 2 * width + 2 * i + j % 2 : j * width + i;
@@ -38,8 +94,10 @@ void kvchunk_put_value(enum dtype kv, void *chunk, int d, int slot, const float 
 }
 
 void kvchunk_clear_keys(enum dtype kv, void *chunk, int d, int from) {
-    // Vectors of a group: one a dim, or a pair of dims.
-    size_t vectors = kv == DTYPE_BF16 ? (size_t)d / 2 : (size_t)d;
+    // Vectors of a group: one a dim, or a pair of dims; of q8 one four dims, then one a block.
+    size_t vectors = kv == DTYPE_BF16 ? (size_t)d / 2
+                     : kv == KV_Q8    ? kv_q8_width(d) / 4 + kv_q8_blocks(d)
+                                      : (size_t)d;
     size_t group = kvchunk_bytes(kv, d) / (KV_CHUNK / GROUP),
            vector = vectors ? group / vectors : 0;
     size_t kept = vector / GROUP * (size_t)(from % GROUP);

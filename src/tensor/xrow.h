@@ -20,4 +20,8 @@ struct xrow_layout xrow_layout(enum xfmt fmt, int64_t n);
 int xfmt_block(enum xfmt fmt); // 32, 256, or 1 (2 for XFMT_BF16)
 const char *xfmt_name(enum xfmt fmt);
 
+/* One block of n activations or cached numbers as int8 and its step, by the rule of
+ * docs/numerics.md for integer types: x is about q * d. */
+void xrow_quantize(const float *x, int n, int8_t *q, float *d);
+
 #endif

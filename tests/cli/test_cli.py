@@ -172,6 +172,9 @@ class Commands(unittest.TestCase):
         self.assertEqual(about["hparams"]["rope_scaling"], "yarn")
         self.assertEqual(about["class"], "act=bf16,kv=bf16,mla=latent,rules=v1-draft")
         self.assertEqual(about["state_bytes_per_token"], 3 * 2 * 2 * 24 * 2)
+        small = json.loads(self.ok("inspect", f"{GOLDEN}/qwen3-yarn", "--json", "--kv", "q8").stdout)
+        self.assertEqual(small["class"], "act=bf16,kv=q8,mla=latent,rules=v1-draft")
+        self.assertEqual(small["state_bytes_per_token"], 3 * 2 * 2 * (32 + 4))  # 24 dims: 32 bytes
         self.assertEqual(about["program"][0]["op"], "embed")
         self.assertGreater(about["backward_bytes_per_token"], 0)
         fates = {step.get("backward") for step in about["program"]}

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "data.h"
+#include "tensor/kvchunk.h"
 
 static void test_level_names(void **state) {
     (void)state;
@@ -128,6 +129,8 @@ static void test_attn_kind(void **state) {
     assert_int_equal(kernel_attn_kind(DTYPE_F16, true), ATTN_F16);
     assert_int_equal(kernel_attn_kind(DTYPE_BF16, false), ATTN_BF16_F32);
     assert_int_equal(kernel_attn_kind(DTYPE_BF16, true), ATTN_BF16);
+    assert_int_equal(kernel_attn_kind(KV_Q8, false), ATTN_Q8);
+    assert_int_equal(kernel_attn_kind(KV_Q8, true), ATTN_Q8);
     assert_int_equal(kernel_attn_kind(DTYPE_Q8_0, true), ATTN_COUNT);
 }
 

@@ -43,7 +43,8 @@ static const struct model_case models[] = {
 
 static const struct {
     const char *act, *kv;
-} classes[] = {{"f32", "f32"}, {"f32", "f16"}, {"f32", "bf16"}, {"bf16", "bf16"}, {"bf16", "f16"}};
+} classes[] = {{"f32", "f32"},  {"f32", "f16"}, {"f32", "bf16"}, {"bf16", "bf16"},
+               {"bf16", "f16"}, {"f32", "q8"},  {"bf16", "q8"}};
 #define N_CLASS (sizeof classes / sizeof classes[0])
 
 static bool updating;

@@ -277,11 +277,60 @@ static void test_gguf_kl(void **state) {
     json_decref(limits);
 }
 
+/* ---- the cache's types ---- */
+
+static float *cached(const char *path, const char *tokens, const char *kv, size_t *n,
+                     int *n_vocab) {
+    struct golden_prompts prompts;
+    golden_read_prompts(tokens, "prompts", &prompts);
+    struct golden_run run = {
+        .path = path, .act = "f32", .kv = kv, .threads = 2, .prompts = &prompts};
+    float *got = golden_logits(&run, n_vocab);
+    *n = (size_t)prompts.n_id[0] * (size_t)*n_vocab;
+    golden_free_prompts(&prompts);
+    return got;
+}
+
+/* What a cache of q8 costs against one of f32. In a mixture the rounding tips routers of these
+ * random weights now and then: there the half of the positions that differ least counts. */
+static void test_kv_q8(void **state) {
+    (void)state;
+    static const struct {
+        const char *path, *tokens;
+        bool routed;
+        double kl;
+    } models[] = {
+        {"tests/golden/llama", "tests/golden/llama/tokens.json", false, 1.5e-3},
+        {"tests/golden/qwen2", "tests/golden/qwen2/tokens.json", false, 1.5e-3},
+        {"tests/golden/qwen3-yarn", "tests/golden/qwen3-yarn/tokens.json", false, 1e-3},
+        {"tests/golden/glm4", "tests/golden/glm4/tokens.json", false, 1.5e-3},
+        {GGUF "/small-llama.q8_0.gguf", GGUF "/tokens.json", false, 1.5e-3},
+        {"tests/golden/qwen3-moe", "tests/golden/qwen3-moe/tokens.json", true, 1e-3},
+        {"tests/golden/deepseek-v2", "tests/golden/deepseek-v2/tokens.json", true, 4e-3},
+        {"tests/golden/deepseek-v3", "tests/golden/deepseek-v3/tokens.json", true, 4e-3},
+        {"tests/golden/qwen3-next", "tests/golden/qwen3-next/tokens.json", true, 1e-3},
+    };
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        size_t n, m;
+        int n_vocab;
+        float *want = cached(models[i].path, models[i].tokens, "f32", &n, &n_vocab);
+        float *got = cached(models[i].path, models[i].tokens, "q8", &m, &n_vocab);
+        assert_int_equal(n, m);
+        size_t dropped = models[i].routed ? n / (size_t)n_vocab / 2 : 0;
+        double kl = mean_kl(want, got, n, n_vocab, dropped);
+        print_message("%s: kv q8, mean KL %.3g\n", models[i].path, kl);
+        if (!(kl > 0 && kl <= models[i].kl)) fail_msg("%s: mean KL %g", models[i].path, kl);
+        free(want);
+        free(got);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_folder_logits), cmocka_unit_test(test_folder_mtp),
         cmocka_unit_test(test_folder_greedy), cmocka_unit_test(test_gguf_logits),
         cmocka_unit_test(test_gguf_layouts),  cmocka_unit_test(test_gguf_kl),
+        cmocka_unit_test(test_kv_q8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

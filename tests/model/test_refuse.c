@@ -458,6 +458,11 @@ static void test_class(void **state) {
                                          : "act=f32,kv=f16,mla=latent,rules=v1-draft");
         model_free(model);
     }
+    struct class_request q8 = {"f32", "q8"};
+    assert_int_equal(model_load(hf, &q8, &model, &err), JL_OK);
+    class_name(&model->cls, name);
+    assert_string_equal(name, "act=f32,kv=q8,mla=latent,rules=v1-draft");
+    model_free(model);
     struct class_request bad = {"f64", NULL}, bad_kv = {NULL, "q3"};
     assert_int_equal(model_load(hf, &bad, &model, &err), JL_ERR_USAGE);
     assert_int_equal(model_load(hf, &bad_kv, &model, &err), JL_ERR_USAGE);

@@ -135,6 +135,7 @@ static void test_there_and_back(void **state) {
         {{MODEL, NULL, NULL, 1, 64}, {MODEL, NULL, NULL, 3, 20}},
         {{MODEL, "f32", "f32", 2, 64}, {MODEL, "f32", "f32", 1, 100}},
         {{MODEL, "bf16", "bf16", 2, 30}, {MODEL, "bf16", "bf16", 2, 64}},
+        {{MODEL, "f32", "q8", 2, 30}, {MODEL, "f32", "q8", 1, 64}},
         {{RECURRENT, NULL, NULL, 3, 64}, {RECURRENT, NULL, NULL, 1, 150}},
         {{"tests/golden/deepseek-v3", NULL, NULL, 2, 64},
          {"tests/golden/deepseek-v3", NULL, NULL, 1, 64}},
@@ -156,6 +157,7 @@ static void test_same_tokens_same_file(void **state) {
     static const struct setting settings[] = {{MODEL, NULL, NULL, 2, 64},
                                               {MODEL, "bf16", "bf16", 2, 64},
                                               {MODEL, "f32", "f32", 2, 64},
+                                              {MODEL, "f32", "q8", 2, 64},
                                               {"tests/golden/deepseek-v3", NULL, NULL, 2, 64}};
     for (size_t s = 0; s < sizeof settings / sizeof settings[0]; s++) {
         size_t size[2];
@@ -421,6 +423,7 @@ static void test_other_owners(void **state) {
         {{"tests/golden/qwen3", "f32", "f16", 1, 64}, "fingerprint"},
         {{"tests/golden/llama-llama3rope-tied", "f32", "f16", 1, 64}, "fingerprint"},
         {{MODEL, "f32", "f32", 1, 64}, "kv=f32"},
+        {{MODEL, "f32", "q8", 1, 64}, "kv=q8"},
         {{MODEL, "bf16", "bf16", 1, 64}, "act=bf16"},
     };
     struct victim v;

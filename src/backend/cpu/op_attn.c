@@ -1,8 +1,11 @@
 /* Attention: an item is one block of rows of one sequence for some heads that share a key/value
  * head. It walks the cached chunks from the first and folds them left to right, so nothing depends
  * on who shares the batch or on how rows and heads are grouped. */
+#include <string.h>
+
 #include "backend/cpu/cpu.h"
 #include "tensor/kvchunk.h"
+#include "tensor/xrow.h"
 
 /* An item has fewer queries than this only where there are no more: they share what it loads. */
 #define MIN_QUERIES 6
@@ -21,8 +24,15 @@ struct attn_scratch {
     const void **q;
     float **o;
     int *n_key;
-    uint8_t *values; // a chunk of values made of keys
+    uint8_t *values;  // a chunk of values made of keys
+    uint8_t *queries; // kv q8: those of the item as int8
+    float *padded;    // a query with zeros up to a whole block
 };
+
+/* Bytes of a query as int8; 0 where queries stay as they are. */
+static size_t query_bytes(const struct attn_spec *attn) {
+    return attn->kv == KV_Q8 ? xrow_layout(XFMT_Q8_32, kv_q8_query(attn->d_k)).bytes : 0;
+}
 
 static size_t up64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
@@ -43,6 +53,8 @@ static size_t cut_scratch(const struct attn_spec *attn, uint8_t *base, struct at
     CUT(o, float *, n);
     CUT(n_key, int, n);
     CUT(values, uint8_t, attn->values_in_keys ? kvchunk_bytes(attn->kv, attn->d_v) : 0);
+    CUT(queries, uint8_t, n * query_bytes(attn));
+    CUT(padded, float, query_bytes(attn) ? (size_t)kv_q8_query(attn->d_k) : 0);
 #undef CUT
     return at;
 }
@@ -119,6 +131,19 @@ static const void *query_at(const struct backend_frame *frame, const struct step
     return slots > 1 ? q : q + 2 * (size_t)head * (size_t)width;
 }
 
+/* Query i of the item in the form that keys of the class are compared with. */
+static const void *query_form(const struct attn_call *call, struct attn_scratch *s, int i,
+                              const void *query) {
+    const struct attn_spec *attn = call->step->attn;
+    if (attn->kv != KV_Q8) return query;
+    size_t d = (size_t)attn->d_k, whole = (size_t)kv_q8_query(attn->d_k);
+    uint8_t *row = s->queries + (size_t)i * query_bytes(attn);
+    memcpy(s->padded, query, d * sizeof *s->padded);
+    memset(s->padded + d, 0, (whole - d) * sizeof *s->padded);
+    call->frame->backend->kernels.to_q8_32(s->padded, row, (int)whole);
+    return row;
+}
+
 /* Heads head0 .. head0+n_head-1, which share kv_head, of the block's rows. */
 static void attend_block(const struct attn_call *call, const struct row_block *block, int kv_head,
                          int head0, int n_head, struct attn_scratch *s) {
@@ -130,7 +155,7 @@ static void attend_block(const struct attn_call *call, const struct row_block *b
     int n_q = block->n_row * n_head;
     for (int i = 0; i < n_q; i++) {
         int row = block->row + i / n_head, head = head0 + i % n_head;
-        s->q[i] = query_at(frame, step, row, head);
+        s->q[i] = query_form(call, s, i, query_at(frame, step, row, head));
         s->o[i] = cpu_head_f32(frame, step->out, row, head, attn->d_v);
     }
     int last_chunk = rows[block->n_row - 1].pos[0] / KV_CHUNK;
@@ -177,6 +202,7 @@ enum jl_status cpu_op_attn(struct backend_frame *frame, const struct step *step,
     call.n_part = (group + call.part - 1) / call.part;
     frame->ran.attn[kernel_attn_kind(attn->kv, attn->act_bf16)] = true;
     frame->ran.row[KSLOT_attn_fold] = frame->ran.row[KSLOT_attn_finish] = true;
+    if (attn->kv == KV_Q8) frame->ran.row[KSLOT_to_q8_32] = true;
     if (attn->values_in_keys) frame->ran.row[KSLOT_attn_values] = true;
     pool_run(frame->backend->pool, n_block * attn->n_head_kv * call.n_part, run_item, &call);
     return JL_OK;

@@ -4,22 +4,11 @@
  * to TILE_ROWS queries share each loaded vector of K and V. K may be read to the end of the last
  * visible key's group of 16, V up to the last visible position or its partner in a pair; what
  * those bytes hold never enters a result. */
+#include "kernel/cpu/attn_q8.h"
+#include "kernel/cpu/attn_tile.h"
 #include "kernel/cpu/simd.h"
 #include "kernel/fill.h"
 #include "tensor/kvchunk.h"
-
-enum { TILE_ROWS = 6, TILE_WIDTH = 8 };
-
-/* The queries of one tile, all with n_key > 0. */
-struct tile {
-    const struct attn_chunk_args *args;
-    int n;
-    int row[TILE_ROWS]; // index into args->q
-    int n_key[TILE_ROWS];
-    const void *q[TILE_ROWS];
-    float *p[TILE_ROWS]; // scores, then weights; ATTN_BF16: weights as bf16
-    float *o[TILE_ROWS];
-};
 
 /* Whether n rows of `width` accumulators stay in registers beside their operands: the vectors of K
  * or V, in two halves where pairs are split, and the broadcast of one row. Each vector is used once
@@ -112,6 +101,10 @@ SIMD_INLINE void score_tile(enum attn_kind kind, const struct tile *t, int n, in
 }
 
 SIMD_INLINE void score_groups(enum attn_kind kind, const struct tile *t, int n, int n_group) {
+    if (kind == ATTN_Q8) {
+        q8_scores(t, n, n_group);
+        return;
+    }
     int wide = tile_width(kind, n), g = 0;
     for (; g + wide <= n_group; g += wide)
         score_tile(kind, t, n, wide, g);
@@ -156,12 +149,17 @@ struct columns {
     int col, lanes, keep;
 };
 
-SIMD_INLINE v16 load_value(enum attn_kind kind, const void *v, size_t at, bool edge, int lanes) {
+SIMD_INLINE v16 load_value(enum attn_kind kind, const void *v, size_t d, int j, size_t col,
+                           bool edge, int lanes) {
+    size_t position = (size_t)j;
+    if (kind == ATTN_Q8) // whole vectors: a value's width is a multiple of 16
+        return q8_load_value((const uint8_t *)v + position * kv_q8_bytes((int)d),
+                             kv_q8_width((int)d), col);
     if (kind == ATTN_F32) {
-        const float *x = (const float *)v + at;
+        const float *x = (const float *)v + position * d + col;
         return edge ? v16_load_n(x, lanes) : v16_load(x);
     }
-    const uint16_t *x = (const uint16_t *)v + at;
+    const uint16_t *x = (const uint16_t *)v + position * d + col;
     return edge && lanes < 16 ? v16_load_f16_n(x, lanes) : v16_load_f16(x);
 }
 
@@ -176,12 +174,12 @@ SIMD_INLINE void value_chains(enum attn_kind kind, const struct tile *t, int n, 
                               v16 acc[TILE_ROWS][TILE_WIDTH]) {
     const void *v = t->args->v;
     size_t d = (size_t)t->args->d_v, col = (size_t)c.col;
-    if (kind == ATTN_F32 || kind == ATTN_F16) {
+    if (kind == ATTN_F32 || kind == ATTN_F16 || kind == ATTN_Q8) {
         for (int j = from; j < to; j++) {
             v16 w[TILE_WIDTH];
             SIMD_UNROLL
             for (int i = 0; i < width; i++)
-                w[i] = load_value(kind, v, (size_t)j * d + col + 16 * (size_t)i, edge, c.lanes);
+                w[i] = load_value(kind, v, d, j, col + 16 * (size_t)i, edge, c.lanes);
             SIMD_UNROLL
             for (int r = 0; r < n; r++) {
                 v16 x = v16_set1(t->p[r][j]);
@@ -266,9 +264,11 @@ SIMD_INLINE void value_columns(enum attn_kind kind, const struct tile *t, int n,
             value_tile(kind, t, n, 4, false, (struct columns){col, 16, 16}, from, to);
     for (; col + 16 <= d; col += 16)
         value_tile(kind, t, n, 1, false, (struct columns){col, 16, 16}, from, to);
-    /* The rest of the columns: the last 16 once more, of which the new ones are kept. */
+    /* The rest of the columns: the last 16 once more, of which the new ones are kept; of q8 they
+     * begin a vector, so that it has one scale. */
     if (col < d) {
-        struct columns last = {d < 16 ? 0 : d - 16, d < 16 ? d : 16, d - col};
+        int first = d < 16 || kind == ATTN_Q8 ? col : d - 16;
+        struct columns last = {first, d - first, d - col};
         value_tile(kind, t, n, 1, true, last, from, to);
     }
 }
@@ -303,24 +303,12 @@ SIMD_INLINE void tile_dispatch(enum attn_kind kind, const struct tile *t) {
     int n_group = (most + 15) / 16;
     int shared = most == least ? most : least & ~1; // rows part at a whole pair
     switch (t->n) {
-    case 1:
-        tile_run(kind, t, 1, n_group, shared);
-        break;
-    case 2:
-        tile_run(kind, t, 2, n_group, shared);
-        break;
-    case 3:
-        tile_run(kind, t, 3, n_group, shared);
-        break;
-    case 4:
-        tile_run(kind, t, 4, n_group, shared);
-        break;
-    case 5:
-        tile_run(kind, t, 5, n_group, shared);
-        break;
-    default:
-        tile_run(kind, t, TILE_ROWS, n_group, shared);
-        break;
+    case 1: tile_run(kind, t, 1, n_group, shared); break;
+    case 2: tile_run(kind, t, 2, n_group, shared); break;
+    case 3: tile_run(kind, t, 3, n_group, shared); break;
+    case 4: tile_run(kind, t, 4, n_group, shared); break;
+    case 5: tile_run(kind, t, 5, n_group, shared); break;
+    default: tile_run(kind, t, TILE_ROWS, n_group, shared); break;
     }
     for (int r = 0; r < t->n; r++) {
         struct tile one = tile_of_row(t, r);
@@ -356,6 +344,7 @@ static void chunk_f32(const struct attn_chunk_args *args) { chunk(ATTN_F32, args
 static void chunk_f16(const struct attn_chunk_args *args) { chunk(ATTN_F16, args); }
 static void chunk_bf16_f32(const struct attn_chunk_args *args) { chunk(ATTN_BF16_F32, args); }
 static void chunk_bf16(const struct attn_chunk_args *args) { chunk(ATTN_BF16, args); }
+static void chunk_q8(const struct attn_chunk_args *args) { chunk(ATTN_Q8, args); }
 
 /* ---- the fold ---- */
 
@@ -392,10 +381,12 @@ void LEVEL_FN(fill_attn)(struct kernel_table *table) {
     table->attn_chunk[ATTN_F16] = chunk_f16;
     table->attn_chunk[ATTN_BF16_F32] = chunk_bf16_f32;
     table->attn_chunk[ATTN_BF16] = chunk_bf16;
+    table->attn_chunk[ATTN_Q8] = chunk_q8;
     table->attn_chunk_name[ATTN_F32] = LEVEL_STR("attn_f32");
     table->attn_chunk_name[ATTN_F16] = LEVEL_STR("attn_f16");
     table->attn_chunk_name[ATTN_BF16_F32] = LEVEL_STR("attn_bf16_f32");
     table->attn_chunk_name[ATTN_BF16] = LEVEL_STR("attn_bf16");
+    table->attn_chunk_name[ATTN_Q8] = LEVEL_STR("attn_q8");
     table->attn_fold = fold;
     table->attn_finish = finish;
     table->row_name[KSLOT_attn_fold] = LEVEL_STR("attn_fold");

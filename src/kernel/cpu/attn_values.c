@@ -1,7 +1,8 @@
 /* The first elements of keys as values; kernel/ref/attn_values.c is the readable form.
  *
  * A group of 16 positions is turned in squares of 16 lines by 16 dwords: a line is one dim of the
- * 16 positions (f32) or two (16-bit types), and comes out with one line a lane. */
+ * 16 positions (f32), two (16-bit types) or four (q8, whose scales are lines too), and comes out
+ * with one line a lane. */
 #include "kernel/cpu/columns.h"
 #include "kernel/fill.h"
 #include "tensor/kvchunk.h"
@@ -19,7 +20,7 @@ static inline void store_lines(uint8_t *v, v16i x, int n) {
     v16_store_n((float *)(void *)v, columns_f32(x), n);
 }
 
-static void store_f32(const struct square *s) {
+static void store_dwords(const struct square *s) {
     for (int j = 0; j < 16; j++)
         store_lines(s->v + (size_t)j * s->stride, s->column[j], s->lines);
 }
@@ -49,7 +50,39 @@ static void store_bf16(const struct square *s) {
     }
 }
 
+static void load_square(const uint8_t *from, struct square *s) {
+    if (s->lines == 16)
+        columns_load(from, COLUMN_BYTES, s->column);
+    else
+        columns_load_edge(from, COLUMN_BYTES, s->lines, COLUMN_BYTES, s->column);
+}
+
+/* n_line lines of dwords, of int8 by fours or of scales. */
+static void turn_dwords(const uint8_t *from, int n_line, uint8_t *to, struct square *s) {
+    for (int line = 0; line < n_line; line += 16) {
+        s->lines = n_line - line < 16 ? n_line - line : 16;
+        s->v = to + 4 * (size_t)line;
+        load_square(from + COLUMN_BYTES * (size_t)line, s);
+        store_dwords(s);
+    }
+}
+
+static void values_q8(const struct attn_values_args *args) {
+    size_t k_width = kv_q8_width(args->d_k), v_width = kv_q8_width(args->d_v);
+    struct square s = {.stride = kv_q8_bytes(args->d_v)};
+    for (int j = 0; j < args->n_key; j += 16) {
+        const uint8_t *k = (const uint8_t *)args->k + (size_t)j * kv_q8_bytes(args->d_k);
+        uint8_t *v = (uint8_t *)args->v + (size_t)j * s.stride;
+        turn_dwords(k, (int)v_width / 4, v, &s);
+        turn_dwords(k + 16 * k_width, (int)kv_q8_blocks(args->d_v), v + v_width, &s);
+    }
+}
+
 static void attn_values(const struct attn_values_args *args) {
+    if (args->kv == KV_Q8) {
+        values_q8(args);
+        return;
+    }
     bool wide = args->kv == DTYPE_F32, pairs = args->kv == DTYPE_BF16;
     size_t bytes = wide ? 4 : 2;
     int n_line = wide ? args->d_v : args->d_v / 2;
@@ -62,12 +95,9 @@ static void attn_values(const struct attn_values_args *args) {
             const uint8_t *from = k + COLUMN_BYTES * (size_t)line;
             s.lines = n_line - line < 16 ? n_line - line : 16;
             s.v = v + (pairs ? 8 : 4) * (size_t)line;
-            if (s.lines == 16)
-                columns_load(from, COLUMN_BYTES, s.column);
-            else
-                columns_load_edge(from, COLUMN_BYTES, s.lines, COLUMN_BYTES, s.column);
+            load_square(from, &s);
             if (wide)
-                store_f32(&s);
+                store_dwords(&s);
             else if (pairs)
                 store_bf16(&s);
             else

@@ -7,17 +7,22 @@
 #include "kernel/fmath.h"
 #include "kernel/ref/lanes.h"
 #include "tensor/kvchunk.h"
+#include "tensor/xrow.h"
 
 static size_t at(int row, int width, int col) { return (size_t)row * (size_t)width + (size_t)col; }
+
+static float float_at(const uint8_t *p) {
+    float x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
 
 /* Element (position j, dim i) of a chunk of keys. */
 static float key_at(enum attn_kind kind, const void *k, int d, int j, int i) {
     size_t plain = (at(j / 16, d, i)) * 16 + (size_t)(j % 16);
     switch (kind) {
-    case ATTN_F32:
-        return ((const float *)k)[plain];
-    case ATTN_F16:
-        return f32_from_f16(((const uint16_t *)k)[plain]);
+    case ATTN_F32: return ((const float *)k)[plain];
+    case ATTN_F16: return f32_from_f16(((const uint16_t *)k)[plain]);
     default:
         return f32_from_bf16(
             ((const uint16_t *)k)[at(j / 16, d / 2, i / 2) * 32 + (size_t)(j % 16 * 2 + i % 2)]);
@@ -27,12 +32,14 @@ static float key_at(enum attn_kind kind, const void *k, int d, int j, int i) {
 /* Element (position j, dim i) of a chunk of values. */
 static float value_at(enum attn_kind kind, const void *v, int d, int j, int i) {
     switch (kind) {
-    case ATTN_F32:
-        return ((const float *)v)[at(j, d, i)];
-    case ATTN_F16:
-        return f32_from_f16(((const uint16_t *)v)[at(j, d, i)]);
-    default:
-        return f32_from_bf16(((const uint16_t *)v)[at(j / 2, 2 * d, 2 * i + j % 2)]);
+    case ATTN_F32: return ((const float *)v)[at(j, d, i)];
+    case ATTN_F16: return f32_from_f16(((const uint16_t *)v)[at(j, d, i)]);
+    case ATTN_Q8: {
+        const uint8_t *row = (const uint8_t *)v + (size_t)j * kv_q8_bytes(d);
+        float scale = float_at(row + kv_q8_width(d) + (size_t)(i / KV_Q8_BLOCK) * sizeof(float));
+        return (float)((const int8_t *)row)[i] * scale;
+    }
+    default: return f32_from_bf16(((const uint16_t *)v)[at(j / 2, 2 * d, 2 * i + j % 2)]);
     }
 }
 
@@ -40,7 +47,26 @@ static float query_at(enum attn_kind kind, const void *q, int i) {
     return kind == ATTN_BF16 ? f32_from_bf16(((const uint16_t *)q)[i]) : ((const float *)q)[i];
 }
 
+/* The chain over blocks of key j and a query, each an exact sum of products of integers. */
+static float score_q8(const struct attn_chunk_args *args, const void *q, int j) {
+    int d = args->d_k;
+    const uint8_t *group = (const uint8_t *)args->k + (size_t)(j / 16) * 16 * kv_q8_bytes(d);
+    const int8_t *key = (const int8_t *)group, *query = q;
+    const uint8_t *d_k = group + 16 * kv_q8_width(d) + 4 * (size_t)(j % 16);
+    const uint8_t *d_q = (const uint8_t *)q + xrow_layout(XFMT_Q8_32, kv_q8_query(d)).d_at;
+    float acc = 0.0f;
+    for (int b = 0; b < (int)kv_q8_blocks(d); b++) {
+        int32_t sum = 0;
+        for (int i = b * KV_Q8_BLOCK; i < d && i < (b + 1) * KV_Q8_BLOCK; i++)
+            sum += key[at(i / 4, 64, j % 16 * 4 + i % 4)] * query[i];
+        float scale = float_at(d_k + 64 * (size_t)b) * float_at(d_q + 4 * (size_t)b);
+        acc = fmaf((float)sum, scale, acc);
+    }
+    return args->scale * acc;
+}
+
 static float score(enum attn_kind kind, const struct attn_chunk_args *args, const void *q, int j) {
+    if (kind == ATTN_Q8) return score_q8(args, q, j);
     float acc = 0.0f;
     for (int i = 0; i < args->d_k; i++) {
         int dim = kind == ATTN_BF16 ? i ^ 1 : i; // the pair rule takes the odd element first
@@ -101,6 +127,7 @@ static void chunk_f32(const struct attn_chunk_args *args) { chunk_all(ATTN_F32, 
 static void chunk_f16(const struct attn_chunk_args *args) { chunk_all(ATTN_F16, args); }
 static void chunk_bf16_f32(const struct attn_chunk_args *args) { chunk_all(ATTN_BF16_F32, args); }
 static void chunk_bf16(const struct attn_chunk_args *args) { chunk_all(ATTN_BF16, args); }
+static void chunk_q8(const struct attn_chunk_args *args) { chunk_all(ATTN_Q8, args); }
 
 static void fold(const struct attn_fold_args *args) {
     if (args->fresh) {
@@ -127,10 +154,12 @@ void ref_fill_attn(struct kernel_table *table) {
     table->attn_chunk[ATTN_F16] = chunk_f16;
     table->attn_chunk[ATTN_BF16_F32] = chunk_bf16_f32;
     table->attn_chunk[ATTN_BF16] = chunk_bf16;
+    table->attn_chunk[ATTN_Q8] = chunk_q8;
     table->attn_chunk_name[ATTN_F32] = "attn_f32.ref";
     table->attn_chunk_name[ATTN_F16] = "attn_f16.ref";
     table->attn_chunk_name[ATTN_BF16_F32] = "attn_bf16_f32.ref";
     table->attn_chunk_name[ATTN_BF16] = "attn_bf16.ref";
+    table->attn_chunk_name[ATTN_Q8] = "attn_q8.ref";
     table->attn_fold = fold;
     table->attn_finish = finish;
     table->row_name[KSLOT_attn_fold] = "attn_fold.ref";

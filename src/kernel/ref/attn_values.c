@@ -17,7 +17,25 @@ static size_t value_place(enum dtype kv, int d, int j, int i) {
     return position * width + dim;
 }
 
+static void attn_values_q8(const struct attn_values_args *args) {
+    size_t d_k = kv_q8_width(args->d_k), d_v = kv_q8_width(args->d_v);
+    for (int j = 0; j < (args->n_key + 15) / 16 * 16; j++) {
+        const uint8_t *group =
+            (const uint8_t *)args->k + (size_t)(j / 16) * 16 * kv_q8_bytes(args->d_k);
+        const uint8_t *from = group + 4 * (size_t)(j % 16);
+        uint8_t *to = (uint8_t *)args->v + (size_t)j * kv_q8_bytes(args->d_v);
+        for (size_t i = 0; i < d_v; i += 4)
+            memcpy(to + i, from + 16 * i, 4);
+        for (size_t b = 0; b < kv_q8_blocks(args->d_v); b++)
+            memcpy(to + d_v + 4 * b, from + 16 * d_k + 64 * b, sizeof(float));
+    }
+}
+
 static void attn_values(const struct attn_values_args *args) {
+    if (args->kv == KV_Q8) {
+        attn_values_q8(args);
+        return;
+    }
     size_t bytes = args->kv == DTYPE_F32 ? 4 : 2;
     for (int j = 0; j < (args->n_key + 15) / 16 * 16; j++)
         for (int i = 0; i < args->d_v; i++)

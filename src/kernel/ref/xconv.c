@@ -1,7 +1,4 @@
 /* Activations into the forms that linear steps read: docs/numerics.md, "Linear steps". */
-#include <math.h>
-#include <string.h>
-
 #include "kernel/fill.h"
 #include "tensor/xrow.h"
 
@@ -14,24 +11,7 @@ static void to_bf16(const float *x, void *row, int n) {
 
 /* One block of `size`: q, d and the sums of 16. */
 static void quantize_block(const float *x, int size, int8_t *q, float *d, int16_t *sum) {
-    uint32_t most = 0; // largest |x| as bits: their order is that of the values, NaN above all
-    for (int i = 0; i < size; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        bits &= 0x7fffffffu;
-        if (bits > most) most = bits;
-    }
-    float amax;
-    memcpy(&amax, &most, sizeof amax);
-    bool finite = most < 0x7f800000u;
-    *d = finite ? amax / 127.0f : (float)NAN;
-    bool zero = !finite || *d == 0;
-    float inverse = zero ? 0 : 127.0f / amax;
-    for (int i = 0; i < size; i++) {
-        float scaled = zero ? 0 : rintf(x[i] * inverse);
-        scaled = scaled > 127 ? 127 : scaled < -127 ? -127 : scaled;
-        q[i] = (int8_t)scaled;
-    }
+    xrow_quantize(x, size, q, d);
     for (int i = 0; i < size; i += 16) {
         int total = 0;
         for (int k = 0; k < 16; k++)
