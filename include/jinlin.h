@@ -138,6 +138,16 @@ JINLIN_API enum jl_status jl_chat_prompt(const jl_model *model, const char *json
 
 /* ---- memory, before anything is taken ---- */
 
+/* Tokens guessed ahead are read beside the certain one, and taken or dropped as the sampler
+ * decides: jl_generate gives the same answer with and without. It guesses only where that is
+ * measured to be faster. */
+enum jl_draft {
+    JL_DRAFT_AUTO,   // all there is
+    JL_DRAFT_NONE,   // a pass for each token
+    JL_DRAFT_LOOKUP, // what followed the same tokens earlier in the session
+    JL_DRAFT_MTP,    // the model's own prediction layer; JL_ERR_UNSUPPORTED where it has none
+};
+
 struct jl_engine_options {
     int n_threads;       // 0: physical cores that this process may use
     int n_seq;           // sessions that can be in one pass; 0: 1
@@ -146,6 +156,8 @@ struct jl_engine_options {
     size_t prefix_bytes; // of cached state kept for sessions that begin alike; 0: none
     size_t memory;       // bytes that may be used; 0: what the system says is available
     const char *cpu;     // "ref", "avx2", "avx512"; NULL: the best there is
+    enum jl_draft draft; // what guesses an answer's next tokens
+    int n_draft;         // most of them in a pass; 0: 8, at most 16
 };
 
 struct jl_plan {
@@ -269,7 +281,8 @@ JINLIN_API enum jl_status jl_sampler_copy(const jl_sampler *sampler, uint32_t se
 /* Forgets all tokens; these come before the answer. */
 JINLIN_API enum jl_status jl_sampler_prompt(jl_sampler *sampler, const int32_t *ids, int32_t n,
                                             struct jl_error *err);
-/* Changes nothing. */
+/* Changes nothing. Of logits that are not a session's, NaN and +INFINITY are JL_ERR_NONFINITE, and
+ * -INFINITY is a token that is not chosen. */
 JINLIN_API enum jl_status jl_sampler_choose(jl_sampler *sampler, const float *logits, int32_t *id,
                                             struct jl_error *err);
 /* The answer's next token, whoever chose it. */
@@ -309,12 +322,15 @@ struct jl_generate_options {
 
 struct jl_answer {
     enum jl_finish finish;
-    int32_t n_token; // chosen, without the one that ends it
-    int stop;        // which of the stop strings; -1: none
+    int32_t n_token;               // chosen, without the one that ends it
+    int stop;                      // which of the stop strings; -1: none
+    int32_t n_pass;                // passes of the model
+    int32_t n_drafted, n_accepted; // tokens guessed ahead, and of them those chosen
 };
 
-/* From a session whose logits are known, with a sampler that was given the prompt. Every token of
- * the answer is read by the session, but for the one that ends it. */
+/* From a session that has its prompt, read or pending, with a sampler that was given it, too. The
+ * session gets every token of the answer but the one that ends it; the last one is pending, so that
+ * nothing is read in vain, and read by whatever comes next. */
 JINLIN_API enum jl_status jl_generate(jl_session *session, jl_sampler *sampler,
                                       const struct jl_generate_options *options,
                                       struct jl_answer *answer, struct jl_error *err);

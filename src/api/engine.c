@@ -3,6 +3,7 @@
 
 #include "api/self.h"
 #include "base/pool.h"
+#include "session/draft_gain.h"
 
 #define BATCH 512 // rows of a pass when nobody says otherwise
 
@@ -13,7 +14,9 @@ static enum jl_status check(const struct jl_engine_options *o, struct jl_error *
     } numbers[] = {{"n_threads", o->n_threads, POOL_MAX_THREADS},
                    {"n_seq", o->n_seq, 1 << 20},
                    {"n_ctx", o->n_ctx, INT32_MAX},
-                   {"n_batch", o->n_batch, 1 << 20}};
+                   {"n_batch", o->n_batch, 1 << 20},
+                   {"draft", (int)o->draft, JL_DRAFT_MTP},
+                   {"n_draft", o->n_draft, DRAFT_MAX}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i].value < 0 || numbers[i].value > numbers[i].most)
             return jl_fail(err, JL_ERR_USAGE, "%s is %d: give a number from 1 to %d, or 0",
@@ -29,6 +32,16 @@ static int batch_rows(const struct jl_model *model, const struct jl_engine_optio
     return rows < n_seq ? n_seq : rows;
 }
 
+static enum draft_kind draft_of(enum jl_draft draft) {
+    switch (draft) {
+    case JL_DRAFT_AUTO: return DRAFT_AUTO;
+    case JL_DRAFT_LOOKUP: return DRAFT_LOOKUP;
+    case JL_DRAFT_MTP: return DRAFT_PREDICT;
+    case JL_DRAFT_NONE: break;
+    }
+    return DRAFT_NONE;
+}
+
 /* *backend is made also where the plan does not fit. */
 static enum jl_status begin(const struct jl_model *model, const struct jl_engine_options *o,
                             struct backend **backend, struct memory_plan *plan,
@@ -38,6 +51,8 @@ static enum jl_status begin(const struct jl_model *model, const struct jl_engine
                                      .n_ctx = o->n_ctx,
                                      .n_batch = batch_rows(model, o),
                                      .prefix_bytes = o->prefix_bytes,
+                                     .draft = draft_of(o->draft),
+                                     .n_draft = o->n_draft,
                                      .limit = o->memory};
     *plan = (struct memory_plan){0};
     JL_TRY(check(o, err));

@@ -3,123 +3,70 @@
 #include <string.h>
 
 #include "api/self.h"
+#include "session/generate.h"
 #include "session/score_batch.h"
-#include "text/stop_filter.h"
 
-struct answering {
-    const struct jl_generate_options *options;
-    struct jl_session *session;
-    struct jl_sampler *sampler;
-    struct jl_decoder *decoder; // NULL: nobody asks for text
-    struct stop_filter *stop;
-    bool go_on;
-};
-
-static enum jl_status open_stops(struct answering *a, struct jl_error *err) {
-    struct pattern_text *texts = calloc((size_t)a->options->n_stop + 1, sizeof *texts);
-    if (!texts) return jl_no_memory(err, "stop strings");
-    for (int i = 0; i < a->options->n_stop; i++)
-        texts[i] = (struct pattern_text){a->options->stop[i], strlen(a->options->stop[i])};
-    enum jl_status status = stop_filter_new(texts, (size_t)a->options->n_stop, &a->stop, err);
-    free(texts);
-    return status;
-}
-
-static void give(struct answering *a, int32_t id, const char *text, size_t len) {
-    if (a->options->on_text) a->go_on = a->options->on_text(a->options->ctx, id, text, len);
-}
-
-static enum jl_status one_token(struct answering *a, int32_t id, struct jl_error *err) {
-    const char *text;
-    size_t len;
-    if (!a->decoder) return JL_OK;
-    JL_TRY(jl_decode(a->decoder, id, &text, &len, err));
-    JL_TRY(stop_filter_push(a->stop, text, len, &text, &len, err));
-    give(a, id, text, len);
+static enum jl_status on_token(void *ctx, int32_t id, const char *text, size_t len, bool *go_on,
+                               struct jl_error *err) {
+    const struct jl_generate_options *o = ctx;
+    (void)err;
+    *go_on = o->on_text(o->ctx, id, text, len);
     return JL_OK;
 }
 
-/* What waited for the rest of a character or of a stop string. */
-static enum jl_status flush(struct answering *a, struct jl_error *err) {
-    const char *text;
-    size_t len;
-    if (!a->decoder || !a->go_on) return JL_OK;
-    JL_TRY(jl_decode_end(a->decoder, &text, &len, err));
-    JL_TRY(stop_filter_push(a->stop, text, len, &text, &len, err));
-    if (len) give(a, -1, text, len);
-    JL_TRY(stop_filter_end(a->stop, &text, &len, err));
-    if (len && a->go_on) give(a, -1, text, len);
-    return JL_OK;
+static enum jl_status check(const struct jl_generate_options *o, struct jl_error *err) {
+    if (o->max_tokens >= 0 && o->n_stop >= 0) return JL_OK;
+    return jl_fail(err, JL_ERR_USAGE, "max_tokens is %d, n_stop %d: give none below 0",
+                   o->max_tokens, o->n_stop);
 }
 
-/* Whether the answer ends before another token is read; *answer then says why. */
-static bool is_over(const struct answering *a, struct jl_answer *answer) {
-    const struct jl_generate_options *o = a->options;
-    int stopped = a->stop ? stop_filter_stopped(a->stop) : -1;
-    if (stopped >= 0) {
-        answer->finish = JL_FINISH_STOP;
-        answer->stop = stopped;
-    } else if (!a->go_on) {
-        answer->finish = JL_FINISH_CALLER;
-    } else if (o->max_tokens && answer->n_token >= o->max_tokens) {
-        answer->finish = JL_FINISH_LENGTH;
-    } else if (jl_session_n_token(a->session) == jl_session_capacity(a->session)) {
-        answer->finish = JL_FINISH_CONTEXT;
-    } else {
-        return false;
+static enum jl_finish finish_of(enum generate_finish finish) {
+    switch (finish) {
+    case GENERATE_LENGTH: return JL_FINISH_LENGTH;
+    case GENERATE_END: return JL_FINISH_END;
+    case GENERATE_STOP: return JL_FINISH_STOP;
+    case GENERATE_CONTEXT: return JL_FINISH_CONTEXT;
+    case GENERATE_CANCEL: return JL_FINISH_CANCEL;
+    case GENERATE_SINK: break;
     }
-    return true;
-}
-
-static enum jl_status answer_loop(struct answering *a, struct jl_answer *answer,
-                                  struct jl_error *err) {
-    const atomic_bool *cancel = jl_cancel_flag(a->options->cancel);
-    for (;;) {
-        int32_t id;
-        if (cancel && atomic_load(cancel)) {
-            answer->finish = JL_FINISH_CANCEL;
-            return JL_OK;
-        }
-        JL_TRY(jl_sampler_choose(a->sampler, jl_session_logits(a->session), &id, err));
-        if (jl_is_end(a->session->engine->model, id)) {
-            answer->finish = JL_FINISH_END;
-            return JL_OK;
-        }
-        JL_TRY(jl_sampler_accept(a->sampler, id, err));
-        answer->n_token++;
-        JL_TRY(one_token(a, id, err));
-        if (is_over(a, answer)) return JL_OK;
-        JL_TRY(jl_session_push(a->session, id, err));
-    }
-}
-
-static enum jl_status check(const struct answering *a, struct jl_error *err) {
-    const struct jl_generate_options *o = a->options;
-    if (o->max_tokens < 0 || o->n_stop < 0)
-        return jl_fail(err, JL_ERR_USAGE, "max_tokens is %d, n_stop %d: give none below 0",
-                       o->max_tokens, o->n_stop);
-    if (!jl_session_logits(a->session))
-        return jl_fail(err, JL_ERR_USAGE, "the session has no logits: jl_session_sync comes first");
-    return JL_OK;
+    return JL_FINISH_CALLER;
 }
 
 enum jl_status jl_generate(jl_session *session, jl_sampler *sampler,
                            const struct jl_generate_options *options, struct jl_answer *answer,
                            struct jl_error *err) {
     static const struct jl_generate_options plain;
-    struct answering a = {options ? options : &plain, session, sampler, NULL, NULL, true};
-    struct jl_error inner;
+    struct jl_generate_options o = options ? *options : plain;
+    const struct jl_model *model = session->engine->model;
+    struct generate_result result;
     *answer = (struct jl_answer){.finish = JL_FINISH_LENGTH, .stop = -1};
-    JL_TRY(check(&a, err));
-    bool text = a.options->on_text || a.options->n_stop;
-    enum jl_status status =
-        text ? jl_decoder_create(session->engine->model, &a.decoder, err) : JL_OK;
-    if (status == JL_OK && text) status = open_stops(&a, err);
-    if (status == JL_OK) status = answer_loop(&a, answer, err);
-    enum jl_status flushed = a.stop ? flush(&a, &inner) : JL_OK; // also after a failure
-    stop_filter_free(a.stop);
-    jl_decoder_free(a.decoder);
-    if (status == JL_OK && flushed != JL_OK) return jl_fail(err, flushed, "%s", inner.message);
+    JL_TRY(check(&o, err));
+    bool text = o.on_text || o.n_stop;
+    if (text) JL_TRY(jl_need_tokenizer(model, err));
+    struct pattern_text *stops = calloc((size_t)o.n_stop + 1, sizeof *stops);
+    if (!stops) return jl_no_memory(err, "stop strings");
+    for (int i = 0; i < o.n_stop; i++)
+        stops[i] = (struct pattern_text){o.stop[i], strlen(o.stop[i])};
+    const struct generate_request request = {
+        .session = session->session,
+        .sampler = sampler->sampler,
+        .scratch = sampler->scratch,
+        .ends = &model->ends,
+        .tokenizer = text ? model->tokenizer : NULL,
+        .stop = stops,
+        .n_stop = (size_t)o.n_stop,
+        .n = o.max_tokens,
+        .cancel = jl_cancel_flag(o.cancel),
+        .sink = {.token = o.on_text ? on_token : NULL, .ctx = &o},
+    };
+    enum jl_status status = generate_answer(&request, &result, err);
+    free(stops);
+    *answer = (struct jl_answer){.finish = finish_of(result.finish),
+                                 .n_token = result.n_token,
+                                 .stop = result.stop,
+                                 .n_pass = result.speculation.n_pass,
+                                 .n_drafted = result.speculation.n_drafted,
+                                 .n_accepted = result.speculation.n_accepted};
     return status;
 }
 

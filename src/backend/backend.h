@@ -33,7 +33,6 @@ const char *backend_level(const struct backend *backend);
 /* fn for every item in [0, n) on the backend's threads, as pool_run (base/pool.h). */
 void backend_run(struct backend *backend, int n, void (*fn)(void *ctx, int item, int thread),
                  void *ctx);
-size_t backend_memory(const struct backend *backend); // bytes the device has, used or not
 
 /* Zeroed memory, 64-byte aligned. */
 enum jl_status backend_alloc(struct backend *backend, size_t bytes, struct backend_buffer **out,

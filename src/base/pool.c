@@ -18,8 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define LINE 64             // bytes; words that different threads write do not share one
 #define SPIN_NS 40000       // longer than the gap between two steps of a model, far below a tick
@@ -65,24 +66,18 @@ static void pause_cpu(void) {
 #endif
 }
 
-static int64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* Waits at most spin_ns until *word differs from `value`, or equals it when `until_equal`. */
 static bool spin(const struct pool *pool, const atomic_uint *word, unsigned value,
                  bool until_equal) {
     if (pool->spin_ns == 0) return false;
-    int64_t end = now_ns() + pool->spin_ns;
+    int64_t end = clock_ns() + pool->spin_ns;
     do {
         for (int i = 0; i < PAUSES_PER_CLOCK; i++) {
             if ((atomic_load_explicit(word, memory_order_acquire) == value) == until_equal)
                 return true;
             pause_cpu();
         }
-    } while (now_ns() < end);
+    } while (clock_ns() < end);
     return false;
 }
 

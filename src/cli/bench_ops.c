@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "cli/bench_items.h"
@@ -48,19 +49,19 @@ static void measure(struct run *run) {
     struct bench_items *items = &run->items;
     struct cli_progress progress;
     struct fpenv saved;
-    double start = cli_seconds(), on_core = bench_seconds();
+    double start = clock_seconds(), on_core = bench_seconds();
     cli_progress_start(&progress);
     fpenv_enter(&saved);
     for (int i = 0; i < items->n_item; i++)
         bench_item_calibrate(&items->items[i], SAMPLE_SECONDS);
     for (int round = 0; round < ROUNDS; round++) {
-        if (round > 0 && cli_seconds() - start > BUDGET_SECONDS) break;
+        if (round > 0 && clock_seconds() - start > BUDGET_SECONDS) break;
         for (int i = 0; i < items->n_item; i++)
             items->items[i].samples[round] = bench_item_sample(&items->items[i]);
         run->n_round = round + 1;
         cli_progress_step(&progress, "round", round + 1, ROUNDS);
     }
-    run->on_core = (bench_seconds() - on_core) / (cli_seconds() - start);
+    run->on_core = (bench_seconds() - on_core) / (clock_seconds() - start);
     fpenv_leave(&saved);
     cli_progress_end(&progress);
 }

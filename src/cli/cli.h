@@ -79,7 +79,6 @@ void cli_progress_start(struct cli_progress *progress);
 void cli_progress_step(struct cli_progress *progress, const char *what, int64_t done,
                        int64_t total);
 void cli_progress_end(struct cli_progress *progress);
-double cli_seconds(void); // monotonic
 
 extern const struct cli_command cli_commands[]; // ends with a NULL name
 

@@ -58,12 +58,12 @@ static enum jl_status converse(struct chat *chat, struct jl_error *err) {
     return status;
 }
 
-static enum jl_status chat_open(struct chat *chat, const struct engine_options *engine, int n_ctx,
+static enum jl_status chat_open(struct chat *chat, const struct talk_options *open,
                                 const struct sampling_options *options, struct jl_error *err) {
     chat->kind = editor_find_kind(editor_set_locale());
     screen_open(&chat->screen);
     JL_TRY(conversation_init(&chat->said, err));
-    JL_TRY(talk_open(chat->path, engine, n_ctx, &chat->talk, err));
+    JL_TRY(talk_open(chat->path, open, &chat->talk, err));
     JL_TRY(prompt_form_open(&chat->talk, chat->path, chat->plain, &chat->form, err));
     if (!chat->n) chat->n = chat->form.chat.tmpl ? INT_MAX : PLAIN_TOKENS;
     const struct model *model = chat->talk.engine.model;
@@ -92,21 +92,21 @@ static void chat_close(struct chat *chat) {
 }
 
 int cmd_chat(int argc, char **argv) {
-    struct engine_options engine = {0};
+    struct talk_options open = {0};
     struct sampling_options sampling = {0};
     struct chat chat = {0};
     const char *system = NULL, *session = NULL;
     bool done, quiet = false;
-    int n_ctx = 0;
     const struct cli_option options[] = {
         {"--n", "-n", CLI_INT, &chat.n, "N",
          "at most N tokens an answer (default: no bound; without a template 256)", 1, 1 << 24},
         {"--system", NULL, CLI_TEXT, &system, "TEXT", "the system message", 0, 0},
         {"--plain", NULL, CLI_FLAG, &chat.plain, NULL,
          "without the chat template: the model continues the text", 0, 0},
-        TALK_CONTEXT_OPTION(n_ctx),
+        TALK_CONTEXT_OPTION(open.n_ctx),
         TALK_SESSION_OPTION(session),
-        SAMPLING_OPTIONS(sampling) ENGINE_OPTIONS(engine),
+        SAMPLING_OPTIONS(sampling) DRAFT_OPTIONS(open.draft),
+        ENGINE_OPTIONS(open.engine),
     };
     const struct cli_spec spec = {"chat",
                                   "MODEL [options]",
@@ -125,7 +125,8 @@ int cmd_chat(int argc, char **argv) {
         return 0;
     }
     if (status == JL_OK) status = sampling_check(&sampling, &err);
-    if (status == JL_OK) status = chat_open(&chat, &engine, n_ctx, &sampling, &err);
+    if (status == JL_OK) status = engine_draft_check(&open.draft, &err);
+    if (status == JL_OK) status = chat_open(&chat, &open, &sampling, &err);
     if (status == JL_OK && system) status = set_system(&chat, system, &err);
     if (status == JL_OK) status = talk_load_session(&chat.talk, session, &err);
     if (status == JL_OK) status = converse(&chat, &err);

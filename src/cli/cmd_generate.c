@@ -7,9 +7,8 @@
 #include "cli/engine.h"
 #include "cli/sampling.h"
 #include "model/class.h"
+#include "session/generate.h"
 #include "session/open_tokenizer.h"
-#include "session/sampler.h"
-#include "text/stop_filter.h"
 
 #define MAX_LOGPROBS 1000
 
@@ -21,27 +20,24 @@ struct chosen {
 struct generate_run {
     struct engine engine;
     struct cli_prompts prompts;
-    struct state *state;
-    float *logits;
+    struct session_set *sessions;
+    struct session *session;
     int32_t *ids; // (n), the first n_id
     int n_id;
     struct sampling_options options;
+    struct draft_options draft;
     struct sampling sampling;
     struct tokenizer *tokenizer; // NULL unless something looks at the text
     struct sampler *sampler;
     struct sample_scratch *scratch;
-    struct stop_filter *stop; // NULL without stop strings
-    struct token_stream stream;
-    char *text; // of one token
-    size_t text_len, text_cap;
     struct cli_list stop_id_texts;
-    int32_t stop_ids[CLI_LIST_MAX];
+    struct end_tokens ends; // what --stop-id says
     int prompt, n, chunk;
     int n_top;                   // -1: no log-probabilities
     struct chosen *steps;        // (n)
     struct sample_logprob *tops; // (n, n_top)
     bool json;
-    const char *finish;
+    struct generate_result result;
 };
 
 /* ---- options ---- */
@@ -54,7 +50,7 @@ static enum jl_status read_stop_ids(struct generate_run *run, struct jl_error *e
         long id = strtol(text, &end, 10);
         if (*text < '0' || *text > '9' || *end || errno || id > INT32_MAX)
             return jl_fail(err, JL_ERR_USAGE, "option --stop-id takes a token id, not '%s'", text);
-        run->stop_ids[i] = (int32_t)id;
+        end_tokens_add(&run->ends, id, INT32_MAX);
     }
     return JL_OK;
 }
@@ -65,6 +61,7 @@ static enum jl_status check_options(struct generate_run *run, const char *tokens
     if (run->n_top >= 0 && !run->json)
         return jl_fail(err, JL_ERR_USAGE, "--logprobs goes with --json");
     JL_TRY(sampling_check(&run->options, err));
+    JL_TRY(engine_draft_check(&run->draft, err));
     JL_TRY(read_stop_ids(run, err));
     JL_TRY(cli_read_prompts(tokens, &run->prompts, err));
     if (run->prompt < run->prompts.n_prompt) return JL_OK;
@@ -79,11 +76,7 @@ static enum jl_status open_text(struct generate_run *run, struct jl_error *err) 
     bool breakers =
         params->dry_multiplier > 0 && !(params->dry_breakers && params->n_dry_breaker == 0);
     if (!breakers && run->sampling.n_stop == 0) return JL_OK;
-    JL_TRY(open_tokenizer(run->engine.model->file, &run->tokenizer, err));
-    token_stream_init(&run->stream, run->tokenizer, false);
-    return run->sampling.n_stop
-               ? stop_filter_new(run->sampling.stop, run->sampling.n_stop, &run->stop, err)
-               : JL_OK;
+    return open_tokenizer(run->engine.model->file, &run->tokenizer, err);
 }
 
 static enum jl_status allocate(struct generate_run *run, struct jl_error *err) {
@@ -91,12 +84,11 @@ static enum jl_status allocate(struct generate_run *run, struct jl_error *err) {
     size_t n = (size_t)run->n, n_top, n_tops;
     if (run->n_top > n_vocab) run->n_top = n_vocab;
     n_top = run->n_top > 0 ? (size_t)run->n_top : 1;
-    run->logits = calloc((size_t)n_vocab, sizeof *run->logits);
     run->ids = calloc(n, sizeof *run->ids);
     run->steps = calloc(n, sizeof *run->steps);
     if (!size_mul(n, n_top, &n_tops)) n_tops = SIZE_MAX / sizeof *run->tops;
     run->tops = calloc(run->n_top > 0 ? n_tops : 1, sizeof *run->tops);
-    if (!run->logits || !run->ids || !run->steps || !run->tops)
+    if (!run->ids || !run->steps || !run->tops)
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for %d ids", run->n);
     for (size_t i = 0; i < n; i++)
         run->steps[i].top = run->tops + (run->n_top > 0 ? i * n_top : 0);
@@ -114,80 +106,64 @@ static enum jl_status open_sampler(struct generate_run *run, struct jl_error *er
     return sampler_prompt(run->sampler, run->prompts.ids[run->prompt], n_prompt, err);
 }
 
-static bool is_stop(const struct generate_run *run, int32_t id) {
-    for (int i = 0; i < run->stop_id_texts.n; i++)
-        if (run->stop_ids[i] == id) return true;
-    return false;
-}
-
-/* Whether the text has come to a stop string. */
-static enum jl_status look_at_text(struct generate_run *run, int32_t id, bool *stops,
-                                   struct jl_error *err) {
-    const char *out;
-    size_t len;
-    *stops = false;
-    if (!run->stop) return JL_OK;
-    run->text_len = 0;
-    JL_TRY(token_stream_push(&run->stream, id, &run->text, &run->text_len, &run->text_cap, err));
-    if (run->text_len == 0) return JL_OK;
-    JL_TRY(stop_filter_push(run->stop, run->text, run->text_len, &out, &len, err));
-    *stops = stop_filter_stopped(run->stop) >= 0;
-    return JL_OK;
-}
-
-/* The next id from the logits. *go_on: there may be one after it. */
-static enum jl_status next_id(struct generate_run *run, bool *go_on, struct jl_error *err) {
+static enum jl_status on_token(void *ctx, int32_t id, const char *text, size_t len, bool *go_on,
+                               struct jl_error *err) {
+    struct generate_run *run = ctx;
+    (void)text;
+    (void)len;
+    (void)go_on;
+    (void)err;
+    if (id == TOKEN_NONE) return JL_OK;
     struct chosen *step = &run->steps[run->n_id];
-    bool stops;
-    int32_t id;
-    JL_TRY(sampler_choose(run->sampler, run->scratch, run->logits, &id, err));
-    *go_on = false;
-    run->finish = "stop";
-    if (is_stop(run, id)) return JL_OK;
     if (run->n_top >= 0)
-        step->logprob = sample_logprobs(run->logits, run->scratch, id, run->n_top, step->top);
+        step->logprob =
+            sample_logprobs(session_logits(run->session), run->scratch, id, run->n_top, step->top);
     run->ids[run->n_id++] = id;
-    JL_TRY(sampler_accept(run->sampler, id, err));
-    JL_TRY(look_at_text(run, id, &stops, err));
-    if (stops) return JL_OK;
-    run->finish = "length";
-    *go_on = run->n_id < run->n;
     return JL_OK;
 }
 
-static enum jl_status generate(struct generate_run *run, struct jl_error *err) {
+static enum jl_status open_session(struct generate_run *run, int n_prompt, struct jl_error *err) {
+    int chunk = run->chunk == 0 || run->chunk > n_prompt ? n_prompt : run->chunk;
+    struct memory_plan plan;
+    if (run->draft.kind && chunk <= DRAFT_MAX) chunk = DRAFT_MAX + 1; // drafts want rows, too
+    JL_TRY(engine_start(&run->engine, chunk, err));
+    // Refuse before the work, not after: the last token is not read.
+    JL_TRY(engine_plan(&run->engine, 1, n_prompt + run->n - 1, run->draft.kind ? &run->draft : NULL,
+                       &plan, err));
+    JL_TRY(session_set_create(run->engine.exec, &plan.sessions, &run->sessions, err));
+    return session_create(run->sessions, &run->session, err);
+}
+
+static enum jl_status continue_prompt(struct generate_run *run, struct jl_error *err) {
     const struct model *model = run->engine.model;
-    int n_prompt = run->prompts.n_id[run->prompt], chunk = run->chunk;
-    bool go_on = true;
-    if (chunk == 0 || chunk > n_prompt) chunk = n_prompt;
+    const int32_t *prompt = run->prompts.ids[run->prompt];
+    int n_prompt = run->prompts.n_id[run->prompt], reused;
     JL_TRY(sampling_choose(&run->options, model->file, model->hp.n_vocab, &run->sampling, err));
     JL_TRY(open_text(run, err));
     JL_TRY(allocate(run, err));
-    JL_TRY(engine_start(&run->engine, chunk, err));
-    JL_TRY(engine_pages(&run->engine, 1, n_prompt + run->n - 1, err));
-    JL_TRY(state_create(run->engine.pool, &run->state, err));
-    // Refuse before the work, not after.
-    JL_TRY(state_reserve(run->state, n_prompt + run->n - 1, err));
+    JL_TRY(open_session(run, n_prompt, err));
     JL_TRY(open_sampler(run, err));
-    JL_TRY(feed_prompt(run->engine.exec, run->state, run->prompts.ids[run->prompt], n_prompt, chunk,
-                       NULL, run->logits, err));
-    for (;;) {
-        JL_TRY(next_id(run, &go_on, err));
-        if (!go_on) return JL_OK;
-        JL_TRY(feed_prompt(run->engine.exec, run->state, &run->ids[run->n_id - 1], 1, 1, NULL,
-                           run->logits, err));
-    }
+    JL_TRY(session_sync(run->session, prompt, n_prompt, NULL, &reused, err));
+    const struct generate_request request = {.session = run->session,
+                                             .sampler = run->sampler,
+                                             .scratch = run->scratch,
+                                             .ends = &run->ends,
+                                             .tokenizer =
+                                                 run->sampling.n_stop ? run->tokenizer : NULL,
+                                             .stop = run->sampling.stop,
+                                             .n_stop = run->sampling.n_stop,
+                                             .n = run->n,
+                                             .sink = {.token = on_token, .ctx = run}};
+    return generate_answer(&request, &run->result, err);
 }
 
 static void release(struct generate_run *run) {
-    state_free(run->state);
+    session_free(run->session);
+    session_set_free(run->sessions);
     sampler_free(run->sampler);
     sample_scratch_free(run->scratch);
-    stop_filter_free(run->stop);
     tokenizer_free(run->tokenizer);
     sampling_free(&run->sampling);
-    free(run->text);
-    free(run->logits);
     free(run->ids);
     free(run->steps);
     free(run->tops);
@@ -218,13 +194,19 @@ static enum jl_status report_json(const struct generate_run *run, struct jl_erro
     for (int i = 0; i < run->n_id; i++)
         json_array_append_new(ids, json_integer(run->ids[i]));
     json_t *all = json_pack("{s:i, s:o, s:s, s:s, s:s}", "prompt", run->prompt, "ids", ids,
-                            "finish", run->finish, "sampling", settings, "class", cls);
+                            "finish", run->result.finish == GENERATE_LENGTH ? "length" : "stop",
+                            "sampling", settings, "class", cls);
     if (!all) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the report");
     if (run->sampling.params.temperature > 0) {
         char seed[24]; // JSON's whole numbers end at 2^63
         snprintf(seed, sizeof seed, "%llu", (unsigned long long)run->sampling.seed);
         json_object_set_new(all, "seed", json_string(seed));
     }
+    if (run->draft.kind)
+        json_object_set_new(all, "draft",
+                            json_pack("{s:i, s:i, s:i}", "passes", run->result.speculation.n_pass,
+                                      "drafted", run->result.speculation.n_drafted, "accepted",
+                                      run->result.speculation.n_accepted));
     if (run->n_top >= 0) json_object_set_new(all, "logprobs", describe_logprobs(run));
     json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(17));
     putchar('\n');
@@ -259,7 +241,8 @@ int cmd_generate(int argc, char **argv) {
         {"--logprobs", NULL, CLI_INT, &run.n_top, "N",
          "with --json: log-probabilities, also of the N likeliest", 0, MAX_LOGPROBS},
         {"--json", NULL, CLI_FLAG, &run.json, NULL, "as one JSON object", 0, 0},
-        SAMPLING_OPTIONS(run.options) ENGINE_OPTIONS(engine),
+        SAMPLING_OPTIONS(run.options) DRAFT_OPTIONS(run.draft),
+        ENGINE_OPTIONS(engine),
     };
     const struct cli_spec spec = {
         "generate",
@@ -276,7 +259,7 @@ int cmd_generate(int argc, char **argv) {
     if (done) return 0;
     if (status == JL_OK) status = check_options(&run, tokens, &err);
     if (status == JL_OK) status = engine_load(model, &engine, &run.engine, &err);
-    if (status == JL_OK) status = generate(&run, &err);
+    if (status == JL_OK) status = continue_prompt(&run, &err);
     if (status == JL_OK) status = report(&run, &err);
     release(&run);
     return cli_finish(&spec, status, &err);

@@ -27,6 +27,7 @@ static enum jl_status run_passes(struct logits_run *run, const int *which, int c
             int left = run->prompts.n_id[which[f]] - run->fed[f];
             run->feeds[f].tokens = run->prompts.ids[which[f]] + run->fed[f];
             run->feeds[f].n_token = left < chunk ? left : chunk;
+            run->feeds[f].n_logits = f ? 0 : run->feeds[f].n_token;
             rows += run->feeds[f].n_token;
         }
         if (run->hidden)
@@ -71,6 +72,7 @@ static enum jl_status run_ahead(struct logits_run *run, int prompt, int chunk,
                                   .hidden = run->hidden + (size_t)at * (size_t)hp->n_embd,
                                   .first = at,
                                   .n = n - at < chunk ? n - at : chunk};
+        feed.n_logits = feed.n;
         status = feed_ahead(mtp, &feed, NULL, run->out + (size_t)at * (size_t)hp->n_vocab, err);
     }
     exec_free(mtp);
@@ -94,7 +96,6 @@ static enum jl_status run_prompts(struct logits_run *run, int prompt, int chunk,
     for (int f = 0; f < n_feed; f++) {
         which[f] = f ? run->also[f - 1] : prompt;
         if (run->prompts.n_id[which[f]] > longest) longest = run->prompts.n_id[which[f]];
-        run->feeds[f].logits = f ? FEED_NONE : FEED_ALL;
     }
     if (chunk == 0 || chunk > longest) chunk = longest;
     for (int f = 0; f < n_feed; f++)

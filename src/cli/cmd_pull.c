@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/env.h"
 #include "cli/cli.h"
 #include "cli/hub.h"
@@ -78,7 +79,7 @@ static void draw(struct pull_run *run, int64_t done, int64_t total, double now) 
 
 static void on_progress(void *ctx, const char *file, int64_t done, int64_t total) {
     struct pull_run *run = ctx;
-    double now = cli_seconds();
+    double now = clock_seconds();
     if (strcmp(run->file, file) || done < run->first) {
         snprintf(run->file, sizeof run->file, "%s", file);
         run->started = now;

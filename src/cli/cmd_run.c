@@ -16,9 +16,9 @@
 
 struct run {
     const char *model, *prompt, *file, *system, *session;
-    int n, n_ctx;
+    int n;
     bool chat;
-    struct engine_options engine;
+    struct talk_options open;
     struct sampling_options options;
     struct talk talk;
     struct sampling sampling;
@@ -95,8 +95,8 @@ static void note_full(const struct run *run) {
 
 static enum jl_status continue_text(struct run *run, struct jl_error *err) {
     struct talk_request request = {run->sampling, run->n ? run->n : INT_MAX, NULL};
-    struct talk_sink sink = {.token = on_token, .ctx = run};
-    struct talk_result result = {0};
+    struct generate_sink sink = {.token = on_token, .ctx = run};
+    struct generate_result result = {0};
     int32_t *ids;
     size_t n;
     int reused;
@@ -116,7 +116,7 @@ static enum jl_status continue_text(struct run *run, struct jl_error *err) {
     status = talk_generate(&run->talk, &request, &sink, &result, err);
     screen_text(&run->screen, "\n", 1);
     // Without -n the full context is what was asked for: no word of it into a pipe.
-    if (status == JL_OK && result.why == TALK_STOP_CONTEXT && (run->n || run->screen.notes))
+    if (status == JL_OK && result.finish == GENERATE_CONTEXT && (run->n || run->screen.notes))
         note_full(run);
     return status;
 }
@@ -150,7 +150,7 @@ static enum jl_status answer(struct run *run, struct jl_error *err) {
     if (status == JL_OK) status = ask(run, &said, err);
     if (status == JL_OK) status = prompt_build(&run->talk, &form, &said, &prompt, err);
     if (status == JL_OK) status = answer_give(&request, &given, err);
-    if (status == JL_OK && given.why == TALK_STOP_CONTEXT) note_full(run);
+    if (status == JL_OK && given.why == GENERATE_CONTEXT) note_full(run);
     answer_free(&given);
     prompt_free(&prompt);
     conversation_free(&said);
@@ -180,9 +180,10 @@ int cmd_run(int argc, char **argv) {
         {"--chat", NULL, CLI_FLAG, &run.chat, NULL,
          "a question through the chat template; only the answer is printed", 0, 0},
         {"--system", NULL, CLI_TEXT, &run.system, "TEXT", "with --chat: the system message", 0, 0},
-        TALK_CONTEXT_OPTION(run.n_ctx),
+        TALK_CONTEXT_OPTION(run.open.n_ctx),
         TALK_SESSION_OPTION(run.session),
-        SAMPLING_OPTIONS(run.options) ENGINE_OPTIONS(run.engine),
+        SAMPLING_OPTIONS(run.options) DRAFT_OPTIONS(run.open.draft),
+        ENGINE_OPTIONS(run.open.engine),
     };
     const struct cli_spec spec = {"run",
                                   "MODEL [-p TEXT | -f FILE] [-n N] [--chat] [options]",
@@ -199,12 +200,13 @@ int cmd_run(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     screen_open(&run.screen);
     if (status == JL_OK) status = sampling_check(&run.options, &err);
+    if (status == JL_OK) status = engine_draft_check(&run.open.draft, &err);
     if (status == JL_OK) status = read_prompt(&run, &err);
     if (status == JL_OK && run.len == 0)
         status = jl_fail(&err, JL_ERR_USAGE, "the prompt is empty: give some text");
     if (status == JL_OK && run.system && !run.chat)
         status = jl_fail(&err, JL_ERR_USAGE, "--system goes with --chat");
-    if (status == JL_OK) status = talk_open(run.model, &run.engine, run.n_ctx, &run.talk, &err);
+    if (status == JL_OK) status = talk_open(run.model, &run.open, &run.talk, &err);
     if (status == JL_OK) status = choose_sampling(&run, &err);
     if (status == JL_OK) status = talk_load_session(&run.talk, run.session, &err);
     if (status == JL_OK) status = run.chat ? answer(&run, &err) : continue_text(&run, &err);

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <sha256.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/env.h"
 
@@ -37,10 +38,38 @@ enum jl_status engine_memory(const char *text, size_t *bytes, struct jl_error *e
     return JL_OK;
 }
 
+static enum jl_status draft_kind(const struct draft_options *options, enum draft_kind *out,
+                                 struct jl_error *err) {
+    const char *name = options->kind ? options->kind : "auto";
+    static const struct {
+        const char *name;
+        enum draft_kind kind;
+    } kinds[] = {{"auto", DRAFT_AUTO},
+                 {"none", DRAFT_NONE},
+                 {"lookup", DRAFT_LOOKUP},
+                 {"mtp", DRAFT_PREDICT}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (!strcmp(name, kinds[i].name)) {
+            *out = kinds[i].kind;
+            return JL_OK;
+        }
+    return jl_fail(err, JL_ERR_USAGE, "--draft takes auto, none, lookup or mtp, not '%s'", name);
+}
+
+enum jl_status engine_draft_check(const struct draft_options *options, struct jl_error *err) {
+    enum draft_kind kind;
+    return draft_kind(options, &kind, err);
+}
+
 enum jl_status engine_plan(const struct engine *engine, int n_seq, int n_ctx,
-                           struct memory_plan *out, struct jl_error *err) {
-    struct memory_request request = {
-        .n_seq = n_seq, .n_ctx = n_ctx, .n_batch = exec_max_rows(engine->exec)};
+                           const struct draft_options *draft, struct memory_plan *out,
+                           struct jl_error *err) {
+    struct memory_request request = {.n_seq = n_seq,
+                                     .n_ctx = n_ctx,
+                                     .n_batch = exec_max_rows(engine->exec),
+                                     .draft = DRAFT_NONE};
+    if (draft) JL_TRY(draft_kind(draft, &request.draft, err));
+    if (draft) request.n_draft = draft->n;
     JL_TRY(engine_memory(NULL, &request.limit, err));
     return memory_plan_make(engine->model, engine->backend, &request, out, err);
 }
@@ -49,7 +78,7 @@ enum jl_status engine_pages(struct engine *engine, int n_seq, int n_pos, struct 
     int n_ctx = engine->model->hp.n_ctx_train; // more is refused where it is asked for
     struct memory_plan plan;
     if (n_pos > n_ctx) n_pos = n_ctx;
-    JL_TRY(engine_plan(engine, n_seq, n_pos, &plan, err));
+    JL_TRY(engine_plan(engine, n_seq, n_pos, NULL, &plan, err));
     struct page_counts counts = page_counts_for(engine->model, n_seq, n_pos);
     return page_pool_create(engine->model, engine->backend, &counts, &engine->pool, err);
 }

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "model/exec.h"
+#include "session/draft_gain.h"
 #include "session/feed.h"
 #include "session/memory_plan.h"
 
@@ -30,6 +31,27 @@ struct engine_options {
         "--threads", "-t", CLI_INT, &(o).threads, "N", "threads (default: physical cores)", 1, 256 \
     }
 
+/* Drafts (session/speculator.h), for the commands that answer. */
+struct draft_options {
+    const char *kind;
+    int n; // 0: the usual
+};
+#define DRAFT_OPTIONS(o)                                                                           \
+    {"--draft",                                                                                    \
+     NULL,                                                                                         \
+     CLI_TEXT,                                                                                     \
+     &(o).kind,                                                                                    \
+     "auto|none|lookup|mtp",                                                                       \
+     "what guesses tokens ahead; the text is the same (default: auto; generate: none)",            \
+     0,                                                                                            \
+     0},                                                                                           \
+    {                                                                                              \
+        "--draft-max", NULL, CLI_INT, &(o).n, "N", "most tokens of a draft (default 8)", 1,        \
+            DRAFT_MAX                                                                              \
+    }
+
+enum jl_status engine_draft_check(const struct draft_options *options, struct jl_error *err);
+
 struct engine {
     struct model *model;
     struct backend *backend;
@@ -47,9 +69,10 @@ enum jl_status engine_start(struct engine *engine, int max_rows,
 /* Bytes that may be used: `text` in megabytes, or JINLIN_MEMORY; 0: nobody said. */
 enum jl_status engine_memory(const char *text, size_t *bytes, struct jl_error *err);
 /* What n_seq sequences of n_ctx tokens (0: as many as fit) take beside all else, and whether they
- * can; after engine_start. */
+ * can; after engine_start. draft NULL: none. */
 enum jl_status engine_plan(const struct engine *engine, int n_seq, int n_ctx,
-                           struct memory_plan *out, struct jl_error *err);
+                           const struct draft_options *draft, struct memory_plan *out,
+                           struct jl_error *err);
 /* Cache pages for n_seq sequences of up to n_pos positions. Refused where they do not fit. */
 enum jl_status engine_pages(struct engine *engine, int n_seq, int n_pos, struct jl_error *err);
 void engine_free(struct engine *engine);

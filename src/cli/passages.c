@@ -167,9 +167,9 @@ enum jl_status passages_begin(struct passages_walk *walk, struct engine *engine,
     return state_create(engine->pool, &walk->state, err);
 }
 
-static enum jl_status feed(struct passages_walk *walk, int n, enum feed_logits wanted,
-                           float *logits, struct jl_error *err) {
-    struct feed feed = {walk->state, walk->passage->ids + walk->at, n, wanted};
+static enum jl_status feed(struct passages_walk *walk, int n, int n_logits, float *logits,
+                           struct jl_error *err) {
+    struct feed feed = {walk->state, walk->passage->ids + walk->at, n, n_logits};
     JL_TRY(feed_forward(walk->engine->exec, &feed, 1, NULL, logits, err));
     walk->at += n;
     return JL_OK;
@@ -177,14 +177,14 @@ static enum jl_status feed(struct passages_walk *walk, int n, enum feed_logits w
 
 enum jl_status passages_skip(struct passages_walk *walk, int end, struct jl_error *err) {
     while (walk->at < end)
-        JL_TRY(feed(walk, end - walk->at < ENGINE_CHUNK ? end - walk->at : ENGINE_CHUNK, FEED_NONE,
-                    NULL, err));
+        JL_TRY(feed(walk, end - walk->at < ENGINE_CHUNK ? end - walk->at : ENGINE_CHUNK, 0, NULL,
+                    err));
     return JL_OK;
 }
 
 enum jl_status passages_next(struct passages_walk *walk, int n, float *logits,
                              struct jl_error *err) {
-    return feed(walk, n, FEED_ALL, logits, err);
+    return feed(walk, n, n, logits, err);
 }
 
 void passages_end(struct passages_walk *walk) {

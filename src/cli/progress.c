@@ -1,23 +1,17 @@
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/cli.h"
 
-double cli_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 void cli_progress_start(struct cli_progress *progress) {
-    *progress = (struct cli_progress){.started = cli_seconds()};
+    *progress = (struct cli_progress){.started = clock_seconds()};
 }
 
 void cli_progress_step(struct cli_progress *progress, const char *what, int64_t done,
                        int64_t total) {
-    double now = cli_seconds();
+    double now = clock_seconds();
     if (now - progress->started < 1 || now - progress->drawn < 0.2 || !isatty(STDERR_FILENO))
         return;
     progress->drawn = now;

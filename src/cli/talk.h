@@ -6,9 +6,7 @@
 
 #include "cli/engine.h"
 #include "cli/sampling.h"
-#include "session/end_tokens.h"
-#include "session/sampler.h"
-#include "session/session.h"
+#include "session/generate.h"
 #include "text/tokenizer.h"
 
 struct talk {
@@ -20,9 +18,13 @@ struct talk {
     struct sample_scratch *scratch;
 };
 
-/* n_ctx: most tokens of the session; 0: the model's context, or what fits into memory. */
-enum jl_status talk_open(const char *path, const struct engine_options *options, int n_ctx,
-                         struct talk *out, struct jl_error *err);
+struct talk_options {
+    struct engine_options engine;
+    struct draft_options draft;
+    int n_ctx; // most tokens of the session; 0: the model's context, or what fits into memory
+};
+enum jl_status talk_open(const char *path, const struct talk_options *options, struct talk *out,
+                         struct jl_error *err);
 #define TALK_CONTEXT_OPTION(n_ctx)                                                                 \
     {                                                                                              \
         "--ctx", "-c", CLI_INT, &(n_ctx), "N",                                                     \
@@ -42,41 +44,15 @@ enum jl_status talk_save_session(struct talk *talk, const char *path, struct jl_
 
 /* ---- generating ---- */
 
-enum talk_stop {
-    TALK_STOP_COUNT,
-    TALK_STOP_EOS,
-    TALK_STOP_STRING,
-    TALK_STOP_CONTEXT,
-    TALK_STOP_CANCEL,
-    TALK_STOP_SINK
-};
-
-/* Who takes the tokens: `text` is whole characters (len may be 0), which may be those of earlier
- * tokens that could have begun a stop string; id is TOKEN_NONE for what is flushed at the end.
- * *go_on = false stops the generation. */
-struct talk_sink {
-    enum jl_status (*token)(void *ctx, int32_t id, const char *text, size_t len, bool *go_on,
-                            struct jl_error *err);
-    void *ctx;
-    // Shall a control token of this text give it? NULL: none does.
-    bool (*show)(void *ctx, const char *text, size_t len);
-    bool at_start; // a text of its own: without the space that some tokenizers put in front
-};
-
-struct talk_result {
-    enum talk_stop why;
-    int n_token; // chosen, the end token not counted
-};
-
 struct talk_request {
     struct sampling sampling;
     int n;                     // at most so many tokens
     const atomic_bool *cancel; // may be NULL
 };
 
-/* Tokens after what the session holds. Each is fed, so that the next turn follows it. */
+/* Tokens after what the session holds (session/generate.h). */
 enum jl_status talk_generate(struct talk *talk, const struct talk_request *request,
-                             const struct talk_sink *sink, struct talk_result *result,
+                             const struct generate_sink *sink, struct generate_result *result,
                              struct jl_error *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include "format/model_file.h"
 #include "text/tokenizer.h"
 
-#define END_TOKENS_MAX 32
+#define END_TOKENS_MAX 64
 
 struct end_tokens {
     int32_t ids[END_TOKENS_MAX];

@@ -8,8 +8,7 @@ static void fill_rows(const struct feed *feeds, int n_feed, size_t n_embd, struc
                 .token = feeds[f].tokens[i],
                 .pos = {state_n_pos(feeds[f].state) + i},
                 .seq = f,
-                .want_logits = feeds[f].logits == FEED_ALL ||
-                               (feeds[f].logits == FEED_LAST && i == feeds[f].n_token - 1),
+                .want_logits = i >= feeds[f].n_token - feeds[f].n_logits,
                 .give = feeds[f].hidden ? feeds[f].hidden + (size_t)i * n_embd : NULL,
             };
 }
@@ -50,7 +49,8 @@ enum jl_status feed_ahead(struct exec *mtp, const struct feed_ahead *feed,
         memory.rows[i] = (struct batch_row){.token = feed->tokens[i],
                                             .pos = {feed->first + i},
                                             .hidden = feed->hidden + (size_t)i * n_embd,
-                                            .want_logits = true};
+                                            .want_logits = i >= feed->n - feed->n_logits};
+    if (feed->n > 0) memory.rows[feed->n - 1].give = feed->last_hidden;
     memory.seqs[0] = state_view_ahead(feed->state);
     memory.seqs[0].n_pos = feed->first;
     struct batch batch = {memory.rows, feed->n, memory.seqs, 1, cancel};
@@ -64,7 +64,7 @@ enum jl_status feed_prompt(struct exec *exec, struct state *state, const int32_t
                            struct jl_error *err) {
     for (int at = 0; at < n_token; at += chunk) {
         int n = n_token - at < chunk ? n_token - at : chunk;
-        struct feed feed = {state, tokens + at, n, at + n == n_token ? FEED_LAST : FEED_NONE, NULL};
+        struct feed feed = {state, tokens + at, n, at + n == n_token, NULL};
         JL_TRY(feed_forward(exec, &feed, 1, cancel, last_logits, err));
     }
     return JL_OK;

@@ -10,7 +10,7 @@ struct feed {
     struct state *state;
     const int32_t *tokens;
     int n_token;
-    enum feed_logits { FEED_NONE, FEED_LAST, FEED_ALL } logits;
+    int n_logits;  // of so many of its last tokens the logits are wanted
     float *hidden; // (n_token, n_embd): hidden states after the output norm; NULL: not wanted
 };
 
@@ -25,10 +25,12 @@ struct feed_ahead {
     const int32_t *tokens; // (n): the token after each position
     const float *hidden;   // (n, n_embd): what feed_forward gave for each
     int first, n;          // positions first .. first + n-1, those before them being done
+    int n_logits;          // of so many of the last ones the logits are wanted
+    float *last_hidden;    // (n_embd): the layer's own hidden state of the last one; NULL
 };
 
-/* One pass of an executor of exec_create_mtp. logits: (n, n_vocab), of the token after tokens[i].
- */
+/* One pass of an executor of exec_create_mtp. logits: (n_logits, n_vocab), of the token after
+ * tokens[i]. A position that is not stored yet needs state_reserve. */
 enum jl_status feed_ahead(struct exec *mtp, const struct feed_ahead *feed,
                           const atomic_bool *cancel, float *logits, struct jl_error *err);
 

@@ -9,10 +9,18 @@ static size_t multiply(size_t a, size_t b) {
     return size_mul(a, b, &product) ? product : SIZE_MAX;
 }
 
-/* Logits of each session and of the pass, ids. */
-static size_t session_work(const struct model *model, const struct session_options *options) {
-    size_t logits = multiply((size_t)model->hp.n_vocab, 2 * sizeof(float));
-    return multiply((size_t)options->n_seq, add(logits, 4 * (size_t)options->n_ctx));
+#define DRAFT 8 // tokens when nobody says otherwise
+
+/* Logits and hidden states of each session and of the pass, ids. */
+static size_t session_work(const struct model *model, const struct session_options *options,
+                           int rows) {
+    bool predicts = session_set_predicts(model, options);
+    size_t n_scored = 1 + (size_t)session_set_n_draft(options, rows);
+    size_t floats = (size_t)model->hp.n_vocab + (predicts ? (size_t)model->hp.n_embd : 0);
+    size_t each = add(multiply(multiply(n_scored, floats), 2 * sizeof(float)),
+                      multiply((size_t)options->n_ctx, sizeof(int32_t)));
+    size_t pass = predicts ? multiply((size_t)rows, (size_t)model->hp.n_embd * sizeof(float)) : 0;
+    return add(pass, multiply((size_t)options->n_seq, each));
 }
 
 static int pages_of(int n_ctx) { return (int)(((int64_t)n_ctx + KV_CHUNK - 1) / KV_CHUNK); }
@@ -23,7 +31,9 @@ static enum jl_status measure(const struct model *model, const struct memory_req
     struct session_options *sessions = &out->sessions;
     *sessions = (struct session_options){.n_seq = request->n_seq ? request->n_seq : 1,
                                          .n_ctx = n_ctx,
-                                         .prefix_bytes = request->prefix_bytes};
+                                         .prefix_bytes = request->prefix_bytes,
+                                         .draft = request->draft,
+                                         .n_draft = request->n_draft ? request->n_draft : DRAFT};
     int64_t own = (int64_t)sessions->n_seq * pages_of(n_ctx);
     int64_t kept = model->page_bytes ? (int64_t)(request->prefix_bytes / model->page_bytes) : 0;
     if (own + kept > INT32_MAX)
@@ -39,8 +49,9 @@ static enum jl_status measure(const struct model *model, const struct memory_req
     return JL_OK;
 }
 
-static void add_up(const struct model *model, size_t frame, struct memory_plan *out) {
-    out->work = add(frame, session_work(model, &out->sessions));
+static void add_up(const struct model *model, const struct memory_request *request, size_t frame,
+                   struct memory_plan *out) {
+    out->work = add(frame, session_work(model, &out->sessions, request->n_batch));
     out->total = add(add(out->weights, out->work), add(out->state, out->prefix));
 }
 
@@ -53,7 +64,7 @@ static enum jl_status fit_context(const struct model *model, const struct memory
         int64_t tokens = (int64_t)middle * KV_CHUNK;
         bool counts =
             measure(model, request, tokens < n_ctx ? (int)tokens : n_ctx, out, NULL) == JL_OK;
-        if (counts) add_up(model, frame, out);
+        if (counts) add_up(model, request, frame, out);
         if (counts && out->total <= out->available)
             low = middle;
         else
@@ -61,6 +72,24 @@ static enum jl_status fit_context(const struct model *model, const struct memory
     }
     int64_t tokens = (int64_t)low * KV_CHUNK;
     return measure(model, request, tokens < n_ctx ? (int)tokens : n_ctx, out, err);
+}
+
+/* Registers and scratch of the passes. */
+static enum jl_status frame_bytes(const struct model *model, struct backend *backend,
+                                  const struct memory_request *request, size_t *out,
+                                  struct jl_error *err) {
+    const struct session_options sessions = {
+        .draft = request->draft, .n_draft = request->n_draft ? request->n_draft : DRAFT};
+    size_t layer = 0;
+    if (request->draft == DRAFT_PREDICT && model->mtp.n_step == 0)
+        return jl_fail(err, JL_ERR_UNSUPPORTED,
+                       "%s has no layer that predicts further tokens (num_nextn_predict_layers)",
+                       model->file->path);
+    JL_TRY(backend_frame_size(backend, &model->plan, request->n_batch, out, err));
+    if (session_set_predicts(model, &sessions))
+        JL_TRY(backend_frame_size(backend, &model->mtp, request->n_batch, &layer, err));
+    *out = add(*out, layer);
+    return JL_OK;
 }
 
 enum jl_status memory_plan_make(const struct model *model, struct backend *backend,
@@ -74,12 +103,12 @@ enum jl_status memory_plan_make(const struct model *model, struct backend *backe
         return jl_fail(err, JL_ERR_LIMIT,
                        "a context of %d tokens is asked for; the model's holds %d", request->n_ctx,
                        n_ctx);
-    JL_TRY(backend_frame_size(backend, &model->plan, request->n_batch, &frame, err));
+    JL_TRY(frame_bytes(model, backend, request, &frame, err));
     if (request->n_ctx)
         JL_TRY(measure(model, request, request->n_ctx, out, err));
     else
         JL_TRY(fit_context(model, request, frame, out, err));
-    add_up(model, frame, out);
+    add_up(model, request, frame, out);
     if (out->total <= out->available) return JL_OK;
     return jl_fail(err, JL_ERR_LIMIT,
                    "%s needs %.1f MB of memory (weights %.1f, state of %d x %d tokens %.1f, work "

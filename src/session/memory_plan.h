@@ -8,7 +8,9 @@ struct memory_request {
     int n_seq, n_ctx;    // sequences, tokens of each; 0: 1, and the model's context or what fits
     int n_batch;         // rows of a pass
     size_t prefix_bytes; // of state kept for sessions that begin alike
-    size_t limit;        // bytes that may be used; 0: memory_available (base/memory.h)
+    enum draft_kind draft;
+    int n_draft;  // most drafted tokens of a sequence in a pass; 0: 8
+    size_t limit; // bytes that may be used; 0: memory_available (base/memory.h)
 };
 
 struct memory_plan {
@@ -20,8 +22,9 @@ struct memory_plan {
     struct session_options sessions; // n_ctx included
 };
 
-/* JL_ERR_LIMIT where the total is more than what is available, and where n_ctx is more than the
- * model's context; *out is then filled, too. */
+/* JL_ERR_UNSUPPORTED where predictions are asked for and the model makes none. JL_ERR_LIMIT where
+ * the total is more than what is available, and where n_ctx is more than the model's context; *out
+ * is then filled, too. */
 enum jl_status memory_plan_make(const struct model *model, struct backend *backend,
                                 const struct memory_request *request, struct memory_plan *out,
                                 struct jl_error *err);

@@ -57,15 +57,6 @@ enum jl_status page_counts_bytes(const struct model *model, const struct page_co
     return JL_OK;
 }
 
-void page_counts_clip(const struct model *model, size_t bytes, struct page_counts *counts) {
-    size_t recur = 0;
-    const struct page_counts others = {{0, counts->n[PAGE_RECUR]}};
-    if (page_counts_bytes(model, &others, &recur, NULL) != JL_OK || recur > bytes) recur = bytes;
-    size_t fit = model->page_bytes ? (bytes - recur) / model->page_bytes : SIZE_MAX;
-    if (fit < 1) fit = 1;
-    if (fit < (size_t)counts->n[PAGE_KEYS]) counts->n[PAGE_KEYS] = (int)fit;
-}
-
 /* ---- the pool ---- */
 
 static enum jl_status fill_shelf(struct page_pool *pool, enum page_kind kind, int n,

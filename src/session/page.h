@@ -30,8 +30,6 @@ struct page_counts page_counts_for(const struct model *model, int n_seq, int n_p
 enum jl_status page_counts_bytes(const struct model *model, const struct page_counts *counts,
                                  size_t *out, struct jl_error *err);
 
-/* As many of the pages for keys as fit into so many bytes beside the recurrent ones, but one. */
-void page_counts_clip(const struct model *model, size_t bytes, struct page_counts *counts);
 
 struct page_pool;
 

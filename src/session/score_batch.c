@@ -84,7 +84,7 @@ static void add_feed(struct scoring *s, struct slot *slot, int *rows_left) {
     s->feeds[s->n_feed++] = (struct feed){.state = s->batch->states[slot - s->slots],
                                           .tokens = text->ids + slot->at,
                                           .n_token = n,
-                                          .logits = scores ? FEED_ALL : FEED_NONE};
+                                          .n_logits = scores ? n : 0};
     *rows_left -= n;
 }
 

@@ -21,16 +21,27 @@
 
 struct session_set;
 
+/* Where drafts come from (speculator.h). */
+enum draft_kind {
+    DRAFT_AUTO,    // all there is
+    DRAFT_NONE,    // nowhere
+    DRAFT_LOOKUP,  // what followed the same tokens before
+    DRAFT_PREDICT, // the model's prediction layer, which goes along with every pass
+};
+
 struct session_options {
-    int n_seq;  // sessions in one pass, and at once if each takes all it can; 0: 1
-    int n_ctx;  // most tokens of a session; 0: the model's context
-    int n_page; // cache pages of all of them; 0: n_ctx tokens for each of n_seq, or what the
-                // device's memory could hold
+    int n_seq;           // sessions in one pass, and at once if each takes all it can; 0: 1
+    int n_ctx;           // most tokens of a session; 0: the model's context
+    int n_page;          // cache pages of all of them; 0: n_ctx tokens for each of n_seq
     size_t prefix_bytes; // of pages kept for whoever begins with the same tokens; 0: none. They are
                          // among the n_page and given up when a session needs them. Recurrent
                          // states kept with them come on top.
+    int n_draft;         // most drafted tokens of a session in a pass; 0: none
+    enum draft_kind draft;
 };
 
+int session_set_n_draft(const struct session_options *options, int rows); // of a pass's rows
+bool session_set_predicts(const struct model *model, const struct session_options *options);
 /* The pages that such a set will take, for page_counts_bytes; n_page 0: without that limit. */
 struct page_counts session_set_counts(const struct model *model,
                                       const struct session_options *options);
@@ -57,14 +68,14 @@ int session_capacity(const struct session *session);        // most tokens it ca
                                                             // the pool's pages hold
 size_t session_bytes(const struct session *session);        // of the cached state, shared or not
 const float *session_logits(const struct session *session); // (n_vocab), after the last token;
-                                                            // NULL: not known, or some pending
+                                                            // NULL: not known
 
 /* The session's tokens shall be these (n >= 1), with logits. *reused: how many of them need not be
  * read. A prompt longer than session_capacity is JL_ERR_LIMIT, a token outside the vocabulary
  * JL_ERR_USAGE, and both change nothing. */
 enum jl_status session_aim(struct session *session, const int32_t *ids, int n, int *reused,
                            struct jl_error *err);
-/* And these after them. */
+/* And these after them. What was drafted and read already needs no pass. */
 enum jl_status session_add(struct session *session, const int32_t *ids, int n,
                            struct jl_error *err);
 /* Keeps the first n tokens, the pending ones counted. A model with recurrent layers may have to
@@ -77,7 +88,31 @@ enum jl_status session_rewind(struct session *session, int n, struct jl_error *e
 enum jl_status session_set_forward(struct session_set *set, struct session *const *list, int n,
                                    const atomic_bool *cancel, struct jl_error *err);
 
+/* ---- drafts: tokens that may come next, read ahead of the decision ---- */
+
+/* A pass reads a session's draft behind its pending tokens and gives the logits after each of them.
+ * session_add of the token that was drafted then costs nothing; any other token, and everything
+ * else that changes the tokens, drops what is left of the draft. So a draft is never part of the
+ * session: it can be seen in nothing but the time. */
+int session_draft_room(const struct session *session); // most tokens it would take now
+/* In place of an earlier draft, n of the room at most; JL_ERR_USAGE when nothing is pending. */
+enum jl_status session_draft(struct session *session, const int32_t *ids, int n,
+                             struct jl_error *err);
+void session_drop_draft(struct session *session);
+int session_n_draft(const struct session *session); // what is left of it
+
+/* What the prediction layer would go on with, up to n tokens into ids; *n_got is 0 where the layer
+ * has not passed through what was read (a file without its keys), or not just one token is
+ * pending. An error of the layer, which session_set_predict_error then tells, ends its part in this
+ * session; the session itself is as before. */
+void session_predict(struct session *session, int32_t *ids, int n, int *n_got);
+const struct jl_error *session_set_predict_error(const struct session_set *set); // NULL: none
+
 /* ---- one session alone ---- */
+
+/* One pass. */
+enum jl_status session_forward(struct session *session, const atomic_bool *cancel,
+                               struct jl_error *err);
 
 /* How others take part in a long feed; NULL members are left out. */
 struct session_watch {
@@ -94,10 +129,5 @@ enum jl_status session_sync(struct session *session, const int32_t *ids, int n,
 /* One token more and the logits after it. On failure there is no such token. JL_ERR_LIMIT when the
  * capacity is reached. */
 enum jl_status session_push(struct session *session, int32_t id, struct jl_error *err);
-
-/* n tokens more in one pass, with the logits after each of them: (n, n_vocab). At most the
- * executor's rows; nothing may be pending. On failure there are no such tokens. */
-enum jl_status session_push_many(struct session *session, const int32_t *ids, int n, float *logits,
-                                 struct jl_error *err);
 
 #endif

@@ -195,7 +195,9 @@ static enum jl_status read_keys(struct loading *s) {
     }
     if (status == JL_OK) {
         state_adopt(s->state, 0, n_pos, pages, NULL);
-        state_append_ahead(s->state, (int)s->head.n_ahead);
+        // Of the last position nobody knows which token came next: its key is zeros.
+        if (s->session->set->mtp && (int)s->head.n_ahead >= n_pos - 1)
+            state_append_ahead(s->state, n_pos);
     }
     while (n_page > 0) // those of the state are held by it
         page_drop(pool, pages[--n_page]);
@@ -285,7 +287,9 @@ static void become(struct loading *s) {
     s->state = old;
     session->n_id = (int)s->head.n_token;
     session->n_prompt = (int)s->head.n_prompt;
-    session->n_logits = s->head.n_vocab ? session->n_id : 0;
+    session->n_draft = session->n_hidden = 0;
+    session->n_scored = session->n_id;
+    session->n_logits = s->head.n_vocab ? 1 : 0;
     memcpy(session->ids, s->ids, s->head.n_token * sizeof *s->ids);
     memcpy(session->logits, s->logits, s->head.n_vocab * sizeof *s->logits);
     session_share(session);

@@ -27,6 +27,8 @@ bool session_take_prefix(struct session *session, int same, int more_than) {
         set->pages[i - 1] = prefix_page(entry);
     state_adopt(session->state, same, n_page * KV_CHUNK, set->pages,
                 recurrent ? prefix_use_recurrent(found) : NULL);
+    if (set->mtp) state_append_ahead(session->state, n_page * KV_CHUNK); // their keys are there
+    session->n_hidden = 0;
     prefix_pin(set->cache, found);
     prefix_unpin(set->cache, session->tip);
     session->tip = found;
@@ -37,17 +39,18 @@ void session_share(struct session *session) {
     struct prefix_cache *cache = session->set->cache;
     if (!cache) return;
     bool recurrent = !state_rewinds_freely(session->state);
-    int n_pos = state_n_pos(session->state), end;
+    int n_pos = session_read_end(session), n_ahead = state_n_ahead(session->state), end;
+    if (session->set->mtp && n_ahead < n_pos) n_pos = n_ahead; // with the prediction layer's keys
     for (int i = session->tip ? prefix_depth(session->tip) : 0; (end = (i + 1) * KV_CHUNK) <= n_pos;
          i++) {
         struct page *page = state_page(session->state, i), *recur = NULL;
-        if (recurrent && n_pos == end) recur = state_recurrent(session->state);
+        if (recurrent && state_n_pos(session->state) == end)
+            recur = state_recurrent(session->state);
         struct prefix_entry *entry =
             prefix_add(cache, session->tip, session->ids + i * KV_CHUNK, page, recur);
         if (!entry) return;
-        // One page of these bits is enough, unless it holds the prediction layer's keys as well.
-        if (prefix_page(entry) != page && state_n_ahead(session->state) == 0)
-            state_swap_page(session->state, i, prefix_page(entry));
+        // One page of these bits is enough.
+        if (prefix_page(entry) != page) state_swap_page(session->state, i, prefix_page(entry));
         prefix_pin(cache, entry);
         prefix_unpin(cache, session->tip);
         session->tip = entry;

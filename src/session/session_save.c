@@ -99,7 +99,7 @@ static void put_all(struct saving *s, const struct session_head *head) {
         put_recurrent(s, c.recur, c.n_pos,
                       c.kind == CHECKPOINT_TURN ? SESSION_PAGE_TURN : SESSION_PAGE_ROAD);
     }
-    put(s, s->session->logits, head->n_vocab * sizeof(float));
+    if (head->n_vocab) put(s, session_logits(s->session), head->n_vocab * sizeof(float));
     XXH128_canonical_t sum;
     XXH128_canonicalFromHash(&sum, XXH3_128bits_digest(s->sum));
     put(s, &sum, sizeof sum);
@@ -112,7 +112,7 @@ static enum jl_status fill_head(struct session *session, struct session_head *he
     head->n_token = (uint32_t)n_pos;
     head->n_page = (uint32_t)((n_pos + KV_CHUNK - 1) / KV_CHUNK);
     if (head->recurrent_bytes) head->n_recur = 1 + (uint32_t)state_n_checkpoint(session->state);
-    if (n_pos > 0 && session->n_logits == n_pos)
+    if (n_pos == session->n_id && session_logits(session))
         head->n_vocab = (uint32_t)exec_model(session->set->exec)->hp.n_vocab;
     head->n_prompt = (uint32_t)(session->n_prompt < n_pos ? session->n_prompt : n_pos);
     head->n_ahead = (uint32_t)state_n_ahead(session->state);
@@ -127,6 +127,8 @@ enum jl_status session_save(struct session *session, const char *path, struct jl
     struct saving s = {.session = session, .model = exec_model(session->set->exec)};
     size_t most = s.model->page_bytes;
     if (most < s.model->recurrent_bytes) most = s.model->recurrent_bytes;
+    session_drop_draft(session);
+    session_ahead_settle(session);
     JL_TRY(fill_head(session, &head, err));
     s.sum = XXH3_createState();
     s.data = malloc(most + 1);

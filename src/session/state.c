@@ -147,9 +147,10 @@ void state_append(struct state *state, int n) {
 }
 
 enum jl_status state_reserve_ahead(struct state *state, int first, int n, struct jl_error *err) {
-    if (first < 0 || n < 0 || n > state->n_pos - first)
-        return jl_fail(err, JL_ERR_USAGE, "position %d has no hidden state: %d are stored",
-                       first + n - 1, state->n_pos);
+    int64_t room = (int64_t)state->n_page * KV_CHUNK;
+    if (first < 0 || n < 0 || n > room - first)
+        return jl_fail(err, JL_ERR_USAGE, "position %d has no page: %lld have, %d are stored",
+                       first + n - 1, (long long)room, state->n_pos);
     if (first > state->n_ahead)
         return jl_fail(
             err, JL_ERR_USAGE,

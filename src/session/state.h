@@ -38,7 +38,7 @@ void state_append(struct state *state, int n); // the pass has stored n more pos
 
 /* ---- the prediction layer's keys, in the pages beside those of the layers ---- */
 
-/* Positions first .. first+n-1, which are stored, become its own to write. */
+/* Positions first .. first+n-1, stored or reserved, become its own to write. */
 enum jl_status state_reserve_ahead(struct state *state, int first, int n, struct jl_error *err);
 struct seq_view state_view_ahead(const struct state *state); // without a recurrent part
 void state_append_ahead(struct state *state, int n_ahead);   // so many positions hold them now

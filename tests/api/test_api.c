@@ -1,5 +1,6 @@
 /* The public library: the bits are those of the rooms below, whichever way its calls get there; and
  * what it refuses. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,6 +146,18 @@ static void test_scores(void **state) {
     }
     refused(jl_logprobs(sampler, rig.want, rig.n_vocab, &one, NULL, 0, &err), JL_ERR_USAGE, &err,
             "token");
+    for (int i = 0; i < 2; i++) { // a caller's own logits
+        float *row = rig.want, old = row[5];
+        int32_t id;
+        row[5] = i ? INFINITY : NAN;
+        refused(jl_sampler_choose(sampler, row, &id, &err), JL_ERR_NONFINITE, &err, "token 5");
+        refused(jl_logprobs(sampler, row, 5, &one, NULL, 0, &err), JL_ERR_NONFINITE, &err,
+                "token 5");
+        row[5] = -INFINITY;
+        must(jl_sampler_choose(sampler, row, &id, &err), &err);
+        assert_true(id != 5);
+        row[5] = old;
+    }
     jl_sampler_free(sampler);
     rig_close(&rig);
 }
@@ -180,6 +193,46 @@ static void test_answers(void **state) {
     rig_close(&rig);
 }
 
+/* However tokens are guessed, and where an answer was stopped and gone on with. */
+static void test_drafts(void **state) {
+    (void)state;
+    enum { ANSWER = 60 };
+    int32_t said[3][ANSWER];
+    for (int way = 0; way < 3; way++) {
+        static const enum jl_draft drafts[] = {JL_DRAFT_NONE, JL_DRAFT_AUTO, JL_DRAFT_LOOKUP};
+        struct jl_error err;
+        struct jl_engine_options options = {.draft = drafts[way], .n_draft = way};
+        struct rig rig = rig_open(models[0], &options);
+        struct jl_sample_params params = jl_sample_params_default();
+        struct jl_bias bias[2] = {{rig.ids[0], 8}, {rig.ids[1], 8}};
+        struct jl_answer answer;
+        jl_session *session;
+        jl_sampler *sampler;
+        params.temperature = 1;
+        params.bias = bias;
+        params.n_bias = 2;
+        must(jl_session_create(rig.engine, &session, &err), &err);
+        must(jl_session_add(session, rig.ids, N, &err), &err); // an answer reads what is pending
+        must(jl_sampler_create(rig.model, &params, 7, 0, &sampler, &err), &err);
+        must(jl_sampler_prompt(sampler, rig.ids, N, &err), &err);
+        for (int i = 0, sum = 0; i < 3; i++, sum += answer.n_token) {
+            struct jl_generate_options some = {.max_tokens = way == 2 && i < 2 ? 7 : ANSWER - sum};
+            must(jl_generate(session, sampler, &some, &answer, &err), &err);
+            assert_int_equal(answer.finish, JL_FINISH_LENGTH);
+            assert_int_equal(jl_session_n_pending(session), 1);
+            assert_true(answer.n_accepted <= answer.n_drafted && answer.n_pass > 0);
+            if (way == 0) assert_int_equal(answer.n_pass, ANSWER - 1);
+            if (way < 2) break;
+        }
+        assert_int_equal(jl_session_n_token(session), N + ANSWER - 1);
+        memcpy(said[way], jl_session_ids(session) + N, sizeof said[way]);
+        assert_memory_equal(said[way], said[0], sizeof said[0]);
+        jl_sampler_free(sampler);
+        jl_session_free(session);
+        rig_close(&rig);
+    }
+}
+
 static void test_refusals(void **state) {
     (void)state;
     struct rig rig = rig_open(models[0], &(struct jl_engine_options){.n_ctx = 16});
@@ -197,6 +250,11 @@ static void test_refusals(void **state) {
     refused(jl_engine_create(rig.model, &(struct jl_engine_options){.memory = 1000}, &engine, &err),
             JL_ERR_LIMIT, &err, "available");
     assert_null(engine);
+    refused(jl_engine_create(rig.model, &(struct jl_engine_options){.draft = JL_DRAFT_MTP}, &engine,
+                             &err),
+            JL_ERR_UNSUPPORTED, &err, "no layer that predicts");
+    refused(jl_engine_create(rig.model, &(struct jl_engine_options){.n_draft = 17}, &engine, &err),
+            JL_ERR_USAGE, &err, "n_draft is 17");
     refused(jl_plan(rig.model, &(struct jl_engine_options){.n_ctx = 1 << 30}, &plan, &err),
             JL_ERR_LIMIT, &err, "context");
     refused(jl_plan(rig.model, &(struct jl_engine_options){.n_batch = -1}, &plan, &err),
@@ -224,9 +282,9 @@ static void test_refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bits),     cmocka_unit_test(test_file),
-        cmocka_unit_test(test_scores),   cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_bits),   cmocka_unit_test(test_file),
+        cmocka_unit_test(test_scores), cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_drafts), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -907,7 +907,7 @@ class Spelling(Base):
         terminal = self.chat("-n", "3", model=self.spelled)
         used = self.ask(terminal, "space")[2]
         self.assertEqual(self.saved(terminal)[1]["content"], "\u5904\ufffd")
-        self.assertEqual(self.ask(terminal, "b")[:2], (3 + self.turn("b"), used - 2))
+        self.assertEqual(self.ask(terminal, "b")[:2], (3 + self.turn("b"), used - 1))  # its third was not read
 
     def test_a_mark_is_not_its_letters(self):
         terminal = self.chat(model=self.spelled)

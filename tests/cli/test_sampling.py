@@ -7,6 +7,7 @@ usage: test_sampling.py PROGRAM   (run from the source root)
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -281,6 +282,70 @@ class Logprobs(Base):
         self.fails(2, "give one of", "score", self.model)
         self.fails(2, "give one of", "score", self.model, bad, "--pairs", bad)
         self.fails(3, "nowhere", "score", self.model, "nowhere.txt")
+
+
+class Drafts(Base):
+    LAYER = "tests/golden/deepseek-v3"
+
+    def spoiled(self, name):
+        """A copy of the model whose tensor of that name is not finite."""
+        folder = self.path("spoiled-" + name)
+        shutil.copytree(self.LAYER, folder)
+        path = os.path.join(folder, "model.safetensors")
+        with open(path, "rb") as file:
+            data = bytearray(file.read())
+        head = 8 + int.from_bytes(data[:8], "little")
+        found = json.loads(data[8:head])[name]
+        begin, end = (head + at for at in found["data_offsets"])
+        data[begin:end] = b"\xff" * (end - begin)  # NaN in every float type
+        with open(path, "wb") as file:
+            file.write(data)
+        return folder
+
+    def names(self):
+        with open(os.path.join(self.LAYER, "model.safetensors"), "rb") as file:
+            return list(json.loads(file.read(int.from_bytes(file.read(8), "little"))))
+
+    def test_same_ids(self):
+        for model in (GOLDEN, "tests/golden/qwen3-next", self.LAYER):
+            tokens = f"{model}/tokens.json"
+            for args in (("--greedy",), ("--temp", "1", "--seed", "3", "--logit-bias", "7=8,9=8")):
+                plain = self.generate("-n", "60", *args, model=model, tokens=tokens)
+                self.assertNotIn("draft", plain)
+                for draft in ("none", "auto", "lookup", "mtp"):
+                    if draft == "mtp" and model != self.LAYER:
+                        continue
+                    got = self.generate("-n", "60", *args, "--draft", draft, model=model, tokens=tokens)
+                    told = got.pop("draft")
+                    self.assertEqual(got, plain)
+                    self.assertLessEqual(told["accepted"], told["drafted"])
+                    if draft == "none":
+                        self.assertEqual((told["passes"], told["drafted"]), (59, 0))
+
+    def test_a_layer_that_fails(self):
+        layer = max(int(name.split(".")[2]) for name in self.names() if name.startswith("model.layers."))
+        folder = self.spoiled(f"model.layers.{layer}.eh_proj.weight")
+        tokens = f"{self.LAYER}/tokens.json"
+        plain = self.generate("-n", "30", "--greedy", model=self.LAYER, tokens=tokens)
+        for draft in ("mtp", "auto"):
+            got = self.generate("-n", "30", "--greedy", "--draft", draft, model=folder, tokens=tokens)
+            told = got.pop("draft")
+            self.assertEqual(got, plain)
+            if draft == "mtp":
+                self.assertEqual((told["passes"], told["drafted"]), (29, 0))
+
+    def test_refused(self):
+        for command in (("run", self.model, "-p", "x"), ("generate", GOLDEN, "--tokens", TOKENS)):
+            self.fails(2, "--draft takes", *command, "--draft", "guess")
+            self.fails(2, "--draft-max", *command, "--draft-max", "17")
+            self.fails(5, "no layer that predicts", *command, "--draft", "mtp")
+
+    def test_in_a_text(self):
+        for draft in ("none", "auto", "lookup"):
+            self.assertEqual(self.ok("run", self.model, "-p", "L", "--greedy", "-n", "60", "--draft", draft),
+                             "L" + "la " * 60 + "\n")
+            self.assertEqual(self.ok("run", self.model, "-p", "L", "--greedy", "--draft", draft, "--stop",
+                                     "la " * 40 + "l"), "L\n")
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ static void expect_not_finite(const struct make_model *spec) {
     struct exec *exec;
     struct backend_options cpu = {NULL, 1};
     struct golden_prompts prompts = random_prompt(spec);
-    struct feed feed = {.tokens = prompts.ids[0], .n_token = N_TOKEN, .logits = FEED_NONE};
+    struct feed feed = {.tokens = prompts.ids[0], .n_token = N_TOKEN};
     assert_int_equal(backend_cpu_create(&cpu, &backend, &err), JL_OK);
     assert_int_equal(model_load(path, NULL, &model, &err), JL_OK);
     assert_int_equal(exec_create(model, backend, N_TOKEN, &exec, &err), JL_OK);

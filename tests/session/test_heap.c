@@ -77,12 +77,13 @@ static int calls_while_decoding(const char *path, int threads, size_t prefix_byt
     struct exec *exec;
     struct session_set *set;
     struct session *list[SESSIONS];
-    int32_t ids[100];
-    int reused;
+    int32_t ids[100], draft[4];
+    int reused, n_draft;
     must(backend_cpu_create(&cpu, &backend, &err), &err);
     must(model_load(path, NULL, &model, &err), &err);
     must(exec_create(model, backend, 64, &exec, &err), &err);
-    const struct session_options options = {.n_seq = SESSIONS, .prefix_bytes = prefix_bytes};
+    const struct session_options options = {
+        .n_seq = SESSIONS, .prefix_bytes = prefix_bytes, .n_draft = 4};
     must(session_set_create(exec, &options, &set, &err), &err);
     for (int i = 0; i < 100; i++)
         ids[i] = (i * 37 + 11) % model->hp.n_vocab;
@@ -96,6 +97,11 @@ static int calls_while_decoding(const char *path, int threads, size_t prefix_byt
     for (int t = 0; t < TOKENS; t++) {
         for (int i = 0; i < SESSIONS; i++)
             must(session_add(list[i], &ids[(t * (i + 1)) % 100], 1, &err), &err);
+        session_predict(list[1], draft, 4, &n_draft);
+        for (int i = n_draft; i < 4; i++)
+            draft[i] = ids[(t + i) % 100];
+        if (session_draft_room(list[1]) == 4)
+            must(session_draft(list[1], draft, t % 5, &err), &err);
         must(session_set_forward(set, list, SESSIONS, NULL, &err), &err);
         must(session_push(list[0], ids[t % 100], &err), &err);
         if (t % 50 == 49) {

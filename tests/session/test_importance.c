@@ -48,7 +48,7 @@ static void run(const char *path, int threads, int chunk, bool observe, bool log
     out->logits = calloc(N_TOKEN * n_vocab, sizeof *out->logits);
     for (int at = 0; at < N_TOKEN; at += chunk) {
         int n = N_TOKEN - at < chunk ? N_TOKEN - at : chunk;
-        struct feed feed = {state, ids + at, n, logits ? FEED_ALL : FEED_NONE};
+        struct feed feed = {state, ids + at, n, logits ? n : 0};
         assert_int_equal(
             feed_forward(exec, &feed, 1, NULL, out->logits + (size_t)at * n_vocab, &err), JL_OK);
     }

@@ -160,7 +160,7 @@ static void test_beside_others(void **out) {
         struct feed feeds[3];
         for (int i = 0; i < 3; i++) {
             int n = (int)(rng_uniform(&key, (uint64_t)(3 * round + i)) * 10);
-            feeds[i] = (struct feed){states[i], rig->ids + i + fed[i], n, FEED_LAST};
+            feeds[i] = (struct feed){states[i], rig->ids + i + fed[i], n, 1};
             fed[i] += n;
         }
         assert_int_equal(feed_forward(rig->exec, feeds, 3, NULL, logits, &err), JL_OK);

@@ -116,14 +116,14 @@ static void generate(struct rig *rig, int first, int n, struct answer *answers) 
         if (sampler_create(&spec, &samplers[i], &err) != JL_OK) fail_msg("%s", err.message);
         assert_int_equal(sampler_prompt(samplers[i], prompts[i], n_prompt, &err), JL_OK);
         assert_int_equal(state_rewind(rig->states[i], 0, &err), JL_OK);
-        feeds[i] = (struct feed){rig->states[i], prompts[i], n_prompt, FEED_LAST, NULL};
+        feeds[i] = (struct feed){rig->states[i], prompts[i], n_prompt, 1, NULL};
     }
     for (int step = 0; step < N_NEW; step++) {
         if (feed_forward(rig->exec, feeds, n, NULL, rig->logits, &err) != JL_OK)
             fail_msg("%s", err.message);
         take_tokens(rig, samplers, scratch, n, step, answers);
         for (int i = 0; i < n; i++)
-            feeds[i] = (struct feed){rig->states[i], &answers[i].ids[step], 1, FEED_LAST, NULL};
+            feeds[i] = (struct feed){rig->states[i], &answers[i].ids[step], 1, 1, NULL};
     }
     for (int i = 0; i < n; i++)
         sampler_free(samplers[i]);

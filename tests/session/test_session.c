@@ -190,19 +190,14 @@ static void test_further_refusals(void **state) {
     struct jl_error err = {0};
     int capacity = session_capacity(rig->session), n_vocab = rig->model->hp.n_vocab;
     int32_t *many = calloc((size_t)capacity, sizeof *many), bad = n_vocab;
-    float *logits = calloc((size_t)(ROWS + 1) * (size_t)n_vocab, sizeof *logits);
     sync(rig, rig->ids, 20, 0);
     assert_int_equal(session_add(rig->session, many, capacity - 19, &err), JL_ERR_LIMIT);
     assert_int_equal(session_add(rig->session, &bad, 1, &err), JL_ERR_USAGE);
-    assert_int_equal(session_push_many(rig->session, rig->ids, 0, logits, &err), JL_ERR_USAGE);
-    assert_int_equal(session_push_many(rig->session, rig->ids, ROWS + 1, logits, &err),
-                     JL_ERR_LIMIT);
     assert_int_equal(session_rewind(rig->session, 21, &err), JL_ERR_USAGE);
     assert_int_equal(session_rewind(rig->session, -1, &err), JL_ERR_USAGE);
     sync(rig, rig->ids, 20, 20); // as before
     check_logits(rig, rig->ids, 20);
     assert_int_equal(session_add(rig->session, rig->ids + 20, 2, &err), JL_OK);
-    assert_int_equal(session_push_many(rig->session, rig->ids, 2, logits, &err), JL_ERR_USAGE);
     assert_int_equal(session_rewind(rig->session, 21, &err), JL_OK); // one of the two goes
     assert_int_equal(session_n_pending(rig->session), 1);
     assert_int_equal(session_add(rig->session, rig->ids + 21, 60, &err), JL_OK);
@@ -217,7 +212,6 @@ static void test_further_refusals(void **state) {
     sync(rig, rig->ids, 20, 0);
     check_logits(rig, rig->ids, 20);
     free(many);
-    free(logits);
 }
 
 int main(void) {

@@ -26,6 +26,7 @@ struct rig {
     struct session *sessions[SLOTS];
     float *logits; // (MOST, n_vocab)
     uint64_t seed, draws;
+    int n_draft;
 };
 
 static uint32_t draw(struct rig *rig, uint32_t below) {
@@ -38,19 +39,24 @@ struct setting {
     int threads, rows;
     int n_page; // 0: enough
     size_t prefix_pages;
+    int n_draft;
 };
 
 static void open_rig(struct rig *rig, const struct setting *s) {
     struct jl_error err = {0};
     struct backend_options cpu = {NULL, s->threads};
-    *rig = (struct rig){.seed = 1};
+    *rig = (struct rig){.seed = 1, .n_draft = s->n_draft};
     assert_int_equal(backend_cpu_create(&cpu, &rig->backend, &err), JL_OK);
     if (model_load(s->path, NULL, &rig->model, &err) != JL_OK) fail_msg("%s", err.message);
     assert_int_equal(exec_create(rig->model, rig->backend, s->rows, &rig->exec, &err), JL_OK);
     assert_int_equal(exec_create(rig->model, rig->backend, MOST, &rig->cold_exec, &err), JL_OK);
     size_t bytes = rig->model->page_bytes + rig->model->recurrent_bytes;
     const struct session_options options = {
-        .n_seq = SLOTS, .n_page = s->n_page, .prefix_bytes = s->prefix_pages * bytes};
+        .n_seq = SLOTS,
+        .n_page = s->n_page,
+        .prefix_bytes = s->prefix_pages * bytes,
+        .n_draft = s->n_draft,
+    };
     if (session_set_create(rig->exec, &options, &rig->set, &err) != JL_OK)
         fail_msg("%s", err.message);
     rig->cold_pool = golden_pool(rig->model, rig->backend, 1);
@@ -192,7 +198,7 @@ static void test_forks(void **state) {
 static void predict(struct exec *mtp, struct state *state, const int32_t *next, const float *hidden,
                     int first, int n, float *logits) {
     struct jl_error err = {0};
-    struct feed_ahead feed = {state, next, hidden, first, n};
+    struct feed_ahead feed = {state, next, hidden, first, n, n, NULL};
     must(feed_ahead(mtp, &feed, NULL, logits, &err), &err);
 }
 
@@ -217,7 +223,7 @@ static void test_prediction_layer_of_forks(void **state) {
         fill(&rig, 1, f, ALL - N, ids[f] + N);
     }
     must(state_create(pool, &forks[0], &err), &err);
-    struct feed feed = {forks[0], ids[0], N, FEED_NONE, hidden[0]};
+    struct feed feed = {forks[0], ids[0], N, 0, hidden[0]};
     must(feed_forward(rig.exec, &feed, 1, NULL, NULL, &err), &err);
     predict(mtp, forks[0], ids[0] + 1, hidden[0], 0, N - 1, want);
     must(state_fork(forks[0], &forks[1], &err), &err);
@@ -225,18 +231,19 @@ static void test_prediction_layer_of_forks(void **state) {
     memcpy(hidden[1], hidden[0], N * n_embd * sizeof(float));
     for (int turn = 0; turn < 2 * TURNS; turn++) {
         int f = turn % 2, at = N + turn / 2 * MORE, end = at + MORE;
-        feed = (struct feed){forks[f], ids[f] + at, MORE, FEED_NONE, hidden[f] + at * n_embd};
+        feed = (struct feed){forks[f], ids[f] + at, MORE, 0, hidden[f] + at * n_embd};
         must(feed_forward(rig.exec, &feed, 1, NULL, NULL, &err), &err);
         predict(mtp, forks[f], ids[f] + at, hidden[f] + (at - 1) * n_embd, at - 1, MORE, got);
         must(state_create(pool, &alone, &err), &err);
-        feed = (struct feed){alone, ids[f], end, FEED_NONE, hidden[f]};
+        feed = (struct feed){alone, ids[f], end, 0, hidden[f]};
         must(feed_forward(rig.exec, &feed, 1, NULL, NULL, &err), &err);
         predict(mtp, alone, ids[f] + 1, hidden[f], 0, end - 1, want);
         assert_memory_equal(got, want + (at - 1) * n_vocab, MORE * n_vocab * sizeof *want);
         state_free(alone);
     }
-    struct feed_ahead gap = {forks[0], ids[0], hidden[0], ALL - 1, 2};
-    assert_int_equal(feed_ahead(mtp, &gap, NULL, got, &err), JL_ERR_USAGE);
+    struct feed_ahead gap = {forks[0], ids[0], hidden[0], ALL, 1, 1, NULL};
+    assert_int_equal(feed_ahead(mtp, &gap, NULL, got, &err), JL_ERR_USAGE); // ALL - 1 is missing
+    assert_int_equal(state_reserve_ahead(forks[0], ALL - 1, KV_CHUNK, &err), JL_ERR_USAGE);
     must(state_rewind(forks[0], 50, &err), &err);
     assert_int_equal(state_n_ahead(forks[0]), 49);
     state_free(forks[0]);
@@ -269,21 +276,41 @@ static void read_prompt(struct rig *rig, struct session *session) {
     }
 }
 
+/* What the text goes on with, some of it wrong; or what the prediction layer says. */
+static void draft_tokens(struct rig *rig, struct session *session) {
+    struct jl_error err = {0};
+    int32_t ids[40];
+    int most = session_draft_room(session), n = 0;
+    assert_true(most >= 0 && (most == 0 || session_n_pending(session) > 0));
+    if (session_n_pending(session) == 0 && session_n_draft(session) > 0 && draw(rig, 2)) {
+        int at = session_n_token(session); // the draft was read: this costs nothing
+        must(session_add(session, session_ids(session) + at, 1, &err), &err);
+        check(rig, session);
+        return;
+    }
+    fill(rig, (int)draw(rig, 3), session_n_token(session) + session_n_pending(session), most, ids);
+    if (most > 0 && draw(rig, 3) == 0) ids[draw(rig, (uint32_t)most)] = 7;
+    if (draw(rig, 2)) session_predict(session, ids, most, &n);
+    if (most > 0 && n == 0) n = (int)draw(rig, (uint32_t)most + 1);
+    int32_t one = 3;
+    assert_int_equal(session_draft(session, ids, most + 1, &err), JL_ERR_USAGE);
+    if (session_n_pending(session) == 0) {
+        assert_int_equal(session_draft(session, &one, 1, &err), JL_ERR_USAGE);
+        return;
+    }
+    must(session_draft(session, ids, n, &err), &err);
+    assert_int_equal(session_n_draft(session), n);
+}
+
 static void add_tokens(struct rig *rig, struct session *session) {
     struct jl_error err = {0};
     int32_t ids[40];
     int most = room(session) < 40 ? room(session) : 40;
     if (most < 1) return;
     int n = (int)draw(rig, (uint32_t)most) + 1, text = (int)draw(rig, 3);
-    size_t n_vocab = (size_t)rig->model->hp.n_vocab;
     fill(rig, text, session_n_token(session), n, ids);
     if (session_n_pending(session) > 0 || draw(rig, 2)) {
         must(session_add(session, ids, n, &err), &err);
-    } else if (draw(rig, 2) && n <= exec_max_rows(rig->exec)) {
-        must(session_push_many(session, ids, n, rig->logits, &err), &err);
-        int some = (int)draw(rig, (uint32_t)n);
-        check_logits(rig, rig->logits + (size_t)some * n_vocab, session_ids(session),
-                     session_n_token(session) - n + some + 1);
     } else {
         for (int i = 0; i < n; i++)
             must(session_push(session, ids[i], &err), &err);
@@ -312,7 +339,14 @@ static void act(struct rig *rig) {
         must(other ? session_fork(other, slot, &err) : session_create(rig->set, slot, &err), &err);
         return;
     }
-    switch (draw(rig, 9)) {
+    switch (draw(rig, rig->n_draft ? 14 : 9)) {
+    case 9:
+    case 10:
+        add_tokens(rig, *slot); // and at once
+    // fall through
+    case 11:
+    case 12:
+    case 13: draft_tokens(rig, *slot); break;
     case 0:
     case 1: read_prompt(rig, *slot); break;
     case 2:
@@ -346,6 +380,13 @@ static void test_any_order(void **state) {
         {"tests/golden/deepseek-v3-fp8", 2, 64, 30, 20},
         {"tests/golden/qwen3-moe", 2, 100, 0, 40},
         {"tests/golden/gguf/small-llama.q4_k_m.gguf", 2, 50, 0, 8},
+        {"tests/golden/llama", 2, 64, 0, 0, 8},
+        {"tests/golden/llama", 2, 9, 30, 10, 16}, // more than a pass has rows for
+        {"tests/golden/qwen3-next", 2, 64, 0, 0, 4},
+        {"tests/golden/qwen3-next", 2, 150, 0, 12, 8},
+        {"tests/golden/deepseek-v3", 2, 64, 0, 0, 5},
+        {"tests/golden/deepseek-v3-fp8", 2, 40, 30, 12, 3},
+        {"tests/golden/glm4-moe", 1, 33, 0, 30, 8},
     };
     for (size_t s = 0; s < sizeof settings / sizeof settings[0]; s++) {
         struct rig rig;

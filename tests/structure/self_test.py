@@ -74,6 +74,11 @@ BAD = {
          '[{"name": "carp", "type": "static library"}, {"name": "carp", "type": "executable"}]\n',
          "'carp' shares its name"),
     ],
+    "json": [
+        ("src/hub/a.c", "json_t *hub_x(void) { return json_loadb(0, 0, 0, 0); }\n", "jl_json_load"),
+        ("src/cli/a.c", "json_t *cmd_x(void) { return json_load_file (0, 0, 0); }\n",
+         "json_load_file"),
+    ],
     "length": [
         ("src/base/a.c", "\n" * 901, "901 lines"),
     ],

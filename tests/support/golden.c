@@ -117,7 +117,6 @@ float *golden_logits(const struct golden_run *run, int *n_vocab) {
     *n_vocab = o.model->hp.n_vocab;
     float *out = calloc((size_t)p->n_id[run->prompt] * (size_t)*n_vocab, sizeof *out);
     for (int f = 0; f < n_feed; f++) {
-        feeds[f].logits = f ? FEED_NONE : FEED_ALL;
         must(state_create(o.pool, &feeds[f].state, &err), &err, run->path);
     }
     for (bool more = true; more;) {
@@ -127,6 +126,7 @@ float *golden_logits(const struct golden_run *run, int *n_vocab) {
             int left = p->n_id[which[f]] - fed[f];
             feeds[f].tokens = p->ids[which[f]] + fed[f];
             feeds[f].n_token = run->chunk && left > run->chunk ? run->chunk : left;
+            feeds[f].n_logits = f ? 0 : feeds[f].n_token;
             fed[f] += feeds[f].n_token;
             more |= fed[f] < p->n_id[which[f]];
         }
@@ -154,9 +154,9 @@ float *golden_mtp_logits(const struct golden_run *run, int *n_vocab) {
     must(state_create(o.pool, &state, &err), &err, run->path);
     for (int at = 0; at < n; at += step) { // the layers and the layer behind them take turns
         int rows = n - at < step ? n - at : step, ahead = at + rows < n ? rows : rows - 1;
-        struct feed feed = {state, ids + at, rows, FEED_NONE, hidden + (size_t)at * n_embd};
+        struct feed feed = {state, ids + at, rows, 0, hidden + (size_t)at * n_embd};
         must(feed_forward(o.exec, &feed, 1, NULL, NULL, &err), &err, run->path);
-        struct feed_ahead next = {state, ids + at + 1, feed.hidden, at, ahead};
+        struct feed_ahead next = {state, ids + at + 1, feed.hidden, at, ahead, ahead, NULL};
         if (ahead > 0)
             must(feed_ahead(mtp, &next, NULL, out + (size_t)at * (size_t)*n_vocab, &err), &err,
                  run->path);

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "backend/cpu/cpu.h"
 #include "base/arena.h"
@@ -48,14 +47,6 @@ const char *backend_level(const struct backend *backend) {
 void backend_run(struct backend *backend, int n, void (*fn)(void *ctx, int item, int thread),
                  void *ctx) {
     pool_run(backend->pool, n, fn, ctx);
-}
-
-size_t backend_memory(const struct backend *backend) {
-    long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
-    size_t all;
-    (void)backend;
-    if (pages < 1 || bytes < 1 || !size_mul((size_t)pages, (size_t)bytes, &all)) return SIZE_MAX;
-    return all;
 }
 
 uint8_t *cpu_alloc_zeroed(size_t bytes) {

@@ -1,6 +1,9 @@
 #include "cli/chat/answer.h"
+#include "base/clock.h"
 
 #include <string.h>
+
+#include "base/json.h"
 
 struct listener {
     const struct answer_request *request;
@@ -28,7 +31,7 @@ static void end_thought(struct listener *listener) {
     struct answer *answer = listener->answer;
     if (!listener->in_thought) return;
     listener->in_thought = false;
-    answer->thought_seconds += cli_seconds() - listener->started;
+    answer->thought_seconds += clock_seconds() - listener->started;
     screen_thought_end(listener->request->screen, answer->thought_seconds, answer->n_thought);
 }
 
@@ -58,8 +61,10 @@ static enum jl_status add_call(struct listener *listener, struct jl_error *err) 
     struct answer *answer = listener->answer;
     struct screen *screen = listener->request->screen;
     const char *name = listener->name.data;
-    json_t *arguments =
-        json_loadb(listener->arguments.data, listener->arguments.len, JSON_ALLOW_NUL, NULL);
+    json_t *arguments;
+    enum jl_status status = jl_json_load(listener->arguments.data, listener->arguments.len,
+                                         JSON_ALLOW_NUL, &arguments, NULL);
+    if (status == JL_ERR_MEMORY) return no_memory(err);
     json_t *call = json_pack("{s:s, s:{s:s, s:o}}", "type", "function", "function", "name", name,
                              "arguments", arguments);
     if (call && listener->id.len > 1)
@@ -128,14 +133,15 @@ static bool shows(void *ctx, const char *text, size_t len) {
 static enum jl_status generate(struct listener *listener, struct jl_error *err) {
     const struct answer_request *request = listener->request;
     struct answer *answer = listener->answer;
-    struct talk_sink sink = {on_token, listener, listener->stream ? shows : NULL,
-                             .at_start = listener->stream != NULL};
-    struct talk_result result;
-    listener->started = cli_seconds();
+    struct generate_sink sink = {on_token, listener, listener->stream ? shows : NULL,
+                                 .at_start = listener->stream != NULL};
+    struct generate_result result;
+    listener->started = clock_seconds();
     struct talk_request asked = {request->sampling, request->n, request->cancel};
     enum jl_status status = talk_generate(request->talk, &asked, &sink, &result, err);
-    answer->why = result.why;
+    answer->why = result.finish;
     answer->n_token = result.n_token;
+    answer->speculation = result.speculation;
     if (listener->stream) {
         struct jl_error inner;
         enum jl_status ended = dialect_stream_end(listener->stream, &inner);
@@ -144,7 +150,7 @@ static enum jl_status generate(struct listener *listener, struct jl_error *err) 
     }
     end_thought(listener);
     screen_text_end(request->screen);
-    answer->decode_seconds = cli_seconds() - listener->started;
+    answer->decode_seconds = clock_seconds() - listener->started;
     return status;
 }
 
@@ -158,7 +164,7 @@ static enum jl_status read_prompt(const struct answer_request *request, struct a
                                   struct jl_error *err) {
     struct cli_progress line;
     struct session_watch watch = {request->cancel, request->progress ? on_progress : NULL, &line};
-    double started = cli_seconds();
+    double started = clock_seconds();
     if (request->prompt->n > INT32_MAX)
         return jl_fail(err, JL_ERR_LIMIT, "the prompt has %zu tokens", request->prompt->n);
     answer->n_prompt = (int)request->prompt->n;
@@ -166,7 +172,7 @@ static enum jl_status read_prompt(const struct answer_request *request, struct a
     enum jl_status status = session_sync(request->talk->session, request->prompt->ids,
                                          answer->n_prompt, &watch, &answer->n_reused, err);
     cli_progress_end(&line);
-    answer->prompt_seconds = cli_seconds() - started;
+    answer->prompt_seconds = clock_seconds() - started;
     return status;
 }
 

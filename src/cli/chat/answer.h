@@ -25,9 +25,10 @@ struct answer_request {
 struct answer {
     struct byte_buffer content, reasoning;
     json_t *calls; // an array as in conversation.h, or NULL: none
-    enum talk_stop why;
+    enum generate_finish why;
     int n_prompt, n_reused; // tokens of the prompt, and how many of them were in the state
     int n_token;
+    struct speculation speculation;
     long n_thought;
     double prompt_seconds, decode_seconds, thought_seconds;
 };

@@ -8,16 +8,16 @@ static bool can_mend(enum jl_status status) { return status != JL_OK && status !
 
 static void note_stop(struct chat *chat, const struct answer *answer) {
     switch (answer->why) {
-    case TALK_STOP_CANCEL:
+    case GENERATE_CANCEL:
         screen_note(&chat->screen, "stopped; what came is kept, /retry asks again");
         break;
-    case TALK_STOP_CONTEXT:
+    case GENERATE_CONTEXT:
         screen_note(&chat->screen,
                     "the context of %d tokens is full: /save FILE keeps the conversation, /clear "
                     "starts over",
                     session_capacity(chat->talk.session));
         break;
-    case TALK_STOP_COUNT:
+    case GENERATE_LENGTH:
         screen_note(&chat->screen, "stopped after %d tokens: -n N allows more", answer->n_token);
         break;
     default: break;
@@ -32,6 +32,8 @@ static void note_speed(struct chat *chat, const struct answer *answer) {
     chat->sums.n_read += n_read;
     chat->sums.n_reused += answer->n_reused;
     chat->sums.n_token += answer->n_token;
+    chat->sums.n_drafted += answer->speculation.n_drafted;
+    chat->sums.n_accepted += answer->speculation.n_accepted;
     chat->sums.read_seconds += answer->prompt_seconds;
     chat->sums.decode_seconds += answer->decode_seconds;
     if (!chat->screen.terminal) return;
@@ -81,10 +83,10 @@ static enum jl_status reply(struct chat *chat, bool *kept, struct jl_error *err)
     enum jl_status status = prompt_build(&chat->talk, &chat->form, &chat->said, &prompt, err);
     if (status == JL_OK) status = answer_give(&request, &answer, err);
     signals_take_interrupt();
-    if (status == JL_OK && answer.why == TALK_STOP_CANCEL && answer.n_token == 0)
+    if (status == JL_OK && answer.why == GENERATE_CANCEL && answer.n_token == 0)
         status = jl_fail(err, JL_ERR_CANCELLED, "stopped");
     bool whole = status == JL_OK;
-    chat->stopped = status == JL_ERR_CANCELLED || (whole && answer.why == TALK_STOP_CANCEL);
+    chat->stopped = status == JL_ERR_CANCELLED || (whole && answer.why == GENERATE_CANCEL);
     // An answer without a token is one too, if nothing went wrong: the model had nothing to say.
     *kept = whole || answer.n_token > 0;
     enum jl_status keeping = *kept ? keep(chat, &answer, &inner) : JL_OK;

@@ -11,6 +11,7 @@
 struct chat_sums {
     int n_answer;
     long n_read, n_reused, n_token; // tokens of prompts fed and found again, tokens generated
+    long n_drafted, n_accepted;     // tokens guessed ahead, and of them those that came
     double read_seconds, decode_seconds;
 };
 

@@ -236,6 +236,10 @@ static enum jl_status run_stats(struct chat *chat, const char *argument, struct 
                  sums->n_reused);
     screen_print(&chat->screen, "answers  %d, %ld tokens in %.2f s (%.1f/s)\n", sums->n_answer,
                  sums->n_token, sums->decode_seconds, rate(sums->n_token, sums->decode_seconds));
+    screen_print(&chat->screen, "drafts   %ld tokens, %ld accepted\n", sums->n_drafted,
+                 sums->n_accepted);
+    const struct jl_error *layer = session_set_predict_error(chat->talk.sessions);
+    if (layer) screen_print(&chat->screen, "         given up by the layer: %s\n", layer->message);
     return run_temp(chat, "", err);
 }
 

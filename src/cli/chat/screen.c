@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/chat/wide.h"
 #include "cli/cli.h"
 #include "text/utf8.h"
@@ -143,7 +144,7 @@ static void draw_live(struct screen *screen) {
     char head[96];
     int n = wrap(live->text.data, live->text.len, size.ws_col - 3, rows, starts);
     int from = n > rows ? n - rows : 0;
-    live->drawn = cli_seconds();
+    live->drawn = clock_seconds();
     out->len = 0;
     erase_live(live, size.ws_col, out);
     snprintf(head, sizeof head, DIM "\033[?7l(thinking, %.0f s, %ld tokens)",
@@ -178,7 +179,7 @@ static void open_thought(struct screen *screen) {
     screen->live.open = true;
     screen->live.text.len = 0;
     screen->live.rows = 0;
-    screen->live.started = cli_seconds();
+    screen->live.started = clock_seconds();
     screen->live.drawn = 0;
     screen->shown = (struct shown){0};
     if (!screen->styled) put_text(screen, "(thinking)\n");
@@ -195,7 +196,7 @@ void screen_thought(struct screen *screen, const char *text, size_t len, long n_
     }
     if (!shown_push(&screen->shown, text, len, &live->text)) screen->failed = true;
     trim_live(&live->text);
-    if (cli_seconds() - live->drawn >= LIVE_PERIOD) draw_live(screen);
+    if (clock_seconds() - live->drawn >= LIVE_PERIOD) draw_live(screen);
 }
 
 void screen_thought_end(struct screen *screen, double seconds, long n_token) {
