@@ -25,7 +25,7 @@
 /* x = k ln 2 + r, |r| <= ln 2 / 2, and a Taylor series whose remainder is below 2^-57. It stands
  * here beside fmath_exp64 because a token takes one of a vocabulary's 150,000; the loops are apart
  * so that compilers make vectors of them. */
-WIDE static void weights(const float *logits, int n, float top, double scale, double *out) {
+WIDE static void softmax_wide(const float *logits, int n, float top, double scale, double *out) {
     static const double c[] = {1.0 / 6227020800,
                                1.0 / 479001600,
                                1.0 / 39916800,
@@ -67,7 +67,7 @@ WIDE static void weights(const float *logits, int n, float top, double scale, do
 }
 
 void softmax_weights(const float *logits, int n, float top, double scale, double *out) {
-    weights(logits, n, top, scale, out);
+    softmax_wide(logits, n, top, scale, out);
 }
 
 /* Sixteen chains, so that compilers take several at once. */

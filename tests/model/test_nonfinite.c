@@ -39,7 +39,7 @@ static enum jl_status run(float **logits, struct jl_error *err) {
     struct exec *exec = NULL;
     struct page_pool *pool = NULL;
     const struct backend_options cpu = {NULL, 1};
-    struct feed feed = {.tokens = tokens, .n_token = N_TOKEN, .logits = FEED_LAST};
+    struct feed feed = {.tokens = tokens, .n_token = N_TOKEN, .n_logits = 1};
     *logits = NULL;
     assert_int_equal(backend_cpu_create(&cpu, &backend, err), JL_OK);
     enum jl_status status = model_load(path, NULL, &model, err);
