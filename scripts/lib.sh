@@ -14,6 +14,20 @@ step() { echo "== $* (${SECONDS}s)"; }
 # count PASSED FAILED SKIPPED
 count() { echo "$1 $2 $3" >>"$totals"; }
 
+# counted COMMAND...: one test, by its exit status: 0 passed, 77 skipped, anything else failed.
+counted() {
+    local status=0
+    "$@" || status=$?
+    case $status in
+    0) count 1 0 0 ;;
+    77) count 0 0 1 ;;
+    *)
+        echo "FAILED (exit status $status): $*"
+        count 0 1 0
+        ;;
+    esac
+}
+
 # build KIND [TARGET...]: false, and one failure counted, when it does not build.
 build() {
     step "build: $1"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The manual page, made of the program's own help.
 
-    man.py PROGRAM
+    man.py [WRAPPER...] PROGRAM
 """
 import re
 import subprocess
@@ -9,7 +9,8 @@ import sys
 
 
 def ask(*arguments):
-    return subprocess.run([sys.argv[1], *arguments], capture_output=True, text=True, check=True).stdout
+    return subprocess.run([*sys.argv[1:], *arguments], capture_output=True, text=True,
+                          check=True).stdout
 
 
 def escape(text):

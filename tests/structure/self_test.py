@@ -19,6 +19,7 @@ GOOD = {
                         "/* strcmp(name, \"carp\") in a comment is no code */\n"
                         "int plan_ok(void) { return jl_ok(); }\n",
     "src/cli/main.c": "#include <stdio.h>\nint main(void) { return puts(\"hi\") < 0; }\n",
+    "build/meson-info/intro-targets.json": '[{"name": "carp", "type": "executable"}]\n',
     "docs/a.md": "see https://example.org/home/x and ../wo" "rk/y\n",
 }
 
@@ -67,6 +68,11 @@ BAD = {
     "exports": [
         ("src/cli/a.c", '__attribute__((visibility("default"))) int cli_x(void) { return 1; }\n',
          "exports 'cli_x'"),
+    ],
+    "targets": [
+        ("build/meson-info/intro-targets.json",
+         '[{"name": "carp", "type": "static library"}, {"name": "carp", "type": "executable"}]\n',
+         "'carp' shares its name"),
     ],
     "json": [
         ("src/hub/a.c", "json_t *hub_x(void) { return json_loadb(0, 0, 0, 0); }\n", "jl_json_load"),

@@ -8,6 +8,8 @@ Exit status 0: clean, 1: complaints (printed, one a line), 77: the check could n
 """
 
 import argparse
+import collections
+import json
 import os
 import pathlib
 import re
@@ -312,6 +314,21 @@ def check_exports(tree):
         yield f"{library.name} exports '{name}', which {PUBLIC} does not declare"
     for name in sorted(declared - exported):
         yield f"{library.name} lacks '{name}', which {PUBLIC} declares"
+
+
+def check_targets(tree):
+    """A program's name is no other target's: `meson compile NAME` refuses what is ambiguous, and
+    the scripts build programs by name."""
+    if not tree.build:
+        raise Skip("no build directory given")
+    path = tree.build / "meson-info" / "intro-targets.json"
+    if not path.is_file():
+        raise Skip(f"{path} is not there: no build directory of meson's")
+    targets = json.loads(path.read_text(encoding="utf-8"))
+    count = collections.Counter(target["name"] for target in targets)
+    for target in targets:
+        if target["type"] == "executable" and count[target["name"]] > 1:
+            yield f"program '{target['name']}' shares its name with another target: rename that one"
 
 
 def check_json(tree):

@@ -41,8 +41,7 @@ struct pipeline_strip {
 /* What decoding puts between two tokens. */
 enum pipeline_glue {
     PIPELINE_GLUE_NONE,
-    PIPELINE_GLUE_SPACE,  // always a space
-    PIPELINE_GLUE_SUFFIX, // the space a token ends with, unless the text ends there
+    PIPELINE_GLUE_SPACE, // always a space
 };
 
 #define PIPELINE_MAX_EXTRA 8 // ids put before or behind a text

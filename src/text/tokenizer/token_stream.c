@@ -154,16 +154,10 @@ static void write_marked(struct token_stream *stream, struct byte_buffer *out,
 /* The token's text with what stands between it and the token before. */
 static void write_token(struct token_stream *stream, struct byte_buffer *out,
                         const struct vocab_token *token) {
-    enum pipeline_glue glue = stream->tokenizer->glue;
     enum pipeline_first first = stream->started ? PIPELINE_FIRST_KEEP : stream->tokenizer->first;
     if (stream->space_waits) write_text(stream, out, " ", 1);
-    stream->space_waits = glue == PIPELINE_GLUE_SPACE;
-    size_t len = token->out_len;
-    if (glue == PIPELINE_GLUE_SUFFIX && len && token->out[len - 1] == ' ' &&
-        token->type == TOKEN_NORMAL) {
-        stream->space_waits = true;
-        len--;
-    }
+    stream->space_waits = stream->tokenizer->glue == PIPELINE_GLUE_SPACE || token->ends_word;
+    size_t len = token->out_len - token->ends_word;
     if (first == PIPELINE_FIRST_DROP_MARKS || first == PIPELINE_FIRST_TEXT) stream->started = true;
     if (first == PIPELINE_FIRST_DROP_MARKS && token->type != TOKEN_BYTE)
         write_without_marks(stream, out, token);

@@ -81,7 +81,6 @@ static enum jl_status read_suffix(struct tokenizer *t, const json_t *part,
     JL_TRY(json_reader_string(part, WHERE, "suffix", &text, &decoder->suffix_len, err));
     if (decoder->suffix_len == 0)
         return json_reader_unknown(WHERE, "BPEDecoder without suffix", err);
-    t->glue = PIPELINE_GLUE_SUFFIX;
     return tokenizer_json_keep(t, text, decoder->suffix_len, &decoder->suffix, err);
 }
 

@@ -86,6 +86,13 @@ static enum jl_status word_out(const struct tokenizer_json_decoder *decoder,
     return ok ? JL_OK : no_memory(err);
 }
 
+/* Other texts may end with a space of their own. */
+static bool ends_word(const struct tokenizer_json_decoder *decoder,
+                      const struct byte_buffer *text) {
+    size_t n = decoder->suffix_len;
+    return n && text->len >= n && memcmp(text->data + text->len - n, decoder->suffix, n) == 0;
+}
+
 enum jl_status tokenizer_json_out(struct tokenizer *t, struct vocab_token *token,
                                   const struct tokenizer_json_decoder *decoder,
                                   struct byte_buffer scratch[2], struct jl_error *err) {
@@ -93,9 +100,11 @@ enum jl_status tokenizer_json_out(struct tokenizer *t, struct vocab_token *token
     token->out_len = token->len;
     if (decoder->byte_level) return JL_OK;
     JL_TRY(normalize_text(&decoder->rewrite, token->text, token->len, scratch, err));
+    bool word = ends_word(decoder, &scratch[0]);
     JL_TRY(trim_out(decoder, scratch, err));
     JL_TRY(word_out(decoder, scratch, err));
     struct byte_buffer *text = &scratch[0];
+    token->ends_word = word && text->len && text->data[text->len - 1] == ' '; // it may be cut off
     int byte = decoder->byte_fallback ? vocab_byte_value(text->data, text->len) : -1;
     if (byte >= 0) {
         text->data[0] = (char)byte;

@@ -19,7 +19,8 @@ struct vocab_token {
     const char *text; // as the file has it; the bytes, if the file writes them in an alphabet
     const char *out;  // what decoding writes
     uint32_t len, out_len;
-    int type; // enum token_type or VOCAB_HOLE
+    int type;       // enum token_type or VOCAB_HOLE
+    bool ends_word; // the space `out` ends with stands for a word's end, and not at a text's end
 };
 
 /* Texts up to here also lie in the bucket, so that a find reads one line. */

@@ -291,6 +291,30 @@ static void test_strip_end(void **state) {
     free(json);
 }
 
+/* A word's end is a space, but at the text's end; a space that a token has itself stays there. The
+ * texts are those of Hugging Face. */
+static void test_word_ends(void **state) {
+    (void)state;
+    static const char json[] =
+        "{\"version\":\"1.0\",\"added_tokens\":"
+        "[{\"id\":3,\"content\":\"#</w>\",\"normalized\":false}],"
+        "\"decoder\":{\"type\":\"BPEDecoder\",\"suffix\":\"</w>\"},\"model\":{\"type\":\"BPE\","
+        "\"vocab\":{\"a\":0,\"b</w>\":1,\"c \":2},\"merges\":[]}}";
+    struct tokenizer *t = fixture_from_json(json);
+    static const struct {
+        int32_t ids[2];
+        const char *want;
+    } rows[] = {{{0, 1}, "ab"},   {{1, 0}, "b a"},  {{1, 1}, "b b"}, {{0, 2}, "ac "},
+                {{2, 2}, "c c "}, {{1, 2}, "b c "}, {{0, 3}, "a#"},  {{3, 3}, "# #"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t len;
+        char *text = fixture_decode(t, rows[i].ids, 2, &len);
+        assert_string_equal(text, rows[i].want);
+        free(text);
+    }
+    tokenizer_free(t);
+}
+
 /* A pattern that takes the square of a text's length gets no further than a text may. */
 static void test_hostile_patterns(void **state) {
     (void)state;
@@ -464,7 +488,7 @@ static void test_config(void **state) {
         {"{}", "1"},
         {"{\"add_bos_token\":null}", "1"},
         {"{\"add_bos_token\":false}", ""},
-        {"{\"bos_token\":\"<|end|>\"}", "1"}, // the template stands
+        {"{\"bos_token\":\"<|end|>\"}", "1"},                            // the template stands
         {"{\"model_max_length\":1000000000000000019884624838656}", "1"}, // no int64, and common
         {"{\"bos_token\":\"<|end|>\",\"add_bos_token\":true}", "319"},
         {"{\"eos_token\":\"</s>\",\"add_eos_token\":true}", "1 2"},
@@ -506,7 +530,7 @@ int main(void) {
         cmocka_unit_test(test_template),        cmocka_unit_test(test_added),
         cmocka_unit_test(test_added_order),     cmocka_unit_test(test_holes),
         cmocka_unit_test(test_ignore_merges),   cmocka_unit_test(test_strip_end),
-        cmocka_unit_test(test_hostile_patterns),
+        cmocka_unit_test(test_word_ends),       cmocka_unit_test(test_hostile_patterns),
         cmocka_unit_test(test_refused),         cmocka_unit_test(test_not_json),
         cmocka_unit_test(test_config),
     };
