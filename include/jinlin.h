@@ -282,7 +282,8 @@ JINLIN_API enum jl_status jl_sampler_copy(const jl_sampler *sampler, uint32_t se
 /* Forgets all tokens; these come before the answer. */
 JINLIN_API enum jl_status jl_sampler_prompt(jl_sampler *sampler, const int32_t *ids, int32_t n,
                                             struct jl_error *err);
-/* Changes nothing. */
+/* Changes nothing. Of logits that are not a session's, NaN and +INFINITY are JL_ERR_NONFINITE, and
+ * -INFINITY is a token that is not chosen. */
 JINLIN_API enum jl_status jl_sampler_choose(jl_sampler *sampler, const float *logits, int32_t *id,
                                             struct jl_error *err);
 /* The answer's next token, whoever chose it. */

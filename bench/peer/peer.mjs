@@ -1,6 +1,6 @@
 // llama.cpp's side of a comparison; one JSON line on stdout.
 //
-//   peer.mjs bench MODEL --threads T --prompt N --gen N --repeat R
+//   peer.mjs bench MODEL --threads T --prompt N --gen N --depth N --repeat R
 //   peer.mjs check MODEL --threads T --tokens FILE.json --positions 0,7 --gen N --output OUT.f32
 //                        [--texts FILE.json]
 //
@@ -15,21 +15,23 @@ import {getLlama, LlamaLogLevel} from "node-llama-cpp";
 import {fail, median, options} from "./lib.mjs";
 
 const usage = "usage: peer.mjs bench|check MODEL [options]";
-const opt = options({threads: 1, prompt: 512, gen: 64, repeat: 3, tokens: "", positions: "",
+const opt = options({threads: 1, prompt: 512, gen: 64, depth: 0, repeat: 3, tokens: "", positions: "",
     output: "", texts: ""}, usage);
 const [mode, modelPath] = opt.positional;
 if (!modelPath) fail(usage);
 
 const ids = mode === "check" ? JSON.parse(fs.readFileSync(opt.tokens, "utf8")) : [];
-const nPrompt = mode === "check" ? ids.length : opt.prompt;
+const nPrompt = mode === "check" ? ids.length : opt.depth + opt.prompt;
 
 const llama = await getLlama({
     gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: opt.threads,
 });
+const started = performance.now();
 const model = await llama.loadModel({modelPath});
 const context = await model.createContext({
     contextSize: nPrompt + opt.gen + 64, batchSize: 512, threads: opt.threads, flashAttention: true,
 });
+const opened = (performance.now() - started) / 1e3;
 const clock = timeDecode(context);
 const sequence = context.getSequence();
 
@@ -88,14 +90,17 @@ async function timed(threads, tokensOf, steps) {
 }
 
 async function bench() {
-    const prompt = randomIds(opt.prompt + opt.gen);
+    const all = randomIds(opt.depth + opt.prompt + opt.gen), prompt = all.slice(opt.depth);
+    let first = 0;
+    if (opt.depth > 0) await timed(opt.threads, () => all.slice(0, opt.depth), 1);
     const prefill = [], decode = new Map([[opt.threads, []], [1, []]]);
     for (let i = -1; i < opt.repeat; i++) {
-        await sequence.clearHistory();
-        const first = await timed(opt.threads, () => prompt.slice(0, opt.prompt), +(opt.prompt > 0));
-        if (i >= 0) prefill.push(opt.prompt / first);
+        await sequence.eraseContextTokenRanges([{start: opt.depth, end: all.length}]);
+        const taken = await timed(opt.threads, () => prompt.slice(0, opt.prompt), +(opt.prompt > 0));
+        if (i < 0) first = opened + taken;
+        if (i >= 0) prefill.push(opt.prompt / taken);
         for (const [threads, rates] of decode) {
-            await sequence.eraseContextTokenRanges([{start: opt.prompt, end: prompt.length}]);
+            await sequence.eraseContextTokenRanges([{start: opt.depth + opt.prompt, end: all.length}]);
             const then = await timed(threads, (k) => [prompt[opt.prompt + k]], opt.gen);
             if (i >= 0) rates.push(opt.gen / then);
         }
@@ -106,6 +111,7 @@ async function bench() {
         engine: "llama.cpp", release: llama.llamaCppRelease.release, threads: opt.threads,
         prefill_tokens_per_s: opt.prompt > 0 ? median(prefill) : 0,
         decode_tokens_per_s: opt.gen > 0 ? rate : 0, decode_threads: threads,
+        open_s: opened, first_token_s: first, peak_mb: process.resourceUsage().maxRSS * 1024e-6,
         decode_by_threads: Object.fromEntries([...decode].map(([t, rates]) => [t, median(rates)])),
     };
 }

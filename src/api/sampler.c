@@ -1,4 +1,6 @@
 /* Choosing tokens. */
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "api/self.h"
@@ -94,9 +96,24 @@ enum jl_status jl_sampler_prompt(jl_sampler *sampler, const int32_t *ids, int32_
     return sampler_prompt(sampler->sampler, ids, n, err);
 }
 
+/* A session's are finite; a caller's own may ban tokens by -infinity, and nothing else. */
+static enum jl_status check_logits(const jl_sampler *sampler, const float *logits,
+                                   struct jl_error *err) {
+    int32_t n_vocab = sampler->model->model->hp.n_vocab;
+    bool finite = false;
+    for (int32_t i = 0; i < n_vocab; i++) {
+        if (!(logits[i] <= FLT_MAX))
+            return jl_fail(err, JL_ERR_NONFINITE, "the logit of token %d is %s", i,
+                           isnan(logits[i]) ? "no number" : "infinite");
+        finite |= logits[i] >= -FLT_MAX;
+    }
+    return finite ? JL_OK : jl_fail(err, JL_ERR_NONFINITE, "no logit is finite");
+}
+
 enum jl_status jl_sampler_choose(jl_sampler *sampler, const float *logits, int32_t *id,
                                  struct jl_error *err) {
     if (!logits) return jl_fail(err, JL_ERR_USAGE, "there are no logits to choose from");
+    JL_TRY(check_logits(sampler, logits, err));
     return sampler_choose(sampler->sampler, sampler->scratch, logits, id, err);
 }
 
@@ -109,6 +126,7 @@ enum jl_status jl_logprobs(jl_sampler *sampler, const float *logits, int32_t id,
     int32_t n_vocab = sampler->model->model->hp.n_vocab;
     _Static_assert(sizeof(struct jl_logprob) == sizeof(struct sample_logprob), "one layout");
     if (!logits) return jl_fail(err, JL_ERR_USAGE, "there are no logits to look at");
+    JL_TRY(check_logits(sampler, logits, err));
     if (id < 0 || id >= n_vocab)
         return jl_fail(err, JL_ERR_USAGE, "token %d is none of the model's %d", id, n_vocab);
     if (n_top < 0 || n_top > n_vocab)

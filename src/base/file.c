@@ -29,7 +29,7 @@ bool file_is_dir(const char *path) {
 
 bool file_exists(const char *path) {
     struct stat st;
-    return stat(path, &st) == 0;
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 static int open_retry(const char *path, int flags, mode_t mode) {
@@ -121,11 +121,11 @@ static enum jl_status read_fd(int fd, const char *path, size_t first, size_t lim
     return JL_OK;
 }
 
-enum jl_status file_read(const char *path, size_t limit, char **text, size_t *size,
-                         struct jl_error *err) {
+static enum jl_status read_path(const char *path, bool regular, size_t limit, char **text,
+                                size_t *size, struct jl_error *err) {
     *text = NULL;
     if (size) *size = 0;
-    int fd = open_retry(path, O_RDONLY, 0);
+    int fd = open_retry(path, O_RDONLY | (regular ? O_NONBLOCK : 0), 0);
     if (fd < 0) return fail_errno(err, "open", path);
     struct stat st;
     enum jl_status status;
@@ -134,6 +134,8 @@ enum jl_status file_read(const char *path, size_t limit, char **text, size_t *si
         status = fail_errno(err, "read the size of", path);
     } else if (S_ISDIR(st.st_mode)) {
         status = jl_fail(err, JL_ERR_IO, "%s is a directory, a file is needed here", path);
+    } else if (regular && !S_ISREG(st.st_mode)) {
+        status = jl_fail(err, JL_ERR_IO, "%s is not a regular file and is not read", path);
     } else if (S_ISREG(st.st_mode) && st.st_size > 0 && (uintmax_t)st.st_size > limit) {
         status = jl_fail(err, JL_ERR_LIMIT, "%s has %jd bytes, more than the %zu allowed here",
                          path, (intmax_t)st.st_size, limit);
@@ -144,6 +146,27 @@ enum jl_status file_read(const char *path, size_t limit, char **text, size_t *si
     }
     close(fd);
     return status;
+}
+
+enum jl_status file_read(const char *path, size_t limit, char **text, size_t *size,
+                         struct jl_error *err) {
+    return read_path(path, false, limit, text, size, err);
+}
+
+enum jl_status file_read_regular(const char *path, size_t limit, char **text, size_t *size,
+                                 struct jl_error *err) {
+    return read_path(path, true, limit, text, size, err);
+}
+
+bool file_begins(const char *path, const char *bytes, size_t n) {
+    char first[16];
+    struct stat st;
+    int fd = open_retry(path, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0) return false;
+    bool same = n <= sizeof first && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                read(fd, first, n) == (ssize_t)n && memcmp(first, bytes, n) == 0;
+    close(fd);
+    return same;
 }
 
 /* ---- whole-or-absent writes ---- */

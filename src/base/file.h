@@ -27,8 +27,19 @@ void file_map_close(struct file_map *map); // zeroed map is fine
 enum jl_status file_read(const char *path, size_t limit, char **text, size_t *size,
                          struct jl_error *err);
 
+/* The same of a regular file, such as a file of a model: a pipe or device that lies in its place is
+ * an error, never waited for nor read to an end that it may not have. */
+enum jl_status file_read_regular(const char *path, size_t limit, char **text, size_t *size,
+                                 struct jl_error *err);
+
 bool file_is_dir(const char *path);
+
+/* Whether anything has this name. A link that leads nowhere has, and so has what must not be looked
+ * at: whoever opens it learns what is wrong, where "there is none" would let it be overlooked. */
 bool file_exists(const char *path);
+
+/* Is it a regular file that begins with these n <= 16 bytes? */
+bool file_begins(const char *path, const char *bytes, size_t n);
 
 /* Writes to a temporary name beside `path` (`path`.tmp-PID), then fsync and rename: the file is
  * whole or absent. A symbolic link is followed; an existing file keeps its permission bits; a

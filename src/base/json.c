@@ -60,7 +60,9 @@ enum jl_status jl_json_load(const char *text, size_t len, size_t flags, json_t *
                             json_error_t *error) {
     size_t pad = pad_for(longest_token(text, len)), size;
     char *all = lead(text, len, pad, &size);
+    json_error_t unwanted;
     *out = NULL;
+    if (!error) error = &unwanted;
     if (!all) return JL_ERR_MEMORY;
     json_t *list = json_loadb(all, size, flags, error);
     free(all);
@@ -69,7 +71,7 @@ enum jl_status jl_json_load(const char *text, size_t len, size_t flags, json_t *
     if (*out) return JL_OK;
     // A fault of the text has its place in the text by itself. Should the heap refuse something
     // again just now, the fault may be misnamed, but it is one.
-    json_t *alone = json_loadb(text, len, flags, error);
+    json_t *alone = json_loadb(text, len, flags | JSON_DECODE_ANY, error);
     bool memory = alone || json_error_code(error) == json_error_out_of_memory;
     json_decref(alone);
     return memory ? JL_ERR_MEMORY : JL_ERR_FORMAT;

@@ -8,8 +8,9 @@
 
 #include "base/status.h"
 
-/* json_loadb of one value. JL_ERR_FORMAT: *error says what is wrong; JL_ERR_MEMORY. On failure *out
- * is NULL. The caller json_decref's it. */
+/* json_loadb of one value of any kind (as JSON_DECODE_ANY). JL_ERR_FORMAT: *error, which may be
+ * NULL, says what is wrong; JL_ERR_MEMORY. On failure *out is NULL. The caller json_decref's it. No
+ * other file may call jansson's loaders. */
 enum jl_status jl_json_load(const char *text, size_t len, size_t flags, json_t **out,
                             json_error_t *error);
 

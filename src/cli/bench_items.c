@@ -572,7 +572,7 @@ static const struct {
 };
 #define N_TIMED_ROW (sizeof timed_rows / sizeof timed_rows[0])
 
-static const int gemm_rows[] = {64, MOST_ROWS};
+static const int gemm_rows[] = {16, 64, MOST_ROWS};
 static const int tokens[] = {1, 64};
 #define N_TOKENS (sizeof tokens / sizeof tokens[0])
 static const int queries[] = {6, MOST_QUERIES}; // decode: one head group; prefill: eight rows of it
@@ -635,9 +635,11 @@ static void add_level(struct bench_items *items, const struct kernel_table *tabl
 
 /* ---- the list ---- */
 
-/* No level adds more: its ceilings, four of each linear slot, two of each attention slot,
- * recurrences, rows. */
-#define MOST_A_LEVEL (PEAK_COUNT + 4 * N_LINEAR_SLOT + 2 * ATTN_COUNT + 2 * N_TOKENS + N_TIMED_ROW)
+/* No level adds more: its ceilings, gemms and two gemvs of each linear slot, two of each attention
+ * slot, recurrences, rows. */
+#define N_GEMM (sizeof gemm_rows / sizeof gemm_rows[0])
+#define MOST_A_LEVEL                                                                               \
+    (PEAK_COUNT + (N_GEMM + 2) * N_LINEAR_SLOT + 2 * ATTN_COUNT + 2 * N_TOKENS + N_TIMED_ROW)
 
 enum jl_status bench_items_create(const struct kernel_table *tables, int n_table, int rounds,
                                   struct bench_items *out, struct jl_error *err) {

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/rng.h"
@@ -12,14 +13,18 @@
 
 struct bench_size {
     int prompt, gen, depth, repeat;
+    int seqs; // that decode together
 };
 
 struct bench_run {
     struct engine engine;
-    struct state *state;
-    float *logits;
-    int32_t *tokens;
+    struct state *state;      // of the prompt
+    struct state **forks;     // (seqs) that go on from it, while several decode
+    struct feed *feeds;       // (seqs)
+    float *logits;            // (seqs, n_vocab)
+    int32_t *tokens, *next;   // next: (seqs)
     double *prefill, *decode; // (repeat) tokens a second
+    double opened, first; // seconds from the start until the model was open, and the first token
 };
 
 static int by_value(const void *a, const void *b) {
@@ -32,24 +37,55 @@ static double median(double *values, int n) {
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
+/* Every sequence goes on from the prompt, each its own way: one of them alone is the prompt's. */
+static enum jl_status fork_all(struct bench_run *run, const struct bench_size *size,
+                               struct jl_error *err) {
+    size_t n_vocab = (size_t)run->engine.model->hp.n_vocab;
+    for (int s = 0; s < size->seqs; s++) {
+        run->forks[s] = run->state;
+        if (s > 0) JL_TRY(state_fork(run->state, &run->forks[s], err));
+        run->feeds[s] = (struct feed){run->forks[s], &run->next[s], 1, 1, NULL};
+    }
+    for (int s = size->seqs - 1; s >= 0; s--) { // other logits, and so another first token
+        float *logits = run->logits + (size_t)s * n_vocab;
+        memmove(logits, run->logits, n_vocab * sizeof *logits);
+        for (int k = 0; k < s; k++)
+            logits[sample_greedy(logits, (int)n_vocab)] = -1e9f;
+    }
+    return JL_OK;
+}
+
+static void drop_forks(struct bench_run *run, const struct bench_size *size) {
+    for (int s = 0; s < size->seqs; s++) {
+        if (s > 0) state_free(run->forks[s]);
+        run->forks[s] = NULL;
+    }
+}
+
 static enum jl_status run_once(struct bench_run *run, const struct bench_size *size, int i,
                                struct jl_error *err) {
     struct exec *exec = run->engine.exec;
-    int n_vocab = run->engine.model->hp.n_vocab;
+    size_t n_vocab = (size_t)run->engine.model->hp.n_vocab;
     JL_TRY(state_rewind(run->state, size->depth, err));
     double start = clock_seconds();
     if (size->prompt)
         JL_TRY(feed_prompt(exec, run->state, run->tokens + size->depth, size->prompt,
                            exec_max_rows(exec), NULL, run->logits, err));
     double middle = clock_seconds();
-    for (int t = 0; t < size->gen; t++) {
-        int32_t id = sample_greedy(run->logits, n_vocab);
-        JL_TRY(feed_prompt(exec, run->state, &id, 1, 1, NULL, run->logits, err));
+    JL_TRY(fork_all(run, size, err));
+    double forked = clock_seconds();
+    enum jl_status status = JL_OK;
+    for (int t = 0; t < size->gen && status == JL_OK; t++) {
+        for (int s = 0; s < size->seqs; s++)
+            run->next[s] = sample_greedy(run->logits + (size_t)s * n_vocab, (int)n_vocab);
+        status = feed_forward(exec, run->feeds, size->seqs, NULL, run->logits, err);
     }
     double end = clock_seconds();
-    if (i < 0) return JL_OK; // the warm-up
+    drop_forks(run, size);
+    if (i < 0) run->first = run->opened + middle - start; // the warm-up
+    if (i < 0 || status != JL_OK) return status;
     run->prefill[i] = size->prompt / (middle - start);
-    run->decode[i] = size->gen / (end - middle);
+    run->decode[i] = size->gen * size->seqs / (end - forked);
     return JL_OK;
 }
 
@@ -57,22 +93,27 @@ static enum jl_status run_all(struct bench_run *run, const struct bench_size *si
                               struct jl_error *err) {
     const struct model *model = run->engine.model;
     int n_token = size->depth + size->prompt;
-    run->logits = calloc((size_t)model->hp.n_vocab, sizeof *run->logits);
+    run->logits = calloc((size_t)size->seqs * (size_t)model->hp.n_vocab, sizeof *run->logits);
+    run->forks = calloc((size_t)size->seqs, sizeof *run->forks);
+    run->feeds = calloc((size_t)size->seqs, sizeof *run->feeds);
+    run->next = calloc((size_t)size->seqs, sizeof *run->next);
     run->tokens = calloc((size_t)n_token + 1, sizeof *run->tokens);
     run->prefill = calloc((size_t)size->repeat, sizeof *run->prefill);
     run->decode = calloc((size_t)size->repeat, sizeof *run->decode);
-    if (!run->logits || !run->tokens || !run->prefill || !run->decode)
+    if (!run->logits || !run->forks || !run->feeds || !run->next || !run->tokens || !run->prefill ||
+        !run->decode)
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for %d tokens", n_token);
     struct rng_key key = {.seed = 1, .purpose = RNG_TEST};
     for (int i = 0; i < n_token; i++)
         run->tokens[i] = (int32_t)((double)rng_uniform(&key, (uint64_t)i) * model->hp.n_vocab);
     int rows = size->prompt > size->depth ? size->prompt : size->depth;
+    if (rows < size->seqs) rows = size->seqs;
     JL_TRY(engine_start(&run->engine,
                         rows < 1              ? 1
                         : rows < ENGINE_CHUNK ? rows
                                               : ENGINE_CHUNK,
                         err));
-    JL_TRY(engine_pages(&run->engine, 1, n_token + size->gen, err));
+    JL_TRY(engine_pages(&run->engine, size->seqs, n_token + size->gen, err));
     JL_TRY(state_create(run->engine.pool, &run->state, err));
     JL_TRY(state_reserve(run->state, n_token + size->gen, err));
     if (size->depth) {
@@ -90,20 +131,32 @@ static enum jl_status run_all(struct bench_run *run, const struct bench_size *si
     return JL_OK;
 }
 
-/* What decoding one token streams from memory: every matrix of the plan once, of experts those
- * used. */
-static double streamed_bytes(const struct model *model) {
-    double bytes = 0;
+/* What one token takes: bytes of the matrices of the plan, each once and of experts those used, and
+ * the weights that it is multiplied with, but for those of the output, which a prompt's last token
+ * alone is. */
+struct token_work {
+    double bytes, weights;
+};
+
+static struct token_work work_of(const struct model *model) {
+    struct token_work work = {0, 0};
     for (int i = 0; i < model->plan.n_step; i++) {
         const struct step *step = &model->plan.steps[i];
-        double matrix = (double)step->w.stride * step->w.n_out;
-        if (step->op == OP_LINEAR) bytes += matrix;
-        if (step->op == OP_EXPERTS) bytes += matrix * model->hp.n_expert_used;
+        bool reads = step->op == OP_LINEAR || step->op == OP_EXPERTS || step->op == OP_ABSORB ||
+                     step->op == OP_HEADS;
+        double times = step->op == OP_EXPERTS ? model->hp.n_expert_used : reads;
+        work.bytes += times * (double)step->w.stride * step->w.n_out;
+        if (step->out != REG_LOGITS) work.weights += times * (double)step->w.n_in * step->w.n_out;
     }
-    return bytes;
+    return work;
 }
 
 static void add_body(void *ctx, const char *name) { json_array_append_new(ctx, json_string(name)); }
+
+static double peak_megabytes(void) {
+    struct rusage used;
+    return getrusage(RUSAGE_SELF, &used) == 0 ? (double)used.ru_maxrss * 1024e-6 : 0;
+}
 
 static void report(struct bench_run *run, const struct bench_size *size, bool json) {
     char cls[CLASS_NAME_BYTES], sha256[ENGINE_SHA256_TEXT];
@@ -118,17 +171,24 @@ static void report(struct bench_run *run, const struct bench_size *size, bool js
             printf("prefill %8.2f tokens/s (%d at depth %d)\n", prefill, size->prompt, size->depth);
         if (size->gen)
             printf("decode  %8.2f tokens/s (%d at depth %d), %.1f GB/s of weights\n", decode,
-                   size->gen, size->depth + size->prompt, decode * streamed_bytes(model) * 1e-9);
+                   size->gen, size->depth + size->prompt,
+                   decode / size->seqs * work_of(model).bytes * 1e-9);
+        printf("open    %8.2f s, %.2f s to the first token, %.0f MB at most in memory\n",
+               run->opened, run->first, peak_megabytes());
         printf("last logits %s\n", sha256);
         return;
     }
+    struct token_work work = work_of(model);
     json_t *bodies = json_array();
     backend_frame_bodies(exec_frame(run->engine.exec), add_body, bodies);
     json_t *out = json_pack(
-        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:o, s:s}", "model", model->file->path,
-        "class", cls, "level", backend_level(run->engine.backend), "threads",
-        backend_threads(run->engine.backend), "prompt", size->prompt, "gen", size->gen, "depth",
-        size->depth, "repeat", size->repeat, "prefill_tokens_per_s", size->prompt ? prefill : 0.0,
+        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, "
+        "s:s}",
+        "model", model->file->path, "class", cls, "level", backend_level(run->engine.backend),
+        "threads", backend_threads(run->engine.backend), "prompt", size->prompt, "gen", size->gen,
+        "depth", size->depth, "seqs", size->seqs, "repeat", size->repeat, "weight_bytes",
+        work.bytes, "weights", work.weights, "open_s", run->opened, "first_token_s", run->first,
+        "peak_mb", peak_megabytes(), "prefill_tokens_per_s", size->prompt ? prefill : 0.0,
         "decode_tokens_per_s", size->gen ? decode : 0.0, "bodies", bodies, "sha256", sha256);
     json_dumpf(out, stdout, JSON_COMPACT | JSON_REAL_PRECISION(8));
     putchar('\n');
@@ -137,7 +197,7 @@ static void report(struct bench_run *run, const struct bench_size *size, bool js
 
 int cmd_bench(int argc, char **argv) {
     struct engine_options engine = {0};
-    struct bench_size size = {.prompt = 512, .gen = 64, .depth = 0, .repeat = 3};
+    struct bench_size size = {.prompt = 512, .gen = 64, .depth = 0, .repeat = 3, .seqs = 1};
     const char *model;
     bool json = false, done;
     const struct cli_option options[] = {
@@ -146,6 +206,8 @@ int cmd_bench(int argc, char **argv) {
         {"--gen", NULL, CLI_INT, &size.gen, "N", "tokens to decode (default 64)", 0, 1 << 24},
         {"--depth", NULL, CLI_INT, &size.depth, "N", "tokens cached before (default 0)", 0,
          1 << 24},
+        {"--seqs", NULL, CLI_INT, &size.seqs, "N", "sequences that decode together (default 1)", 1,
+         4096},
         {"--repeat", NULL, CLI_INT, &size.repeat, "N",
          "counted runs, after one warm-up (default 3)", 1, 1000},
         ENGINE_OPTIONS(engine),
@@ -171,10 +233,15 @@ int cmd_bench(int argc, char **argv) {
     }
     if (status == JL_OK && size.prompt + size.gen == 0)
         status = jl_fail(&err, JL_ERR_USAGE, "nothing to measure: --prompt and --gen are both 0");
+    double started = clock_seconds();
     if (status == JL_OK) status = engine_load(model, &engine, &run.engine, &err);
+    run.opened = clock_seconds() - started;
     if (status == JL_OK) status = run_all(&run, &size, &err);
     if (status == JL_OK) report(&run, &size, json);
     state_free(run.state);
+    free(run.forks);
+    free(run.feeds);
+    free(run.next);
     free(run.logits);
     free(run.tokens);
     free(run.prefill);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/lines.h"
 
@@ -57,11 +58,13 @@ static enum jl_status detokenize_all(const struct lines_run *run, const char *in
     struct text text = {0};
     json_error_t where;
     struct jl_error inner;
-    json_t *list = json_loadb(input, len, 0, &where);
-    if (!list) {
-        return jl_fail(err, JL_ERR_FORMAT, "standard input, line %d: %s", where.line, where.text);
+    json_t *list;
+    enum jl_status status = jl_json_load(input, len, 0, &list, &where);
+    if (status == JL_ERR_MEMORY) return jl_fail(err, status, "out of memory for standard input");
+    if (status != JL_OK) {
+        return jl_fail(err, status, "standard input, line %d: %s", where.line, where.text);
     }
-    enum jl_status status = decode(run, list, true, &text, &inner);
+    status = decode(run, list, true, &text, &inner);
     json_decref(list);
     if (status == JL_OK)
         fwrite(text.data, 1, text.len, stdout);

@@ -37,15 +37,7 @@ struct ppl_run {
 
 /* ---- the reference ---- */
 
-static bool is_model(const char *path) {
-    char magic[4] = "";
-    if (file_is_dir(path)) return true;
-    FILE *file = fopen(path, "rb");
-    if (!file) return false;
-    bool gguf = fread(magic, 1, sizeof magic, file) == sizeof magic && !memcmp(magic, "GGUF", 4);
-    fclose(file);
-    return gguf;
-}
+static bool is_model(const char *path) { return file_is_dir(path) || file_begins(path, "GGUF", 4); }
 
 static enum jl_status open_model(struct ppl_run *run, const struct engine_options *options,
                                  struct jl_error *err) {

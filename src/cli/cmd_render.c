@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/cli.h"
 #include "session/open_template.h"
 #include "text/chat_template.h"
@@ -19,8 +20,10 @@ static enum jl_status read_variables(json_t **out, struct jl_error *err) {
     json_error_t error;
     *out = NULL;
     JL_TRY(file_read("/dev/stdin", MAX_INPUT_BYTES, &text, &len, err));
-    *out = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    enum jl_status status =
+        jl_json_load(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, out, &error);
     free(text);
+    if (status == JL_ERR_MEMORY) return jl_fail(err, status, "out of memory for the JSON on stdin");
     if (*out && json_is_object(*out)) return JL_OK;
     if (*out) return jl_fail(err, JL_ERR_USAGE, "the JSON on stdin must be an object");
     return jl_fail(err, JL_ERR_USAGE, "the JSON on stdin, line %d: %s", error.line, error.text);

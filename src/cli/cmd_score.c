@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/engine.h"
 #include "model/class.h"
 #include "session/open_tokenizer.h"
@@ -148,11 +149,12 @@ static enum jl_status read_pair(struct score_run *run, const char *path, const c
                                 size_t line, struct jl_error *err) {
     json_error_t where;
     struct jl_error inner;
-    json_t *pair = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    if (!pair) return bad_line(path, line, where.text, err);
+    json_t *pair;
+    enum jl_status status = jl_json_load(text, strlen(text), JSON_REJECT_DUPLICATES, &pair, &where);
+    if (status == JL_ERR_MEMORY) return jl_fail(err, status, "out of memory for %s", path);
+    if (status != JL_OK) return bad_line(path, line, where.text, err);
     const json_t *prompt = json_object_get(pair, "prompt"),
                  *next = json_object_get(pair, "continuation");
-    enum jl_status status;
     if (json_object_size(pair) != 2 || !prompt || !next)
         status = jl_fail(&inner, JL_ERR_FORMAT,
                          "it must be an object with \"prompt\" and \"continuation\" and no more");

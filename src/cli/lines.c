@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 #include "session/open_tokenizer.h"
 
@@ -43,9 +44,10 @@ enum jl_status lines_bad(size_t number, const char *what, struct jl_error *err) 
 static enum jl_status one_line(const char *line, size_t len, size_t number, json_t **value,
                                struct jl_error *err) {
     json_error_t where;
-    *value =
-        json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &where);
-    if (*value) return JL_OK;
+    enum jl_status status =
+        jl_json_load(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, value, &where);
+    if (status == JL_OK) return JL_OK;
+    if (status == JL_ERR_MEMORY) return jl_fail(err, status, "out of memory for standard input");
     return jl_fail(err, JL_ERR_FORMAT, "standard input, line %zu: %s", number, where.text);
 }
 

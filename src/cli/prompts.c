@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/cli.h"
 
 #define TOKENS_FILE_LIMIT ((size_t)256 << 20)
@@ -54,10 +55,13 @@ enum jl_status cli_read_prompts(const char *path, struct cli_prompts *out, struc
     json_error_t where;
     *out = (struct cli_prompts){0};
     JL_TRY(file_read(path, TOKENS_FILE_LIMIT, &text, &size, err));
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
+    json_t *root;
+    enum jl_status status = jl_json_load(text, size, JSON_REJECT_DUPLICATES, &root, &where);
     free(text);
-    if (!root) return jl_fail(err, JL_ERR_FORMAT, "%s: line %d: %s", path, where.line, where.text);
-    enum jl_status status = read_all(path, root, out, err);
+    if (status == JL_ERR_MEMORY) return jl_fail(err, status, "out of memory for %s", path);
+    if (status != JL_OK)
+        return jl_fail(err, status, "%s: line %d: %s", path, where.line, where.text);
+    status = read_all(path, root, out, err);
     json_decref(root);
     if (status != JL_OK) cli_free_prompts(out);
     return status;

@@ -59,10 +59,8 @@ static enum jl_status build_array(struct builder *b, json_t *json, int depth, st
 
 static enum jl_status build(struct builder *b, json_t *json, int depth, struct meta *out) {
     switch (json_typeof(json)) {
-    case JSON_OBJECT:
-        return build_object(b, json, depth, out);
-    case JSON_ARRAY:
-        return build_array(b, json, depth, out);
+    case JSON_OBJECT: return build_object(b, json, depth, out);
+    case JSON_ARRAY: return build_array(b, json, depth, out);
     case JSON_STRING:
         out->kind = META_STRING;
         out->as.s.len = json_string_length(json);
@@ -81,9 +79,7 @@ static enum jl_status build(struct builder *b, json_t *json, int depth, struct m
         out->kind = META_BOOL;
         out->as.b = json_is_true(json);
         return JL_OK;
-    case JSON_NULL:
-        out->kind = META_NULL;
-        return JL_OK;
+    case JSON_NULL: out->kind = META_NULL; return JL_OK;
     }
     return JL_OK;
 }
@@ -106,7 +102,7 @@ enum jl_status config_read(const char *path, struct arena *arena, struct meta **
     char *text;
     size_t size;
     *out = NULL;
-    JL_TRY(file_read(path, CONFIG_MAX_BYTES, &text, &size, err));
+    JL_TRY(file_read_regular(path, CONFIG_MAX_BYTES, &text, &size, err));
     enum jl_status status = config_parse(text, size, path, arena, out, err);
     free(text);
     return status;

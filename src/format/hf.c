@@ -155,7 +155,7 @@ static enum jl_status read_index(const char *path, struct arena *arena, struct s
                                  struct jl_error *err) {
     char *text;
     size_t size;
-    JL_TRY(file_read(path, ST_INDEX_MAX_BYTES, &text, &size, err));
+    JL_TRY(file_read_regular(path, ST_INDEX_MAX_BYTES, &text, &size, err));
     enum jl_status status = st_index_parse(text, size, path, arena, out, err);
     free(text);
     return status;

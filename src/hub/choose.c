@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "hub/name.h"
 
 static bool has_end(const char *text, const char *end) {
@@ -295,11 +296,15 @@ bool hub_choose_needs_index(const struct hub_question *question) {
 /* Marks the files that the values of "weight_map" name. */
 static enum jl_status mark_shards(const struct hub_question *question, bool *marks,
                                   struct jl_error *err) {
-    json_t *root = json_loadb(question->index, question->index_size, JSON_REJECT_DUPLICATES, NULL);
+    json_t *root;
+    enum jl_status status =
+        jl_json_load(question->index, question->index_size, JSON_REJECT_DUPLICATES, &root, NULL);
+    if (status == JL_ERR_MEMORY)
+        return jl_fail(err, status, "%s: out of memory for " INDEX, question->repo);
     json_t *map = json_object_get(root, "weight_map"), *value;
     const struct hub_file *file;
     const char *tensor;
-    enum jl_status status = JL_OK;
+    status = JL_OK;
     if (!json_is_object(map) || json_object_size(map) == 0)
         status = jl_fail(err, JL_ERR_FORMAT, "%s: " INDEX " has no 'weight_map'", question->repo);
     json_object_foreach(map, tensor, value) {

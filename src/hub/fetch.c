@@ -10,6 +10,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/json.h"
+
 #define MAX_NAME 256
 #define READ_BYTES ((size_t)1 << 20)
 #define MAX_NOTE 16384
@@ -154,7 +156,8 @@ static bool read_note(struct fetch *f) {
     if (fd < 0) return false;
     ssize_t len = read(fd, text, sizeof text);
     close(fd);
-    json_t *note = len > 0 ? json_loadb(text, (size_t)len, 0, NULL) : NULL;
+    json_t *note = NULL; // without memory as without a note: from the start
+    if (len > 0) jl_json_load(text, (size_t)len, 0, &note, NULL);
     const char *validator = json_string_value(json_object_get(note, "validator"));
     int64_t size = json_integer_value(json_object_get(note, "size"));
     bool fits = validator && strlen(validator) < sizeof f->validator && size > 0 &&

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "hub/name.h"
 
 #define MAX_FILES 200000
@@ -22,11 +23,9 @@ static enum jl_status bad(const char *where, const char *what, struct jl_error *
 static enum jl_status parse(const char *text, size_t size, const char *where, json_t **out,
                             struct jl_error *err) {
     json_error_t error;
-    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (*out) return JL_OK;
-    if (json_error_code(&error) == json_error_out_of_memory || !error.text[0])
-        return no_memory(where, err);
-    return bad(where, error.text, err);
+    enum jl_status status = jl_json_load(text, size, JSON_REJECT_DUPLICATES, out, &error);
+    if (status == JL_ERR_MEMORY) return no_memory(where, err);
+    return status == JL_OK ? JL_OK : bad(where, error.text, err);
 }
 
 static const char *text_of(const json_t *object, const char *key) {

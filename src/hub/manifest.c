@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "hub/store.h"
 
 #define MAX_BYTES ((size_t)16 << 20)
@@ -97,9 +98,11 @@ enum jl_status hub_manifest_parse(const char *text, size_t size, const char *pat
                                   struct jl_error *err) {
     json_error_t error;
     *out = (struct hub_model){0};
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!root) return bad(path, error.text, err);
-    enum jl_status status = read_root(root, path, arena, out, err);
+    json_t *root;
+    enum jl_status status = jl_json_load(text, size, JSON_REJECT_DUPLICATES, &root, &error);
+    if (status == JL_ERR_MEMORY) return jl_fail(err, status, "%s: out of memory", path);
+    if (status != JL_OK) return bad(path, error.text, err);
+    status = read_root(root, path, arena, out, err);
     json_decref(root);
     return status;
 }
@@ -113,7 +116,7 @@ enum jl_status hub_manifest_read(const char *folder, struct arena *arena, struct
     *found = path && file_exists(path);
     if (!path) return jl_fail(err, JL_ERR_MEMORY, "out of memory for a path");
     if (!*found) return JL_OK;
-    JL_TRY(file_read(path, MAX_BYTES, &text, &size, err));
+    JL_TRY(file_read_regular(path, MAX_BYTES, &text, &size, err));
     enum jl_status status = hub_manifest_parse(text, size, path, arena, out, err);
     free(text);
     out->folder = arena_strdup(arena, folder);

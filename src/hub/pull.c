@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "hub/choose.h"
 #include "hub/fetch.h"
 #include "hub/remote.h"
@@ -242,8 +243,9 @@ static enum jl_status find_type(struct pull *p, struct jl_error *err) {
     }
     const char *path = hub_text(p->arena, "%s/config.json", p->model.folder);
     if (!path) return no_memory(err);
-    if (file_read(path, MAX_CONFIG, &text, &size, NULL) != JL_OK) return JL_OK;
-    json_t *config = json_loadb(text, size, JSON_DECODE_INT_AS_REAL, NULL);
+    if (file_read_regular(path, MAX_CONFIG, &text, &size, NULL) != JL_OK) return JL_OK;
+    json_t *config; // NULL where it is no JSON: the type is only for people
+    jl_json_load(text, size, JSON_DECODE_INT_AS_REAL, &config, NULL);
     const json_t *quant = json_object_get(config, "quantization_config");
     const char *type = json_string_value(json_object_get(quant, "quant_method"));
     if (!type) type = json_string_value(json_object_get(config, "torch_dtype"));

@@ -32,20 +32,25 @@ enum kernel_level {
 /* ---- y[r][o] = sum_k w[o][k] * x[r][k], the linear rules of docs/numerics.md ---- */
 
 struct linear_args {
-    const uint8_t *w;       // (n_out, n_in), rows of w_stride bytes; may be unaligned
-    size_t w_stride;        // bytes
-    int n_in;               // a multiple of the weight type's block
-    const float *scale;     // F8_E4M3: one for 128 x 128 weights (F8_SCALE_BLOCK), rows of them from
-                            // output 0 on, smaller at both edges. NULL for other types
-    size_t scale_stride;    // floats from one row of scales to the next
-    const uint8_t *x;       // (n_rows, n_in) in the body's xfmt (tensor/xrow.h), 64-aligned
-    size_t x_stride;        // bytes, a multiple of 64
-    int n_rows;             // > 0
-    int out0, out1;         // outputs to compute, 0 <= out0 < out1 <= n_out
-    float *y;               // (n_rows, n_out), y_stride floats between rows
+    const uint8_t *w;      // (n_out, n_in), rows of w_stride bytes; may be unaligned
+    size_t w_stride;       // bytes
+    int n_in;              // a multiple of the weight type's block
+    const float *scale;    // F8_E4M3: one for 128 x 128 weights (F8_SCALE_BLOCK), rows of them from
+                           // output 0 on, smaller at both edges. NULL for other types
+    size_t scale_stride;   // floats from one row of scales to the next
+    const uint8_t *x;      // (n_rows, n_in) in the body's xfmt (tensor/xrow.h), 64-aligned
+    size_t x_stride;       // bytes, a multiple of 64
+    const int32_t *x_rows; // (n_rows): row r is vector x_rows[r] of x; NULL: r
+    int n_rows;            // > 0
+    int out0, out1;        // outputs to compute, 0 <= out0 < out1 <= n_out
+    float *y;              // (n_rows, n_out), y_stride floats between rows
     size_t y_stride;
-    uint8_t *scratch;       // linear_scratch_bytes() of the calling thread, 64-aligned
+    uint8_t *scratch; // linear_scratch_bytes() of the calling thread, 64-aligned
 };
+
+static inline const uint8_t *linear_x(const struct linear_args *args, int row) {
+    return args->x + (size_t)(args->x_rows ? args->x_rows[row] : row) * args->x_stride;
+}
 
 /* What the linear slots multiply: weight type, activation form, name. */
 #define LINEAR_LIST(X)                                                                             \
@@ -80,7 +85,7 @@ typedef void linear_fn(const struct linear_args *args);
 
 struct linear_body {
     linear_fn *run;
-    const char *name; // "gemm_q4_k.avx512"
+    const char *name;                  // "gemm_q4_k.avx512"
     size_t (*scratch_bytes)(int n_in); // NULL: none
     int tile; // outputs the body handles together: out0 and, but for the last, out1 want multiples
 };
@@ -90,17 +95,17 @@ struct linear_body {
 /* The chains cross the blocks of a quantised row, so every weight is first dequantised as
  * dtype_dequantize does, once for all rows of x, and then obeys the F32 rule whatever its type. */
 struct linear_t_args {
-    const uint8_t *w; // (.., n_out), rows of w_stride bytes; may be unaligned
-    size_t w_stride;  // bytes
-    enum dtype dtype; // any that linear steps multiply
+    const uint8_t *w;   // (.., n_out), rows of w_stride bytes; may be unaligned
+    size_t w_stride;    // bytes
+    enum dtype dtype;   // any that linear steps multiply
     const float *scale; // F8_E4M3: as in linear_args, from row 0 of w on
     size_t scale_stride;
-    int row0, n_in;   // rows row0 .. row0 + n_in-1 of w
-    int out0, out1;   // columns to compute: multiples of the type's block, out0 < out1
-    const float *x;   // (n_rows, n_in), x_stride floats between rows
+    int row0, n_in; // rows row0 .. row0 + n_in-1 of w
+    int out0, out1; // columns to compute: multiples of the type's block, out0 < out1
+    const float *x; // (n_rows, n_in), x_stride floats between rows
     size_t x_stride;
-    int n_rows;       // > 0
-    float *y;         // (n_rows, n_out), y_stride floats between rows
+    int n_rows; // > 0
+    float *y;   // (n_rows, n_out), y_stride floats between rows
     size_t y_stride;
     uint8_t *scratch; // LINEAR_T_SCRATCH bytes, 64-aligned
 };
@@ -117,7 +122,8 @@ struct rms_norm_args {
 };
 
 /* Rotates one head vector in place. pair i of n_rot/2: (2i, 2i+1) when interleaved, else
- * (i, i + n_rot/2); elements from n_rot on are left. cs: n_rot floats, cos at [2i], sin at [2i+1]. */
+ * (i, i + n_rot/2); elements from n_rot on are left. cs: n_rot floats, cos at [2i], sin at [2i+1].
+ */
 struct rope_args {
     float *x;
     const float *cs;
@@ -169,18 +175,18 @@ struct delta_args {
 /* ---- attention over one chunk of KV_CHUNK cached positions (tensor/kvchunk.h) ---- */
 
 struct attn_chunk_args {
-    int n_q;                 // query vectors that share this chunk's key/value head
-    int d_k, d_v;            // even
-    const void *const *q;    // n_q vectors of d_k: bf16 when kv and act are bf16, rows of
-                             // XFMT_Q8_32 (kv_q8_query() elements) when kv is q8, else f32
-    const int *n_key;        // per query: the first n_key positions are visible; 0 skips the query
-    const void *k, *v;       // the chunk; K is read to the end of the last visible group of 16,
-                             // V to the last visible position (bf16: to its partner in the pair)
-    float scale;             // score = scale * chain
-    float *m, *l;            // (n_q): max and sum of exp
-    float *o;                // (n_q, d_v): unnormalised output, o_stride floats apart
+    int n_q;              // query vectors that share this chunk's key/value head
+    int d_k, d_v;         // even
+    const void *const *q; // n_q vectors of d_k: bf16 when kv and act are bf16, rows of
+                          // XFMT_Q8_32 (kv_q8_query() elements) when kv is q8, else f32
+    const int *n_key;     // per query: the first n_key positions are visible; 0 skips the query
+    const void *k, *v;    // the chunk; K is read to the end of the last visible group of 16,
+                          // V to the last visible position (bf16: to its partner in the pair)
+    float scale;          // score = scale * chain
+    float *m, *l;         // (n_q): max and sum of exp
+    float *o;             // (n_q, d_v): unnormalised output, o_stride floats apart
     size_t o_stride;
-    float *scratch;          // n_q * KV_CHUNK floats, 64-aligned
+    float *scratch; // n_q * KV_CHUNK floats, 64-aligned
 };
 
 /* Where values are the first elements of the keys: writes those of a chunk of keys, element by
@@ -197,7 +203,7 @@ struct attn_values_args {
 /* Folds the next chunk's part into the running state, in order of position; `fresh`: copy. */
 struct attn_fold_args {
     int d_v;
-    float *m, *l, *o;                     // running state of one query
+    float *m, *l, *o; // running state of one query
     const float *part_m, *part_l, *part_o;
     bool fresh;
 };
@@ -212,24 +218,24 @@ enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_Q8, ATTN_COU
     X(rms_norm, void (*)(const struct rms_norm_args *))                                            \
     X(rope, void (*)(const struct rope_args *))                                                    \
     X(silu_mul, void (*)(const float *gate, const float *up, float *y, int n))                     \
-    X(add, void (*)(const float *x, float *y, int n))         /* y += x */                         \
+    X(add, void (*)(const float *x, float *y, int n))                 /* y += x */                 \
     X(add_scaled, void (*)(float a, const float *x, float *y, int n)) /* y = fma(a, x, y) */       \
     /* y *= sigmoid(gate); one gate for all n, or one each */                                      \
     X(sigmoid_mul, void (*)(const float *gate, bool one, float *y, int n))                         \
     X(route, void (*)(const struct route_args *))                                                  \
-    X(sigmoid, void (*)(const float *x, float *y, int n))     /* y = 1 / (1 + exp(-x)) */          \
+    X(sigmoid, void (*)(const float *x, float *y, int n)) /* y = 1 / (1 + exp(-x)) */              \
     X(decay, void (*)(const float *a, const float *x, float *y, int n)) /* exp(a * softplus(x)) */ \
     X(l2_norm, void (*)(const struct l2_norm_args *args))                                          \
     X(conv_silu, void (*)(const struct conv_silu_args *args))                                      \
     X(delta, void (*)(const struct delta_args *args))                                              \
     X(all_finite, bool (*)(const float *x, int n))                                                 \
-    X(to_bf16, void (*)(const float *x, void *row, int n))    /* XFMT_BF16 row */                  \
-    X(to_q8_32, void (*)(const float *x, void *row, int n))   /* XFMT_Q8_32 row */                 \
-    X(to_q8_256, void (*)(const float *x, void *row, int n))  /* XFMT_Q8_256 row */                \
+    X(to_bf16, void (*)(const float *x, void *row, int n))   /* XFMT_BF16 row */                   \
+    X(to_q8_32, void (*)(const float *x, void *row, int n))  /* XFMT_Q8_32 row */                  \
+    X(to_q8_256, void (*)(const float *x, void *row, int n)) /* XFMT_Q8_256 row */                 \
     X(linear_t, void (*)(const struct linear_t_args *))                                            \
     X(attn_values, void (*)(const struct attn_values_args *))                                      \
     X(attn_fold, void (*)(const struct attn_fold_args *))                                          \
-    X(attn_finish, void (*)(float *o, float l, int d_v))      /* o /= l */
+    X(attn_finish, void (*)(float *o, float l, int d_v)) /* o /= l */
 
 enum kernel_slot {
 #define X(slot, type) KSLOT_##slot,
@@ -260,11 +266,12 @@ bool kernel_level_available(enum kernel_level level); // on this CPU
 const char *kernel_level_name(enum kernel_level level);
 
 /* The linear body for n_rows, NULL when the pair of types is not multiplied. */
-const struct linear_body *kernel_linear(const struct kernel_table *table, enum dtype w,
-                                        enum xfmt x, int n_rows);
+const struct linear_body *kernel_linear(const struct kernel_table *table, enum dtype w, enum xfmt x,
+                                        int n_rows);
 /* Enough scratch for any linear body with this n_in, bytes, a multiple of 64. */
 size_t kernel_linear_scratch(const struct kernel_table *table, enum dtype w, enum xfmt x, int n_in);
-/* Which attn_chunk slot serves a cache dtype and act; ATTN_COUNT for a type that is no cache type. */
+/* Which attn_chunk slot serves a cache dtype and act; ATTN_COUNT for a type that is no cache type.
+ */
 enum attn_kind kernel_attn_kind(enum dtype kv, bool act_bf16);
 
 /* What each level brings; a NULL slot keeps the one below. */

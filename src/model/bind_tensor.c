@@ -161,8 +161,9 @@ static enum jl_status widen(struct binder *b, const struct tensor_info *t,
     if (!copy) return jl_fail(b->err, JL_ERR_MEMORY, "out of memory for tensor '%s'", t->name);
     dtype_row_bytes(t->dtype, n * target->source->part, &skipped);
     dtype_dequantize(t->dtype, t->data + skipped, copy, n);
-    if (b->model->file->kind == MODEL_FILE_HF) transform(target->source->hf_transform, copy, n);
     JL_TRY(check_finite(b, t, copy, n));
+    if (b->model->file->kind == MODEL_FILE_HF) transform(target->source->hf_transform, copy, n);
+    JL_TRY(check_finite(b, t, copy, n)); // exp may overflow, and makes a number of -infinity
     w->data = (const uint8_t *)copy;
     w->dtype = DTYPE_F32;
     w->stride = (size_t)target->n_in * sizeof *copy;

@@ -76,6 +76,7 @@ PROG(prog_swiglu, "swiglu");
 static const struct prog_step prog_moe_steps[] = {
     {OP_NORM, .out = REG_X, .in = REG_H, .w = ROLE_FFN_NORM},
     {OP_LINEAR, .out = REG_R, .in = REG_X, .w = ROLE_ROUTER},
+    {OP_CHECK, .in = REG_R}, // an expert with NaN would never be chosen
     {OP_ROUTE, .out = REG_S, .in = REG_R, .w = ROLE_ROUTER_B},
     {OP_DISPATCH, .out = REG_XE, .in = REG_X, .in2 = REG_S},
     {OP_EXPERTS, .out = REG_GE, .in = REG_XE, .w = ROLE_EXP_GATE, .part = EXPERT_GATE},
@@ -88,6 +89,7 @@ static const struct prog_step prog_moe_steps[] = {
     {OP_SILU_MUL, .out = REG_G, .in = REG_G, .in2 = REG_U},
     {OP_LINEAR, .out = REG_Z, .in = REG_G, .w = ROLE_SHEXP_DOWN},
     {OP_LINEAR, .out = REG_T, .in = REG_X, .w = ROLE_SHEXP_SWITCH},
+    {OP_CHECK, .in = REG_T}, // a sigmoid makes 0 or 1 of what overflows
     {OP_SIGMOID_MUL, .out = REG_Z, .in = REG_T},
     {OP_ADD, .out = REG_Y, .in = REG_Z},
     {OP_ADD, .out = REG_H, .in = REG_Y},

@@ -21,6 +21,7 @@ static const struct prog_step prog_gated_steps[] = {
     {OP_ROPE, .out = REG_K, .in = REG_CS},
     {OP_KV_PUT, .in = REG_K, .in2 = REG_V},
     {OP_ATTN, .out = REG_A, .in = REG_Q},
+    {OP_CHECK, .in = REG_G}, // a sigmoid makes 0 or 1 of what overflows
     {OP_SIGMOID_MUL, .out = REG_A, .in = REG_G},
     {OP_LINEAR, .out = REG_Y, .in = REG_A, .w = ROLE_ATTN_O},
     {OP_BIAS, .out = REG_Y, .w = ROLE_ATTN_O_B},
@@ -39,8 +40,10 @@ static const struct prog_step prog_delta_steps[] = {
     {OP_LINEAR, .out = REG_W, .in = REG_X, .w = ROLE_DELTA_BA},
     {OP_TAKE, .out = REG_BETA, .in = REG_W, .take = TAKE_BETA},
     {OP_TAKE, .out = REG_DECAY, .in = REG_W, .take = TAKE_ALPHA},
+    {OP_CHECK, .in = REG_BETA},
     {OP_SIGMOID, .out = REG_BETA, .in = REG_BETA},
     {OP_BIAS, .out = REG_DECAY, .w = ROLE_DELTA_DT_B},
+    {OP_CHECK, .in = REG_DECAY}, // and a decay of this, too
     {OP_DECAY, .out = REG_DECAY, .in = REG_DECAY, .w = ROLE_DELTA_A},
     {OP_CONV, .out = REG_QKV, .in = REG_QKV, .w = ROLE_DELTA_CONV},
     {OP_L2_NORM, .out = REG_QKV},

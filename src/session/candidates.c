@@ -270,14 +270,23 @@ void candidates_xtc(struct candidates *list, double threshold) {
 
 int32_t candidates_draw(const struct candidates *list, double temperature, double unit) {
     double block[SOFTMAX_BLOCK], scale = 1 / temperature, sum = 0;
-    double wanted = unit * total_weight(list, scale);
-    for (int32_t at = 0; at < list->n; at += SOFTMAX_BLOCK) {
-        int n = block_size(list, at);
-        block_weights(list, at, n, scale, block);
-        for (int i = 0; i < n; i++) {
+    int32_t n_block = (list->n + SOFTMAX_BLOCK - 1) / SOFTMAX_BLOCK, b = 0;
+    for (; b < n_block; b++) { // what the chain has come to before each block is kept
+        list->heap[b].key = sum;
+        int n = block_size(list, b * SOFTMAX_BLOCK);
+        block_weights(list, b * SOFTMAX_BLOCK, n, scale, block);
+        for (int i = 0; i < n; i++)
             sum += block[i];
-            if (sum > wanted) return list->items[at + i].id;
-        }
+    }
+    double wanted = unit * sum;
+    for (b = n_block - 1; b > 0 && list->heap[b].key > wanted;) // it is exceeded before that one
+        b--;
+    sum = list->heap[b].key;
+    int n = block_size(list, b * SOFTMAX_BLOCK);
+    block_weights(list, b * SOFTMAX_BLOCK, n, scale, block);
+    for (int i = 0; i < n; i++) {
+        sum += block[i];
+        if (sum > wanted) return list->items[b * SOFTMAX_BLOCK + i].id;
     }
     int32_t best = 0; // the product above may round up to the total
     while (list->items[best].logit != list->top)

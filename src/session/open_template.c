@@ -137,7 +137,7 @@ static enum jl_status read_json(const char *folder, const char *name, json_t **o
     *out = NULL;
     if (!path) return report_no_memory(err, folder, "a path");
     if (file_exists(path)) {
-        status = file_read(path, MAX_CONFIG_BYTES, &text, &len, err);
+        status = file_read_regular(path, MAX_CONFIG_BYTES, &text, &len, err);
         if (status == JL_OK)
             status = json_text_parse_big(text, len, path, JSON_TEXT_BIG_REAL, out, err);
     }
@@ -154,7 +154,7 @@ static enum jl_status read_file(const char *folder, const char *name, struct mod
     enum jl_status status = JL_OK;
     if (!path) return report_no_memory(err, folder, "a path");
     *found = file_exists(path);
-    if (*found) status = file_read(path, MAX_TEMPLATE_BYTES, &text, &len, err);
+    if (*found) status = file_read_regular(path, MAX_TEMPLATE_BYTES, &text, &len, err);
     if (*found && status == JL_OK) status = take(out, path, text, len, err);
     free(text);
     free(path);
@@ -264,20 +264,11 @@ static enum jl_status open_file(const char *path, const char *name, struct model
     char *text = NULL;
     size_t len;
     if (name) return report_fail(err, JL_ERR_USAGE, path, "a template file has no names");
-    JL_TRY(file_read(path, MAX_TEMPLATE_BYTES, &text, &len, err));
+    JL_TRY(file_read_regular(path, MAX_TEMPLATE_BYTES, &text, &len, err));
     enum jl_status status = take(out, path, text, len, err);
     out->from_file = true;
     free(text);
     return status;
-}
-
-static bool is_gguf(const char *path) {
-    char magic[4] = "";
-    FILE *f = fopen(path, "rb");
-    if (!f) return false;
-    bool is = fread(magic, 1, 4, f) == 4 && !memcmp(magic, "GGUF", 4);
-    fclose(f);
-    return is;
 }
 
 enum jl_status open_template(const char *path, const char *name, bool tools,
@@ -288,7 +279,7 @@ enum jl_status open_template(const char *path, const char *name, bool tools,
         status = report_no_memory(err, path, "its chat template");
     else if (file_is_dir(path))
         status = open_folder(path, name, tools, out, err);
-    else if (is_gguf(path))
+    else if (file_begins(path, "GGUF", 4))
         status = open_gguf(path, name, tools, out, err);
     else
         status = open_file(path, name, out, err);

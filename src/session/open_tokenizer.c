@@ -90,7 +90,7 @@ static enum jl_status open_with_config(const char *path, const char *text, size_
                  path) < 0)
         return report_no_memory(err, path, "the path of its configuration");
     if (file_exists(config_path))
-        status = file_read(config_path, MAX_FILE_BYTES, &config, &config_len, err);
+        status = file_read_regular(config_path, MAX_FILE_BYTES, &config, &config_len, err);
     if (status == JL_OK)
         status = name_file(path, build(text, size, config, config_len, out, &inner), &inner, err);
     free(config_path);
@@ -124,7 +124,7 @@ enum jl_status open_tokenizer_file(const char *path, const char *pre, struct tok
     char *text;
     size_t size;
     *out = NULL;
-    JL_TRY(file_read(path, MAX_FILE_BYTES, &text, &size, err));
+    JL_TRY(file_read_regular(path, MAX_FILE_BYTES, &text, &size, err));
     enum jl_status status = open_text(path, text, size, pre, out, err);
     free(text);
     return status;
@@ -132,25 +132,11 @@ enum jl_status open_tokenizer_file(const char *path, const char *pre, struct tok
 
 /* ---- any path ---- */
 
-static enum jl_status is_gguf(const char *path, bool *gguf, struct jl_error *err) {
-    char magic[4] = {0};
-    FILE *file = fopen(path, "rb");
-    *gguf = file && fread(magic, 1, sizeof magic, file) == sizeof magic &&
-            memcmp(magic, "GGUF", sizeof magic) == 0;
-    if (file) {
-        fclose(file);
-        return JL_OK;
-    }
-    return report_fail(err, JL_ERR_IO, path, "cannot be opened");
-}
-
 enum jl_status open_tokenizer_path(const char *path, const char *pre, struct tokenizer **out,
                                    struct jl_error *err) {
-    bool gguf;
     *out = NULL;
     if (file_is_dir(path)) return open_tokenizer_folder(path, pre, out, err);
-    JL_TRY(is_gguf(path, &gguf, err));
-    if (!gguf) return open_tokenizer_file(path, pre, out, err);
+    if (!file_begins(path, "GGUF", 4)) return open_tokenizer_file(path, pre, out, err);
     struct model_file *file;
     JL_TRY(model_file_open(path, &file, err));
     enum jl_status status = open_tokenizer_gguf(file, pre, out, err);

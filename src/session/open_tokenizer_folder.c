@@ -16,11 +16,12 @@
 #define MAX_JSON_BYTES ((size_t)256 << 20)
 #define MAX_CONFIG_BYTES ((size_t)16 << 20)
 
-/* Without the heap: "no memory" must not look like "no file". */
+/* file_exists without the heap: "no memory" must not look like "no file". */
 static bool has(const char *folder, const char *name) {
     struct stat st;
     int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    bool found = dir >= 0 && fstatat(dir, name, &st, 0) == 0;
+    bool found = dir >= 0 && (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+                              (errno != ENOENT && errno != ENOTDIR));
     if (dir >= 0) close(dir);
     return found;
 }
@@ -32,7 +33,8 @@ static enum jl_status read_file(const char *folder, const char *name, size_t lim
     *text = NULL;
     *len = 0;
     if (!path) return report_no_memory(err, folder, "a path");
-    enum jl_status status = file_exists(path) ? file_read(path, limit, text, len, err) : JL_OK;
+    enum jl_status status =
+        file_exists(path) ? file_read_regular(path, limit, text, len, err) : JL_OK;
     free(path);
     return status;
 }

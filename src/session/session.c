@@ -65,14 +65,17 @@ enum jl_status session_set_create(struct exec *exec, const struct session_option
     set->fed = calloc((size_t)n_seq, sizeof *set->fed);
     if (size_mul((size_t)n_seq * (size_t)(1 + set->n_draft), (size_t)model->hp.n_vocab, &n_logit))
         set->logits = calloc(n_logit, sizeof *set->logits);
-    set->pages = calloc((size_t)model->hp.n_ctx_train / KV_CHUNK + 1, sizeof *set->pages);
     enum jl_status status = JL_OK;
-    if (!set->feeds || !set->fed || !set->logits || !set->pages)
+    if (!set->feeds || !set->fed || !set->logits)
         status = jl_fail(err, JL_ERR_MEMORY, "out of memory for the logits of %d sessions", n_seq);
     if (status == JL_OK && session_set_predicts(model, options)) status = open_mtp(set, err);
     struct page_counts counts = session_set_counts(model, options);
     if (status == JL_OK)
         status = page_pool_create(model, exec_backend(exec), &counts, &set->pool, err);
+    if (status == JL_OK) { // no more than there are, however long a context the model claims
+        set->pages = calloc((size_t)page_pool_size(set->pool, PAGE_KEYS) + 1, sizeof *set->pages);
+        if (!set->pages) status = jl_fail(err, JL_ERR_MEMORY, "out of memory for cache pages");
+    }
     if (status == JL_OK && options->prefix_bytes)
         status = prefix_create(set->pool, options->prefix_bytes, &set->cache, err);
     if (status != JL_OK) {

@@ -5,10 +5,27 @@
 
 #include "base/fmath.h"
 
+/* Compiled once for each width of vectors, and chosen when the program starts: steps and so bits
+ * are the same. Static, for gcc shows such a function to all the world whatever the visibility
+ * says; sanitizers do not know them. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WIDE
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define WIDE
+#endif
+#endif
+#if !defined(WIDE) && defined(__x86_64__)
+#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#elif !defined(WIDE)
+#define WIDE
+#endif
+
 /* x = k ln 2 + r, |r| <= ln 2 / 2, and a Taylor series whose remainder is below 2^-57. It stands
  * here beside fmath_exp64 because a token takes one of a vocabulary's 150,000; the loops are apart
  * so that compilers make vectors of them. */
-void softmax_weights(const float *logits, int n, float top, double scale, double *out) {
+WIDE static void softmax_wide(const float *logits, int n, float top, double scale, double *out) {
     static const double c[] = {1.0 / 6227020800,
                                1.0 / 479001600,
                                1.0 / 39916800,
@@ -47,6 +64,10 @@ void softmax_weights(const float *logits, int n, float top, double scale, double
     memcpy(out, bits, (size_t)n * sizeof *out);
     for (int i = 0; i < n; i++)
         out[i] = x[i] < SOFTMAX_SMALLEST ? 0 : out[i];
+}
+
+void softmax_weights(const float *logits, int n, float top, double scale, double *out) {
+    softmax_wide(logits, n, top, scale, out);
 }
 
 /* Sixteen chains, so that compilers take several at once. */

@@ -4,38 +4,61 @@
 
 #include "base/arena.h"
 
-static struct u64map_slot *find_slot(struct u64map_slot *slots, size_t mask, uint64_t key) {
-    size_t i = (size_t)u64map_mix(key) & mask;
-    while (slots[i].key != key && slots[i].key != U64MAP_EMPTY)
-        i = (i + 1) & mask;
-    return &slots[i];
+/* The key's slot, or the free one for it; NULL: too far from home. The last seed takes any. */
+static struct u64map_slot *find_slot(const struct u64map *map, uint64_t key, size_t *far) {
+    size_t most = map->n_seed < U64MAP_SEEDS ? U64MAP_FAR : map->mask, i = u64map_home(map, key);
+    for (*far = 0; *far <= most; ++*far, i = (i + 1) & map->mask)
+        if (map->slots[i].key == key || map->slots[i].key == U64MAP_EMPTY) return &map->slots[i];
+    return NULL;
 }
 
-static bool double_size(struct u64map *map) {
-    size_t old = map->slots ? map->mask + 1 : 0, n, bytes;
-    if (!size_mul(old ? old : 32, 2, &n)) return false;
-    if (!size_mul(n, sizeof *map->slots, &bytes)) return false;
-    struct u64map_slot *slots = malloc(bytes);
-    if (!slots) return false;
-    for (size_t i = 0; i < n; i++)
-        slots[i] = (struct u64map_slot){.key = U64MAP_EMPTY};
-    for (size_t i = 0; i < old; i++) {
-        if (map->slots[i].key == U64MAP_EMPTY) continue;
-        *find_slot(slots, n - 1, map->slots[i].key) = map->slots[i];
+static bool place(struct u64map *map, uint64_t key, uint64_t value) {
+    size_t far;
+    struct u64map_slot *slot = find_slot(map, key, &far);
+    if (!slot) return false;
+    if (slot->key == U64MAP_EMPTY) map->count++;
+    if (far > map->far) map->far = far;
+    *slot = (struct u64map_slot){key, value};
+    return true;
+}
+
+static bool place_all(struct u64map *map, const struct u64map *from) {
+    size_t n = from->slots ? from->mask + 1 : 0;
+    map->count = map->far = 0;
+    for (size_t i = 0; i <= map->mask; i++)
+        map->slots[i] = (struct u64map_slot){.key = U64MAP_EMPTY};
+    for (size_t i = 0; i < n; i++) {
+        const struct u64map_slot *slot = &from->slots[i];
+        if (slot->key != U64MAP_EMPTY && !place(map, slot->key, slot->value)) return false;
     }
+    return true;
+}
+
+static void next_seed(struct u64map *map) { map->seed = u64map_mix((uint64_t)++map->n_seed); }
+
+/* Into n slots, under another seed if that is asked for or needed. */
+static bool spread(struct u64map *map, size_t n, bool other_seed) {
+    struct u64map larger = {.mask = n - 1, .seed = map->seed, .n_seed = map->n_seed};
+    size_t bytes;
+    if (!size_mul(n, sizeof *map->slots, &bytes)) return false;
+    larger.slots = malloc(bytes);
+    if (!larger.slots) return false;
+    if (other_seed) next_seed(&larger);
+    while (!place_all(&larger, map))
+        next_seed(&larger);
     free(map->slots);
-    map->slots = slots;
-    map->mask = n - 1;
+    *map = larger;
     return true;
 }
 
 bool u64map_put(struct u64map *map, uint64_t key, uint64_t value) {
+    size_t n;
     if (!map->slots || map->count >= (map->mask + 1) / 2) {
-        if (!double_size(map)) return false;
+        if (!size_mul(map->slots ? map->mask + 1 : 32, 2, &n)) return false;
+        if (!spread(map, n, false)) return false;
     }
-    struct u64map_slot *slot = find_slot(map->slots, map->mask, key);
-    if (slot->key == U64MAP_EMPTY) map->count++;
-    *slot = (struct u64map_slot){key, value};
+    while (!place(map, key, value))
+        if (!spread(map, map->mask + 1, true)) return false;
     return true;
 }
 

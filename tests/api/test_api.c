@@ -1,5 +1,6 @@
 /* The public library: the bits are those of the rooms below, whichever way its calls get there; and
  * what it refuses. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -145,6 +146,18 @@ static void test_scores(void **state) {
     }
     refused(jl_logprobs(sampler, rig.want, rig.n_vocab, &one, NULL, 0, &err), JL_ERR_USAGE, &err,
             "token");
+    for (int i = 0; i < 2; i++) { // a caller's own logits
+        float *row = rig.want, old = row[5];
+        int32_t id;
+        row[5] = i ? INFINITY : NAN;
+        refused(jl_sampler_choose(sampler, row, &id, &err), JL_ERR_NONFINITE, &err, "token 5");
+        refused(jl_logprobs(sampler, row, 5, &one, NULL, 0, &err), JL_ERR_NONFINITE, &err,
+                "token 5");
+        row[5] = -INFINITY;
+        must(jl_sampler_choose(sampler, row, &id, &err), &err);
+        assert_true(id != 5);
+        row[5] = old;
+    }
     jl_sampler_free(sampler);
     rig_close(&rig);
 }

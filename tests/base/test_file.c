@@ -52,7 +52,11 @@ static void refuses(const char *path, const char *says) {
     assert_non_null(strstr(err.message, says));
     assert_null(map.data);
     assert_null(map.path);
-    if (strstr(says, "regular")) return; // a pipe may be read, not mapped
+    assert_int_equal(file_read_regular(path, 100, &text, NULL, &err), JL_ERR_IO);
+    assert_null(text);
+    assert_non_null(strstr(err.message, path));
+    assert_non_null(strstr(err.message, says));
+    if (strstr(says, "regular")) return; // a pipe may be read where that was asked for
     assert_int_equal(file_read(path, 100, &text, NULL, &err), JL_ERR_IO);
     assert_null(text);
     assert_non_null(strstr(err.message, path));
@@ -67,6 +71,35 @@ static void errors_name_the_path_and_the_reason(void **state) {
     refuses(scratch_path("plain/below"), "Not a directory");
     assert_int_equal(mkfifo(scratch_path("fifo"), 0600), 0);
     refuses(scratch_path("fifo"), "not a regular file"); // and does not wait for a writer
+    refuses("/dev/zero", "not a regular file");
+}
+
+/* What cannot be opened is there all the same: the error must come, not another way out. */
+static void links_that_lead_nowhere_exist(void **state) {
+    (void)state;
+    assert_false(file_exists(scratch_path("absent")));
+    scratch_text("plain", "x");
+    assert_false(file_exists(scratch_path("plain/below")));
+    assert_int_equal(symlink("absent", scratch_path("dangling")), 0);
+    assert_int_equal(symlink("loop", scratch_path("loop")), 0);
+    assert_true(file_exists(scratch_path("dangling")));
+    assert_true(file_exists(scratch_path("loop")));
+    assert_true(file_exists(scratch_path("loop/below")));
+    refuses(scratch_path("dangling"), "No such file");
+    refuses(scratch_path("loop"), "symbolic links");
+}
+
+static void looks_at_the_first_bytes(void **state) {
+    (void)state;
+    scratch_text("four", "GGUF");
+    scratch_text("three", "GGU");
+    assert_true(file_begins(scratch_path("four"), "GGUF", 4));
+    assert_false(file_begins(scratch_path("four"), "GGUG", 4));
+    assert_false(file_begins(scratch_path("three"), "GGUF", 4));
+    assert_false(file_begins(scratch_path("absent"), "GGUF", 4));
+    assert_false(file_begins(scratch_dir(), "GGUF", 4));
+    assert_int_equal(mkfifo(scratch_path("fifo2"), 0600), 0);
+    assert_false(file_begins(scratch_path("fifo2"), "GGUF", 4));
 }
 
 static void reads_whole_files_up_to_the_limit(void **state) {
@@ -233,6 +266,8 @@ int main(void) {
         cmocka_unit_test(maps_a_file),
         cmocka_unit_test(maps_an_empty_file),
         cmocka_unit_test(errors_name_the_path_and_the_reason),
+        cmocka_unit_test(links_that_lead_nowhere_exist),
+        cmocka_unit_test(looks_at_the_first_bytes),
         cmocka_unit_test(reads_whole_files_up_to_the_limit),
         cmocka_unit_test(reads_files_of_unknown_size),
         cmocka_unit_test(commit_replaces_and_abort_leaves),

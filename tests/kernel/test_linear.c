@@ -255,9 +255,10 @@ static void operands_free(struct operands *o) {
 
 /* ---- a body against the reference ---- */
 
-/* Runs outputs out0 .. out1-1; all other floats of y must stay. */
-static void check_body(const struct operands *o, const struct linear_body *body, int out0,
-                       int out1) {
+/* Runs outputs out0 .. out1-1; all other floats of y must stay. `listed`: the rows in reverse,
+ * found through a list. */
+static void check_body(const struct operands *o, const struct linear_body *body, int out0, int out1,
+                       bool listed) {
     size_t bytes = body->scratch_bytes ? body->scratch_bytes(o->shape.n_in) : 0;
     bytes = (bytes + 63) / 64 * 64;
     struct guarded scratch = guarded_alloc(bytes);
@@ -268,12 +269,19 @@ static void check_body(const struct operands *o, const struct linear_body *body,
     args.y = o->y.data;
     args.scratch = scratch.data;
     const float *want = o->want.data;
+    int n_rows = o->shape.n_rows;
+    int32_t *rows = malloc((size_t)n_rows * sizeof *rows);
+    assert_non_null(rows);
+    for (int r = 0; r < n_rows; r++)
+        rows[r] = n_rows - 1 - r;
+    if (listed) args.x_rows = rows;
     float *expected = malloc(o->y_floats * sizeof *expected);
     assert_non_null(expected);
     for (size_t i = 0; i < o->y_floats; i++) {
-        int out = (int)(i % o->args.y_stride);
+        int out = (int)(i % o->args.y_stride), row = (int)(i / o->args.y_stride);
+        size_t from = (size_t)(listed ? rows[row] : row) * o->args.y_stride + (size_t)out;
         args.y[i] = untouched;
-        expected[i] = out >= out0 && out < out1 ? want[i] : untouched;
+        expected[i] = out >= out0 && out < out1 ? want[from] : untouched;
     }
     body->run(&args);
     if (!data_same(body->name, expected, args.y, o->y_floats))
@@ -281,6 +289,7 @@ static void check_body(const struct operands *o, const struct linear_body *body,
                  (unsigned long long)seed, o->shape.n_in, o->shape.n_out, o->shape.n_rows, out0,
                  out1, args.w_stride);
     free(expected);
+    free(rows);
     guarded_free(&scratch);
 }
 
@@ -290,8 +299,8 @@ static void check_level(const struct operands *o, const struct slot *slot,
                                           table->gemm[slot->w][slot->x]};
     for (int b = 0; b < 2; b++) {
         int n = o->shape.n_out, out0 = rnd_int(rnd, 0, n - 1), out1 = rnd_int(rnd, out0 + 1, n);
-        check_body(o, bodies[b], 0, n);
-        check_body(o, bodies[b], out0, out1);
+        check_body(o, bodies[b], 0, n, false);
+        check_body(o, bodies[b], out0, out1, rnd_int(rnd, 0, 1));
     }
 }
 
@@ -299,7 +308,8 @@ static void check_shape(const struct levels *levels, const struct slot *slot, st
                         enum flavour flavour, struct rnd *rnd) {
     struct operands o;
     operands_make(&o, slot, shape, flavour, &levels->table[LEVEL_REF], rnd);
-    check_body(&o, levels->table[LEVEL_REF].gemm[slot->w][slot->x], 0, shape.n_out);
+    const struct linear_body *ref = levels->table[LEVEL_REF].gemm[slot->w][slot->x];
+    check_body(&o, ref, 0, shape.n_out, rnd_int(rnd, 0, 1));
     for (enum kernel_level level = LEVEL_REF + 1; level < LEVEL_COUNT; level++)
         if (levels->present[level]) check_level(&o, slot, &levels->table[level], rnd);
     operands_free(&o);

@@ -70,6 +70,22 @@ static void pair_rows(struct pair *p) {
         }
 }
 
+/* Squares that overflow must not make zeros of the row. */
+static void test_overflow(void **state) {
+    (void)state;
+    struct kernel_table ref;
+    float x[40], y[40];
+    assert_true(data_table("ref", &ref));
+    for (int i = 0; i < 40; i++)
+        x[i] = i % 3 ? 1e20f : 0.0f;
+    ref.l2_norm(&(struct l2_norm_args){.x = x, .y = y, .n = 40, .eps = 1e-6f, .scale = 1});
+    for (int i = 0; i < 40; i++)
+        assert_true(isnan(y[i]));
+    ref.rms_norm(&(struct rms_norm_args){.x = x, .y = y, .n = 40, .eps = 1e-6f});
+    for (int i = 0; i < 40; i++)
+        assert_true(isnan(y[i]));
+}
+
 /* ---- convolution ---- */
 
 struct conv_case {
@@ -435,6 +451,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_levels, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_one_by_one, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_rows_accuracy, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_overflow, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_delta_accuracy, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_conv_accuracy, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_pinned, data_enter, data_leave),

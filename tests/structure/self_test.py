@@ -68,6 +68,11 @@ BAD = {
         ("src/cli/a.c", '__attribute__((visibility("default"))) int cli_x(void) { return 1; }\n',
          "exports 'cli_x'"),
     ],
+    "json": [
+        ("src/hub/a.c", "json_t *hub_x(void) { return json_loadb(0, 0, 0, 0); }\n", "jl_json_load"),
+        ("src/cli/a.c", "json_t *cmd_x(void) { return json_load_file (0, 0, 0); }\n",
+         "json_load_file"),
+    ],
     "length": [
         ("src/base/a.c", "\n" * 901, "901 lines"),
     ],

@@ -70,6 +70,9 @@ LIBM = {name + suffix for suffix in ("", "f", "l") for name in
          "asin acos erf erfc cbrt hypot tgamma lgamma").split()}
 ONLY_CLI = {"cli"}
 
+# jansson loses characters when the heap refuses it something: one file knows how to read with it.
+JSON_LOADER = "base/json.c"
+
 # What the linker adds to a program that exports anything at all.
 LINKER_NAMES = set("_IO_stdin_used __bss_start __data_start data_start _edata _end _start".split())
 
@@ -309,6 +312,16 @@ def check_exports(tree):
         yield f"{library.name} exports '{name}', which {PUBLIC} does not declare"
     for name in sorted(declared - exported):
         yield f"{library.name} lacks '{name}', which {PUBLIC} declares"
+
+
+def check_json(tree):
+    for path, text in tree.sources():
+        if path == JSON_LOADER:
+            continue
+        clean = strip_comments(text)
+        for match in re.finditer(r"\bjson_load(?:s|b|f|fd|_file|_callback)\b", clean):
+            line = clean.count("\n", 0, match.start()) + 1
+            yield f"src/{path}:{line}: {match[0]} may lose characters: use jl_json_load"
 
 
 def check_length(tree):

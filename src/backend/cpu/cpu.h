@@ -28,6 +28,7 @@ struct row_block {
 struct expert_order {
     int n_used, n_active;
     int32_t *at;               // (rows, n_used)
+    int32_t *row;              // (rows * n_used): whose choice each vector is
     int32_t *ids;              // (n_active) ascending
     int32_t *first;            // (n_active + 1): where each one's vectors begin
     int32_t *count;            // (n_expert): work space
@@ -40,9 +41,23 @@ struct cpu_ran {
     bool attn[ATTN_COUNT], row[KSLOT_ROW_COUNT];
 };
 
+/* What is done together with a step (group.c); `act` follows for each part of the outputs. */
+#define GROUP_MOST 4
+#define GROUP_DONE (-1) // with an earlier step
+struct step_group {
+    int n; // OP_LINEAR or OP_EXPERTS steps; 0: a step of another kind
+    const struct step *member[GROUP_MOST];
+    const struct step *act; // OP_SILU_MUL of the first and the second; NULL: none
+    // Of OP_DISPATCH itself, of conversions and experts that read what it makes: that step, where
+    // nothing is copied. Rows stay where they are, and experts find theirs by number.
+    const struct step *in_place;
+};
+struct step_group *cpu_find_groups(const struct step_list *plan); // (n_step), heap; NULL: no memory
+
 struct backend_frame {
     struct backend *backend;
     struct step_list plan;
+    struct step_group *groups; // (n_step)
     int max_rows, max_logit_rows;
     uint8_t *reg[REG_COUNT];  // vectors, stride apart; REG_LOGITS: the caller's
     size_t stride[REG_COUNT]; // bytes between vectors, of the value the register holds now
@@ -84,6 +99,27 @@ static inline float *cpu_head_f32(const struct backend_frame *frame, enum reg_id
     if (slots > 1) return cpu_row_f32(frame, reg, row * slots + head);
     return cpu_row_f32(frame, reg, row) + (size_t)head * (size_t)width;
 }
+
+static inline const struct step_group *cpu_group(const struct backend_frame *frame,
+                                                 const struct step *step) {
+    return &frame->groups[step - frame->plan.steps];
+}
+
+/* The dispatch whose vectors the step takes from the rows themselves; NULL: from where they were
+ * copied, as an observer wants to see them. */
+static inline const struct step *cpu_in_place(const struct backend_frame *frame,
+                                              const struct step *step) {
+    return frame->observer ? NULL : cpu_group(frame, step)->in_place;
+}
+
+/* The activation of outputs out0..out1-1 of n vectors from `first` on. */
+void cpu_activate(const struct backend_frame *frame, const struct step *act, int first, int n,
+                  int out0, int out1);
+/* Outputs of a part that n_rows vectors go through, a multiple of `tile`: several parts a thread,
+ * so that a delayed one leaves little behind, and none so long that it would be felt. */
+int cpu_part_outputs(const struct backend *backend, int n_out, int tile, int n_in, int n_rows,
+                     int n_part);
+void cpu_note_linear(struct backend_frame *frame, const struct step *step, int n_rows);
 
 static inline uint8_t *cpu_scratch(const struct backend_frame *frame, int thread) {
     return frame->scratch + (size_t)thread * frame->scratch_stride;

@@ -78,7 +78,8 @@ enum jl_status backend_frame_create(struct backend *backend, const struct step_l
     }
     frame->memory = cpu_alloc_zeroed(frame->bytes);
     frame->blocks = calloc((size_t)max_rows, sizeof *frame->blocks);
-    if (!frame->memory || !frame->blocks ||
+    frame->groups = cpu_find_groups(plan);
+    if (!frame->memory || !frame->blocks || !frame->groups ||
         !cpu_expert_order_create(plan, max_rows, &frame->order)) {
         size_t bytes = frame->bytes;
         backend_frame_free(frame);
@@ -94,6 +95,7 @@ void backend_frame_free(struct backend_frame *frame) {
     if (!frame) return;
     free(frame->memory);
     free(frame->blocks);
+    free(frame->groups);
     cpu_expert_order_free(&frame->order);
     free(frame);
 }
@@ -106,6 +108,13 @@ static cpu_op_fn *const op_bodies[] = {
 #undef X
 };
 
+/* A step that writes over what it reads keeps its shape. */
+static void shape_output(struct backend_frame *frame, const struct step *step) {
+    if (op_row(step->op)->out != OUT_WRITES) return;
+    frame->stride[step->out] = out_stride(step);
+    frame->slots[step->out] = step->out_slots;
+}
+
 static enum jl_status run_steps(struct backend_frame *frame, struct jl_error *err) {
     const struct batch *batch = frame->batch;
     int layer = -1;
@@ -114,11 +123,11 @@ static enum jl_status run_steps(struct backend_frame *frame, struct jl_error *er
         if (step->layer != layer && batch->cancel && atomic_load(batch->cancel))
             return jl_fail(err, JL_ERR_CANCELLED, "cancelled before layer %d", step->layer);
         layer = step->layer;
-        if (op_row(step->op)->out == OUT_WRITES) {
-            // A step that writes over what it reads keeps its shape.
-            frame->stride[step->out] = out_stride(step);
-            frame->slots[step->out] = step->out_slots;
-        }
+        const struct step_group *group = &frame->groups[i];
+        if (group->n == GROUP_DONE) continue;
+        shape_output(frame, step);
+        for (int m = 1; m < group->n; m++)
+            shape_output(frame, group->member[m]);
         JL_TRY(op_bodies[step->op](frame, step, err));
     }
     return JL_OK;

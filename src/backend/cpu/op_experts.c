@@ -19,15 +19,17 @@ bool cpu_expert_order_create(const struct step_list *plan, int max_rows, struct 
     if (n_expert == 0) return true;
     size_t n = (size_t)n_expert;
     out->at = calloc((size_t)max_rows, (size_t)n_used * sizeof *out->at);
+    out->row = calloc((size_t)max_rows, (size_t)n_used * sizeof *out->row);
     out->ids = calloc(n, sizeof *out->ids);
     out->first = calloc(n + 1, sizeof *out->first);
     out->count = calloc(n, sizeof *out->count);
     out->views = calloc(n, sizeof *out->views);
-    return out->at && out->ids && out->first && out->count && out->views;
+    return out->at && out->row && out->ids && out->first && out->count && out->views;
 }
 
 void cpu_expert_order_free(struct expert_order *order) {
     free(order->at);
+    free(order->row);
     free(order->ids);
     free(order->first);
     free(order->count);
@@ -82,9 +84,11 @@ static void put_in_order(struct backend_frame *frame, const struct step *step) {
     }
     order->first[order->n_active] = at;
     for (int row = 0; row < frame->n_row; row++)
-        for (int k = 0; k < rule->n_used; k++)
-            order->at[row * rule->n_used + k] =
-                order->count[chosen_ids(frame, step->in2, row)[k]]++;
+        for (int k = 0; k < rule->n_used; k++) {
+            int32_t place = order->count[chosen_ids(frame, step->in2, row)[k]]++;
+            order->at[row * rule->n_used + k] = place;
+            order->row[place] = row;
+        }
 }
 
 static void dispatch_row(struct backend_frame *frame, const struct step *step, int row) {
@@ -100,7 +104,7 @@ enum jl_status cpu_op_dispatch(struct backend_frame *frame, const struct step *s
     struct expert_order *order = &frame->order;
     put_in_order(frame, step);
     JL_TRY(store->acquire(store, step->layer, order->ids, order->n_active, order->views, err));
-    cpu_for_rows(frame, step, dispatch_row);
+    if (!cpu_in_place(frame, step)) cpu_for_rows(frame, step, dispatch_row);
     return JL_OK;
 }
 
@@ -108,65 +112,95 @@ enum jl_status cpu_op_dispatch(struct backend_frame *frame, const struct step *s
 
 struct experts_call {
     const struct backend_frame *frame;
-    const struct step *step;
-    int items_per_expert;
+    const struct step_group *group;
+    int n_cut; // matrices that items are parts of: all of the group, or before an activation one
+    int items_per_matrix;
 };
 
-static void run_item(void *ctx, int item, int thread) {
-    const struct experts_call *call = ctx;
-    const struct backend_frame *frame = call->frame;
-    const struct step *step = call->step;
+/* Outputs out0..out1-1 of a matrix of the active expert. */
+static void run_part(const struct backend_frame *frame, const struct step *step, int active,
+                     int out0, int out1, int thread) {
     const struct expert_order *order = &frame->order;
-    int active = item / call->items_per_expert, part = item % call->items_per_expert;
     int first = order->first[active], n_rows = order->first[active + 1] - first;
-    const struct linear_body *body =
-        kernel_linear(&frame->backend->kernels, step->w.dtype, step->xfmt, n_rows);
-    int tile = body->tile > 0 ? body->tile : 1, n_tile = (step->w.n_out + tile - 1) / tile;
-    int per_item = (n_tile + call->items_per_expert - 1) / call->items_per_expert * tile;
-    int out0 = part * per_item, out1 = out0 + per_item;
-    if (out0 >= step->w.n_out) return;
+    const struct step *dispatch = cpu_in_place(frame, step);
+    enum reg_id in = dispatch && step->in == dispatch->out ? dispatch->in : step->in;
     struct linear_args args = {
         .w = order->views[active].part[step->part],
         .w_stride = step->w.stride,
         .n_in = step->w.n_in,
         .scale = order->views[active].scale[step->part],
         .scale_stride = step->w.scale_stride,
-        .x = frame->reg[step->in] + (size_t)first * frame->stride[step->in],
-        .x_stride = frame->stride[step->in],
+        .x = frame->reg[in] + (dispatch ? 0 : (size_t)first * frame->stride[in]),
+        .x_stride = frame->stride[in],
+        .x_rows = dispatch ? order->row + first : NULL,
         .n_rows = n_rows,
         .out0 = out0,
-        .out1 = out1 < step->w.n_out ? out1 : step->w.n_out,
+        .out1 = out1,
         .y = cpu_row_f32(frame, step->out, first),
         .y_stride = frame->stride[step->out] / sizeof(float),
         .scratch = cpu_scratch(frame, thread),
     };
-    body->run(&args);
+    kernel_linear(&frame->backend->kernels, step->w.dtype, step->xfmt, n_rows)->run(&args);
 }
 
-static void note_bodies(struct backend_frame *frame, const struct step *step) {
-    const struct kernel_table *k = &frame->backend->kernels;
-    enum dtype w = step->w.dtype;
-    for (int i = 0; i < frame->order.n_active; i++) {
-        int n_rows = frame->order.first[i + 1] - frame->order.first[i];
-        if (kernel_linear(k, w, step->xfmt, n_rows) == k->gemm[w][step->xfmt])
-            frame->ran.gemm[w][step->xfmt] = true;
-        else
-            frame->ran.gemv[w][step->xfmt] = true;
+static int tile_of(const struct backend_frame *frame, const struct step_group *group, int n_rows) {
+    int tile = 1;
+    for (int m = 0; m < group->n; m++) {
+        const struct step *step = group->member[m];
+        int own = kernel_linear(&frame->backend->kernels, step->w.dtype, step->xfmt, n_rows)->tile;
+        if (own > tile) tile = own;
     }
+    return tile;
 }
 
-/* Several items a thread, so that a delayed thread leaves little behind. */
-#define ITEMS_PER_THREAD 4
+static void run_item(void *ctx, int item, int thread) {
+    const struct experts_call *call = ctx;
+    const struct backend_frame *frame = call->frame;
+    const struct step_group *group = call->group;
+    const struct expert_order *order = &frame->order;
+    int matrix = item / call->items_per_matrix, part = item % call->items_per_matrix;
+    int active = matrix / call->n_cut, first = order->first[active];
+    int n_rows = order->first[active + 1] - first, tile = tile_of(frame, group, n_rows);
+    const struct step *step = group->member[matrix % call->n_cut];
+    int n_tile = (step->w.n_out + tile - 1) / tile;
+    int per_item = (n_tile + call->items_per_matrix - 1) / call->items_per_matrix * tile;
+    int out0 = part * per_item, out1 = out0 + per_item;
+    if (out0 >= step->w.n_out) return;
+    if (out1 > step->w.n_out) out1 = step->w.n_out;
+    run_part(frame, step, active, out0, out1, thread);
+    if (!group->act) return;
+    run_part(frame, group->member[1], active, out0, out1, thread);
+    cpu_activate(frame, group->act, first, n_rows, out0, out1);
+}
+
+/* Parts of a matrix: of the expert with most rows none is too long. */
+static int parts(const struct backend_frame *frame, const struct step_group *group, int n_cut) {
+    const struct expert_order *order = &frame->order;
+    const struct step *step = group->member[0];
+    int most = 0;
+    for (int i = 0; i < order->n_active; i++)
+        if (order->first[i + 1] - order->first[i] > most)
+            most = order->first[i + 1] - order->first[i];
+    int part = cpu_part_outputs(frame->backend, step->w.n_out, tile_of(frame, group, most),
+                                step->w.n_in, most, order->n_active * n_cut);
+    return (step->w.n_out + part - 1) / part;
+}
 
 enum jl_status cpu_op_experts(struct backend_frame *frame, const struct step *step,
                               struct jl_error *err) {
     (void)err;
-    if (frame->observer) cpu_observe_experts(frame, step);
-    int n_active = frame->order.n_active, threads = backend_threads(frame->backend);
-    int wanted = threads == 1 ? 1 : threads * ITEMS_PER_THREAD;
-    struct experts_call call = {frame, step, (wanted + n_active - 1) / n_active};
-    note_bodies(frame, step);
-    pool_run(frame->backend->pool, n_active * call.items_per_expert, run_item, &call);
+    const struct step_group *group = cpu_group(frame, step);
+    const struct expert_order *order = &frame->order;
+    struct experts_call call = {frame, group, group->act ? 1 : group->n, 0};
+    for (int m = 0; m < group->n; m++) {
+        if (frame->observer) cpu_observe_experts(frame, group->member[m]);
+        for (int i = 0; i < order->n_active; i++)
+            cpu_note_linear(frame, group->member[m], order->first[i + 1] - order->first[i]);
+    }
+    if (group->act) frame->ran.row[KSLOT_silu_mul] = true;
+    call.items_per_matrix = parts(frame, group, call.n_cut);
+    pool_run(frame->backend->pool, order->n_active * call.n_cut * call.items_per_matrix, run_item,
+             &call);
     return JL_OK;
 }
 

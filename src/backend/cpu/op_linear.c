@@ -1,18 +1,20 @@
-/* The linear op: outputs are shared out over the threads; no chain is ever divided. */
+/* The linear op: outputs are shared out over the threads; no chain is ever divided. Matrices with
+ * the same input are one region, and what is made of two of them is finished in it (group.c). */
 #include "backend/cpu/cpu.h"
 
 struct linear_call {
     const struct backend_frame *frame;
-    const struct step *step;
-    const struct linear_body *body;
-    int per_item; // outputs an item
+    const struct step_group *group;
+    const struct linear_body *body[GROUP_MOST];
+    int per_item[GROUP_MOST];  // outputs an item
+    int first[GROUP_MOST + 1]; // items before each matrix's own
 };
 
-static void run_item(void *ctx, int item, int thread) {
-    const struct linear_call *call = ctx;
+static int least(int a, int b) { return a < b ? a : b; }
+
+static void run_part(const struct linear_call *call, int which, int out0, int out1, int thread) {
     const struct backend_frame *frame = call->frame;
-    const struct step *step = call->step;
-    int out0 = item * call->per_item, out1 = out0 + call->per_item;
+    const struct step *step = call->group->member[which];
     struct linear_args args = {
         .w = step->w.data,
         .w_stride = step->w.stride,
@@ -23,35 +25,79 @@ static void run_item(void *ctx, int item, int thread) {
         .x_stride = frame->stride[step->in],
         .n_rows = frame->n_row * step->slots,
         .out0 = out0,
-        .out1 = out1 < step->w.n_out ? out1 : step->w.n_out,
+        .out1 = out1,
         .y = cpu_row_f32(frame, step->out, 0),
         .y_stride = frame->stride[step->out] / sizeof(float),
         .scratch = cpu_scratch(frame, thread),
     };
-    call->body->run(&args);
+    call->body[which]->run(&args);
 }
 
-/* Several items a thread, so that a delayed thread leaves little behind. */
+/* An item is a part of one matrix; before an activation, that part of both. */
+static void run_item(void *ctx, int item, int thread) {
+    const struct linear_call *call = ctx;
+    const struct step_group *group = call->group;
+    int which = 0;
+    while (item >= call->first[which + 1])
+        which++;
+    int n_out = group->member[which]->w.n_out;
+    int out0 = (item - call->first[which]) * call->per_item[which];
+    int out1 = least(out0 + call->per_item[which], n_out);
+    run_part(call, which, out0, out1, thread);
+    if (!group->act) return;
+    run_part(call, 1, out0, out1, thread);
+    cpu_activate(call->frame, group->act, 0, call->frame->n_row * group->act->slots, out0, out1);
+}
+
+/* Items of a region: so many a thread, and so many multiplications each at most (one or two
+ * milliseconds, below a time slice of the system). */
 #define ITEMS_PER_THREAD 4
+#define ITEM_WORK 300e6
+
+int cpu_part_outputs(const struct backend *backend, int n_out, int tile, int n_in, int n_rows,
+                     int n_part) {
+    int threads = backend_threads(backend), n_tile = (n_out + tile - 1) / tile;
+    int wanted = threads == 1 ? 1 : threads * ITEMS_PER_THREAD;
+    int64_t all = (int64_t)n_tile * n_part, tiles = (all + wanted - 1) / wanted;
+    double most = ITEM_WORK / ((double)tile * n_in * n_rows);
+    if (threads > 1 && (double)tiles > most) tiles = most < 1 ? 1 : (int64_t)most;
+    return (int)(tiles < n_tile ? tiles : n_tile) * tile;
+}
+
+void cpu_note_linear(struct backend_frame *frame, const struct step *step, int n_rows) {
+    const struct kernel_table *k = &frame->backend->kernels;
+    enum dtype w = step->w.dtype;
+    if (kernel_linear(k, w, step->xfmt, n_rows) == k->gemm[w][step->xfmt])
+        frame->ran.gemm[w][step->xfmt] = true;
+    else
+        frame->ran.gemv[w][step->xfmt] = true;
+}
+
+static int tile_of(const struct linear_body *body) { return body->tile > 0 ? body->tile : 1; }
 
 enum jl_status cpu_op_linear(struct backend_frame *frame, const struct step *step,
                              struct jl_error *err) {
     (void)err;
-    if (frame->observer) cpu_observe_linear(frame, step);
-    struct backend *backend = frame->backend;
-    enum dtype w = step->w.dtype;
-    const struct linear_body *body =
-        kernel_linear(&backend->kernels, w, step->xfmt, frame->n_row * step->slots);
-    int tile = body->tile > 0 ? body->tile : 1;
-    int n_tile = (step->w.n_out + tile - 1) / tile;
-    int wanted = backend_threads(backend) == 1 ? 1 : backend_threads(backend) * ITEMS_PER_THREAD;
-    int tiles_per_item = (n_tile + wanted - 1) / wanted;
-    struct linear_call call = {frame, step, body, tiles_per_item * tile};
-    if (body == backend->kernels.gemm[w][step->xfmt])
-        frame->ran.gemm[w][step->xfmt] = true;
-    else
-        frame->ran.gemv[w][step->xfmt] = true;
-    pool_run(backend->pool, (n_tile + tiles_per_item - 1) / tiles_per_item, run_item, &call);
+    const struct step_group *group = cpu_group(frame, step);
+    struct linear_call call = {.frame = frame, .group = group};
+    int n_rows = frame->n_row * step->slots, tile = 1;
+    for (int m = 0; m < group->n; m++) {
+        const struct step *member = group->member[m];
+        if (frame->observer) cpu_observe_linear(frame, member);
+        cpu_note_linear(frame, member, n_rows);
+        call.body[m] = kernel_linear(&frame->backend->kernels, member->w.dtype, step->xfmt, n_rows);
+        if (tile_of(call.body[m]) > tile) tile = tile_of(call.body[m]);
+    }
+    int n_cut = group->act ? 1 : group->n, n_out = 0;
+    for (int m = 0; m < n_cut; m++)
+        n_out += group->member[m]->w.n_out;
+    int part = cpu_part_outputs(frame->backend, n_out, tile, step->w.n_in, n_rows, 1);
+    for (int m = 0; m < n_cut; m++) {
+        call.per_item[m] = part;
+        call.first[m + 1] = call.first[m] + (group->member[m]->w.n_out + part - 1) / part;
+    }
+    if (group->act) frame->ran.row[KSLOT_silu_mul] = true;
+    pool_run(frame->backend->pool, call.first[n_cut], run_item, &call);
     return JL_OK;
 }
 

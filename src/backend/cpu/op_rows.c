@@ -143,7 +143,13 @@ enum jl_status cpu_op_convert(struct backend_frame *frame, const struct step *st
     frame->ran.row[step->xfmt == XFMT_BF16    ? KSLOT_to_bf16
                    : step->xfmt == XFMT_Q8_32 ? KSLOT_to_q8_32
                                               : KSLOT_to_q8_256] = true;
-    cpu_for_rows(frame, step, convert_row);
+    const struct step *dispatch = cpu_in_place(frame, step);
+    struct step rows = *step;
+    if (dispatch) { // each row once, before experts share it out
+        rows.in = dispatch->in;
+        rows.slots = 1;
+    }
+    cpu_for_rows(frame, &rows, convert_row);
     return JL_OK;
 }
 
@@ -177,6 +183,14 @@ static void silu_mul_row(struct backend_frame *frame, const struct step *step, i
     frame->backend->kernels.silu_mul(cpu_row_f32(frame, step->in, row),
                                      cpu_row_f32(frame, step->in2, row),
                                      cpu_row_f32(frame, step->out, row), step->width);
+}
+
+void cpu_activate(const struct backend_frame *frame, const struct step *act, int first, int n,
+                  int out0, int out1) {
+    for (int vector = first; vector < first + n; vector++)
+        frame->backend->kernels.silu_mul(cpu_row_f32(frame, act->in, vector) + out0,
+                                         cpu_row_f32(frame, act->in2, vector) + out0,
+                                         cpu_row_f32(frame, act->out, vector) + out0, out1 - out0);
 }
 
 enum jl_status cpu_op_silu_mul(struct backend_frame *frame, const struct step *step,
@@ -301,17 +315,18 @@ enum jl_status cpu_op_kv_put(struct backend_frame *frame, const struct step *ste
 enum jl_status cpu_op_check(struct backend_frame *frame, const struct step *step,
                             struct jl_error *err) {
     frame->ran.row[KSLOT_all_finite] = true;
-    for (int row = 0; row < frame->n_row; row++) {
+    for (int row = 0; row < frame->n_row * step->slots; row++) {
         if (frame->backend->kernels.all_finite(cpu_row_f32(frame, step->in, row), step->width))
             continue;
         if (step->layer < 0)
             return jl_fail(err, JL_ERR_NONFINITE,
                            "the output layer gave a logit that is not finite (row %d)", row);
-        const struct batch_row *at = &frame->batch->rows[row];
-        return jl_fail(err, JL_ERR_NONFINITE,
-                       "layer %d gave a value that is not finite (sequence %d, position %d): the "
-                       "weights or the input overflow",
-                       step->layer, at->seq, at->pos[0]);
+        const struct batch_row *at = &frame->batch->rows[row / step->slots];
+        return jl_fail(
+            err, JL_ERR_NONFINITE,
+            "layer %d gave a value that is not finite (%s; sequence %d, position %d): the "
+            "weights or the input overflow",
+            step->layer, reg_about(step->in), at->seq, at->pos[0]);
     }
     return JL_OK;
 }

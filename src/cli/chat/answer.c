@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/json.h"
+
 struct listener {
     const struct answer_request *request;
     struct answer *answer;
@@ -59,8 +61,10 @@ static enum jl_status add_call(struct listener *listener, struct jl_error *err) 
     struct answer *answer = listener->answer;
     struct screen *screen = listener->request->screen;
     const char *name = listener->name.data;
-    json_t *arguments =
-        json_loadb(listener->arguments.data, listener->arguments.len, JSON_ALLOW_NUL, NULL);
+    json_t *arguments;
+    enum jl_status status = jl_json_load(listener->arguments.data, listener->arguments.len,
+                                         JSON_ALLOW_NUL, &arguments, NULL);
+    if (status == JL_ERR_MEMORY) return no_memory(err);
     json_t *call = json_pack("{s:s, s:{s:s, s:o}}", "type", "function", "function", "name", name,
                              "arguments", arguments);
     if (call && listener->id.len > 1)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "text/json_print.h"
 
 #define FORMAT "jinlin-conversation"
@@ -146,9 +147,13 @@ enum jl_status saved_parse(const char *path, const char *text, size_t size,
     json_error_t where;
     const json_t *list;
     struct conversation read = {0};
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
-    if (!root) return jl_fail(err, JL_ERR_FORMAT, "%s: line %d: %s", path, where.line, where.text);
-    enum jl_status status = conversation_init(&read, err);
+    json_t *root;
+    enum jl_status status =
+        jl_json_load(text, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &root, &where);
+    if (status == JL_ERR_MEMORY) return jl_fail(err, status, "out of memory for %s", path);
+    if (status != JL_OK)
+        return jl_fail(err, status, "%s: line %d: %s", path, where.line, where.text);
+    status = conversation_init(&read, err);
     if (status == JL_OK) status = find_list(path, root, &list, err);
     if (status == JL_OK) status = read_messages(path, list, &read, err);
     json_decref(root);

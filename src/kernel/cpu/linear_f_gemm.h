@@ -243,7 +243,7 @@ SIMD_INLINE void gemm_block(enum kind kind, const struct linear_args *args, int 
         int left = args->n_rows - row, tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
         int rows = (left + tiles - 1) / tiles; // even shares
         for (int r = 0; r < rows; r++)
-            pack_x(kind, args->x + (size_t)(row + r) * args->x_stride, k, n, scratch->x[r]);
+            pack_x(kind, linear_x(args, row + r), k, n, scratch->x[r]);
         struct tile t = {
             .x = (const uint32_t(*)[K_BLOCK])scratch->x,
             .steps = step_count(kind, n),

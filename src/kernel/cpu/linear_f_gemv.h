@@ -126,7 +126,7 @@ SIMD_INLINE void gemv_outputs(enum kind kind, const struct linear_args *args, in
                               int o, int groups, int outputs) {
     struct gemv_place at = {.k = 0};
     for (int r = 0; r < rows; r++)
-        at.x[r] = args->x + (size_t)(row0 + r) * args->x_stride;
+        at.x[r] = linear_x(args, row0 + r);
     const uint8_t *w = args->w + (size_t)o * args->w_stride;
     const uint8_t *ahead = w + 16 * (size_t)groups * args->w_stride; // the outputs after these
     size_t group_stride = 16 * args->w_stride;

@@ -2,66 +2,103 @@
 #include "kernel/cpu/linear_q_gemm.h"
 #include "kernel/fill.h"
 
+/* Panels that stand beside each other share what a tile of rows needs to be prepared: as many as
+ * the second cache has room for beside the rows. */
+enum { PANELS_MOST = 8, PANELS_BYTES = 320 << 10 };
+
 static int panel_k(int n_in) { return n_in < Q_PANEL_K ? n_in : Q_PANEL_K; }
 
-/* Scratch: the panel's quants, its scales, then d and aux of a tile's rows. */
+/* Scratch: each panel's quants and scales, then d and aux of a tile's rows. */
 static size_t quant_bytes(int n_in) { return (size_t)panel_k(n_in) / 4 * Q_STEP; }
 static size_t scale_bytes(const struct q_type *type, int n_in) {
     return (size_t)(panel_k(n_in) / type->block) * (size_t)type->scale_steps * Q_STEP;
 }
+static size_t panel_bytes(const struct q_type *type, int n_in) {
+    return quant_bytes(n_in) + scale_bytes(type, n_in);
+}
+static int panels_at_once(const struct q_type *type, int n_in) {
+    size_t n = PANELS_BYTES / panel_bytes(type, n_in);
+    return n < 1 ? 1 : n > PANELS_MOST ? PANELS_MOST : (int)n;
+}
 enum { D_BYTES = Q_ROWS * (Q_PANEL_K / 32) * 4, AUX_BYTES = Q_ROWS * (Q_PANEL_K / 16) * 4 };
 
 size_t q_gemm_scratch(const struct q_type *type, int n_in) {
-    return quant_bytes(n_in) + scale_bytes(type, n_in) + D_BYTES + AUX_BYTES;
+    return (size_t)panels_at_once(type, n_in) * panel_bytes(type, n_in) + D_BYTES + AUX_BYTES;
 }
 
-/* The panel's outputs for rows row0 .. row0 + n - 1. */
-static void run_tile(const struct linear_args *args, const struct q_type *type, struct q_tile *t,
-                     float (*d)[Q_PANEL_K / 32], int o, int k0, int row0, int n) {
+/* Panels of outputs from `o` on, n of them, of the blocks from k0 on. */
+struct panels {
+    struct q_panel at[PANELS_MOST];
+    int lanes[PANELS_MOST][Q_WIDTH];
+    int n, o, k0;
+};
+
+static void convert(const struct linear_args *args, const struct q_type *type, struct panels *p) {
+    size_t offset = (size_t)(p->k0 / type->block) * (size_t)type->block_bytes;
+    for (int i = 0; i < p->n; i++)
+        for (int v = 0; v < Q_WIDTH; v++) {
+            int first = p->o + 16 * (Q_WIDTH * i + v), left = args->out1 - first;
+            p->lanes[i][v] = left > 16 ? 16 : left > 0 ? left : 0;
+            struct q_rows rows = q_rows_at(args, left > 0 ? first : args->out1 - 1, offset);
+            type->panel(&rows, &p->at[i], v);
+        }
+}
+
+/* The panels' outputs for rows row0 .. row0 + n - 1. */
+static void run_tile(const struct linear_args *args, const struct q_type *type,
+                     const struct panels *p, struct q_tile *t, float (*d)[Q_PANEL_K / 32], int row0,
+                     int n) {
     const struct xrow_layout layout = xrow_layout(type->xfmt, args->n_in);
-    size_t block0 = (size_t)(k0 / type->block);
+    size_t block0 = (size_t)(p->k0 / type->block);
     for (int r = 0; r < n; r++) {
-        const uint8_t *x = args->x + (size_t)(row0 + r) * args->x_stride;
-        t->x[r] = x + k0;
-        t->sum[r] = (const int16_t *)(const void *)(x + layout.sum_at) + k0 / 16;
-        t->y[r] = args->y + (size_t)(row0 + r) * args->y_stride + o;
+        const uint8_t *x = linear_x(args, row0 + r);
+        t->x[r] = x + p->k0;
+        t->sum[r] = (const int16_t *)(const void *)(x + layout.sum_at) + p->k0 / 16;
         memcpy(d[r], x + layout.d_at + block0 * sizeof(float),
-               (size_t)t->panel.n_block * sizeof(float));
+               (size_t)p->at[0].n_block * sizeof(float));
     }
+    t->panel = p->at[0];
     type->prepare(t, n);
-    type->tiles(t, n);
+    for (int i = 0; i < p->n; i++) {
+        t->panel = p->at[i];
+        memcpy(t->lanes, p->lanes[i], sizeof t->lanes);
+        for (int r = 0; r < n; r++)
+            t->y[r] = args->y + (size_t)(row0 + r) * args->y_stride + p->o + 16 * Q_WIDTH * i;
+        type->tiles(t, n);
+    }
 }
 
-static void run_panel(const struct linear_args *args, const struct q_type *type, struct q_tile *t,
-                      float (*d)[Q_PANEL_K / 32], int o, int k0) {
-    size_t offset = (size_t)(k0 / type->block) * (size_t)type->block_bytes;
-    t->fresh = k0 == 0;
-    for (int v = 0; v < Q_WIDTH; v++) {
-        int first = o + 16 * v, left = args->out1 - first;
-        t->lanes[v] = left > 16 ? 16 : left > 0 ? left : 0;
-        struct q_rows rows = q_rows_at(args, left > 0 ? first : args->out1 - 1, offset);
-        type->panel(&rows, &t->panel, v);
-    }
+static void run_rows(const struct linear_args *args, const struct q_type *type,
+                     const struct panels *p, struct q_tile *t, float (*d)[Q_PANEL_K / 32]) {
+    t->fresh = p->k0 == 0;
     for (int row = 0; row < args->n_rows;) { // even shares of what is left
         int left = args->n_rows - row, tiles = (left + Q_ROWS - 1) / Q_ROWS;
         int n = (left + tiles - 1) / tiles;
-        run_tile(args, type, t, d, o, k0, row, n);
+        run_tile(args, type, p, t, d, row, n);
         row += n;
     }
 }
 
 void q_gemm(const struct linear_args *args, const struct q_type *type) {
-    uint8_t *scale = args->scratch + quant_bytes(args->n_in);
-    uint8_t *d = scale + scale_bytes(type, args->n_in), *aux = d + D_BYTES;
+    int most = panels_at_once(type, args->n_in);
+    uint8_t *d = args->scratch + (size_t)most * panel_bytes(type, args->n_in), *aux = d + D_BYTES;
     struct q_tile t = {
-        .panel = {.q = args->scratch, .scale = scale},
         .d = (const float(*)[Q_PANEL_K / 32])(void *)d,
         .aux = (int32_t(*)[Q_PANEL_K / 16])(void *)aux,
     };
-    for (int o = args->out0; o < args->out1; o += 16 * Q_WIDTH) {
-        for (int k0 = 0; k0 < args->n_in; k0 += Q_PANEL_K) {
-            t.panel.n_block = panel_k(args->n_in - k0) / type->block;
-            run_panel(args, type, &t, (float(*)[Q_PANEL_K / 32])(void *)d, o, k0);
+    struct panels p = {.o = args->out0};
+    for (int i = 0; i < most; i++) {
+        p.at[i].q = args->scratch + (size_t)i * panel_bytes(type, args->n_in);
+        p.at[i].scale = p.at[i].q + quant_bytes(args->n_in);
+    }
+    for (; p.o < args->out1; p.o += 16 * Q_WIDTH * p.n) {
+        int left = (args->out1 - p.o + 16 * Q_WIDTH - 1) / (16 * Q_WIDTH);
+        p.n = left < most ? left : most;
+        for (p.k0 = 0; p.k0 < args->n_in; p.k0 += Q_PANEL_K) {
+            for (int i = 0; i < p.n; i++)
+                p.at[i].n_block = panel_k(args->n_in - p.k0) / type->block;
+            convert(args, type, &p);
+            run_rows(args, type, &p, &t, (float(*)[Q_PANEL_K / 32])(void *)d);
         }
     }
 }

@@ -226,7 +226,7 @@ SIMD_INLINE void q256_gemv(const struct q256_form *form, const struct linear_arg
     v16 acc[4];
     SIMD_UNROLL
     for (int r = 0; r < n; r++) {
-        row[r] = args->x + (size_t)(r0 + r) * args->x_stride;
+        row[r] = linear_x(args, r0 + r);
         acc[r] = v16_zero();
     }
     for (int b = 0; b < args->n_in / 256; b++) {

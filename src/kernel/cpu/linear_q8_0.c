@@ -23,7 +23,7 @@ SIMD_INLINE void gemv_tile(const struct linear_args *args, int o, int r0, int n)
     v16 acc[4];
     SIMD_UNROLL
     for (int r = 0; r < n; r++) {
-        x[r] = args->x + (size_t)(r0 + r) * args->x_stride;
+        x[r] = linear_x(args, r0 + r);
         acc[r] = v16_zero();
     }
     for (int b = 0; b < args->n_in / BLOCK; b++) {

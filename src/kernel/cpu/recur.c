@@ -5,6 +5,7 @@
  * of the state in the first cache. */
 #include "kernel/cpu/simd.h"
 #include "kernel/fill.h"
+#include "kernel/norm.h"
 #include "kernel/ref/softplus.h"
 
 static inline int lanes_left(int n, int i) { return n - i < 16 ? n - i : 16; }
@@ -49,7 +50,7 @@ static void l2_norm(const struct l2_norm_args *args) {
         v16 x = v16_load_n(args->x + i, lanes_left(n, i));
         sum = v16_fma(x, x, sum);
     }
-    float scale = 1.0f / __builtin_sqrtf(v16_reduce_add(sum) + args->eps);
+    float scale = norm_scale(v16_reduce_add(sum) + args->eps);
     for (int i = 0; i < n; i += 16) {
         int lanes = lanes_left(n, i);
         v16 y = v16_mul(v16_load_n(args->x + i, lanes), v16_set1(scale));

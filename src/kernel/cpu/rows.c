@@ -1,6 +1,7 @@
 /* Row kernels over the vector vocabulary; kernel/ref/rows.c is their readable form. */
 #include "kernel/cpu/simd.h"
 #include "kernel/fill.h"
+#include "kernel/norm.h"
 
 /* Lanes of the group that starts at i. */
 static inline int lanes_left(int n, int i) { return n - i < 16 ? n - i : 16; }
@@ -14,7 +15,7 @@ static void rms_norm(const struct rms_norm_args *args) {
     }
     v16 last = v16_load_n(args->x + whole, n - whole); // an absent +0 leaves its lane
     sum = v16_fma(last, last, sum);
-    float scale = 1.0f / __builtin_sqrtf(v16_reduce_add(sum) / (float)n + args->eps);
+    float scale = norm_scale(v16_reduce_add(sum) / (float)n + args->eps);
     for (int i = 0; i < n; i += 16) {
         int lanes = lanes_left(n, i);
         v16 y = v16_mul(v16_load_n(args->x + i, lanes), v16_set1(scale));

@@ -21,7 +21,7 @@ static void each_output(const struct linear_args *args, dot_fn *dot) {
     for (int r = 0; r < args->n_rows; r++)
         for (int o = args->out0; o < args->out1; o++)
             args->y[(size_t)r * args->y_stride + (size_t)o] =
-                dot(args->w + (size_t)o * args->w_stride, args->x + (size_t)r * args->x_stride,
+                dot(args->w + (size_t)o * args->w_stride, linear_x(args, r),
                     args->n_in);
 }
 

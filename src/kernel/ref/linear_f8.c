@@ -32,7 +32,7 @@ static void each_output(enum xfmt xfmt, const struct linear_args *args) {
     for (int r = 0; r < args->n_rows; r++)
         for (int o = args->out0; o < args->out1; o++) {
             const uint8_t *w = args->w + (size_t)o * args->w_stride;
-            const uint8_t *x = args->x + (size_t)r * args->x_stride;
+            const uint8_t *x = linear_x(args, r);
             const float *scale = args->scale + (size_t)(o / F8_SCALE_BLOCK) * args->scale_stride;
             float acc = 0;
             for (int k = 0; k < args->n_in; k += F8_SCALE_BLOCK) {

@@ -41,7 +41,7 @@ static void linear_rows(const struct linear_args *args, enum dtype dtype, int o,
         struct qblock w;
         form.unpack(args->w + (size_t)o * args->w_stride + (size_t)b * (size_t)type->bytes, &w);
         for (int r = 0; r < n; r++) {
-            const uint8_t *x = args->x + (size_t)(row + r) * args->x_stride;
+            const uint8_t *x = linear_x(args, row + r);
             const int8_t *q = (const int8_t *)x + b * type->block;
             float d_x = load_f32(x + layout.d_at + 4 * (size_t)b);
             acc[r] = add_block(acc[r], &w, form.has_min, q, d_x, type->block);

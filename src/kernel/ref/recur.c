@@ -3,6 +3,7 @@
 
 #include "kernel/fill.h"
 #include "kernel/fmath.h"
+#include "kernel/norm.h"
 #include "kernel/ref/lanes.h"
 
 static void sigmoid(const float *x, float *y, int n) {
@@ -19,7 +20,7 @@ static void l2_norm(const struct l2_norm_args *args) {
     float lane[LANES] = {0};
     for (int i = 0; i < args->n; i++)
         lane[i % LANES] = fmaf(args->x[i], args->x[i], lane[i % LANES]);
-    float scale = 1.0f / sqrtf(lanes_sum(lane) + args->eps);
+    float scale = norm_scale(lanes_sum(lane) + args->eps);
     for (int i = 0; i < args->n; i++)
         args->y[i] = args->x[i] * scale * args->scale;
 }

@@ -3,13 +3,14 @@
 
 #include "kernel/fill.h"
 #include "kernel/fmath.h"
+#include "kernel/norm.h"
 #include "kernel/ref/lanes.h"
 
 static void rms_norm(const struct rms_norm_args *args) {
     float lane[LANES] = {0};
     for (int i = 0; i < args->n; i++)
         lane[i % LANES] = fmaf(args->x[i], args->x[i], lane[i % LANES]);
-    float scale = 1.0f / sqrtf(lanes_sum(lane) / (float)args->n + args->eps);
+    float scale = norm_scale(lanes_sum(lane) / (float)args->n + args->eps);
     for (int i = 0; i < args->n; i++) {
         float y = args->x[i] * scale;
         args->y[i] = args->w ? y * args->w[i] : y;

@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "text/dialect/stream.h"
 
 void stream_object_open(struct dialect_stream *s) {
@@ -19,7 +20,8 @@ static bool key_is(const struct dialect_stream *s, const char *text) {
 /* Appends the string that a JSON text stands for. */
 static bool decode(struct dialect_stream *s, const struct byte_buffer *json,
                    struct byte_buffer *out) {
-    json_t *value = json_loadb(json->data, json->len, JSON_DECODE_ANY, NULL);
+    json_t *value;
+    if (jl_json_load(json->data, json->len, 0, &value, NULL) == JL_ERR_MEMORY) s->no_memory = true;
     bool ok = json_is_string(value);
     if (ok && !buffer_append(out, json_string_value(value), json_string_length(value)))
         s->no_memory = true;

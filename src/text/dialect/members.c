@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "text/dialect/json_scan.h"
 #include "text/dialect/match.h"
 
@@ -44,7 +45,8 @@ bool members_next(struct members *members, struct member *out) {
 }
 
 bool members_decode(const char *json, size_t len, struct byte_buffer *out) {
-    json_t *string = json_loadb(json, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *string;
+    jl_json_load(json, len, JSON_ALLOW_NUL, &string, NULL);
     bool ok = json_is_string(string) &&
               buffer_append(out, json_string_value(string), json_string_length(string));
     json_decref(string);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "text/dialect/json_scan.h"
 #include "text/dialect/match.h"
 
@@ -22,7 +23,10 @@ enum jl_status schema_open(const struct dialect_tool *tools, size_t n, struct sc
         if (!tool->name) return jl_fail(err, JL_ERR_MEMORY, "out of memory for a tool's name");
         if (!tools[i].parameters) continue;
         json_error_t where;
-        tool->parameters = json_loads(tools[i].parameters, 0, &where);
+        enum jl_status status = jl_json_load(tools[i].parameters, strlen(tools[i].parameters), 0,
+                                             &tool->parameters, &where);
+        if (status == JL_ERR_MEMORY)
+            return jl_fail(err, status, "out of memory for a tool's parameters");
         if (!json_is_object(tool->parameters))
             return jl_fail(err, JL_ERR_USAGE,
                            "the parameters of the tool '%.80s' must be a JSON object: %.160s",

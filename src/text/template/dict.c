@@ -17,7 +17,9 @@ static uint32_t mix(uint32_t hash, const void *bytes, size_t len) {
 static bool hash_value(struct render *r, const struct value *v, uint32_t *hash) {
     int64_t i;
     switch (v->kind) {
-    case VALUE_STR: *hash = mix(*hash, v->as.s.data, v->as.s.len); return true;
+    case VALUE_STR:
+        *hash = mix(*hash, v->as.s.data, v->as.s.len);
+        return render_work(r, v->as.s.len / 32);
     case VALUE_BOOL:
     case VALUE_INT:
     case VALUE_FLOAT:
@@ -72,6 +74,7 @@ static size_t find(struct render *r, const struct dict *d, struct value *key, ui
     for (*slot = hash & (d->n_slot - 1); d->index[*slot]; *slot = (*slot + 1) & (d->n_slot - 1)) {
         size_t i = d->index[*slot] - 1;
         if (same_key(r, d->entries[i].key, key)) return i;
+        if (!render_work(r, 1)) break; // keys may be made to collide
     }
     return d->count;
 }
@@ -129,13 +132,14 @@ bool dict_get(struct render *r, const struct dict *d, struct value *key, struct 
     return !r->failed;
 }
 
-struct value *dict_find(const struct dict *d, struct str key) {
+struct value *dict_find(struct render *r, const struct dict *d, struct str key) {
     if (d->index) {
         uint32_t hash = mix(2166136261u, key.data, key.len);
         for (size_t slot = hash & (d->n_slot - 1); d->index[slot];
              slot = (slot + 1) & (d->n_slot - 1)) {
             const struct dict_entry *e = &d->entries[d->index[slot] - 1];
             if (e->key->kind == VALUE_STR && str_equal(e->key->as.s, key)) return e->value;
+            if (!render_work(r, 1)) break;
         }
         return NULL;
     }
@@ -146,6 +150,6 @@ struct value *dict_find(const struct dict *d, struct str key) {
     return NULL;
 }
 
-struct value *dict_find_text(const struct dict *d, const char *key) {
-    return dict_find(d, str_of(key));
+struct value *dict_find_text(struct render *r, const struct dict *d, const char *key) {
+    return dict_find(r, d, str_of(key));
 }

@@ -22,7 +22,8 @@ struct dict *dict_new(struct render *r);
 bool dict_set(struct render *r, struct dict *d, struct value *key, struct value *value);
 /* False: failed (an unhashable key). *out is NULL where the key is absent. */
 bool dict_get(struct render *r, const struct dict *d, struct value *key, struct value **out);
-struct value *dict_find(const struct dict *d, struct str key); // NULL: absent
-struct value *dict_find_text(const struct dict *d, const char *key);
+/* NULL: absent, or the render has failed. */
+struct value *dict_find(struct render *r, const struct dict *d, struct str key);
+struct value *dict_find_text(struct render *r, const struct dict *d, const char *key);
 
 #endif

@@ -21,7 +21,7 @@ static bool add_dyn_kwargs(struct render *r, struct dict *kwargs, struct value *
     for (size_t i = 0; i < v->as.dict->count; i++) {
         const struct dict_entry *e = &v->as.dict->entries[i];
         if (e->key->kind != VALUE_STR) return RENDER_NO(render_fail(r, "keywords must be strings"));
-        if (dict_find(kwargs, e->key->as.s))
+        if (dict_find(r, kwargs, e->key->as.s))
             return RENDER_NO(render_fail(r, "the argument '%.*s' is given twice",
                                          (int)e->key->as.s.len, e->key->as.s.data));
         if (!dict_set(r, kwargs, e->key, e->value)) return false;

@@ -38,7 +38,7 @@ static bool bind_parameter(struct render *r, const struct macro *macro, struct s
     if ((size_t)i < call->n_args)
         v = call->args[i];
     else
-        v = dict_find(call->kwargs, name);
+        v = dict_find(r, call->kwargs, name);
     int first_default = s->count - s->defaults.count;
     if (!v && i >= first_default) v = eval_node(r, scope, s->defaults.items[i - first_default]);
     if (!v && !r->failed)
@@ -55,7 +55,7 @@ bool exec_macro_extras(struct render *r, const struct macro *macro, struct scope
         explicit_caller |= str_equal(r->ast->symbols[s->symbols[i]], str_of("caller"));
     bool take_caller = s->uses_caller && !explicit_caller;
     if (take_caller) {
-        struct value *caller = dict_find_text(call->kwargs, "caller");
+        struct value *caller = dict_find_text(r, call->kwargs, "caller");
         if (!caller) caller = value_undefined(r, "No caller defined");
         if (!eval_bind(r, scope, eval_symbol(r, "caller"), caller)) return false;
     }

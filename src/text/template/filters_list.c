@@ -28,9 +28,9 @@ static struct call rest_of(const struct call *call, size_t used) {
 }
 
 static struct value *map_item(struct render *r, struct value *item, const struct call *call) {
-    struct value *attribute = dict_find_text(call->kwargs, "attribute");
+    struct value *attribute = dict_find_text(r, call->kwargs, "attribute");
     if (call->n_args == 0 && attribute) {
-        struct value *fallback = dict_find_text(call->kwargs, "default");
+        struct value *fallback = dict_find_text(r, call->kwargs, "default");
         if (call->kwargs->count > (fallback ? 2u : 1u))
             return render_fail(r, "map: an unexpected keyword argument");
         return filters_attribute(r, item, attribute, fallback);

@@ -40,7 +40,7 @@ static struct value *filter_title(struct render *r, struct value **args) {
     struct str s, c;
     uint32_t code;
     bool start = true;
-    if (!filters_as_str(r, args[0], &s)) return NULL;
+    if (!filters_as_str(r, args[0], &s) || !render_work(r, s.len / 4)) return NULL;
     for (size_t at = 0; at < s.len && !r->failed;) {
         size_t from = at;
         while (at < s.len) { // a word, or what stands between two
@@ -64,8 +64,9 @@ static struct value *filter_title(struct render *r, struct value **args) {
 static struct value *filter_trim(struct render *r, struct value **args) {
     struct str s, chars;
     bool given = args[1] && args[1]->kind != VALUE_NONE;
-    if (!filters_as_str(r, args[0], &s) || !render_work(r, s.len / 64)) return NULL;
+    if (!filters_as_str(r, args[0], &s)) return NULL;
     if (given && !methods_args_str(r, args[1], "the characters to trim", &chars)) return NULL;
+    if (!methods_strip_work(r, s, given ? chars.len : 0)) return NULL;
     return value_str(r, methods_strip(s, given ? &chars : NULL, 3));
 }
 
@@ -225,7 +226,7 @@ static struct value *filter_wordcount(struct render *r, struct value **args) {
     uint32_t code;
     int64_t n = 0;
     bool inside = false;
-    if (!filters_as_str(r, args[0], &s) || !render_work(r, s.len / 16)) return NULL;
+    if (!filters_as_str(r, args[0], &s) || !render_work(r, s.len / 2)) return NULL;
     for (size_t at = 0; at < s.len;) {
         size_t len = (size_t)utf8_step(s.data + at, s.len - at, &code);
         bool word = code == '_' || methods_test(str_part(s, at, at + len), "isalnum");

@@ -266,7 +266,7 @@ static struct value *field_start(struct braces *b, struct str name) {
             return render_fail(b->r, "format: there is no argument %lld", (long long)n);
         return b->call->args[n];
     }
-    v = dict_find(b->call->kwargs, name);
+    v = dict_find(b->r, b->call->kwargs, name);
     if (v) return v;
     return render_fail(b->r, "format: there is no argument '%.*s'", (int)name.len, name.data);
 }

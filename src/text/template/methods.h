@@ -27,6 +27,7 @@ extern const struct methods_row methods_str_rows[], methods_str_test_rows[], met
 
 /* Pieces that filters use too. */
 struct str methods_strip(struct str s, const struct str *chars, int sides); // 1: left, 2: right
+bool methods_strip_work(struct render *r, struct str s, size_t n_chars);    // what it may take
 struct value *methods_case(struct render *r, struct str s, char how); // 'u', 'l', 't', 'c', 's'
 struct value *methods_replace(struct render *r, struct str s, struct str old, struct str with,
                               int64_t count);

@@ -333,6 +333,7 @@ static struct value *str_expandtabs(struct render *r, struct value *self, struct
     struct str s = self->as.s;
     int64_t size, column = 0;
     if (!methods_args_int(r, args[0], "the tab size", 8, &size)) return NULL;
+    if (!render_work(r, s.len / 8)) return NULL;
     for (size_t at = 0; at < s.len;) {
         size_t n = str_offset(str_part(s, at, s.len), 1);
         struct str c = str_part(s, at, at + n);

@@ -36,11 +36,15 @@ struct str methods_strip(struct str s, const struct str *chars, int sides) {
     return str_part(s, start, stop);
 }
 
+bool methods_strip_work(struct render *r, struct str s, size_t n_chars) {
+    return render_work(r, (s.len / 8 + 1) * (n_chars / 16 + 1));
+}
+
 static struct value *strip(struct render *r, struct value *self, struct value **args, int sides) {
     struct str chars;
     bool given = args[0] && args[0]->kind != VALUE_NONE;
     if (given && !methods_args_str(r, args[0], "the characters to strip", &chars)) return NULL;
-    if (!render_work(r, self->as.s.len / 64)) return NULL;
+    if (!methods_strip_work(r, self->as.s, given ? chars.len : 0)) return NULL;
     return value_str(r, methods_strip(self->as.s, given ? &chars : NULL, sides));
 }
 
@@ -186,7 +190,7 @@ bool methods_split_lines(struct render *r, struct str s, bool keep_ends, struct 
     }
     if (from < s.len && !add_part(r, &parts, str_part(s, from, s.len))) return false;
     *out = listbuf_list(&parts);
-    return render_work(r, s.len / 16);
+    return render_work(r, s.len / 4);
 }
 
 static struct value *str_splitlines(struct render *r, struct value *self, struct value **args) {

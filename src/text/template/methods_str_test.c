@@ -262,7 +262,7 @@ struct value *methods_case(struct render *r, struct str s, char how) {
     struct strbuf out = {.r = r};
     bool inside = false;
     uint32_t code;
-    if (!render_work(r, s.len / 8)) return NULL;
+    if (!render_work(r, s.len / 2)) return NULL;
     for (size_t at = 0; at < s.len;) {
         size_t next = at + (size_t)utf8_step(s.data + at, s.len - at, &code);
         char one = how;

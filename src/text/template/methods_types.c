@@ -297,7 +297,7 @@ bool methods_types_attribute(struct render *r, struct value *obj, struct str nam
     case VALUE_RANGE:
         if (!methods_find(r, range_rows, obj, name, out)) return false;
         return *out || range_field(r, obj, text, out);
-    case VALUE_NAMESPACE: *out = dict_find(obj->as.dict, name); return true;
+    case VALUE_NAMESPACE: *out = dict_find(r, obj->as.dict, name); return true;
     case VALUE_CYCLER:
         if (!methods_find(r, cycler_rows, obj, name, out)) return false;
         return *out || cycler_field(r, obj, text, out);

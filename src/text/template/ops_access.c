@@ -108,7 +108,7 @@ static bool get_item(struct render *r, struct value *obj, struct value *key, str
     if (obj->kind == VALUE_UNDEFINED) return RENDER_NO(render_fail(r, "%s", obj->as.why));
     if (obj->kind == VALUE_DICT) {
         if (key->kind == VALUE_STR) {
-            *out = dict_find(obj->as.dict, key->as.s);
+            *out = dict_find(r, obj->as.dict, key->as.s);
             return true;
         }
         if (dict_get(r, obj->as.dict, key, out)) return true;
@@ -161,7 +161,7 @@ struct value *ops_getattr(struct render *r, struct value *obj, struct str name) 
     if (!ops_attribute(r, obj, name, &v)) return NULL;
     if (v) return v;
     if (obj->kind == VALUE_DICT) { // the common case, without a value for the key
-        v = dict_find(obj->as.dict, name);
+        v = dict_find(r, obj->as.dict, name);
         if (v) return v;
     }
     key = value_str(r, name);

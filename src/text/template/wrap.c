@@ -37,6 +37,9 @@ static bool split_chunks(struct wrapper *w, struct str s) {
     return true;
 }
 
+/* Longer than n characters? Looks at no more of it: a long word is asked once a line. */
+static bool longer(struct str s, size_t n) { return str_offset(s, n) < s.len; }
+
 static bool blank(const struct value *chunk) { return is_space(chunk->as.s.data[0]); }
 
 static bool wrap_line(struct wrapper *w) {
@@ -47,13 +50,12 @@ static bool wrap_line(struct wrapper *w) {
         size_t used = 0, kept = 0;
         if (w->lines.count > 0 && blank(chunks[at])) at++;
         for (; at < n; at++) {
-            size_t len = str_chars(chunks[at]->as.s);
-            if (used + len > width) break;
+            if (longer(chunks[at]->as.s, width - used)) break;
             strbuf_str(&line, chunks[at]->as.s);
-            used += len;
+            used += str_chars(chunks[at]->as.s);
             if (!blank(chunks[at])) kept = line.len;
         }
-        if (at < n && str_chars(chunks[at]->as.s) > width) { // a word longer than any line
+        if (at < n && longer(chunks[at]->as.s, width)) { // a word longer than any line
             struct str word = chunks[at]->as.s;
             if (w->options->break_long) {
                 size_t cut = str_offset(word, width - used);

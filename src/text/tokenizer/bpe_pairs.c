@@ -5,6 +5,7 @@
 #include "base/arena.h"
 
 #define NO_RESULT (-1)
+#define MOST_FAR 4096 // slots from home; the map has no such limit
 
 void bpe_pairs_free(struct bpe_pairs *pairs) {
     u64map_free(&pairs->map);
@@ -43,6 +44,8 @@ static bool fill_results(const struct u64map *map, int32_t *results, size_t n, b
     return true;
 }
 
+/* False: out of memory. Slots stay NULL where pairs were chosen to collide under this plain hash.
+ */
 static bool fill_slots(struct bpe_pairs *pairs) {
     const struct u64map *map = &pairs->map;
     unsigned bits = 4;
@@ -60,9 +63,15 @@ static bool fill_slots(struct bpe_pairs *pairs) {
         if (map->slots[i].key == U64MAP_EMPTY) continue;
         uint64_t left = map->slots[i].key >> 32, right = (uint32_t)map->slots[i].key;
         uint64_t key = left << BPE_SYMBOL_BITS | right;
-        size_t at = (size_t)(bpe_pairs_hash(key) >> pairs->shift);
-        while (pairs->slots[at] != BPE_SLOT_FREE)
+        size_t at = (size_t)(bpe_pairs_hash(key) >> pairs->shift), far = 0;
+        for (; pairs->slots[at] != BPE_SLOT_FREE && far <= MOST_FAR; far++)
             at = (at + 1) & pairs->mask;
+        if (far > MOST_FAR) {
+            free(pairs->slots);
+            pairs->slots = NULL;
+            return true;
+        }
+        if (far > pairs->far) pairs->far = far;
         pairs->slots[at] = key << BPE_RANK_BITS | map->slots[i].value >> 32;
     }
     return true;
@@ -78,9 +87,10 @@ bool bpe_pairs_pack(struct bpe_pairs *pairs) {
         free(results);
         return true;
     }
-    if (!fill_slots(pairs)) {
+    bool filled = fill_slots(pairs);
+    if (!filled || !pairs->slots) {
         free(results);
-        return false;
+        return filled;
     }
     if (same) free(results);
     pairs->results = same ? NULL : results;

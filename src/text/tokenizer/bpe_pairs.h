@@ -25,8 +25,8 @@ struct bpe_pairs {
     struct u64map map; // until packed
     uint64_t *slots;   // left, right and rank; NULL: not packed
     unsigned shift;    // a hash's first slot is hash >> shift
-    size_t mask;
-    int32_t *results; // by rank; NULL: the rank is the result
+    size_t mask, far;  // slots from there, of the farthest pair
+    int32_t *results;  // by rank; NULL: the rank is the result
 };
 
 /* The pairs one after another, in no order: *at starts at 0. False: there are no more. */
@@ -50,14 +50,16 @@ static inline uint64_t bpe_pairs_get(const struct bpe_pairs *pairs, int32_t left
         return u64map_get(&pairs->map, bpe_merge_key(left, right), &value) ? value : BPE_MERGE_NONE;
     if ((left | right) >> BPE_SYMBOL_BITS) return BPE_MERGE_NONE;
     uint64_t key = (uint64_t)left << BPE_SYMBOL_BITS | (uint64_t)right;
-    for (size_t i = (size_t)(bpe_pairs_hash(key) >> pairs->shift);; i = (i + 1) & pairs->mask) {
+    size_t i = (size_t)(bpe_pairs_hash(key) >> pairs->shift);
+    for (size_t far = 0; far <= pairs->far; far++, i = (i + 1) & pairs->mask) {
         uint64_t slot = pairs->slots[i];
         if (slot >> BPE_RANK_BITS == key) {
             uint32_t rank = (uint32_t)slot & ((1u << BPE_RANK_BITS) - 1);
             return bpe_merge_value(rank, pairs->results ? pairs->results[rank] : (int32_t)rank);
         }
-        if (slot == BPE_SLOT_FREE) return BPE_MERGE_NONE;
+        if (slot == BPE_SLOT_FREE) break;
     }
+    return BPE_MERGE_NONE;
 }
 
 #endif

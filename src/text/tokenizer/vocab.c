@@ -1,5 +1,6 @@
 #include "text/tokenizer/vocab.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "text/u64map.h"
@@ -34,8 +35,8 @@ char *vocab_keep(struct vocab *vocab, const char *text, size_t len) {
     return copy;
 }
 
-static uint64_t hash_bytes(const char *text, size_t len) {
-    uint64_t hash = len;
+static uint64_t hash_bytes(uint64_t seed, const char *text, size_t len) {
+    uint64_t hash = len ^ seed;
     for (; len >= 8; text += 8, len -= 8) {
         uint64_t word;
         memcpy(&word, text, 8);
@@ -66,42 +67,86 @@ static bool holds(const struct vocab *vocab, const struct vocab_bucket *bucket, 
     return token->len == len && memcmp(token->text, text, len) == 0;
 }
 
-/* The bucket that holds these bytes, or the free one where they belong. */
+/* The bucket that holds these bytes, or the free one where they belong, `far` from home; NULL:
+ * neither is at most `most` away. */
 static struct vocab_bucket *find_bucket(const struct vocab *vocab, const char *text, size_t len,
-                                        uint64_t hash) {
+                                        uint64_t hash, size_t most, size_t *far) {
     uint32_t tag = (uint32_t)(hash >> 32);
-    for (size_t i = (size_t)hash & vocab->mask;; i = (i + 1) & vocab->mask) {
+    size_t i = (size_t)hash & vocab->mask;
+    for (*far = 0; *far <= most; ++*far, i = (i + 1) & vocab->mask) {
         struct vocab_bucket *bucket = &vocab->buckets[i];
         if (bucket->id == TOKEN_NONE) return bucket;
         if (bucket->tag == tag && bucket->len == near_len(len) && holds(vocab, bucket, text, len))
             return bucket;
     }
+    return NULL;
+}
+
+/* The id that has these bytes now; TOKEN_NONE: the place for it is too far from home. The last seed
+ * takes any. */
+static int32_t place(struct vocab *vocab, int32_t id) {
+    const struct vocab_token *token = &vocab->tokens[id];
+    uint64_t hash = hash_bytes(vocab->seed, token->text, token->len);
+    size_t most = vocab->n_seed < U64MAP_SEEDS ? U64MAP_FAR : vocab->mask, far;
+    struct vocab_bucket *bucket = find_bucket(vocab, token->text, token->len, hash, most, &far);
+    if (!bucket) return TOKEN_NONE;
+    if (bucket->id != TOKEN_NONE) return bucket->id;
+    bucket->id = id;
+    bucket->tag = (uint32_t)(hash >> 32);
+    bucket->len = near_len(token->len);
+    if (token->len <= VOCAB_NEAR_BYTES) memcpy(bucket->bytes, token->text, token->len);
+    if (far > vocab->far) vocab->far = far;
+    return id;
+}
+
+/* The tokens of `old`, under the next seed. */
+static bool place_all(struct vocab *vocab, const struct vocab_bucket *old) {
+    vocab->seed = u64map_mix((uint64_t)++vocab->n_seed);
+    vocab->far = 0;
+    memset(vocab->buckets, 0xFF, (vocab->mask + 1) * sizeof *old); // all TOKEN_NONE
+    for (size_t i = 0; i <= vocab->mask; i++)
+        if (old[i].id != TOKEN_NONE && place(vocab, old[i].id) == TOKEN_NONE) return false;
+    return true;
+}
+
+/* Without memory for a copy there is no other seed, but there is a place for each. */
+static void spread(struct vocab *vocab) {
+    size_t bytes = (vocab->mask + 1) * sizeof *vocab->buckets;
+    struct vocab_bucket *old = malloc(bytes);
+    if (!old) {
+        vocab->n_seed = U64MAP_SEEDS;
+        return;
+    }
+    memcpy(old, vocab->buckets, bytes);
+    while (!place_all(vocab, old)) {
+    }
+    free(old);
 }
 
 int32_t vocab_index(struct vocab *vocab, int32_t id) {
     const struct vocab_token *token = &vocab->tokens[id];
-    uint64_t hash = hash_bytes(token->text, token->len);
-    struct vocab_bucket *bucket = find_bucket(vocab, token->text, token->len, hash);
-    if (bucket->id != TOKEN_NONE) return bucket->id;
+    int32_t placed;
+    while ((placed = place(vocab, id)) == TOKEN_NONE)
+        spread(vocab);
+    if (placed != id) return placed;
     if (token->len > vocab->longest) vocab->longest = token->len;
     if (token->len >= VOCAB_FILTER_FROM) {
         size_t bit = filter_bit(token->text, token->len);
         vocab->filter[bit / 64] |= (uint64_t)1 << bit % 64;
     }
-    bucket->id = id;
-    bucket->tag = (uint32_t)(hash >> 32);
-    bucket->len = near_len(token->len);
-    if (token->len <= VOCAB_NEAR_BYTES) memcpy(bucket->bytes, token->text, token->len);
     return id;
 }
 
 int32_t vocab_find(const struct vocab *vocab, const char *text, size_t len) {
+    size_t far;
     if (len > vocab->longest) return TOKEN_NONE;
     if (len >= VOCAB_FILTER_FROM) {
         size_t bit = filter_bit(text, len);
         if (!(vocab->filter[bit / 64] >> bit % 64 & 1)) return TOKEN_NONE;
     }
-    return find_bucket(vocab, text, len, hash_bytes(text, len))->id;
+    const struct vocab_bucket *bucket =
+        find_bucket(vocab, text, len, hash_bytes(vocab->seed, text, len), vocab->far, &far);
+    return bucket ? bucket->id : TOKEN_NONE;
 }
 
 bool vocab_has(const struct vocab *vocab, int32_t id) {

@@ -41,6 +41,9 @@ struct vocab {
     int n;
     struct vocab_bucket *buckets;
     size_t mask;
+    size_t far; // buckets from home, of the farthest token: as in u64map.h
+    uint64_t seed;
+    int n_seed;
     size_t longest; // bytes of the longest findable text
     uint64_t filter[(1 << VOCAB_FILTER_BITS) / 64];
     struct arena *arena;

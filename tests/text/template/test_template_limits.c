@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -46,6 +47,11 @@ static void work_is_bounded(void **state) {
         "{{ 'a'.zfill(99999999999) }}",
         "{{ '\\t'.expandtabs(99999999999) }}",
         "{{ [1]|tojson(indent=99999999) }}",
+        "{% set x = ' ' * 9999 %}{% for i in range(99999) %}{% set y = x|trim %}{% endfor %}",
+        "{% set x = 'a' * 9999 %}{% for i in range(99999) %}{% set y = x|trim(x ~ 'b') %}{% endfor "
+        "%}",
+        "{% set x = ' ' * 9999 %}{% for i in range(99999) %}{% set y = x.rstrip() %}{% endfor %}",
+        "{% set x = 'a' * 9999 %}{% for i in range(99999) %}{% set y = {x: 1} %}{% endfor %}",
         "{% for x in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}",
         "{% block a %}{{ self.a() }}{% endblock %}",
         "{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor "
@@ -68,6 +74,15 @@ static void work_is_bounded(void **state) {
             fail_msg("%s: %s, %s", cases[i], jl_status_name(status), err.message);
         assert_non_null(strstr(err.message, "line 1"));
     }
+}
+
+/* Each line of a long word must not look at all the rest of it: this takes seconds then. */
+static void long_words_wrap_in_time(void **state) {
+    (void)state;
+    clock_t start = clock();
+    assert_int_equal(run("{{ ('a' * 999999)|wordwrap(1)|length }}", NULL, NULL), JL_OK);
+    assert_int_equal(run("{{ ('\u00e9' * 999999)|wordwrap(3, false)|length }}", NULL, NULL), JL_OK);
+    assert_true((clock() - start) / CLOCKS_PER_SEC < 20);
 }
 
 /* Repeats `open`, then `middle`, then `close`, n times each. */
@@ -174,9 +189,8 @@ static void bad_input(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(work_is_bounded),
-        cmocka_unit_test(nesting_is_bounded),
-        cmocka_unit_test(messages),
+        cmocka_unit_test(work_is_bounded),    cmocka_unit_test(long_words_wrap_in_time),
+        cmocka_unit_test(nesting_is_bounded), cmocka_unit_test(messages),
         cmocka_unit_test(bad_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,101 @@
+/* Steps that are done as one: matrices with the same input share a parallel region, and the
+ * activation that joins two of them follows in it, output by output. Less waiting of threads for
+ * each other; the bits are those of steps done one by one. */
+#include <stdlib.h>
+
+#include "backend/cpu/cpu.h"
+
+static bool joins(const struct step_group *group, const struct step *lead,
+                  const struct step *step) {
+    if (group->n == GROUP_MOST || step->op != lead->op || step->in != lead->in ||
+        step->layer != lead->layer || step->xfmt != lead->xfmt || step->slots != lead->slots ||
+        step->out == step->in || step->out == REG_LOGITS)
+        return false;
+    for (int i = 0; i < group->n; i++)
+        if (group->member[i]->out == step->out) return false;
+    return true;
+}
+
+/* A bias goes onto a value that the group has made, and nobody in it reads that. */
+static bool passes_over(const struct step_group *group, const struct step *step) {
+    if (step->op != OP_BIAS) return false;
+    for (int i = 0; i < group->n; i++)
+        if (group->member[i]->out == step->out) return true;
+    return false;
+}
+
+static bool activates(const struct step_group *group, const struct step *step) {
+    return step->op == OP_SILU_MUL && group->n == 2 && step->in == group->member[0]->out &&
+           step->in2 == group->member[1]->out && step->out == step->in &&
+           group->member[0]->w.n_out == group->member[1]->w.n_out &&
+           step->width == group->member[0]->w.n_out;
+}
+
+/* The group that step i leads; others of it are marked as done. */
+static void gather(const struct step_list *plan, int i, struct step_group *groups) {
+    const struct step *lead = &plan->steps[i];
+    struct step_group *group = &groups[i];
+    bool biased = false;
+    group->n = 1;
+    group->member[0] = lead;
+    if (lead->out == lead->in || lead->out == REG_LOGITS) return;
+    for (int j = i + 1; j < plan->n_step; j++) {
+        const struct step *step = &plan->steps[j];
+        if (joins(group, lead, step)) {
+            group->member[group->n++] = step;
+            groups[j].n = GROUP_DONE;
+        } else if (passes_over(group, step)) {
+            biased = true;
+        } else {
+            if (!biased && activates(group, step)) {
+                group->act = step;
+                groups[j].n = GROUP_DONE;
+            }
+            return;
+        }
+    }
+}
+
+static bool reads(const struct step *step, enum reg_id reg) {
+    return (step->in == reg && step->op != OP_BIAS) || step->in2 == reg || step->in3 == reg ||
+           (step->out == reg && op_row(step->op)->out == OUT_UPDATES);
+}
+
+/* Whether only experts read register `reg` from step i on, until it is written again, or
+ * conversions whose results only experts read. They are marked. */
+static bool only_experts_read(const struct step_list *plan, int i, enum reg_id reg,
+                              const struct step *dispatch, struct step_group *groups) {
+    for (; i < plan->n_step && plan->steps[i].layer == dispatch->layer; i++) {
+        const struct step *step = &plan->steps[i];
+        if (step->op == OP_EXPERTS && step->in == reg)
+            groups[i].in_place = dispatch;
+        else if (step->op == OP_CONVERT && step->in == reg && reg == dispatch->out) {
+            if (!only_experts_read(plan, i + 1, step->out, dispatch, groups)) return false;
+            groups[i].in_place = dispatch;
+        } else if (reads(step, reg)) {
+            return false;
+        }
+        if (step->out == reg) return true;
+    }
+    return true;
+}
+
+static void skip_copies(const struct step_list *plan, int i, struct step_group *groups) {
+    const struct step *dispatch = &plan->steps[i];
+    if (only_experts_read(plan, i + 1, dispatch->out, dispatch, groups)) {
+        groups[i].in_place = dispatch;
+        return;
+    }
+    for (int j = i; j < plan->n_step; j++)
+        if (groups[j].in_place == dispatch) groups[j].in_place = NULL;
+}
+
+struct step_group *cpu_find_groups(const struct step_list *plan) {
+    struct step_group *groups = calloc((size_t)plan->n_step + 1, sizeof *groups);
+    for (int i = 0; groups && i < plan->n_step; i++)
+        if (groups[i].n == 0 && (plan->steps[i].op == OP_LINEAR || plan->steps[i].op == OP_EXPERTS))
+            gather(plan, i, groups);
+    for (int i = 0; groups && i < plan->n_step; i++)
+        if (plan->steps[i].op == OP_DISPATCH) skip_copies(plan, i, groups);
+    return groups;
+}
