@@ -84,7 +84,8 @@ typedef struct jl_model jl_model;
 
 struct jl_model_options {
     const char *act; // activations: "f32" or "bf16"; NULL: as the weights ask
-    const char *kv;  // cached keys and values: "f32", "f16", "bf16", "q8"; NULL: as act asks
+    const char *kv; // cached keys and values: "f32", "f16", "bf16", "q8" (int8 with scales, 9/16 of
+                    // the bytes of f16); NULL: f16, with act bf16 bf16
 };
 
 /* A GGUF file, the first file of a split one, or a folder as published on model hubs. All of it is
