@@ -8,12 +8,6 @@ static int two_bits(const uint8_t *q, int i) {
     return q[i / 128 * 32 + i % 32] >> 2 * (i % 128 / 32) & 3;
 }
 
-/* A nibble of element i: two elements 32 apart share a byte. */
-static int nibble(const uint8_t *q, int i) {
-    int pair = q[i / 64 * 32 + i % 32];
-    return i / 32 % 2 ? pair >> 4 : pair & 15;
-}
-
 /* One bit of element i: eight elements 32 apart share a byte. */
 static int one_bit(const uint8_t *q, int i) { return q[i % 32] >> i / 32 & 1; }
 
@@ -50,27 +44,39 @@ void qblock_q4_k(const uint8_t *block, struct qblock *out) {
     out->d = block_f16(block);
     out->dmin = block_f16(block + Q4_K_DMIN);
     scales_of_32(block + Q4_K_SCALES, out);
-    for (int i = 0; i < 256; i++)
-        out->q[i] = (int8_t)nibble(block + Q4_K_Q, i);
+    const uint8_t *from = block + Q4_K_Q; // nibbles: two elements 32 apart share a byte
+    for (int8_t *q = out->q; q < out->q + 256; q += 64, from += 32)
+        for (int i = 0; i < 32; i++) { // a loop that compilers make vectors of
+            q[i] = (int8_t)(from[i] & 15);
+            q[32 + i] = (int8_t)(from[i] >> 4);
+        }
 }
 
 void qblock_q5_k(const uint8_t *block, struct qblock *out) {
     out->d = block_f16(block);
     out->dmin = block_f16(block + Q4_K_DMIN);
     scales_of_32(block + Q4_K_SCALES, out);
-    for (int i = 0; i < 256; i++)
-        out->q[i] = (int8_t)(nibble(block + Q5_K_Q, i) | one_bit(block + Q5_K_HIGH, i) << 4);
+    const uint8_t *from = block + Q5_K_Q, *high = block + Q5_K_HIGH;
+    int8_t *q = out->q;
+    for (int bit = 0; bit < 8; bit += 2, q += 64, from += 32)
+        for (int i = 0; i < 32; i++) {
+            q[i] = (int8_t)((from[i] & 15) | (high[i] >> bit & 1) << 4);
+            q[32 + i] = (int8_t)((from[i] >> 4) | (high[i] >> (bit + 1) & 1) << 4);
+        }
 }
 
 void qblock_q6_k(const uint8_t *block, struct qblock *out) {
     *out = (struct qblock){.d = block_f16(block + Q6_K_D)};
     for (int j = 0; j < 16; j++)
         out->scale[j] = (int8_t)block[Q6_K_SCALES + j];
-    for (int i = 0; i < 256; i++) {
-        int half = i / 128, quarter = i % 128 / 32, at = i % 32;
-        int low = block[half * 64 + quarter % 2 * 32 + at];
-        low = quarter < 2 ? low & 15 : low >> 4;
-        int high = block[Q6_K_HIGH + half * 32 + at] >> 2 * quarter & 3;
-        out->q[i] = (int8_t)((low | high << 4) - 32);
+    for (int half = 0; half < 2; half++) {
+        const uint8_t *low = block + half * 64, *high = block + Q6_K_HIGH + half * 32;
+        int8_t *q = out->q + half * 128;
+        for (int i = 0; i < 32; i++) { // a loop that compilers make vectors of
+            q[i] = (int8_t)(((low[i] & 15) | (high[i] << 4 & 0x30)) - 32);
+            q[32 + i] = (int8_t)(((low[32 + i] & 15) | (high[i] << 2 & 0x30)) - 32);
+            q[64 + i] = (int8_t)(((low[i] >> 4) | (high[i] & 0x30)) - 32);
+            q[96 + i] = (int8_t)(((low[32 + i] >> 4) | (high[i] >> 2 & 0x30)) - 32);
+        }
     }
 }
