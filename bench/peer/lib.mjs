@@ -31,18 +31,14 @@ export function options(known, usage) {
     return result;
 }
 
-export function median(values) {
-    const sorted = [...values].sort((a, b) => a - b);
-    const half = sorted.length >> 1;
-    return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
-
 /** The value below which a share of them lies, between two of them where it must. */
 export function quantile(values, share) {
     const sorted = [...values].sort((a, b) => a - b);
     const at = share * (sorted.length - 1), low = Math.floor(at);
     return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);
 }
+
+export const median = (values) => quantile(values, 0.5);
 
 function readList(text) { // "0-2,5"
     return text.trim().split(",").filter(Boolean).flatMap((part) => {

@@ -37,20 +37,15 @@ static double median(double *values, int n) {
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* Every sequence goes on from the prompt, each its own way: one of them alone is the prompt's. */
+/* Every sequence goes on from the prompt, each with another token; the first with the likeliest. */
 static enum jl_status fork_all(struct bench_run *run, const struct bench_size *size,
                                struct jl_error *err) {
-    size_t n_vocab = (size_t)run->engine.model->hp.n_vocab;
+    int n_vocab = run->engine.model->hp.n_vocab, first = sample_greedy(run->logits, n_vocab);
     for (int s = 0; s < size->seqs; s++) {
-        run->forks[s] = run->state;
+        run->forks[s] = s > 0 ? NULL : run->state;
+        run->next[s] = (first + s) % n_vocab;
         if (s > 0) JL_TRY(state_fork(run->state, &run->forks[s], err));
         run->feeds[s] = (struct feed){run->forks[s], &run->next[s], 1, 1, NULL};
-    }
-    for (int s = size->seqs - 1; s >= 0; s--) { // other logits, and so another first token
-        float *logits = run->logits + (size_t)s * n_vocab;
-        memmove(logits, run->logits, n_vocab * sizeof *logits);
-        for (int k = 0; k < s; k++)
-            logits[sample_greedy(logits, (int)n_vocab)] = -1e9f;
     }
     return JL_OK;
 }
@@ -72,11 +67,10 @@ static enum jl_status run_once(struct bench_run *run, const struct bench_size *s
         JL_TRY(feed_prompt(exec, run->state, run->tokens + size->depth, size->prompt,
                            exec_max_rows(exec), NULL, run->logits, err));
     double middle = clock_seconds();
-    JL_TRY(fork_all(run, size, err));
+    enum jl_status status = fork_all(run, size, err);
     double forked = clock_seconds();
-    enum jl_status status = JL_OK;
     for (int t = 0; t < size->gen && status == JL_OK; t++) {
-        for (int s = 0; s < size->seqs; s++)
+        for (int s = 0; t > 0 && s < size->seqs; s++)
             run->next[s] = sample_greedy(run->logits + (size_t)s * n_vocab, (int)n_vocab);
         status = feed_forward(exec, run->feeds, size->seqs, NULL, run->logits, err);
     }

@@ -23,17 +23,22 @@ static size_t session_work(const struct model *model, const struct session_optio
     return add(pass, multiply((size_t)options->n_seq, each));
 }
 
+/* But for the context and the pages, which are to be found. */
+static struct session_options session_options_of(const struct memory_request *request) {
+    return (struct session_options){.n_seq = request->n_seq ? request->n_seq : 1,
+                                    .prefix_bytes = request->prefix_bytes,
+                                    .draft = request->draft,
+                                    .n_draft = request->n_draft ? request->n_draft : DRAFT};
+}
+
 static int pages_of(int n_ctx) { return (int)(((int64_t)n_ctx + KV_CHUNK - 1) / KV_CHUNK); }
 
 /* Fills state, prefix and the sessions' options for a context of so many tokens. */
 static enum jl_status measure(const struct model *model, const struct memory_request *request,
                               int n_ctx, struct memory_plan *out, struct jl_error *err) {
     struct session_options *sessions = &out->sessions;
-    *sessions = (struct session_options){.n_seq = request->n_seq ? request->n_seq : 1,
-                                         .n_ctx = n_ctx,
-                                         .prefix_bytes = request->prefix_bytes,
-                                         .draft = request->draft,
-                                         .n_draft = request->n_draft ? request->n_draft : DRAFT};
+    *sessions = session_options_of(request);
+    sessions->n_ctx = n_ctx;
     int64_t own = (int64_t)sessions->n_seq * pages_of(n_ctx);
     int64_t kept = model->page_bytes ? (int64_t)(request->prefix_bytes / model->page_bytes) : 0;
     if (own + kept > INT32_MAX)
@@ -78,8 +83,7 @@ static enum jl_status fit_context(const struct model *model, const struct memory
 static enum jl_status frame_bytes(const struct model *model, struct backend *backend,
                                   const struct memory_request *request, size_t *out,
                                   struct jl_error *err) {
-    const struct session_options sessions = {
-        .draft = request->draft, .n_draft = request->n_draft ? request->n_draft : DRAFT};
+    const struct session_options sessions = session_options_of(request);
     size_t layer = 0;
     if (request->draft == DRAFT_PREDICT && model->mtp.n_step == 0)
         return jl_fail(err, JL_ERR_UNSUPPORTED,

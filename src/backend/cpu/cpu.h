@@ -115,6 +115,8 @@ static inline const struct step *cpu_in_place(const struct backend_frame *frame,
 /* The activation of outputs out0..out1-1 of n vectors from `first` on. */
 void cpu_activate(const struct backend_frame *frame, const struct step *act, int first, int n,
                   int out0, int out1);
+/* Outputs that parts of the group's matrices are multiples of, for so many rows. */
+int cpu_group_tile(const struct backend_frame *frame, const struct step_group *group, int n_rows);
 /* Outputs of a part that n_rows vectors go through, a multiple of `tile`: several parts a thread,
  * so that a delayed one leaves little behind, and none so long that it would be felt. */
 int cpu_part_outputs(const struct backend *backend, int n_out, int tile, int n_in, int n_rows,

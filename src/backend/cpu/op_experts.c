@@ -143,16 +143,6 @@ static void run_part(const struct backend_frame *frame, const struct step *step,
     kernel_linear(&frame->backend->kernels, step->w.dtype, step->xfmt, n_rows)->run(&args);
 }
 
-static int tile_of(const struct backend_frame *frame, const struct step_group *group, int n_rows) {
-    int tile = 1;
-    for (int m = 0; m < group->n; m++) {
-        const struct step *step = group->member[m];
-        int own = kernel_linear(&frame->backend->kernels, step->w.dtype, step->xfmt, n_rows)->tile;
-        if (own > tile) tile = own;
-    }
-    return tile;
-}
-
 static void run_item(void *ctx, int item, int thread) {
     const struct experts_call *call = ctx;
     const struct backend_frame *frame = call->frame;
@@ -160,7 +150,7 @@ static void run_item(void *ctx, int item, int thread) {
     const struct expert_order *order = &frame->order;
     int matrix = item / call->items_per_matrix, part = item % call->items_per_matrix;
     int active = matrix / call->n_cut, first = order->first[active];
-    int n_rows = order->first[active + 1] - first, tile = tile_of(frame, group, n_rows);
+    int n_rows = order->first[active + 1] - first, tile = cpu_group_tile(frame, group, n_rows);
     const struct step *step = group->member[matrix % call->n_cut];
     int n_tile = (step->w.n_out + tile - 1) / tile;
     int per_item = (n_tile + call->items_per_matrix - 1) / call->items_per_matrix * tile;
@@ -181,7 +171,7 @@ static int parts(const struct backend_frame *frame, const struct step_group *gro
     for (int i = 0; i < order->n_active; i++)
         if (order->first[i + 1] - order->first[i] > most)
             most = order->first[i + 1] - order->first[i];
-    int part = cpu_part_outputs(frame->backend, step->w.n_out, tile_of(frame, group, most),
+    int part = cpu_part_outputs(frame->backend, step->w.n_out, cpu_group_tile(frame, group, most),
                                 step->w.n_in, most, order->n_active * n_cut);
     return (step->w.n_out + part - 1) / part;
 }

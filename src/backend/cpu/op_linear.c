@@ -73,20 +73,27 @@ void cpu_note_linear(struct backend_frame *frame, const struct step *step, int n
         frame->ran.gemv[w][step->xfmt] = true;
 }
 
-static int tile_of(const struct linear_body *body) { return body->tile > 0 ? body->tile : 1; }
+int cpu_group_tile(const struct backend_frame *frame, const struct step_group *group, int n_rows) {
+    int tile = 1;
+    for (int m = 0; m < group->n; m++) {
+        const struct step *step = group->member[m];
+        int own = kernel_linear(&frame->backend->kernels, step->w.dtype, step->xfmt, n_rows)->tile;
+        if (own > tile) tile = own;
+    }
+    return tile;
+}
 
 enum jl_status cpu_op_linear(struct backend_frame *frame, const struct step *step,
                              struct jl_error *err) {
     (void)err;
     const struct step_group *group = cpu_group(frame, step);
     struct linear_call call = {.frame = frame, .group = group};
-    int n_rows = frame->n_row * step->slots, tile = 1;
+    int n_rows = frame->n_row * step->slots, tile = cpu_group_tile(frame, group, n_rows);
     for (int m = 0; m < group->n; m++) {
         const struct step *member = group->member[m];
         if (frame->observer) cpu_observe_linear(frame, member);
         cpu_note_linear(frame, member, n_rows);
         call.body[m] = kernel_linear(&frame->backend->kernels, member->w.dtype, step->xfmt, n_rows);
-        if (tile_of(call.body[m]) > tile) tile = tile_of(call.body[m]);
     }
     int n_cut = group->act ? 1 : group->n, n_out = 0;
     for (int m = 0; m < n_cut; m++)
