@@ -4,7 +4,7 @@
 
 /* id, variable, what it does */
 #define ENV_LIST(X)                                                                                \
-    X(ENV_CPU, "JINLIN_CPU", "kernel level: ref, avx2, avx512 or neon (default: the best)")        \
+    X(ENV_CPU, "JINLIN_CPU", "kernel level: ref, avx2, avx512, amx or neon (default: the best)")   \
     X(ENV_MEMORY, "JINLIN_MEMORY",                                                                 \
       "megabytes that models may take (default: what the system and its limits leave)")            \
     X(ENV_MODELS, "JINLIN_HOME",                                                                   \

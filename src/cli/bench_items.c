@@ -342,15 +342,11 @@ static struct bench_item *add_item(struct bench_items *items, const struct bench
     return slot;
 }
 
-static void add_skip(struct bench_items *items, enum kernel_level level, const char *op,
-                     const char *body) {
-    items->skips[items->n_skip++] = (struct bench_skip){level, op, body};
-}
-
 static const struct peak_loop *level_peaks(enum kernel_level level) {
 #ifdef JINLIN_X86_LEVELS
     if (level == LEVEL_AVX2) return peaks_avx2();
     if (level == LEVEL_AVX512) return peaks_avx512();
+    if (level == LEVEL_AMX) return peaks_amx();
 #endif
     (void)level;
     return NULL;
@@ -573,73 +569,83 @@ static const struct {
 #define N_TIMED_ROW (sizeof timed_rows / sizeof timed_rows[0])
 
 static const int gemm_rows[] = {16, 64, MOST_ROWS};
+#define N_GEMM (sizeof gemm_rows / sizeof gemm_rows[0])
 static const int tokens[] = {1, 64};
 #define N_TOKENS (sizeof tokens / sizeof tokens[0])
 static const int queries[] = {6, MOST_QUERIES}; // decode: one head group; prefill: eight rows of it
 
-static void add_gemms(struct bench_items *items, const struct kernel_table *table,
-                      const struct kernel_table *ref) {
-    for (size_t i = 0; i < N_LINEAR_SLOT; i++) {
-        enum dtype dtype = linear_slots[i].dtype;
-        enum xfmt xfmt = linear_slots[i].xfmt;
-        const struct linear_body *body = table->gemm[dtype][xfmt];
-        if (table->level != LEVEL_REF && body == ref->gemm[dtype][xfmt]) {
-            add_skip(items, table->level, "gemm", body->name);
-            continue;
-        }
-        for (size_t r = 0; r < sizeof gemm_rows / sizeof gemm_rows[0]; r++)
-            add_linear(items, table->level, body, dtype, xfmt, gemm_rows[r]);
-    }
+/* Whether a level brings a body of its own, `name`: one that the reference's still serves is noted,
+ * one that a lower level brought is timed there. `below`: the name there, or NULL. */
+static bool is_own(struct bench_items *items, const struct kernel_table *table, const char *op,
+                   const char *name, const char *of_ref, const char *below) {
+    if (table->level != LEVEL_REF && name == of_ref)
+        items->skips[items->n_skip++] = (struct bench_skip){table->level, op, name};
+    else if (name != below)
+        return true;
+    return false;
 }
 
-static void add_gemvs(struct bench_items *items, const struct kernel_table *table,
-                      const struct kernel_table *ref) {
+static void add_gemms(struct bench_items *items, enum kernel_level level,
+                      const struct linear_body *body, enum dtype dtype, enum xfmt xfmt) {
+    for (size_t r = 0; r < N_GEMM; r++)
+        add_linear(items, level, body, dtype, xfmt, gemm_rows[r]);
+}
+
+static void add_linears(struct bench_items *items, const struct kernel_table *table,
+                        const struct kernel_table *ref, const struct kernel_table *below) {
     for (size_t i = 0; i < N_LINEAR_SLOT; i++) {
-        enum dtype dtype = linear_slots[i].dtype;
-        enum xfmt xfmt = linear_slots[i].xfmt;
-        const struct linear_body *body = table->gemv[dtype][xfmt];
-        if (table->level != LEVEL_REF && body == ref->gemv[dtype][xfmt])
-            add_skip(items, table->level, "gemv", body->name);
-        else
-            add_linear(items, table->level, body, dtype, xfmt, 1), add_cached(items);
+        enum dtype w = linear_slots[i].dtype;
+        enum xfmt x = linear_slots[i].xfmt;
+        const struct linear_body *body = table->gemm[w][x], *wide = table->wide[w][x];
+        if (is_own(items, table, "gemm", body->name, ref->gemm[w][x]->name,
+                   below ? below->gemm[w][x]->name : NULL))
+            add_gemms(items, table->level, body, w, x);
+        if (wide) add_gemms(items, table->level, wide, w, x);
+    }
+    for (size_t i = 0; i < N_LINEAR_SLOT; i++) {
+        enum dtype w = linear_slots[i].dtype;
+        enum xfmt x = linear_slots[i].xfmt;
+        const struct linear_body *body = table->gemv[w][x];
+        if (!is_own(items, table, "gemv", body->name, ref->gemv[w][x]->name,
+                    below ? below->gemv[w][x]->name : NULL))
+            continue;
+        add_linear(items, table->level, body, w, x, 1);
+        add_cached(items);
     }
 }
 
 static void add_level(struct bench_items *items, const struct kernel_table *table,
-                      const struct kernel_table *ref) {
-    enum kernel_level level = table->level;
-    bool is_ref = level == LEVEL_REF;
-    add_peaks(items, level);
-    add_gemms(items, table, ref);
-    add_gemvs(items, table, ref);
+                      const struct kernel_table *ref, const struct kernel_table *below) {
+    add_peaks(items, table->level);
+    add_linears(items, table, ref, below);
     for (int kind = 0; kind < ATTN_COUNT; kind++) {
-        if (!is_ref && table->attn_chunk[kind] == ref->attn_chunk[kind]) {
-            add_skip(items, level, "attn", table->attn_chunk_name[kind]);
+        if (!is_own(items, table, "attn", table->attn_chunk_name[kind], ref->attn_chunk_name[kind],
+                    below ? below->attn_chunk_name[kind] : NULL))
             continue;
-        }
         for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
             add_attn(items, table, (enum attn_kind)kind, queries[i]);
     }
+    const char *const *names = table->row_name, *const *ref_names = ref->row_name;
+    const char *const *below_names = below ? below->row_name : NULL;
     for (size_t i = 0; i < N_TOKENS; i++) {
+        if (below && below_names[KSLOT_delta] == names[KSLOT_delta]) break;
         add_delta(items, table, tokens[i]);
         add_conv(items, table, tokens[i]);
     }
     for (size_t i = 0; i < N_TIMED_ROW; i++) {
         enum kernel_slot slot = timed_rows[i].slot;
-        if (is_ref || table->row_name[slot] != ref->row_name[slot])
+        if (is_own(items, table, "row", names[slot], ref_names[slot],
+                   below ? below_names[slot] : NULL))
             add_row(items, table, slot, timed_rows[i].bytes);
-        else
-            add_skip(items, level, "row", table->row_name[slot]);
     }
 }
 
 /* ---- the list ---- */
 
-/* No level adds more: its ceilings, gemms and two gemvs of each linear slot, two of each attention
- * slot, recurrences, rows. */
-#define N_GEMM (sizeof gemm_rows / sizeof gemm_rows[0])
+/* No level adds more: its ceilings, two gemms and two gemvs of each linear slot, two of each
+ * attention slot, recurrences, rows. */
 #define MOST_A_LEVEL                                                                               \
-    (PEAK_COUNT + (N_GEMM + 2) * N_LINEAR_SLOT + 2 * ATTN_COUNT + 2 * N_TOKENS + N_TIMED_ROW)
+    (PEAK_COUNT + (2 * N_GEMM + 2) * N_LINEAR_SLOT + 2 * ATTN_COUNT + 2 * N_TOKENS + N_TIMED_ROW)
 
 enum jl_status bench_items_create(const struct kernel_table *tables, int n_table, int rounds,
                                   struct bench_items *out, struct jl_error *err) {
@@ -655,7 +661,7 @@ enum jl_status bench_items_create(const struct kernel_table *tables, int n_table
     add_stream(out, 0);
     add_stream(out, 4096);
     for (int t = 0; t < n_table; t++)
-        add_level(out, &tables[t], &ref);
+        add_level(out, &tables[t], &ref, t > 0 ? &tables[t - 1] : NULL);
     out->samples = calloc((size_t)out->n_item * (size_t)rounds, sizeof *out->samples);
     if (!out->samples) goto fail;
     for (int i = 0; i < out->n_item; i++)

@@ -39,6 +39,8 @@ void avx512_fill_linear_t(struct kernel_table *table);
 void avx512_fill_attn_values(struct kernel_table *table);
 void avx512_fill_recur(struct kernel_table *table);
 
+void amx_fill_linear_q(struct kernel_table *table);
+
 void neon_fill_linear_f(struct kernel_table *table);
 void neon_fill_xconv(struct kernel_table *table);
 void neon_fill_linear_q(struct kernel_table *table);

@@ -20,6 +20,7 @@
     X(LEVEL_REF, "ref")       /* portable C, one scalar chain at a time */                         \
     X(LEVEL_AVX2, "avx2")     /* AVX2, FMA, F16C */                                                \
     X(LEVEL_AVX512, "avx512") /* AVX-512 F, BW, DQ, VL, VNNI, BF16 */                              \
+    X(LEVEL_AMX, "amx")       /* the same with AMX-INT8 for the gemm of integer types */           \
     X(LEVEL_NEON, "neon")     /* 64-bit ARM with dot products (ARMv8.2 and up) */
 
 enum kernel_level {
@@ -248,7 +249,9 @@ struct kernel_table {
     enum kernel_level level;
     const struct linear_body *gemv[DTYPE_COUNT][XFMT_COUNT]; // few rows: streams the weights
     const struct linear_body *gemm[DTYPE_COUNT][XFMT_COUNT]; // many rows: converts a panel once
+    const struct linear_body *wide[DTYPE_COUNT][XFMT_COUNT]; // many more rows; or NULL
     int gemm_rows[DTYPE_COUNT][XFMT_COUNT];                  // from this many rows on, gemm wins
+    int wide_rows[DTYPE_COUNT][XFMT_COUNT];                  // and from this many on, wide
     void (*attn_chunk[ATTN_COUNT])(const struct attn_chunk_args *);
     const char *attn_chunk_name[ATTN_COUNT];
 #define X(slot, type) __typeof__(type) slot;
@@ -265,7 +268,12 @@ bool kernel_level_built(enum kernel_level level);     // for this kind of CPU
 bool kernel_level_available(enum kernel_level level); // on this CPU
 const char *kernel_level_name(enum kernel_level level);
 
-/* The linear body for n_rows, NULL when the pair of types is not multiplied. */
+/* The body for n_rows, and its slot; NULL when the pair of types is not multiplied. */
+enum linear_kind { LINEAR_GEMV, LINEAR_GEMM, LINEAR_WIDE, LINEAR_KIND_COUNT };
+enum linear_kind kernel_linear_kind(const struct kernel_table *table, enum dtype w, enum xfmt x,
+                                    int n_rows);
+const struct linear_body *kernel_linear_of(const struct kernel_table *table, enum linear_kind kind,
+                                           enum dtype w, enum xfmt x);
 const struct linear_body *kernel_linear(const struct kernel_table *table, enum dtype w, enum xfmt x,
                                         int n_rows);
 /* Enough scratch for any linear body with this n_in, bytes, a multiple of 64. */

@@ -4,10 +4,13 @@
 
 #include <string.h>
 
+#include "kernel/fill.h"
 #include "tensor/kvchunk.h"
 
 #if defined(JINLIN_X86_LEVELS)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #elif defined(JINLIN_ARM_LEVELS)
 #include <sys/auxv.h>
 #endif
@@ -22,6 +25,7 @@ static const char *const level_needs[LEVEL_COUNT] = {
     [LEVEL_REF] = "nothing",
     [LEVEL_AVX2] = "AVX2, FMA and F16C",
     [LEVEL_AVX512] = "AVX2, FMA, F16C and AVX-512 F, BW, DQ, VL, VNNI and BF16",
+    [LEVEL_AMX] = "what avx512 needs, AMX-INT8 and Linux 5.16 or newer",
     [LEVEL_NEON] = "64-bit ARM with dot products (asimddp)",
 };
 
@@ -31,18 +35,28 @@ const char *kernel_level_name(enum kernel_level level) {
 
 #if defined(JINLIN_X86_LEVELS)
 
-#define BUILT_LEVELS (1u << LEVEL_REF | 1u << LEVEL_AVX2 | 1u << LEVEL_AVX512)
+#define BUILT_LEVELS (1u << LEVEL_REF | 1u << LEVEL_AVX2 | 1u << LEVEL_AVX512 | 1u << LEVEL_AMX)
 
 /* Bits of CPUID (Intel SDM volume 2A) and of XCR0 (volume 1, 13.3). */
 #define LEAF1_C_NEEDED (1u << 12 | 1u << 27 | 1u << 28 | 1u << 29) // FMA, OSXSAVE, AVX, F16C
 #define LEAF7_B_AVX2 (1u << 5)
 #define LEAF7_B_AVX512 (1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) // F, DQ, BW, VL
 #define LEAF7_C_VNNI (1u << 11)
+#define LEAF7_D_AMX (1u << 24 | 1u << 25) // TILE, INT8
 #define LEAF7_1_A_BF16 (1u << 5)
-#define XCR0_YMM 0x06u // SSE and AVX state
-#define XCR0_ZMM 0xe6u // and opmask, upper ZMM, high ZMM state
+#define XCR0_YMM 0x06u              // SSE and AVX state
+#define XCR0_ZMM 0xe6u              // and opmask, upper ZMM, high ZMM state
+#define XCR0_AMX (0xe6u | 3u << 17) // and tile configuration and data
+#define XFEATURE_TILE_DATA 18
 
 static bool has_all(unsigned value, unsigned bits) { return (value & bits) == bits; }
+
+/* Linux hands out the 8 KB of tile registers on request, to all threads of the process
+ * (Documentation/arch/x86/xstate.rst). Asking again is harmless. */
+static bool may_use_tiles(void) {
+    const long req_xcomp_perm = 0x1023;
+    return syscall(SYS_arch_prctl, req_xcomp_perm, XFEATURE_TILE_DATA) == 0;
+}
 
 static enum kernel_level best_x86_level(void) {
     unsigned a, b, c, d;
@@ -53,9 +67,10 @@ static enum kernel_level best_x86_level(void) {
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !has_all(b, LEAF7_B_AVX2)) return LEVEL_REF;
     if (!has_all(xcr0, XCR0_ZMM) || !has_all(b, LEAF7_B_AVX512) || !has_all(c, LEAF7_C_VNNI))
         return LEVEL_AVX2;
+    bool has_amx = has_all(xcr0, XCR0_AMX) && has_all(d, LEAF7_D_AMX);
     if (a < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !has_all(a, LEAF7_1_A_BF16))
         return LEVEL_AVX2;
-    return LEVEL_AVX512;
+    return has_amx && may_use_tiles() ? LEVEL_AMX : LEVEL_AVX512;
 }
 
 static enum kernel_level best_level(void) { return best_x86_level(); }
@@ -63,6 +78,7 @@ static enum kernel_level best_level(void) { return best_x86_level(); }
 static void fill_above_ref(struct kernel_table *table, enum kernel_level level) {
     if (level >= LEVEL_AVX2) kernel_fill_avx2(table);
     if (level >= LEVEL_AVX512) kernel_fill_avx512(table);
+    if (level >= LEVEL_AMX) amx_fill_linear_q(table);
 }
 
 #elif defined(JINLIN_ARM_LEVELS)
@@ -117,10 +133,11 @@ static enum jl_status find_level(const char *name, enum kernel_level *out, struc
         *out = level;
         return JL_OK;
     }
-    return jl_fail(err, JL_ERR_USAGE,
-                   "unknown kernel level '%s': set JINLIN_CPU to ref, avx2, avx512 or neon, or "
-                   "leave it unset for the best this CPU has ('%s')",
-                   name, level_names[best]);
+    return jl_fail(
+        err, JL_ERR_USAGE,
+        "unknown kernel level '%s': set JINLIN_CPU to ref, avx2, avx512, amx or neon, or "
+        "leave it unset for the best this CPU has ('%s')",
+        name, level_names[best]);
 }
 
 enum jl_status kernel_table_init(struct kernel_table *table, const char *level,
@@ -132,23 +149,36 @@ enum jl_status kernel_table_init(struct kernel_table *table, const char *level,
     return JL_OK;
 }
 
-const struct linear_body *kernel_linear(const struct kernel_table *table, enum dtype w, enum xfmt x,
-                                        int n_rows) {
-    const struct linear_body *gemv = table->gemv[w][x], *gemm = table->gemm[w][x];
-    if (!gemv) return gemm;
-    if (!gemm) return gemv;
-    return n_rows >= table->gemm_rows[w][x] ? gemm : gemv;
+const struct linear_body *kernel_linear_of(const struct kernel_table *table, enum linear_kind kind,
+                                           enum dtype w, enum xfmt x) {
+    switch (kind) {
+    case LINEAR_GEMV: return table->gemv[w][x];
+    case LINEAR_GEMM: return table->gemm[w][x];
+    case LINEAR_WIDE: return table->wide[w][x];
+    default: return NULL;
+    }
 }
 
-static size_t body_scratch(const struct linear_body *body, int n_in) {
-    return body && body->scratch_bytes ? body->scratch_bytes(n_in) : 0;
+enum linear_kind kernel_linear_kind(const struct kernel_table *table, enum dtype w, enum xfmt x,
+                                    int n_rows) {
+    if (table->wide[w][x] && n_rows >= table->wide_rows[w][x]) return LINEAR_WIDE;
+    if (!table->gemv[w][x]) return LINEAR_GEMM;
+    return table->gemm[w][x] && n_rows >= table->gemm_rows[w][x] ? LINEAR_GEMM : LINEAR_GEMV;
+}
+
+const struct linear_body *kernel_linear(const struct kernel_table *table, enum dtype w, enum xfmt x,
+                                        int n_rows) {
+    return kernel_linear_of(table, kernel_linear_kind(table, w, x, n_rows), w, x);
 }
 
 size_t kernel_linear_scratch(const struct kernel_table *table, enum dtype w, enum xfmt x,
                              int n_in) {
-    size_t gemv = body_scratch(table->gemv[w][x], n_in);
-    size_t gemm = body_scratch(table->gemm[w][x], n_in);
-    size_t most = gemv > gemm ? gemv : gemm;
+    size_t most = 0;
+    for (enum linear_kind kind = LINEAR_GEMV; kind < LINEAR_KIND_COUNT; kind++) {
+        const struct linear_body *body = kernel_linear_of(table, kind, w, x);
+        size_t bytes = body && body->scratch_bytes ? body->scratch_bytes(n_in) : 0;
+        most = bytes > most ? bytes : most;
+    }
     return (most + 63) / 64 * 64;
 }
 

@@ -113,7 +113,8 @@ void data_assert_level(const char *name, const char *level) {
     assert_non_null(name);
     const char *dot = strrchr(name, '.');
     assert_non_null(dot);
-    assert_string_equal(dot + 1, level);
+    bool adds = !strcmp(level, "amx"); // to the bodies of avx512
+    assert_true(!strcmp(dot + 1, level) || (adds && !strcmp(dot + 1, "avx512")));
 }
 
 int data_enter(void **state) {

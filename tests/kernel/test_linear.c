@@ -295,12 +295,12 @@ static void check_body(const struct operands *o, const struct linear_body *body,
 
 static void check_level(const struct operands *o, const struct slot *slot,
                         const struct kernel_table *table, struct rnd *rnd) {
-    const struct linear_body *bodies[] = {table->gemv[slot->w][slot->x],
-                                          table->gemm[slot->w][slot->x]};
-    for (int b = 0; b < 2; b++) {
+    for (enum linear_kind kind = LINEAR_GEMV; kind < LINEAR_KIND_COUNT; kind++) {
+        const struct linear_body *body = kernel_linear_of(table, kind, slot->w, slot->x);
         int n = o->shape.n_out, out0 = rnd_int(rnd, 0, n - 1), out1 = rnd_int(rnd, out0 + 1, n);
-        check_body(o, bodies[b], 0, n, false);
-        check_body(o, bodies[b], out0, out1, rnd_int(rnd, 0, 1));
+        if (!body) continue;
+        check_body(o, body, 0, n, false);
+        check_body(o, body, out0, out1, rnd_int(rnd, 0, 1));
     }
 }
 
@@ -338,6 +338,13 @@ static void test_slots(void **state) {
             assert_memory_equal(gemv->name + 5, slots[i].name, strlen(slots[i].name));
             assert_memory_equal(gemm->name + 5, slots[i].name, strlen(slots[i].name));
             assert_true(gemv->tile > 0 && gemm->tile > 0 && table->gemm_rows[w][x] > 1);
+            const struct linear_body *wide = table->wide[w][x];
+            assert_true(!wide == (level != LEVEL_AMX || dtype_row(w)->block == 1));
+            if (wide) {
+                data_assert_level(wide->name, kernel_level_name(level));
+                assert_memory_equal(wide->name + 5, slots[i].name, strlen(slots[i].name));
+                assert_true(wide->tile > 0 && table->wide_rows[w][x] > table->gemm_rows[w][x]);
+            }
             if (level == LEVEL_REF) continue;
             assert_ptr_not_equal(gemv->run, ref->gemv[w][x]->run);
             assert_ptr_not_equal(gemm->run, ref->gemm[w][x]->run);

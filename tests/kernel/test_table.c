@@ -102,13 +102,16 @@ static void test_no_empty_slot(void **state) {
 
 static void run_nothing(const struct linear_args *args) { (void)args; }
 static size_t scratch_100(int n_in) { return 100 + (size_t)n_in; }
+static size_t scratch_200(int n_in) { return 200 + (size_t)n_in; }
 
-/* gemm from gemm_rows on; either one serves alone; the larger scratch counts. */
+/* gemm from gemm_rows on, wide from wide_rows on; each serves alone; the largest scratch counts. */
 static void test_linear_choice(void **state) {
     (void)state;
     static const struct linear_body gemv = {.run = run_nothing, .name = "gemv", .tile = 1};
     static const struct linear_body gemm = {
         .run = run_nothing, .name = "gemm", .scratch_bytes = scratch_100, .tile = 1};
+    static const struct linear_body wide = {
+        .run = run_nothing, .name = "wide", .scratch_bytes = scratch_200, .tile = 1};
     static struct kernel_table table;
     table.gemv[DTYPE_F32][XFMT_F32] = &gemv;
     assert_ptr_equal(kernel_linear(&table, DTYPE_F32, XFMT_F32, 100), &gemv);
@@ -120,6 +123,12 @@ static void test_linear_choice(void **state) {
     assert_int_equal(kernel_linear_scratch(&table, DTYPE_F32, XFMT_F32, 29), 192);
     table.gemv[DTYPE_F32][XFMT_F32] = NULL;
     assert_ptr_equal(kernel_linear(&table, DTYPE_F32, XFMT_F32, 1), &gemm);
+    table.wide[DTYPE_F32][XFMT_F32] = &wide;
+    table.wide_rows[DTYPE_F32][XFMT_F32] = 9;
+    assert_ptr_equal(kernel_linear(&table, DTYPE_F32, XFMT_F32, 8), &gemm);
+    assert_ptr_equal(kernel_linear(&table, DTYPE_F32, XFMT_F32, 9), &wide);
+    assert_int_equal(kernel_linear_kind(&table, DTYPE_F32, XFMT_F32, 9), LINEAR_WIDE);
+    assert_int_equal(kernel_linear_scratch(&table, DTYPE_F32, XFMT_F32, 29), 256);
 }
 
 static void test_attn_kind(void **state) {

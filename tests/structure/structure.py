@@ -52,7 +52,7 @@ PREFIXES = {
     "base": "jl_ size_ str_ sha256_",
     "tensor": "f32_from_ f16_from_ bf16_from_ f8_e4m3_from_ xfmt_",
     "format": "json_",
-    "kernel": "ref_ avx2_ avx512_ neon_",
+    "kernel": "ref_ avx2_ avx512_ amx_ neon_",
     "text": "token_ spm_ bpe_ utf8_ chat_",
     "backend": "cpu_ op_ reg_",
     "model": "plan_ bind_ role_ op_ prog_ family_ step_ rope_ inspect_",
@@ -87,11 +87,21 @@ PART_OF = {
     "kernel/cpu/simd_neon.h": "kernel/cpu/simd.h",
     "kernel/cpu/simd_q_neon.h": "kernel/cpu/linear_q.h",
     "kernel/cpu/simd_q_x86.h": "kernel/cpu/linear_q.h",
+    "kernel/cpu/linear_q32_amx.h": "kernel/cpu/linear_q32.h",
+}
+# Headers of one level only.
+LEVEL_OF = {
+    "kernel/cpu/linear_q_amx.h": "-DJINLIN_LEVEL_AMX",
+    "kernel/cpu/linear_q256_amx.h": "-DJINLIN_LEVEL_AMX",
+    "kernel/cpu/linear_q256_digits.h": "-DJINLIN_LEVEL_AMX",
 }
 LEVEL_FLAGS = [ # machine, flags
     ("x86_64", "-DJINLIN_LEVEL_AVX2 -mavx2 -mfma -mf16c".split()),
     ("x86_64", ("-DJINLIN_LEVEL_AVX512 -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq "
                 "-mavx512vl -mavx512vnni -mavx512bf16").split()),
+    ("x86_64", ("-DJINLIN_LEVEL_AMX -DJINLIN_LEVEL_AVX512 -mavx2 -mfma -mf16c -mavx512f "
+                "-mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16 -mamx-tile "
+                "-mamx-int8").split()),
     ("aarch64", "-DJINLIN_LEVEL_NEON -march=armv8.2-a+dotprod".split()),
 ]
 
@@ -236,6 +246,8 @@ def check_headers(tree):
     for path, _ in tree.sources("*.h"):
         unit = f'#include "{PART_OF.get(path, path)}"\n' * 2  # twice: the guard must hold
         for compiler in level_compilers() if path.startswith("kernel/cpu/") else [["gcc"]]:
+            if path in LEVEL_OF and LEVEL_OF[path] not in compiler:
+                continue
             done = subprocess.run(compiler + base + ["-"], input=unit, capture_output=True,
                                   text=True, check=False)
             if done.returncode != 0:

@@ -37,7 +37,7 @@ struct expert_order {
 
 /* Which kernel bodies a frame has run; written by the owner between regions. */
 struct cpu_ran {
-    bool gemv[DTYPE_COUNT][XFMT_COUNT], gemm[DTYPE_COUNT][XFMT_COUNT];
+    bool linear[LINEAR_KIND_COUNT][DTYPE_COUNT][XFMT_COUNT];
     bool attn[ATTN_COUNT], row[KSLOT_ROW_COUNT];
 };
 

@@ -169,13 +169,13 @@ static int by_name(const void *a, const void *b) {
 void backend_frame_bodies(const struct backend_frame *frame,
                           void (*each)(void *ctx, const char *name), void *ctx) {
     const struct kernel_table *k = &frame->backend->kernels;
-    const char *names[2 * DTYPE_COUNT * XFMT_COUNT + ATTN_COUNT + KSLOT_ROW_COUNT];
+    const char *names[LINEAR_KIND_COUNT * DTYPE_COUNT * XFMT_COUNT + ATTN_COUNT + KSLOT_ROW_COUNT];
     size_t n = 0;
-    for (int d = 0; d < DTYPE_COUNT; d++)
-        for (int f = 0; f < XFMT_COUNT; f++) {
-            if (frame->ran.gemv[d][f]) names[n++] = k->gemv[d][f]->name;
-            if (frame->ran.gemm[d][f]) names[n++] = k->gemm[d][f]->name;
-        }
+    for (enum linear_kind kind = LINEAR_GEMV; kind < LINEAR_KIND_COUNT; kind++)
+        for (enum dtype w = 0; w < DTYPE_COUNT; w++)
+            for (enum xfmt x = 0; x < XFMT_COUNT; x++)
+                if (frame->ran.linear[kind][w][x])
+                    names[n++] = kernel_linear_of(k, kind, w, x)->name;
     for (int i = 0; i < ATTN_COUNT; i++)
         if (frame->ran.attn[i]) names[n++] = k->attn_chunk_name[i];
     for (int i = 0; i < KSLOT_ROW_COUNT; i++)

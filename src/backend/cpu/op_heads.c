@@ -110,10 +110,7 @@ static enum jl_status run(struct backend_frame *frame, const struct step *step) 
     } else {
         call.body = kernel_linear(k, w, step->xfmt, frame->n_row);
         tile = call.body->tile;
-        if (call.body == k->gemm[w][step->xfmt])
-            frame->ran.gemm[w][step->xfmt] = true;
-        else
-            frame->ran.gemv[w][step->xfmt] = true;
+        cpu_note_linear(frame, step, frame->n_row);
     }
     int n = step->heads.n, n_tile = (call.n_out + tile - 1) / tile;
     int threads = backend_threads(frame->backend);

@@ -65,12 +65,9 @@ int cpu_part_outputs(const struct backend *backend, int n_out, int tile, int n_i
 }
 
 void cpu_note_linear(struct backend_frame *frame, const struct step *step, int n_rows) {
-    const struct kernel_table *k = &frame->backend->kernels;
     enum dtype w = step->w.dtype;
-    if (kernel_linear(k, w, step->xfmt, n_rows) == k->gemm[w][step->xfmt])
-        frame->ran.gemm[w][step->xfmt] = true;
-    else
-        frame->ran.gemv[w][step->xfmt] = true;
+    enum linear_kind kind = kernel_linear_kind(&frame->backend->kernels, w, step->xfmt, n_rows);
+    frame->ran.linear[kind][w][step->xfmt] = true;
 }
 
 int cpu_group_tile(const struct backend_frame *frame, const struct step_group *group, int n_rows) {

@@ -14,7 +14,7 @@
 #define PEAK_LIST(X)                                                                               \
     X(PEAK_F32, "f32", "GFLOP/s", "fma only")                                                      \
     X(PEAK_BF16, "bf16", "GFLOP/s", "VDPBF16PS only")                                              \
-    X(PEAK_DOT, "int8 dot", "GOP/s", "VPDPBUSD; avx2: VPMADDUBSW, VPMADDWD, VPADDD")               \
+    X(PEAK_DOT, "int8 dot", "GOP/s", "VPDPBUSD; avx2: VPMADDUBSW, VPMADDWD, VPADDD; amx: TDPBSSD") \
     X(PEAK_Q4_0, "q4_0 tile", "GOP/s", "32 k of dots, convert, scale product, fma")                \
     X(PEAK_Q8_0, "q8_0 tile", "GOP/s", "the same of 8-bit weights, which avx2 widens")             \
     X(PEAK_Q2_K, "q2_k tile", "GOP/s", "256 k of dots, avx2: 16 scales; minima, 2 folds")          \
@@ -36,5 +36,6 @@ struct peak_loop {
 /* (PEAK_COUNT), in order of id. */
 const struct peak_loop *peaks_avx2(void);
 const struct peak_loop *peaks_avx512(void);
+const struct peak_loop *peaks_amx(void); // of integers only
 
 #endif

@@ -51,6 +51,8 @@ SIMD_INLINE v16i quants(const uint8_t *p, int c) {
 static const struct q256_form form = {
     .bytes = BYTES,
     .n_sub = 8,
+    .quant_most = 9,
+    .scale_most = 15,
     .most = OFFSET + 9,
     .offset = OFFSET,
     .order = {0, 1, 2, 3, 4, 5, 6, 7},
@@ -63,10 +65,4 @@ Q_BODIES(q256, form)
 
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_iq1_s)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_iq1_s"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_iq1_s"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_IQ1_S, GEMM_ROWS, bodies);
-}
+Q_FILL(iq1_s, DTYPE_IQ1_S, GEMM_ROWS)

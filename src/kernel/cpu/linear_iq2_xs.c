@@ -28,6 +28,8 @@ SIMD_INLINE v16i quants(const uint8_t *p, int c) {
 static const struct q256_form form = {
     .bytes = BYTES,
     .n_sub = 16,
+    .quant_most = 43,
+    .scale_most = 31,
     .most = OFFSET + 43,
     .offset = OFFSET,
     .order = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
@@ -40,10 +42,4 @@ Q_BODIES(q256, form)
 
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_iq2_xs)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_iq2_xs"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_iq2_xs"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_IQ2_XS, GEMM_ROWS, bodies);
-}
+Q_FILL(iq2_xs, DTYPE_IQ2_XS, GEMM_ROWS)

@@ -39,6 +39,8 @@ SIMD_INLINE v16i quants(const uint8_t *p, int c) {
 static const struct q256_form form = {
     .bytes = BYTES,
     .n_sub = 8,
+    .quant_most = 43,
+    .scale_most = 31,
     .most = OFFSET + 43,
     .offset = OFFSET,
     .order = {0, 1, 2, 3, 4, 5, 6, 7},
@@ -51,10 +53,4 @@ Q_BODIES(q256, form)
 
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_iq2_xxs)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_iq2_xxs"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_iq2_xxs"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_IQ2_XXS, GEMM_ROWS, bodies);
-}
+Q_FILL(iq2_xxs, DTYPE_IQ2_XXS, GEMM_ROWS)

@@ -42,6 +42,8 @@ SIMD_INLINE v16i quants(const uint8_t *p, int c) {
 static const struct q256_form form = {
     .bytes = BYTES,
     .n_sub = 8,
+    .quant_most = 15,
+    .scale_most = 31,
     .most = OFFSET + 15,
     .offset = OFFSET,
     .order = {0, 1, 2, 3, 4, 5, 6, 7},
@@ -54,10 +56,4 @@ Q_BODIES(q256, form)
 
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_iq3_s)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_iq3_s"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_iq3_s"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_IQ3_S, GEMM_ROWS, bodies);
-}
+Q_FILL(iq3_s, DTYPE_IQ3_S, GEMM_ROWS)

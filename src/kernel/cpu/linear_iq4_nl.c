@@ -33,10 +33,4 @@ Q_BODIES(q32, form)
 
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_iq4_nl)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_iq4_nl"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_iq4_nl"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_IQ4_NL, GEMM_ROWS, bodies);
-}
+Q_FILL(iq4_nl, DTYPE_IQ4_NL, GEMM_ROWS)

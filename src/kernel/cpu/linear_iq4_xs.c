@@ -40,6 +40,8 @@ SIMD_INLINE v16i quants(const uint8_t *block, int c) {
 static const struct q256_form form = {
     .bytes = BYTES,
     .n_sub = 8,
+    .quant_most = 127,
+    .scale_most = 32,
     .most = 128,
     .is_signed = true,
     .scale_signed = true,
@@ -52,10 +54,4 @@ Q_BODIES(q256, form)
 
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_iq4_xs)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_iq4_xs"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_iq4_xs"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_IQ4_XS, GEMM_ROWS, bodies);
-}
+Q_FILL(iq4_xs, DTYPE_IQ4_XS, GEMM_ROWS)

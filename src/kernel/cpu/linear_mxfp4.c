@@ -35,10 +35,4 @@ Q_BODIES(q32, form)
 
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_mxfp4)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_mxfp4"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_mxfp4"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_MXFP4, GEMM_ROWS, bodies);
-}
+Q_FILL(mxfp4, DTYPE_MXFP4, GEMM_ROWS)

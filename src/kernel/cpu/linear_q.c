@@ -4,26 +4,40 @@
 
 /* Panels that stand beside each other share what a tile of rows needs to be prepared: as many as
  * the second cache has room for beside the rows. */
+#if defined(JINLIN_LEVEL_AMX) // whose CPUs have a second cache of 2 MB
+enum { PANELS_MOST = 8, PANELS_BYTES = 640 << 10 };
+#else
 enum { PANELS_MOST = 8, PANELS_BYTES = 320 << 10 };
+#endif
 
 static int panel_k(int n_in) { return n_in < Q_PANEL_K ? n_in : Q_PANEL_K; }
 
 /* Scratch: each panel's quants and scales, then d and aux of a tile's rows. */
-static size_t quant_bytes(int n_in) { return (size_t)panel_k(n_in) / 4 * Q_STEP; }
+static size_t quant_bytes(const struct q_type *type, int n_in) {
+    return (size_t)(panel_k(n_in) / 4 * type->planes) * Q_STEP;
+}
 static size_t scale_bytes(const struct q_type *type, int n_in) {
     return (size_t)(panel_k(n_in) / type->block) * (size_t)type->scale_steps * Q_STEP;
 }
 static size_t panel_bytes(const struct q_type *type, int n_in) {
-    return quant_bytes(n_in) + scale_bytes(type, n_in);
+    return quant_bytes(type, n_in) + scale_bytes(type, n_in);
 }
 static int panels_at_once(const struct q_type *type, int n_in) {
     size_t n = PANELS_BYTES / panel_bytes(type, n_in);
     return n < 1 ? 1 : n > PANELS_MOST ? PANELS_MOST : (int)n;
 }
 enum { D_BYTES = Q_ROWS * (Q_PANEL_K / 32) * 4, AUX_BYTES = Q_ROWS * (Q_PANEL_K / 16) * 4 };
+#if defined(JINLIN_LEVEL_AMX)
+/* Rows that are found by number, brought together. Not a power of two apart: they would share the
+ * first cache's sets. */
+enum { ROW_STRIDE = Q_PANEL_K + 64, ROWS_BYTES = Q_ROWS * ROW_STRIDE };
+#else
+enum { ROWS_BYTES = 0 };
+#endif
 
 size_t q_gemm_scratch(const struct q_type *type, int n_in) {
-    return (size_t)panels_at_once(type, n_in) * panel_bytes(type, n_in) + D_BYTES + AUX_BYTES;
+    return (size_t)panels_at_once(type, n_in) * panel_bytes(type, n_in) + D_BYTES + AUX_BYTES +
+           ROWS_BYTES;
 }
 
 /* Panels of outputs from `o` on, n of them, of the blocks from k0 on. */
@@ -44,20 +58,45 @@ static void convert(const struct linear_args *args, const struct q_type *type, s
         }
 }
 
+#if defined(JINLIN_LEVEL_AMX)
+static void find_rows(const struct linear_args *args, const struct q_panel *panel, int block,
+                      struct q_tile *t, uint8_t *room, int n) {
+    t->amx_x = t->x[0];
+    t->amx_x_stride = args->x_stride;
+    if (!args->x_rows) return;
+    for (int r = 0; r < n; r++)
+        memcpy(room + (size_t)r * ROW_STRIDE, t->x[r], (size_t)(panel->n_block * block));
+    t->amx_x = room;
+    t->amx_x_stride = ROW_STRIDE;
+}
+#endif
+
+/* Row r's scales of n blocks, where q_tile has them. */
+static void put_d(uint8_t *room, int r, const uint8_t *d, int n) {
+#if defined(JINLIN_LEVEL_AMX)
+    float(*at)[Q_ROWS] = (void *)room;
+    for (int b = 0; b < n; b++)
+        at[b][r] = ((const float *)(const void *)d)[b];
+#else
+    memcpy(room + (size_t)r * (Q_PANEL_K / 32) * sizeof(float), d, (size_t)n * sizeof(float));
+#endif
+}
+
 /* The panels' outputs for rows row0 .. row0 + n - 1. */
 static void run_tile(const struct linear_args *args, const struct q_type *type,
-                     const struct panels *p, struct q_tile *t, float (*d)[Q_PANEL_K / 32], int row0,
-                     int n) {
+                     const struct panels *p, struct q_tile *t, uint8_t *d, int row0, int n) {
     const struct xrow_layout layout = xrow_layout(type->xfmt, args->n_in);
     size_t block0 = (size_t)(p->k0 / type->block);
     for (int r = 0; r < n; r++) {
         const uint8_t *x = linear_x(args, row0 + r);
         t->x[r] = x + p->k0;
         t->sum[r] = (const int16_t *)(const void *)(x + layout.sum_at) + p->k0 / 16;
-        memcpy(d[r], x + layout.d_at + block0 * sizeof(float),
-               (size_t)p->at[0].n_block * sizeof(float));
+        put_d(d, r, x + layout.d_at + block0 * sizeof(float), p->at[0].n_block);
     }
     t->panel = p->at[0];
+#if defined(JINLIN_LEVEL_AMX)
+    find_rows(args, &p->at[0], type->block, t, (uint8_t *)(void *)t->aux + AUX_BYTES, n);
+#endif
     type->prepare(t, n);
     for (int i = 0; i < p->n; i++) {
         t->panel = p->at[i];
@@ -68,14 +107,23 @@ static void run_tile(const struct linear_args *args, const struct q_type *type,
     }
 }
 
+/* Rows of the next tile of `left`: even shares, or, where as many as a tile holds cost no more than
+ * fewer, all of those. */
+static int tile_rows(int left) {
+#if defined(JINLIN_LEVEL_AMX)
+    return left < Q_ROWS ? left : Q_ROWS;
+#else
+    int tiles = (left + Q_ROWS - 1) / Q_ROWS;
+    return (left + tiles - 1) / tiles;
+#endif
+}
+
 static void run_rows(const struct linear_args *args, const struct q_type *type,
-                     const struct panels *p, struct q_tile *t, float (*d)[Q_PANEL_K / 32]) {
+                     const struct panels *p, struct q_tile *t, uint8_t *d) {
     t->fresh = p->k0 == 0;
-    for (int row = 0; row < args->n_rows;) { // even shares of what is left
-        int left = args->n_rows - row, tiles = (left + Q_ROWS - 1) / Q_ROWS;
-        int n = (left + tiles - 1) / tiles;
+    for (int row = 0, n; row < args->n_rows; row += n) {
+        n = tile_rows(args->n_rows - row);
         run_tile(args, type, p, t, d, row, n);
-        row += n;
     }
 }
 
@@ -83,13 +131,17 @@ void q_gemm(const struct linear_args *args, const struct q_type *type) {
     int most = panels_at_once(type, args->n_in);
     uint8_t *d = args->scratch + (size_t)most * panel_bytes(type, args->n_in), *aux = d + D_BYTES;
     struct q_tile t = {
-        .d = (const float(*)[Q_PANEL_K / 32])(void *)d,
+        .d = (void *)d,
         .aux = (int32_t(*)[Q_PANEL_K / 16])(void *)aux,
     };
+#if defined(JINLIN_LEVEL_AMX)
+    int shape = 0;
+    t.amx_shape = &shape;
+#endif
     struct panels p = {.o = args->out0};
     for (int i = 0; i < most; i++) {
         p.at[i].q = args->scratch + (size_t)i * panel_bytes(type, args->n_in);
-        p.at[i].scale = p.at[i].q + quant_bytes(args->n_in);
+        p.at[i].scale = p.at[i].q + quant_bytes(type, args->n_in);
     }
     for (; p.o < args->out1; p.o += 16 * Q_WIDTH * p.n) {
         int left = (args->out1 - p.o + 16 * Q_WIDTH - 1) / (16 * Q_WIDTH);
@@ -98,9 +150,12 @@ void q_gemm(const struct linear_args *args, const struct q_type *type) {
             for (int i = 0; i < p.n; i++)
                 p.at[i].n_block = panel_k(args->n_in - p.k0) / type->block;
             convert(args, type, &p);
-            run_rows(args, type, &p, &t, (float(*)[Q_PANEL_K / 32])(void *)d);
+            run_rows(args, type, &p, &t, d);
         }
     }
+#if defined(JINLIN_LEVEL_AMX)
+    _tile_release(); // its 8 KB of registers would be saved at every switch of threads
+#endif
 }
 
 void LEVEL_FN(fill_linear_q)(struct kernel_table *table) {

@@ -17,6 +17,13 @@ SIMD_INLINE int32_t q_load_i32(const void *p) {
     return x;
 }
 
+/* Panels hold signed quants whatever a type stores: no offset has to be taken back. */
+#if defined(JINLIN_LEVEL_AMX)
+enum { Q_SIGNED_PANELS = 1 };
+#else
+enum { Q_SIGNED_PANELS = 0 };
+#endif
+
 #if defined(JINLIN_LEVEL_NEON)
 #include "kernel/cpu/simd_q_neon.h"
 #else

@@ -45,6 +45,8 @@ SIMD_INLINE v16i fold(v16i quants, v16i factor) { return v16i_mul16(quants, fact
 static const struct q256_form form = {
     .bytes = BYTES,
     .n_sub = 16,
+    .quant_most = 3,
+    .scale_most = 15,
     .most = 3,
     .has_min = true,
     .order = {0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15},
@@ -60,10 +62,4 @@ Q_BODIES(q256, form)
 /* From this many rows on the panel pays: measured with weights in DRAM. */
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_q2_k)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_q2_k"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_q2_k"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_Q2_K, GEMM_ROWS, bodies);
-}
+Q_FILL(q2_k, DTYPE_Q2_K, GEMM_ROWS)

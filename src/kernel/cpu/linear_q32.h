@@ -25,7 +25,7 @@ struct q32_form {
 };
 
 SIMD_INLINE int q32_offset(const struct q32_form *form) {
-    return form->is_signed ? Q_SIGNED_BIAS : form->offset;
+    return form->is_signed ? Q_SIGNED_BIAS : Q_SIGNED_PANELS ? 0 : form->offset;
 }
 
 /* f16 number `at` of each of 16 rows. */
@@ -152,6 +152,11 @@ SIMD_INLINE void q32_gemv(const struct q32_form *form, const struct linear_args 
 
 SIMD_INLINE int q32_scale_steps(const struct q32_form *form) { return form->has_min ? 2 : 1; }
 
+SIMD_INLINE v16i q32_panel_quants(const struct q32_form *form, v16i w) {
+    if (form->is_signed) return q_signed(w);
+    return Q_SIGNED_PANELS ? v16i_sub8(w, v16i_set8((unsigned)form->offset)) : w;
+}
+
 SIMD_INLINE void q32_panel(const struct q32_form *form, const struct q_rows *rows,
                            const struct q_panel *p, int vec) {
     const uint8_t *next = rows->next;
@@ -162,7 +167,7 @@ SIMD_INLINE void q32_panel(const struct q32_form *form, const struct q_rows *row
         form->unpack(rows, (size_t)b * (size_t)form->bytes, &w);
         SIMD_UNROLL
         for (int i = 0; i < 8; i++)
-            q_put(p->q, 8 * b + i, vec, form->is_signed ? q_signed(w.w[i]) : w.w[i]);
+            q_put(p->q, 8 * b + i, vec, q32_panel_quants(form, w.w[i]));
         q_put(p->scale, steps * b, vec, v16_bits(w.d));
         if (form->has_min) q_put(p->scale, steps * b + 1, vec, v16_bits(w.m));
     }
@@ -181,6 +186,10 @@ SIMD_INLINE void q32_prepare(const struct q32_form *form, const struct q_tile *t
             v16i_store(t->aux[r] + b, form->has_min ? v16_bits(v16_from_i32(sums)) : sums);
         }
 }
+
+#if defined(JINLIN_LEVEL_AMX)
+#include "kernel/cpu/linear_q32_amx.h"
+#else
 
 /* The minima's part of the chain. */
 SIMD_INLINE void q32_chain_min(const struct q_tile *t, const uint8_t *scale, int b, int n,
@@ -233,12 +242,15 @@ SIMD_INLINE void q32_tile(const struct q32_form *form, const struct q_tile *t, i
     q_acc_store(t, n, acc);
 }
 
+#endif
+
 SIMD_INLINE struct q_type q32_type(const struct q32_form *form) {
     return (struct q_type){
         .xfmt = XFMT_Q8_32,
         .block = 32,
         .block_bytes = form->bytes,
         .scale_steps = q32_scale_steps(form),
+        .planes = 1,
     };
 }
 

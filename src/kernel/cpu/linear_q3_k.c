@@ -77,6 +77,8 @@ SIMD_INLINE v16i fold(v16i quants, v16i factor) {
 static const struct q256_form form = {
     .bytes = BYTES,
     .n_sub = 16,
+    .quant_most = 4,
+    .scale_most = 32,
     .most = 7,
     .offset = 4,
     .scale_signed = true,
@@ -94,10 +96,4 @@ Q_BODIES(q256, form)
 /* From this many rows on the panel pays: measured with weights in DRAM. */
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_q3_k)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_q3_k"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_q3_k"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_Q3_K, GEMM_ROWS, bodies);
-}
+Q_FILL(q3_k, DTYPE_Q3_K, GEMM_ROWS)

@@ -20,10 +20,4 @@ Q_BODIES(q32, form)
 /* From this many rows on the panel pays: measured with weights in DRAM. */
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_q4_1)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_q4_1"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_q4_1"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_Q4_1, GEMM_ROWS, bodies);
-}
+Q_FILL(q4_1, DTYPE_Q4_1, GEMM_ROWS)

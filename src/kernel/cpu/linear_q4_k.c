@@ -24,6 +24,8 @@ SIMD_INLINE void slice(const struct q256_form *form, const struct q256_slice *s,
 static const struct q256_form form = {
     .bytes = 144,
     .n_sub = 8,
+    .quant_most = 15,
+    .scale_most = 63,
     .most = 15,
     .has_min = true,
     .order = {0, 2, 1, 3, 4, 6, 5, 7},
@@ -42,10 +44,4 @@ enum { GEMM_ROWS = 5 };
 enum { GEMM_ROWS = 4 };
 #endif
 
-void LEVEL_FN(fill_linear_q4_k)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_q4_k"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_q4_k"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_Q4_K, GEMM_ROWS, bodies);
-}
+Q_FILL(q4_k, DTYPE_Q4_K, GEMM_ROWS)

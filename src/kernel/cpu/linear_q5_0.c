@@ -23,10 +23,4 @@ Q_BODIES(q32, form)
 /* From this many rows on the panel pays: measured with weights in DRAM. */
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_q5_0)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_q5_0"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_q5_0"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_Q5_0, GEMM_ROWS, bodies);
-}
+Q_FILL(q5_0, DTYPE_Q5_0, GEMM_ROWS)

@@ -39,6 +39,8 @@ SIMD_INLINE void slice(const struct q256_form *form, const struct q256_slice *s,
 static const struct q256_form form = {
     .bytes = 176,
     .n_sub = 8,
+    .quant_most = 31,
+    .scale_most = 63,
     .most = 31,
     .has_min = true,
     .order = {0, 2, 1, 3, 4, 6, 5, 7},
@@ -53,10 +55,4 @@ Q_BODIES(q256, form)
 /* From this many rows on the panel pays: measured with weights in DRAM. */
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_q5_k)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_q5_k"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_q5_k"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_Q5_K, GEMM_ROWS, bodies);
-}
+Q_FILL(q5_k, DTYPE_Q5_K, GEMM_ROWS)

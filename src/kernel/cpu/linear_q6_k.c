@@ -49,6 +49,8 @@ SIMD_INLINE void slice(const struct q256_form *form, const struct q256_slice *s,
 static const struct q256_form form = {
     .bytes = BYTES,
     .n_sub = 16,
+    .quant_most = 32,
+    .scale_most = 128,
     .most = 63,
     .offset = 32,
     .scale_signed = true,
@@ -68,10 +70,4 @@ enum { GEMM_ROWS = 9 };
 enum { GEMM_ROWS = 4 };
 #endif
 
-void LEVEL_FN(fill_linear_q6_k)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_q6_k"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_q6_k"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_Q6_K, GEMM_ROWS, bodies);
-}
+Q_FILL(q6_k, DTYPE_Q6_K, GEMM_ROWS)

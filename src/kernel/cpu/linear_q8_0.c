@@ -74,10 +74,4 @@ Q_GEMM_BODY(q32, form)
 /* From this many rows on the panel pays: measured with weights in DRAM. */
 enum { GEMM_ROWS = 5 };
 
-void LEVEL_FN(fill_linear_q8_0)(struct kernel_table *table) {
-    static const struct linear_body bodies[] = {
-        {gemv, LEVEL_STR("gemv_q8_0"), NULL, 16},
-        {gemm, LEVEL_STR("gemm_q8_0"), scratch_bytes, 16 * Q_WIDTH},
-    };
-    q_fill(table, DTYPE_Q8_0, GEMM_ROWS, bodies);
-}
+Q_FILL(q8_0, DTYPE_Q8_0, GEMM_ROWS)

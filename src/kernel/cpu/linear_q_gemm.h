@@ -8,7 +8,9 @@
 
 #include "kernel/cpu/linear_q.h"
 
-#if defined(JINLIN_LEVEL_AVX512)
+#if defined(JINLIN_LEVEL_AMX)
+enum { Q_WIDTH = 2, Q_ROWS = 32 };
+#elif defined(JINLIN_LEVEL_AVX512)
 enum { Q_WIDTH = 2, Q_ROWS = 6 };
 #else
 enum { Q_WIDTH = 1, Q_ROWS = 4 };
@@ -30,11 +32,20 @@ struct q_tile {
     struct q_panel panel;
     const uint8_t *x[Q_ROWS];
     const int16_t *sum[Q_ROWS];
-    const float (*d)[Q_PANEL_K / 32];
+#if defined(JINLIN_LEVEL_AMX)
+    const float (*d)[Q_ROWS]; // by block, then row
+#else
+    const float (*d)[Q_PANEL_K / 32]; // by row, then block
+#endif
     int32_t (*aux)[Q_PANEL_K / 16]; // what prepare() makes of the sums
     float *y[Q_ROWS];
     int lanes[Q_WIDTH]; // outputs that exist
     bool fresh;         // the chains start here; else they go on from y
+#if defined(JINLIN_LEVEL_AMX)
+    const uint8_t *amx_x; // x[0], and all rows so far apart
+    size_t amx_x_stride;
+    int *amx_shape; // what the unit is configured for; 0: nothing yet
+#endif
 };
 
 SIMD_INLINE void q_acc_load(const struct q_tile *t, int n, v16 acc[Q_ROWS][Q_WIDTH]) {
@@ -57,6 +68,7 @@ SIMD_INLINE void q_acc_store(const struct q_tile *t, int n, v16 acc[Q_ROWS][Q_WI
 struct q_type {
     enum xfmt xfmt;
     int block, block_bytes, scale_steps;
+    int planes; // bytes of the panel for a quant
     void (*panel)(const struct q_rows *rows, const struct q_panel *p, int vec);
     void (*prepare)(const struct q_tile *t, int n);
     void (*tiles)(const struct q_tile *t, int n);
@@ -125,8 +137,20 @@ SIMD_INLINE void q_chain(const struct q_tile *t, const uint8_t *scale, int b, in
     }
 }
 
+#if defined(JINLIN_LEVEL_AMX)
+
+/* This level brings no gemv. */
+#define Q_GEMV(rows_of_16)
+#define Q_BODIES(frame, form) Q_GEMM_BODY(frame, form)
+#define Q_TILE_BODY(frame, form)                                                                   \
+    static void tiles(const struct q_tile *t, int n) { frame##_tile(&form, t, n); }                \
+    static int planes(void) { return frame##_type(&form).planes; }
+
+#else
+
 /* tiles() of a type from its tile body, which is compiled for every number of rows. */
-#define Q_TILES(tile)                                                                              \
+#define Q_TILE_BODY(frame, form)                                                                   \
+    SIMD_INLINE void tile(const struct q_tile *t, int n) { frame##_tile(&form, t, n); }            \
     static void tiles(const struct q_tile *t, int n) {                                             \
         switch (n) {                                                                               \
         case 1: tile(t, 1); break;                                                                 \
@@ -163,13 +187,14 @@ SIMD_INLINE void q_chain(const struct q_tile *t, const uint8_t *scale, int b, in
     Q_GEMV(gemv_tile)                                                                              \
     Q_GEMM_BODY(frame, form)
 
+#endif
+
 #define Q_GEMM_BODY(frame, form)                                                                   \
     static void panel(const struct q_rows *rows, const struct q_panel *p, int vec) {               \
         frame##_panel(&form, rows, p, vec);                                                        \
     }                                                                                              \
     static void prepare(const struct q_tile *t, int n) { frame##_prepare(&form, t, n); }           \
-    SIMD_INLINE void tile(const struct q_tile *t, int n) { frame##_tile(&form, t, n); }            \
-    Q_TILES(tile)                                                                                  \
+    Q_TILE_BODY(frame, form)                                                                       \
     static void gemm(const struct linear_args *args) {                                             \
         struct q_type type = frame##_type(&form);                                                  \
         type.panel = panel, type.prepare = prepare, type.tiles = tiles;                            \
@@ -186,13 +211,27 @@ SIMD_INLINE void q_chain(const struct q_tile *t, const uint8_t *scale, int b, in
 void q_gemm(const struct linear_args *args, const struct q_type *type);
 size_t q_gemm_scratch(const struct q_type *type, int n_in);
 
-SIMD_INLINE void q_fill(struct kernel_table *table, enum dtype dtype, int gemm_rows,
-                        const struct linear_body bodies[2]) { // gemv, gemm
-    enum xfmt xfmt = dtype_row(dtype)->x_f32;
-    table->gemv[dtype][xfmt] = &bodies[0];
-    table->gemm[dtype][xfmt] = &bodies[1];
-    table->gemm_rows[dtype][xfmt] = gemm_rows;
-}
+/* The function that puts gemv() and gemm() of a type into the table. */
+#if defined(JINLIN_LEVEL_AMX)
+#define Q_FILL(name, dtype, rows)                                                                  \
+    void LEVEL_FN(fill_linear_##name)(struct kernel_table * table) {                               \
+        static const struct linear_body body = {gemm, LEVEL_STR("gemm_" #name), scratch_bytes,     \
+                                                16 * Q_WIDTH};                                     \
+        table->wide[dtype][dtype_row(dtype)->x_f32] = &body;                                       \
+        table->wide_rows[dtype][dtype_row(dtype)->x_f32] = amx_from_rows(planes());                \
+    }
+#else
+#define Q_FILL(name, dtype, rows)                                                                  \
+    void LEVEL_FN(fill_linear_##name)(struct kernel_table * table) {                               \
+        static const struct linear_body bodies[] = {                                               \
+            {gemv, LEVEL_STR("gemv_" #name), NULL, 16},                                            \
+            {gemm, LEVEL_STR("gemm_" #name), scratch_bytes, 16 * Q_WIDTH},                         \
+        };                                                                                         \
+        table->gemv[dtype][dtype_row(dtype)->x_f32] = &bodies[0];                                  \
+        table->gemm[dtype][dtype_row(dtype)->x_f32] = &bodies[1];                                  \
+        table->gemm_rows[dtype][dtype_row(dtype)->x_f32] = rows;                                   \
+    }
+#endif
 
 /* What each file brings to the table. */
 void LEVEL_FN(fill_linear_q4_0)(struct kernel_table *table);

@@ -21,7 +21,7 @@
 
 #include "kernel/ref/exp.h"
 
-#define SIMD_INLINE static inline __attribute__((always_inline))
+#define SIMD_INLINE static inline __attribute__((always_inline, unused))
 
 /* Before a loop of at most 16 steps over an array of vectors: unrolled, the array is registers. */
 #if defined(__clang__)
@@ -34,7 +34,11 @@
 #define SIMD_PREFETCH(p) __builtin_prefetch((p), 0, 2)
 
 /* LEVEL_FN(fill_rows) is avx2_fill_rows, for one; LEVEL_STR("add") is "add.avx2". */
-#if defined(JINLIN_LEVEL_AVX512)
+#if defined(JINLIN_LEVEL_AMX) // beside _AVX512: its vectors, its own names
+#define LEVEL_FN(name) amx_##name
+#define LEVEL_STR(name) name ".amx"
+#include "kernel/cpu/simd_avx512.h"
+#elif defined(JINLIN_LEVEL_AVX512)
 #define LEVEL_FN(name) avx512_##name
 #define LEVEL_STR(name) name ".avx512"
 #include "kernel/cpu/simd_avx512.h"

@@ -245,7 +245,7 @@ SIMD_INLINE int q_run_steps(int most, int steps) {
 /* The same for signed weights. AVX-512 multiplies unsigned by signed bytes: weights are stored
  * Q_SIGNED_BIAS too high, which that many times the sum of the activations takes back. AVX2
  * multiplies |w| by x with the sign of w. */
-#if defined(JINLIN_LEVEL_AVX512)
+#if defined(JINLIN_LEVEL_AVX512) && !defined(JINLIN_LEVEL_AMX)
 enum { Q_SIGNED_BIAS = 128 };
 SIMD_INLINE v16i q_signed(v16i w) { return v16i_xor(w, v16i_set8(128)); }
 SIMD_INLINE v16i q_signed_sub_dot(v16i acc, v16i w, v16i x) { return q_sub_dot(acc, w, x); }
