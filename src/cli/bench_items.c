@@ -320,6 +320,12 @@ static void run_row(struct bench_item *item) {
     const struct kernel_table *table = item->u.row.table;
     const float *a = item->u.row.a, *b = item->u.row.b;
     void *y = item->u.row.y;
+    struct kv_put_args put = {.kv = DTYPE_F16,
+                              .d = HEAD_DIM,
+                              .n = BENCH_N / HEAD_DIM, // a group
+                              .x = a,
+                              .x_stride = HEAD_DIM,
+                              .chunk = y};
     switch (item->u.row.slot) {
     case KSLOT_rms_norm:
         table->rms_norm(
@@ -329,6 +335,8 @@ static void run_row(struct bench_item *item) {
     case KSLOT_to_bf16: table->to_bf16(a, y, BENCH_N); break;
     case KSLOT_to_q8_32: table->to_q8_32(a, y, BENCH_N); break;
     case KSLOT_to_q8_256: table->to_q8_256(a, y, BENCH_N); break;
+    case KSLOT_put_keys: table->put_keys(&put); break;
+    case KSLOT_put_values: table->put_values(&put); break;
     default: break;
     }
 }
@@ -564,7 +572,8 @@ static const struct {
     double bytes;
 } timed_rows[] = {
     {KSLOT_rms_norm, 4 + 4 + 4}, {KSLOT_silu_mul, 4 + 4 + 4}, {KSLOT_to_bf16, 4 + 2},
-    {KSLOT_to_q8_32, 4 + 1},     {KSLOT_to_q8_256, 4 + 1},
+    {KSLOT_to_q8_32, 4 + 1},     {KSLOT_to_q8_256, 4 + 1},    {KSLOT_put_keys, 4 + 2},
+    {KSLOT_put_values, 4 + 2},
 };
 #define N_TIMED_ROW (sizeof timed_rows / sizeof timed_rows[0])
 

@@ -62,6 +62,10 @@ static enum jl_status check_options(struct generate_run *run, const char *tokens
         return jl_fail(err, JL_ERR_USAGE, "--logprobs goes with --json");
     JL_TRY(sampling_check(&run->options, err));
     JL_TRY(engine_draft_check(&run->draft, err));
+    if (run->draft.n > 0 && !run->draft.kind)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "--draft-max goes with --draft: this command drafts only when told to, so "
+                       "say --draft auto, lookup or mtp, too");
     JL_TRY(read_stop_ids(run, err));
     JL_TRY(cli_read_prompts(tokens, &run->prompts, err));
     if (run->prompt < run->prompts.n_prompt) return JL_OK;

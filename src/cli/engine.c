@@ -57,8 +57,12 @@ static enum jl_status draft_kind(const struct draft_options *options, enum draft
 }
 
 enum jl_status engine_draft_check(const struct draft_options *options, struct jl_error *err) {
-    enum draft_kind kind;
-    return draft_kind(options, &kind, err);
+    enum draft_kind kind = DRAFT_AUTO;
+    JL_TRY(draft_kind(options, &kind, err));
+    if (options->n == 0 || kind != DRAFT_NONE) return JL_OK;
+    return jl_fail(
+        err, JL_ERR_USAGE,
+        "--draft-max goes with --draft auto, lookup or mtp: with none there is no draft");
 }
 
 enum jl_status engine_plan(const struct engine *engine, int n_seq, int n_ctx,

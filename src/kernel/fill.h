@@ -7,7 +7,8 @@
 
 /* linear: the gemv, gemm and gemm_rows slots; xconv: the to_* slots (_f, _q: by weight type); rows:
  * the other row kernels; route: the same body at all levels; attn: attn_chunk, attn_fold and
- * attn_finish; linear_t, attn_values: the slots of these names; recur: recurrent mixers. */
+ * attn_finish; linear_t, attn_values: the slots of these names; kv_put: put_keys and put_values;
+ * recur: recurrent mixers. */
 void ref_fill_linear(struct kernel_table *table);
 void ref_fill_linear_q(struct kernel_table *table);
 void ref_fill_linear_f8(struct kernel_table *table);
@@ -17,6 +18,7 @@ void ref_fill_route(struct kernel_table *table);
 void ref_fill_attn(struct kernel_table *table);
 void ref_fill_linear_t(struct kernel_table *table);
 void ref_fill_attn_values(struct kernel_table *table);
+void ref_fill_kv_put(struct kernel_table *table);
 void ref_fill_recur(struct kernel_table *table);
 
 void avx2_fill_linear_f(struct kernel_table *table);
@@ -27,6 +29,7 @@ void avx2_fill_rows(struct kernel_table *table);
 void avx2_fill_attn(struct kernel_table *table);
 void avx2_fill_linear_t(struct kernel_table *table);
 void avx2_fill_attn_values(struct kernel_table *table);
+void avx2_fill_kv_put(struct kernel_table *table);
 void avx2_fill_recur(struct kernel_table *table);
 
 void avx512_fill_linear_f(struct kernel_table *table);
@@ -37,6 +40,7 @@ void avx512_fill_rows(struct kernel_table *table);
 void avx512_fill_attn(struct kernel_table *table);
 void avx512_fill_linear_t(struct kernel_table *table);
 void avx512_fill_attn_values(struct kernel_table *table);
+void avx512_fill_kv_put(struct kernel_table *table);
 void avx512_fill_recur(struct kernel_table *table);
 
 void amx_fill_linear_q(struct kernel_table *table);
@@ -49,6 +53,7 @@ void neon_fill_rows(struct kernel_table *table);
 void neon_fill_attn(struct kernel_table *table);
 void neon_fill_linear_t(struct kernel_table *table);
 void neon_fill_attn_values(struct kernel_table *table);
+void neon_fill_kv_put(struct kernel_table *table);
 void neon_fill_recur(struct kernel_table *table);
 
 #endif

@@ -190,6 +190,17 @@ struct attn_chunk_args {
     float *scratch; // n_q * KV_CHUNK floats, 64-aligned
 };
 
+/* Keys, or values, of positions slot .. slot + n-1, rounded to the cache's type and put where the
+ * chunk has them; nothing of other positions is written. */
+struct kv_put_args {
+    enum dtype kv;  // F32, F16, BF16 or KV_Q8
+    int d;          // even
+    int slot, n;    // within the chunk, n > 0
+    const float *x; // (n, d), x_stride floats between positions
+    size_t x_stride;
+    void *chunk;
+};
+
 /* Where values are the first elements of the keys: writes those of a chunk of keys, element by
  * element unchanged, in the layout of values. Of q8 the scales go along, that of the last block too
  * where d_v ends within it; what is past d_v in a value's width is what the key has there. */
@@ -234,6 +245,8 @@ enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_Q8, ATTN_COU
     X(to_q8_32, void (*)(const float *x, void *row, int n))  /* XFMT_Q8_32 row */                  \
     X(to_q8_256, void (*)(const float *x, void *row, int n)) /* XFMT_Q8_256 row */                 \
     X(linear_t, void (*)(const struct linear_t_args *))                                            \
+    X(put_keys, void (*)(const struct kv_put_args *))                                              \
+    X(put_values, void (*)(const struct kv_put_args *))                                            \
     X(attn_values, void (*)(const struct attn_values_args *))                                      \
     X(attn_fold, void (*)(const struct attn_fold_args *))                                          \
     X(attn_finish, void (*)(float *o, float l, int d_v)) /* o /= l */

@@ -6,8 +6,6 @@
 
 #include "tensor/xrow.h"
 
-#define GROUP 16 // positions that share one vector of scores
-
 size_t kvchunk_bytes(enum dtype kv, int d) {
     if (kv == KV_Q8) return (size_t)KV_CHUNK * kv_q8_bytes(d);
     if (kv != DTYPE_F32 && kv != DTYPE_F16 && kv != DTYPE_BF16) return 0;
@@ -43,16 +41,16 @@ static size_t q8_stored(int d, int b) {
 }
 
 static void q8_put_key(uint8_t *chunk, int d, int slot, const float *x) {
-    uint8_t *group = chunk + (size_t)(slot / GROUP) * GROUP * kv_q8_bytes(d);
-    uint8_t *scales = group + GROUP * kv_q8_width(d);
-    size_t lane = 4 * (size_t)(slot % GROUP); // both int8 by fours and scales
+    uint8_t *group = chunk + (size_t)(slot / KV_GROUP) * KV_GROUP * kv_q8_bytes(d);
+    uint8_t *scales = group + KV_GROUP * kv_q8_width(d);
+    size_t lane = 4 * (size_t)(slot % KV_GROUP); // both int8 by fours and scales
     for (int b = 0; b < (int)kv_q8_blocks(d); b++) {
         struct q8_block block;
         q8_quantize(x, d, b, &block);
-        uint8_t *q = group + (size_t)b * KV_Q8_BLOCK * GROUP + lane;
+        uint8_t *q = group + (size_t)b * KV_Q8_BLOCK * KV_GROUP + lane;
         for (size_t i = 0; i < q8_stored(d, b); i += 4)
-            memcpy(q + i * GROUP, block.q + i, 4);
-        memcpy(scales + (size_t)b * GROUP * sizeof(float) + lane, &block.d, sizeof block.d);
+            memcpy(q + i * KV_GROUP, block.q + i, 4);
+        memcpy(scales + (size_t)b * KV_GROUP * sizeof(float) + lane, &block.d, sizeof block.d);
     }
 }
 
@@ -73,10 +71,11 @@ void kvchunk_put_key(enum dtype kv, void *chunk, int d, int slot, const float *x
         q8_put_key(chunk, d, slot, x);
         return;
     }
-    size_t group = (size_t)(slot / GROUP), lane = (size_t)(slot % GROUP), width = (size_t)d;
+    size_t group = (size_t)(slot / KV_GROUP), lane = (size_t)(slot % KV_GROUP), width = (size_t)d;
     for (size_t i = 0; i < width; i++) {
-        size_t at = kv == DTYPE_BF16 ? (group * (width / 2) + i / 2) * 2 * GROUP + lane * 2 + i % 2
-                                     : (group * width + i) * GROUP + lane;
+        size_t at = kv == DTYPE_BF16
+                        ? (group * (width / 2) + i / 2) * 2 * KV_GROUP + lane * 2 + i % 2
+                        : (group * width + i) * KV_GROUP + lane;
         put(kv, chunk, at, x[i]);
     }
 }
@@ -98,13 +97,13 @@ void kvchunk_clear_keys(enum dtype kv, void *chunk, int d, int from) {
     size_t vectors = kv == DTYPE_BF16 ? (size_t)d / 2
                      : kv == KV_Q8    ? kv_q8_width(d) / 4 + kv_q8_blocks(d)
                                       : (size_t)d;
-    size_t group = kvchunk_bytes(kv, d) / (KV_CHUNK / GROUP),
+    size_t group = kvchunk_bytes(kv, d) / (KV_CHUNK / KV_GROUP),
            vector = vectors ? group / vectors : 0;
-    size_t kept = vector / GROUP * (size_t)(from % GROUP);
-    uint8_t *at = (uint8_t *)chunk + group * (size_t)(from / GROUP);
-    for (size_t i = 0; from % GROUP && i < vectors; i++)
+    size_t kept = vector / KV_GROUP * (size_t)(from % KV_GROUP);
+    uint8_t *at = (uint8_t *)chunk + group * (size_t)(from / KV_GROUP);
+    for (size_t i = 0; from % KV_GROUP && i < vectors; i++)
         memset(at + i * vector + kept, 0, vector - kept);
-    for (int first = (from + GROUP - 1) / GROUP; first < KV_CHUNK / GROUP; first++)
+    for (int first = (from + KV_GROUP - 1) / KV_GROUP; first < KV_CHUNK / KV_GROUP; first++)
         memset((uint8_t *)chunk + group * (size_t)first, 0, group);
 }
 

@@ -20,6 +20,7 @@
 #include "tensor/dtype.h"
 
 #define KV_CHUNK 128
+#define KV_GROUP 16    // positions that share one vector of scores
 #define KV_Q8 DTYPE_I8 // as the cache has them: with scales
 #define KV_Q8_BLOCK 32 // dims
 

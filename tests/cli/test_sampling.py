@@ -338,7 +338,13 @@ class Drafts(Base):
         for command in (("run", self.model, "-p", "x"), ("generate", GOLDEN, "--tokens", TOKENS)):
             self.fails(2, "--draft takes", *command, "--draft", "guess")
             self.fails(2, "--draft-max", *command, "--draft-max", "17")
+            self.fails(2, "with none there is no draft", *command, "--draft", "none", "--draft-max", "4")
             self.fails(5, "no layer that predicts", *command, "--draft", "mtp")
+        self.fails(2, "only when told to, so say --draft auto", "generate", GOLDEN, "--tokens", TOKENS,
+                   "--draft-max", "4")
+        self.fails(2, "with none there is no draft", "chat", self.model, "--draft", "none", "--draft-max", "4")
+        plain = self.ok("run", self.model, "-p", "L", "--greedy", "-n", "60")  # its default drafts
+        self.assertEqual(self.ok("run", self.model, "-p", "L", "--greedy", "-n", "60", "--draft-max", "4"), plain)
 
     def test_in_a_text(self):
         for draft in ("none", "auto", "lookup"):

@@ -187,6 +187,45 @@ static void test_16_bit_floats(void **state) {
     }
 }
 
+/* v16i_pack_f16 and _bf16 of 32 floats are what tensor/ makes of each, NaN included. */
+static void packed(const float x[32]) {
+    uint16_t want[32];
+    v16i got = v16i_pack_f16(v16_load(x), v16_load(x + 16));
+    for (int i = 0; i < 32; i++)
+        want[i] = f16_from_f32(x[i]);
+    assert_memory_equal(&got, want, sizeof want);
+    got = v16i_pack_bf16(v16_load(x), v16_load(x + 16));
+    for (int i = 0; i < 32; i++)
+        want[i] = bf16_from_f32(x[i]);
+    assert_memory_equal(&got, want, sizeof want);
+}
+
+/* Each f16, what lies midway to the next larger one, and the floats beside them: wherever rounding
+ * to f16 changes its mind. */
+static void test_pack(void **state) {
+    (void)state;
+    float x[32];
+    int n = 0;
+    for (uint32_t h = 0; h < 0x10000; h++) {
+        float here = f32_from_f16((uint16_t)h), next = f32_from_f16((uint16_t)(h + 1));
+        if ((h & 0x7fff) == 0x7bff) next = h & 0x8000 ? -65536.0f : 65536.0f; // then infinity
+        float at[2] = {here, (h & 0x7fff) < 0x7c00 ? 0.5f * here + 0.5f * next : here};
+        for (int i = 0; i < 6; i++) {
+            uint32_t bits;
+            memcpy(&bits, &at[i / 3], sizeof bits);
+            bits += (uint32_t)(i % 3) - 1;
+            memcpy(&x[n], &bits, sizeof bits);
+            n = (n + 1) % 32;
+            if (n == 0) packed(x);
+        }
+    }
+    struct rnd rnd = {seed + 6};
+    for (int round = 0; round < 8 * ROUNDS; round++) {
+        data_fill(&rnd, (enum flavour)(round % FLAVOUR_COUNT), x, 32);
+        packed(x);
+    }
+}
+
 static void test_dpbf16(void **state) {
     (void)state;
     struct rnd rnd = {seed + 4};
@@ -257,6 +296,7 @@ int simd_tests(void) {
         cmocka_unit_test_setup_teardown(test_across_lanes, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_tails, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_16_bit_floats, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_pack, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_dpbf16, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_small_integers, data_enter, data_leave),
     };

@@ -3,7 +3,6 @@
 
 #include "backend/cpu/cpu.h"
 #include "base/fmath.h"
-#include "tensor/kvchunk.h"
 
 /* Fewer elements than this in all, and waking the threads costs more than the work. */
 #define MIN_PARALLEL 16384
@@ -285,30 +284,6 @@ enum jl_status cpu_op_give(struct backend_frame *frame, const struct step *step,
                            struct jl_error *err) {
     (void)err;
     cpu_for_rows(frame, step, give_row);
-    return JL_OK;
-}
-
-static void kv_put_row(struct backend_frame *frame, const struct step *step, int row) {
-    const struct attn_spec *attn = step->attn;
-    const struct batch_row *at = &frame->batch->rows[row];
-    uint8_t *page = frame->batch->seqs[at->seq].pages[at->pos[0] / KV_CHUNK]->data;
-    size_t k_bytes = kvchunk_bytes(attn->kv, attn->d_k),
-           v_bytes = kvchunk_bytes(attn->kv, attn->d_v);
-    const float *keys = cpu_row_f32(frame, step->in, row);
-    const float *values = cpu_row_f32(frame, step->in2, row);
-    for (int h = 0; h < attn->n_head_kv; h++) {
-        kvchunk_put_key(attn->kv, page + attn->k_at + (size_t)h * k_bytes, attn->d_k,
-                        at->pos[0] % KV_CHUNK, keys + (size_t)h * (size_t)attn->d_k);
-        if (attn->values_in_keys) continue;
-        kvchunk_put_value(attn->kv, page + attn->v_at + (size_t)h * v_bytes, attn->d_v,
-                          at->pos[0] % KV_CHUNK, values + (size_t)h * (size_t)attn->d_v);
-    }
-}
-
-enum jl_status cpu_op_kv_put(struct backend_frame *frame, const struct step *step,
-                             struct jl_error *err) {
-    (void)err;
-    cpu_for_rows(frame, step, kv_put_row);
     return JL_OK;
 }
 

@@ -194,8 +194,8 @@ COLUMNS_INLINE void columns_f16(v16i column, v16 *even, v16 *odd) {
 
 /* A block at the matrix's edge: `rows` rows of `bytes` bytes exist, the rest counts as zero bits.
  */
-static __attribute__((noinline)) void columns_load_edge(const uint8_t *p, size_t stride, int rows,
-                                                        int bytes, v16i column[COLUMNS]) {
+static __attribute__((noinline, unused)) void
+columns_load_edge(const uint8_t *p, size_t stride, int rows, int bytes, v16i column[COLUMNS]) {
     uint8_t whole[16 * COLUMN_BYTES] = {0};
     for (int i = 0; i < rows; i++)
         memcpy(whole + i * COLUMN_BYTES, p + (size_t)i * stride, (size_t)bytes);

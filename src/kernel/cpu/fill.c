@@ -19,5 +19,6 @@ void FILL(struct kernel_table *table) {
     LEVEL_FN(fill_attn)(table);
     LEVEL_FN(fill_linear_t)(table);
     LEVEL_FN(fill_attn_values)(table);
+    LEVEL_FN(fill_kv_put)(table);
     LEVEL_FN(fill_recur)(table);
 }

@@ -228,6 +228,18 @@ SIMD_INLINE void v16_store_bf16_n(void *p, v16 x, int n) {
     memcpy(p, lanes, (size_t)n * sizeof lanes[0]);
 }
 
+/* 32 16-bit floats, a's first: nearest even; of f16 denormals are kept, and a NaN is the quiet one
+ * of its sign without payload, as tensor/dtype.h has it. */
+SIMD_INLINE __m256i v16_to_f16_(v16 x) {
+    __m256i h = _mm256_setr_m128i(_mm256_cvtps_ph(x.lo, _MM_FROUND_TO_NEAREST_INT),
+                                  _mm256_cvtps_ph(x.hi, _MM_FROUND_TO_NEAREST_INT));
+    __m256i magnitude = _mm256_and_si256(h, _mm256_set1_epi16(0x7fff));
+    __m256i is_nan = _mm256_cmpgt_epi16(magnitude, _mm256_set1_epi16(0x7c00));
+    return _mm256_andnot_si256(_mm256_and_si256(is_nan, _mm256_set1_epi16(0x01ff)), h);
+}
+SIMD_INLINE v16i v16i_pack_f16(v16 a, v16 b) { return (v16i){v16_to_f16_(a), v16_to_f16_(b)}; }
+SIMD_INLINE v16i v16i_pack_bf16(v16 a, v16 b) { return (v16i){v16_to_bf16(a), v16_to_bf16(b)}; }
+
 /* ---- pairs of bf16 ---- */
 
 /* The first and second of each pair as floats. */

@@ -127,6 +127,21 @@ SIMD_INLINE void v16_store_bf16_n(void *p, v16 x, int n) {
     _mm256_mask_storeu_epi16(p, v16_first_(n), v16_to_bf16(x));
 }
 
+/* 32 16-bit floats, a's first: nearest even; of f16 denormals are kept, and a NaN is the quiet one
+ * of its sign without payload, as tensor/dtype.h has it. */
+SIMD_INLINE __m256i v16_to_f16_(v16 x) {
+    __m256i h = _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT);
+    __mmask16 is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    __m256i quiet = _mm256_and_si256(h, _mm256_set1_epi16((short)0xfe00));
+    return _mm256_mask_blend_epi16(is_nan, h, quiet);
+}
+SIMD_INLINE v16i v16i_pack_f16(v16 a, v16 b) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(v16_to_f16_(a)), v16_to_f16_(b), 1);
+}
+SIMD_INLINE v16i v16i_pack_bf16(v16 a, v16 b) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(v16_to_bf16(a)), v16_to_bf16(b), 1);
+}
+
 /* ---- pairs of bf16 ---- */
 
 /* acc = fma(w odd, x odd, acc), then fma(w even, x even, acc), lane by lane. */

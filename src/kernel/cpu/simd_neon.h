@@ -248,6 +248,25 @@ SIMD_INLINE void v16_store_bf16_n(void *p, v16 x, int n) {
     v16_copy_(p, lanes, (size_t)n * sizeof lanes[0], sizeof lanes);
 }
 
+/* 32 16-bit floats, a's first: nearest even; of f16 denormals are kept, and a NaN is the quiet one
+ * of its sign without payload, as tensor/dtype.h has it. */
+SIMD_INLINE int32x4_t v16_to_f16_(float32x4_t x, float32x4_t y) {
+    uint16x8_t h = vreinterpretq_u16_f16(vcvt_high_f16_f32(vcvt_f16_f32(x), y));
+    uint16x8_t is_nan = vcgtq_u16(vandq_u16(h, vdupq_n_u16(0x7fff)), vdupq_n_u16(0x7c00));
+    return vreinterpretq_s32_u16(vbicq_u16(h, vandq_u16(is_nan, vdupq_n_u16(0x01ff))));
+}
+SIMD_INLINE v16i v16i_pack_f16(v16 a, v16 b) {
+    return (v16i){v16_to_f16_(a.q0, a.q1), v16_to_f16_(a.q2, a.q3), v16_to_f16_(b.q0, b.q1),
+                  v16_to_f16_(b.q2, b.q3)};
+}
+SIMD_INLINE int32x4_t v16_to_bf16_(float32x4_t x, float32x4_t y) {
+    return vreinterpretq_s32_u16(vcombine_u16(v16_round_bf16_(x), v16_round_bf16_(y)));
+}
+SIMD_INLINE v16i v16i_pack_bf16(v16 a, v16 b) {
+    return (v16i){v16_to_bf16_(a.q0, a.q1), v16_to_bf16_(a.q2, a.q3), v16_to_bf16_(b.q0, b.q1),
+                  v16_to_bf16_(b.q2, b.q3)};
+}
+
 /* ---- pairs of bf16 ---- */
 
 #define V16_U32_(x) vreinterpretq_u32_s32(x)

@@ -9,5 +9,6 @@ void kernel_fill_ref(struct kernel_table *table) {
     ref_fill_attn(table);
     ref_fill_linear_t(table);
     ref_fill_attn_values(table);
+    ref_fill_kv_put(table);
     ref_fill_recur(table);
 }
