@@ -2,7 +2,8 @@
 
 const struct op_row *op_row(enum op_id id) {
     static const struct op_row table[] = {
-#define X(id, name, n_in, out, weight, save, cost) {#name, n_in, out, weight, save, cost},
+#define X(id, name, n_in, out, weight, save, cost, rows)                                           \
+    {#name, n_in, out, weight, save, cost, rows},
         OP_LIST(X)
 #undef X
     };

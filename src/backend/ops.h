@@ -8,40 +8,41 @@
 #ifndef JL_BACKEND_OPS_H
 #define JL_BACKEND_OPS_H
 
-/* id, name, inputs, output, weight, input saved for backward, cost of computing it again */
+/* id, name, inputs, output, weight, input saved for backward, cost of computing it again, whose
+ * rows a row is made of */
 /* clang-format off */
-#define OP_LIST(X)                                                                                                                    \
-    X(OP_EMBED,       embed,       0, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_NONE,   CHEAP)  /* out = row of w; or the given vector */     \
-    X(OP_ROPE_TABLE,  rope_table,  0, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = cos, sin of the position */          \
-    X(OP_NORM,        norm,        1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP)  /* out = rms_norm(in) * w */                  \
-    X(OP_HEAD_NORM,   head_norm,   1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP)  /* the same, head by head */                  \
-    X(OP_CONVERT,     convert,     1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = in in another xfmt */                \
-    X(OP_LINEAR,      linear,      1, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY) /* out = w in */                              \
-    X(OP_BIAS,        bias,        0, OUT_UPDATES, WEIGHT_VECTOR,  SAVE_NONE,   CHEAP)  /* out += w */                                \
-    X(OP_ROPE,        rope,        1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN,     CHEAP)  /* heads of out turned by in */               \
-    X(OP_KV_PUT,      kv_put,      2, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* in, in2 -> cache, rounded */               \
-    X(OP_ATTN,        attn,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN,     COSTLY) /* softmax(in K') V from the cache */         \
-    X(OP_ABSORB,      absorb,      2, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY) /* heads of out = w' in of the head, then the end of in2's */ \
-    X(OP_HEADS,       heads,       1, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY) /* heads of out = w in of the head */  \
-    X(OP_SILU_MUL,    silu_mul,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP)  /* out = silu(in) * in2 */                    \
-    X(OP_SIGMOID_MUL, sigmoid_mul, 1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN_OLD, CHEAP)  /* out *= sigmoid(in) */                      \
-    X(OP_ADD,         add,         1, OUT_UPDATES, WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out += in */                               \
-    X(OP_TAKE,        take,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = a part of in */                      \
-    X(OP_SIGMOID,     sigmoid,     1, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN,     CHEAP)  /* out = sigmoid(in) */                       \
-    X(OP_DECAY,       decay,       1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP)  /* out = exp(w * softplus(in)) */             \
-    X(OP_CONV,        conv,        1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP)  /* out = silu of in along the sequence * w */ \
-    X(OP_L2_NORM,     l2_norm,     0, OUT_UPDATES, WEIGHT_NONE,    SAVE_OLD,    CHEAP)  /* q and k heads of out to length 1 */        \
-    X(OP_DELTA,       delta,       3, OUT_WRITES,  WEIGHT_NONE,    SAVE_ALL,    COSTLY) /* out = state after in3 let it decay and     \
-                                                                                           in, weighted by in2, went in; asked by q */ \
-    X(OP_ROUTE,       route,       1, OUT_WRITES,  WEIGHT_MAYBE,   SAVE_IN,     CHEAP)  /* out = experts chosen by in + w */          \
-    X(OP_DISPATCH,    dispatch,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN2,    CHEAP)  /* out = in, in the order of in2's experts */ \
-    X(OP_EXPERTS,     experts,     1, OUT_WRITES,  WEIGHT_EXPERTS, SAVE_IN,     COSTLY) /* out = w of the vector's expert in */       \
-    X(OP_COMBINE,     combine,     2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP)  /* out = sum of in weighted by in2 */         \
-    X(OP_JOIN,        join,        2, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = in, then in2 */               \
-    X(OP_HIDDEN,      hidden,      0, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* out = the row's given hidden state */\
-    X(OP_GIVE,        give,        1, OUT_NONE,    WEIGHT_VECTOR,  SAVE_NONE,   CHEAP)  /* the caller's = rms_norm(in) * w */  \
-    X(OP_CHECK,       check,       1, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* in must be finite */                       \
-    X(OP_PICK,        pick,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP)  /* only rows that want logits */
+#define OP_LIST(X)                                                                                                                                                 \
+    X(OP_EMBED,       embed,       0, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_NONE,   CHEAP,  APART)       /* out = row of w; or the given vector */                     \
+    X(OP_ROPE_TABLE,  rope_table,  0, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out = cos, sin of the position */                          \
+    X(OP_NORM,        norm,        1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP,  APART)       /* out = rms_norm(in) * w */                                  \
+    X(OP_HEAD_NORM,   head_norm,   1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP,  APART)       /* the same, head by head */                                  \
+    X(OP_CONVERT,     convert,     1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out = in in another xfmt */                                \
+    X(OP_LINEAR,      linear,      1, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY, TOGETHER)    /* out = w in */                                              \
+    X(OP_BIAS,        bias,        0, OUT_UPDATES, WEIGHT_VECTOR,  SAVE_NONE,   CHEAP,  APART)       /* out += w */                                                \
+    X(OP_ROPE,        rope,        1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN,     CHEAP,  APART)       /* heads of out turned by in */                               \
+    X(OP_KV_PUT,      kv_put,      2, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP,  TOGETHER)    /* in, in2 -> cache, rounded */                               \
+    X(OP_ATTN,        attn,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN,     COSTLY, TOGETHER)    /* softmax(in K') V from the cache */                         \
+    X(OP_ABSORB,      absorb,      2, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY, TOGETHER)    /* heads of out = w' in of the head, then the end of in2's */ \
+    X(OP_HEADS,       heads,       1, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY, TOGETHER)    /* heads of out = w in of the head */                         \
+    X(OP_SILU_MUL,    silu_mul,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP,  APART)       /* out = silu(in) * in2 */                                    \
+    X(OP_SIGMOID_MUL, sigmoid_mul, 1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN_OLD, CHEAP,  APART)       /* out *= sigmoid(in) */                                      \
+    X(OP_ADD,         add,         1, OUT_UPDATES, WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out += in */                                               \
+    X(OP_TAKE,        take,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out = a part of in */                                      \
+    X(OP_SIGMOID,     sigmoid,     1, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN,     CHEAP,  APART)       /* out = sigmoid(in) */                                       \
+    X(OP_DECAY,       decay,       1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP,  APART)       /* out = exp(w * softplus(in)) */                             \
+    X(OP_CONV,        conv,        1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP,  TOGETHER)    /* out = silu of in along the sequence * w */                 \
+    X(OP_L2_NORM,     l2_norm,     0, OUT_UPDATES, WEIGHT_NONE,    SAVE_OLD,    CHEAP,  APART)       /* q and k heads of out to length 1 */                        \
+    X(OP_DELTA,       delta,       3, OUT_WRITES,  WEIGHT_NONE,    SAVE_ALL,    COSTLY, TOGETHER)    /* out = state after in3 let it decay and                     \
+                                                                                                        in, weighted by in2, went in; asked by q */                \
+    X(OP_ROUTE,       route,       1, OUT_WRITES,  WEIGHT_MAYBE,   SAVE_IN,     CHEAP,  APART)       /* out = experts chosen by in + w */                          \
+    X(OP_DISPATCH,    dispatch,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN2,    CHEAP,  TOGETHER)    /* out = in, in the order of in2's experts */                 \
+    X(OP_EXPERTS,     experts,     1, OUT_WRITES,  WEIGHT_EXPERTS, SAVE_IN,     COSTLY, TOGETHER)    /* out = w of the vector's expert in */                       \
+    X(OP_COMBINE,     combine,     2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP,  GATHERED)    /* out = sum of in weighted by in2 */                         \
+    X(OP_JOIN,        join,        2, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out = in, then in2 */                                      \
+    X(OP_HIDDEN,      hidden,      0, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out = the row's given hidden state */                      \
+    X(OP_GIVE,        give,        1, OUT_NONE,    WEIGHT_VECTOR,  SAVE_NONE,   CHEAP,  APART)       /* the caller's = rms_norm(in) * w */                         \
+    X(OP_CHECK,       check,       1, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* in must be finite */                                       \
+    X(OP_PICK,        pick,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  TOGETHER)    /* only rows that want logits */
 /* clang-format on */
 
 enum op_id {
@@ -65,6 +66,10 @@ enum op_save {
     SAVE_ALL = 11
 };
 enum op_cost { CHEAP, COSTLY }; // CHEAP: a pass over rows, no matrix
+/* APART: a row's vectors are made of that row's and of what the batch gives it: it may go through
+ * several such steps while other rows wait. GATHERED: made of vectors of any row, so that it waits
+ * for all of the step before, but nobody waits for it. TOGETHER: the op has all rows at once. */
+enum op_rows { APART, GATHERED, TOGETHER };
 
 struct op_row {
     const char *name;
@@ -73,6 +78,7 @@ struct op_row {
     enum op_weight weight;
     enum op_save save;
     enum op_cost cost;
+    enum op_rows rows;
 };
 const struct op_row *op_row(enum op_id id);
 

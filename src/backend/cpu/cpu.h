@@ -41,11 +41,12 @@ struct cpu_ran {
     bool attn[ATTN_COUNT], row[KSLOT_ROW_COUNT];
 };
 
-/* What is done together with a step (group.c); `act` follows for each part of the outputs. */
-#define GROUP_MOST 4
+/* What is done together with a step (group.c): matrices, whose `act` follows for each part of the
+ * outputs, or a run of steps that work on one row at a time. */
+#define GROUP_MOST 12
 #define GROUP_DONE (-1) // with an earlier step
 struct step_group {
-    int n; // OP_LINEAR or OP_EXPERTS steps; 0: a step of another kind
+    int n; // members, the step itself the first; 0: a step of another kind
     const struct step *member[GROUP_MOST];
     const struct step *act; // OP_SILU_MUL of the first and the second; NULL: none
     // Of OP_DISPATCH itself, of conversions and experts that read what it makes: that step, where
@@ -74,18 +75,34 @@ struct backend_frame {
     /* of the call that runs now */
     const struct batch *batch;
     int n_row; // rows the next step sees; fewer once OP_PICK has run
+    // The first value that an OP_CHECK has found not finite: its step, then its vector, 32 bits
+    // each; CPU_NO_FAULT. Steps are not cut short by it, so it does not depend on the threads.
+    _Atomic uint64_t fault;
 };
+#define CPU_NO_FAULT UINT64_MAX
+
+/* Bytes between the vectors of what the step writes. */
+size_t cpu_out_stride(const struct step *step);
 
 /* Cuts the frame's rows into blocks of one sequence each, of at most `most` rows: frame->blocks.
  * Returns how many there are. */
 int cpu_cut_blocks(struct backend_frame *frame, int most);
 
-/* One step over the frame's rows. Dispatched from the op list. */
+/* One step over the frame's rows, with what is grouped with it; and one over a vector, for ops that
+ * leave rows apart. Dispatched from the op list. */
 typedef enum jl_status cpu_op_fn(struct backend_frame *frame, const struct step *step,
                                  struct jl_error *err);
-#define X(id, name, ...) cpu_op_fn cpu_op_##name;
+typedef void cpu_row_fn(struct backend_frame *frame, const struct step *step, int vector);
+#define X(id, name, ...)                                                                           \
+    cpu_op_fn cpu_op_##name;                                                                       \
+    cpu_row_fn cpu_row_##name;
 OP_LIST(X)
 #undef X
+/* The run that `lead` leads, over the threads when that pays. */
+enum jl_status cpu_run_rows(struct backend_frame *frame, const struct step *lead,
+                            struct jl_error *err);
+/* The error of the frame's fault; JL_OK where there is none. */
+enum jl_status cpu_fault(const struct backend_frame *frame, struct jl_error *err);
 
 /* The register's vector: a row where it has one a row, else row * slots + slot. */
 static inline float *cpu_row_f32(const struct backend_frame *frame, enum reg_id reg, int vector) {
@@ -143,10 +160,5 @@ uint8_t *cpu_alloc_zeroed(size_t bytes);
 size_t cpu_linear_scratch(const struct backend *backend, const struct step *step);
 size_t cpu_attn_scratch(const struct step *step);
 size_t cpu_heads_scratch(const struct backend *backend, const struct step *step);
-
-/* Runs fn(frame, step, vector) for each of the rows' step->slots vectors, over the threads when
- * that pays. */
-typedef void cpu_row_fn(struct backend_frame *frame, const struct step *step, int vector);
-void cpu_for_rows(struct backend_frame *frame, const struct step *step, cpu_row_fn *fn);
 
 #endif

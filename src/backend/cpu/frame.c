@@ -7,8 +7,7 @@
 #include "kernel/fpenv.h"
 #include "tensor/xrow.h"
 
-/* Bytes between the vectors of what the step writes. */
-static size_t out_stride(const struct step *step) {
+size_t cpu_out_stride(const struct step *step) {
     if (step->out == REG_LOGITS) return (size_t)step->out_width * sizeof(float);
     enum xfmt form = step->op == OP_CONVERT ? step->xfmt : XFMT_F32;
     return xrow_layout(form, step->out_width).bytes;
@@ -25,7 +24,7 @@ static bool frame_layout(struct backend_frame *frame, size_t offset[REG_COUNT]) 
     size_t at = 0, bytes, most[REG_COUNT] = {0};
     for (int i = 0; i < frame->plan.n_step; i++) {
         const struct step *step = &frame->plan.steps[i];
-        size_t row = out_stride(step) * (size_t)step->out_slots;
+        size_t row = cpu_out_stride(step) * (size_t)step->out_slots;
         if (row > most[step->out]) most[step->out] = row;
         size_t need = step_scratch(frame->backend, step);
         if (need > frame->scratch_stride) frame->scratch_stride = need;
@@ -103,7 +102,10 @@ void backend_frame_free(struct backend_frame *frame) {
 size_t backend_frame_bytes(const struct backend_frame *frame) { return frame->bytes; }
 
 static cpu_op_fn *const op_bodies[] = {
-#define X(id, name, ...) cpu_op_##name,
+#define BODY_APART(name) cpu_run_rows
+#define BODY_GATHERED(name) cpu_op_##name
+#define BODY_TOGETHER(name) cpu_op_##name
+#define X(id, name, n_in, out, weight, save, cost, rows) BODY_##rows(name),
     OP_LIST(X)
 #undef X
 };
@@ -111,7 +113,7 @@ static cpu_op_fn *const op_bodies[] = {
 /* A step that writes over what it reads keeps its shape. */
 static void shape_output(struct backend_frame *frame, const struct step *step) {
     if (op_row(step->op)->out != OUT_WRITES) return;
-    frame->stride[step->out] = out_stride(step);
+    frame->stride[step->out] = cpu_out_stride(step);
     frame->slots[step->out] = step->out_slots;
 }
 
@@ -138,6 +140,7 @@ enum jl_status backend_frame_run(struct backend_frame *frame, const struct batch
     struct fpenv saved;
     frame->batch = batch;
     frame->n_row = batch->n_row;
+    atomic_store(&frame->fault, CPU_NO_FAULT);
     frame->reg[REG_LOGITS] = (uint8_t *)logits;
     fpenv_enter(&saved);
     enum jl_status status = run_steps(frame, err);

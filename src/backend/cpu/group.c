@@ -1,6 +1,7 @@
-/* Steps that are done as one: matrices with the same input share a parallel region, and the
- * activation that joins two of them follows in it, output by output. Less waiting of threads for
- * each other; the bits are those of steps done one by one. */
+/* Steps that are done as one, in one parallel region: matrices with the same input, and the
+ * activation that joins two of them, output by output; and runs of steps that work on one row at a
+ * time, row by row. Less waiting of threads for each other, and a row is still in the cache; the
+ * bits are those of steps done one by one. */
 #include <stdlib.h>
 
 #include "backend/cpu/cpu.h"
@@ -90,6 +91,70 @@ static void skip_copies(const struct step_list *plan, int i, struct step_group *
         if (groups[j].in_place == dispatch) groups[j].in_place = NULL;
 }
 
+/* What holds while a run is gathered. */
+struct run {
+    const struct step *const *made; // (REG_COUNT): who gave a register the shape it has; NULL
+    bool used[REG_COUNT];           // by steps of the run
+    bool checked;                   // some value of it
+};
+
+static void note_shape(const struct step *made[REG_COUNT], const struct step *step) {
+    if (op_row(step->op)->out == OUT_WRITES) made[step->out] = step;
+}
+
+/* While some rows have been through the step and others not, the vectors of both are in the
+ * register: they must not overlap. */
+static bool keeps_shape(const struct run *run, const struct step *step) {
+    if (op_row(step->op)->out != OUT_WRITES || !run->used[step->out]) return true;
+    const struct step *before = run->made[step->out];
+    return before && before->out_slots == step->out_slots &&
+           cpu_out_stride(before) == cpu_out_stride(step);
+}
+
+/* What stays after the pass is not written before all rows' checks. */
+static bool stays(const struct step *step) {
+    return op_row(step->op)->out == OUT_NONE && step->op != OP_CHECK;
+}
+
+static bool follows(const struct run *run, const struct step *lead, const struct step *step) {
+    bool gathered = op_row(lead->op)->rows == GATHERED; // other rows may still read its `in`
+    return op_row(step->op)->rows == APART && keeps_shape(run, step) &&
+           !(run->checked && stays(step)) && !(gathered && step->out == lead->in);
+}
+
+/* The run that step i leads. Steps that are done with an earlier one are not in its way; experts'
+ * inputs, which are rows only while nobody observes, are by themselves. */
+static void gather_rows(const struct step_list *plan, int i, const struct step *made[REG_COUNT],
+                        struct step_group *groups) {
+    const struct step *lead = &plan->steps[i];
+    struct step_group *group = &groups[i];
+    struct run run = {.made = made};
+    for (int j = i; j < plan->n_step && group->n < GROUP_MOST; j++) {
+        const struct step *step = &plan->steps[j];
+        if (groups[j].n == GROUP_DONE) continue;
+        if (j > i && (groups[i].in_place || groups[j].in_place || !follows(&run, lead, step)))
+            return;
+        group->member[group->n++] = step;
+        if (j > i) groups[j].n = GROUP_DONE;
+        run.used[step->in] = run.used[step->in2] = run.used[step->in3] = run.used[step->out] = true;
+        run.checked |= step->op == OP_CHECK;
+        note_shape(made, step);
+    }
+}
+
+static void find_runs(const struct step_list *plan, struct step_group *groups) {
+    const struct step *made[REG_COUNT] = {NULL};
+    for (int i = 0; i < plan->n_step; i++) {
+        const struct step *step = &plan->steps[i];
+        if (groups[i].n == 0 && op_row(step->op)->rows != TOGETHER)
+            gather_rows(plan, i, made, groups);
+        else if (groups[i].n == 0)
+            note_shape(made, step);
+        for (int m = 0; m < groups[i].n; m++)
+            note_shape(made, groups[i].member[m]);
+    }
+}
+
 struct step_group *cpu_find_groups(const struct step_list *plan) {
     struct step_group *groups = calloc((size_t)plan->n_step + 1, sizeof *groups);
     for (int i = 0; groups && i < plan->n_step; i++)
@@ -97,5 +162,6 @@ struct step_group *cpu_find_groups(const struct step_list *plan) {
             gather(plan, i, groups);
     for (int i = 0; groups && i < plan->n_step; i++)
         if (plan->steps[i].op == OP_DISPATCH) skip_copies(plan, i, groups);
+    if (groups) find_runs(plan, groups);
     return groups;
 }

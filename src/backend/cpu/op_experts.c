@@ -43,7 +43,7 @@ static int32_t *chosen_ids(const struct backend_frame *frame, enum reg_id reg, i
     return (int32_t *)(void *)cpu_row_f32(frame, reg, row);
 }
 
-static void route_row(struct backend_frame *frame, const struct step *step, int row) {
+void cpu_row_route(struct backend_frame *frame, const struct step *step, int row) {
     const struct route_args args = {
         .rule = &step->moe->rule,
         .logits = cpu_row_f32(frame, step->in, row),
@@ -52,14 +52,6 @@ static void route_row(struct backend_frame *frame, const struct step *step, int 
         .weights = cpu_row_f32(frame, step->out, row) + step->moe->rule.n_used,
     };
     frame->backend->kernels.route(&args);
-}
-
-enum jl_status cpu_op_route(struct backend_frame *frame, const struct step *step,
-                            struct jl_error *err) {
-    (void)err;
-    frame->ran.row[KSLOT_route] = true;
-    cpu_for_rows(frame, step, route_row);
-    return JL_OK;
 }
 
 /* ---- dispatch ---- */
@@ -91,8 +83,17 @@ static void put_in_order(struct backend_frame *frame, const struct step *step) {
         }
 }
 
-static void dispatch_row(struct backend_frame *frame, const struct step *step, int row) {
+struct dispatch_call {
+    const struct backend_frame *frame;
+    const struct step *step;
+};
+
+static void dispatch_row(void *ctx, int row, int thread) {
+    const struct dispatch_call *call = ctx;
+    const struct backend_frame *frame = call->frame;
+    const struct step *step = call->step;
     const struct expert_order *order = &frame->order;
+    (void)thread;
     for (int k = 0; k < order->n_used; k++)
         memcpy(cpu_row_f32(frame, step->out, order->at[row * order->n_used + k]),
                cpu_row_f32(frame, step->in, row), (size_t)step->width * sizeof(float));
@@ -104,7 +105,9 @@ enum jl_status cpu_op_dispatch(struct backend_frame *frame, const struct step *s
     struct expert_order *order = &frame->order;
     put_in_order(frame, step);
     JL_TRY(store->acquire(store, step->layer, order->ids, order->n_active, order->views, err));
-    if (!cpu_in_place(frame, step)) cpu_for_rows(frame, step, dispatch_row);
+    if (cpu_in_place(frame, step)) return JL_OK;
+    struct dispatch_call call = {frame, step};
+    pool_run(frame->backend->pool, frame->n_row, dispatch_row, &call);
     return JL_OK;
 }
 
@@ -196,7 +199,7 @@ enum jl_status cpu_op_experts(struct backend_frame *frame, const struct step *st
 
 /* ---- combine ---- */
 
-static void combine_row(struct backend_frame *frame, const struct step *step, int row) {
+void cpu_row_combine(struct backend_frame *frame, const struct step *step, int row) {
     const struct expert_order *order = &frame->order;
     const float *weights = cpu_row_f32(frame, step->in2, row) + order->n_used;
     float *out = cpu_row_f32(frame, step->out, row);
@@ -209,10 +212,8 @@ static void combine_row(struct backend_frame *frame, const struct step *step, in
 
 enum jl_status cpu_op_combine(struct backend_frame *frame, const struct step *step,
                               struct jl_error *err) {
-    (void)err;
     const struct expert_store *store = step->moe->store;
-    frame->ran.row[KSLOT_add_scaled] = true;
-    cpu_for_rows(frame, step, combine_row);
+    enum jl_status status = cpu_run_rows(frame, step, err); // and what follows in its run
     store->release(store, step->layer, frame->order.ids, frame->order.n_active);
-    return JL_OK;
+    return status;
 }

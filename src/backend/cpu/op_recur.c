@@ -112,7 +112,7 @@ enum jl_status cpu_op_delta(struct backend_frame *frame, const struct step *step
 
 /* ---- rows ---- */
 
-static void l2_norm_row(struct backend_frame *frame, const struct step *step, int row) {
+void cpu_row_l2_norm(struct backend_frame *frame, const struct step *step, int row) {
     const struct delta_spec *spec = step->delta;
     struct l2_norm_args args = {.n = spec->d_k, .eps = spec->norm_eps};
     for (int head = 0; head < 2 * spec->n_head_k; head++) {
@@ -123,37 +123,13 @@ static void l2_norm_row(struct backend_frame *frame, const struct step *step, in
     }
 }
 
-enum jl_status cpu_op_l2_norm(struct backend_frame *frame, const struct step *step,
-                              struct jl_error *err) {
-    (void)err;
-    frame->ran.row[KSLOT_l2_norm] = true;
-    cpu_for_rows(frame, step, l2_norm_row);
-    return JL_OK;
-}
-
-static void sigmoid_row(struct backend_frame *frame, const struct step *step, int row) {
+void cpu_row_sigmoid(struct backend_frame *frame, const struct step *step, int row) {
     frame->backend->kernels.sigmoid(cpu_row_f32(frame, step->in, row),
                                     cpu_row_f32(frame, step->out, row), step->width);
 }
 
-enum jl_status cpu_op_sigmoid(struct backend_frame *frame, const struct step *step,
-                              struct jl_error *err) {
-    (void)err;
-    frame->ran.row[KSLOT_sigmoid] = true;
-    cpu_for_rows(frame, step, sigmoid_row);
-    return JL_OK;
-}
-
-static void decay_row(struct backend_frame *frame, const struct step *step, int row) {
+void cpu_row_decay(struct backend_frame *frame, const struct step *step, int row) {
     frame->backend->kernels.decay((const float *)(const void *)step->w.data,
                                   cpu_row_f32(frame, step->in, row),
                                   cpu_row_f32(frame, step->out, row), step->width);
-}
-
-enum jl_status cpu_op_decay(struct backend_frame *frame, const struct step *step,
-                            struct jl_error *err) {
-    (void)err;
-    frame->ran.row[KSLOT_decay] = true;
-    cpu_for_rows(frame, step, decay_row);
-    return JL_OK;
 }
