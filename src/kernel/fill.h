@@ -43,6 +43,7 @@ void avx512_fill_attn_values(struct kernel_table *table);
 void avx512_fill_kv_put(struct kernel_table *table);
 void avx512_fill_recur(struct kernel_table *table);
 
+void amx_fill_linear_f(struct kernel_table *table);
 void amx_fill_linear_q(struct kernel_table *table);
 
 void neon_fill_linear_f(struct kernel_table *table);

@@ -78,7 +78,9 @@ static enum kernel_level best_level(void) { return best_x86_level(); }
 static void fill_above_ref(struct kernel_table *table, enum kernel_level level) {
     if (level >= LEVEL_AVX2) kernel_fill_avx2(table);
     if (level >= LEVEL_AVX512) kernel_fill_avx512(table);
-    if (level >= LEVEL_AMX) amx_fill_linear_q(table);
+    if (level < LEVEL_AMX) return;
+    amx_fill_linear_f(table);
+    amx_fill_linear_q(table);
 }
 
 #elif defined(JINLIN_ARM_LEVELS)

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "model/export.h"
 #include "model/quant_preset.h"
+#include "model/synth_blocks.h"
 #include "tensor/quant.h"
 
 /* ---- the shapes: public configurations ---- */
@@ -84,7 +85,8 @@ struct synth_type {
 
 static bool parse_type(const char *text, struct synth_type *out) {
     out->preset = quant_preset_find(text);
-    return out->preset || (dtype_from_name(text, &out->dtype) && dtype_can_quantize(out->dtype));
+    return out->preset || (dtype_from_name(text, &out->dtype) &&
+                           (dtype_can_quantize(out->dtype) || synth_blocks_has(out->dtype)));
 }
 
 /* ---- the file ---- */
@@ -224,12 +226,8 @@ struct fill_call {
     float *rows; // (threads, cols)
 };
 
-static void random_row(const struct fill_call *call, int64_t row, float *x) {
+static void random_row(const struct fill_call *call, const struct rng_key *key, float *x) {
     const struct synth_tensor *t = call->t;
-    struct rng_key key = {.seed = call->s->options->seed,
-                          .sequence = (uint32_t)call->tensor,
-                          .position = (uint32_t)row,
-                          .purpose = RNG_SYNTH};
     // A vector is a norm (near one), a decay (near -1) or a bias (near zero); a matrix has variance
     // 1/cols.
     bool norm = t->rows == 1 && strstr(role_row(t->role)->gguf, "norm");
@@ -237,7 +235,7 @@ static void random_row(const struct fill_call *call, int64_t row, float *x) {
     float half_width = t->rows == 1 ? 0.1f : 1.7320508f / __builtin_sqrtf((float)t->cols);
     for (int64_t i = 0; i < t->cols; i += 4) {
         uint32_t words[4];
-        rng_block(&key, (uint64_t)(i / 4), words);
+        rng_block(key, (uint64_t)(i / 4), words);
         for (int64_t k = 0; k < 4 && i + k < t->cols; k++)
             x[i + k] = centre + half_width * (2 * rng_unit(words[k]) - 1);
     }
@@ -245,10 +243,19 @@ static void random_row(const struct fill_call *call, int64_t row, float *x) {
 
 static void fill_row(void *ctx, int item, int thread) {
     const struct fill_call *call = ctx;
-    float *x = call->rows + (size_t)thread * (size_t)call->t->cols;
-    random_row(call, call->row0 + item, x);
-    dtype_quantize_plain(call->t->dtype, x, call->out + (size_t)item * call->row_bytes,
-                         call->t->cols);
+    const struct synth_tensor *t = call->t;
+    float *x = call->rows + (size_t)thread * (size_t)t->cols;
+    uint8_t *out = call->out + (size_t)item * call->row_bytes;
+    const struct rng_key key = {.seed = call->s->options->seed,
+                                .sequence = (uint32_t)call->tensor,
+                                .position = (uint32_t)(call->row0 + item),
+                                .purpose = RNG_SYNTH};
+    if (synth_blocks_has(t->dtype)) {
+        synth_blocks_row(t->dtype, &key, 1 / __builtin_sqrtf((float)t->cols), out, x, t->cols);
+        return;
+    }
+    random_row(call, &key, x);
+    dtype_quantize_plain(t->dtype, x, out, t->cols);
 }
 
 /* GGUF says llama3 scaling by the factor each frequency is divided by. */

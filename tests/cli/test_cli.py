@@ -204,6 +204,9 @@ class Commands(unittest.TestCase):
             bench.append(json.loads(done.stdout))
         self.assertEqual(bench[0]["sha256"], bench[1]["sha256"])
         self.assertGreater(bench[0]["decode_tokens_per_s"], 0)
+        for dtype in ("iq1_m", "iq3_s"): # which nothing here quantises to
+            self.ok("synth", "qwen3-0.6b", "--type", dtype, "--layers", "1", "-o", model)
+            self.ok("bench", model, "--prompt", "4", "--gen", "1", "--repeat", "1")
         self.fails(2, "nosuch", "synth", "nosuch", "--type", "f32", "-o", model)
         self.fails(2, "q9", "synth", "qwen3-0.6b", "--type", "q9", "-o", model)
 

@@ -15,7 +15,11 @@ SIMD_INLINE bool x_is_bf16(enum kind kind) { return kind == KIND_BF16 || kind ==
 SIMD_INLINE int x_bytes(enum kind kind) { return x_is_bf16(kind) ? 2 : 4; }
 SIMD_INLINE bool is_paired(enum kind kind) { return kind >= KIND_BF16_F32; }
 /* Are gemm's steps pairs of bf16, or else floats? */
-SIMD_INLINE bool steps_pairs(enum kind kind) { return x_is_bf16(kind) && !SIMD_SPLITS_PAIRS; }
+#if SIMD_SPLITS_PAIRS || defined(JINLIN_LEVEL_AMX)
+SIMD_INLINE bool steps_pairs(enum kind kind) { return (void)kind, false; }
+#else
+SIMD_INLINE bool steps_pairs(enum kind kind) { return x_is_bf16(kind); }
+#endif
 /* Steps that n elements take. */
 SIMD_INLINE int step_count(enum kind kind, int n) {
     if (steps_pairs(kind)) return (n + 1) / 2;

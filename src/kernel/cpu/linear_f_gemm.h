@@ -38,7 +38,7 @@ SIMD_INLINE void pack_f8(enum kind kind, v16i column, uint32_t (*step)[TILE_OUTP
     bool special = f8_special(column);
     (void)kind;
 #if !SIMD_SPLITS_PAIRS
-    if (kind == KIND_F8) {
+    if (steps_pairs(kind)) {
         COLUMNS_UNROLL
         for (int h = 0; h < 2; h++)
             columns_store(step[h], special ? f8_any_pair(column, h) : f8_normal_pair(column, h));

@@ -1,4 +1,5 @@
 /* The frame of the integer GEMM bodies and the slots they fill: see linear_q_gemm.h. */
+#include "kernel/cpu/columns.h"
 #include "kernel/cpu/linear_q_gemm.h"
 #include "kernel/fill.h"
 
@@ -71,14 +72,30 @@ static void find_rows(const struct linear_args *args, const struct q_panel *pane
 }
 #endif
 
-/* Row r's scales of n blocks, where q_tile has them. */
-static void put_d(uint8_t *room, int r, const uint8_t *d, int n) {
+/* The scales of n rows from block0 on, where q_tile has them: by row, or for AMX by block, as many
+ * blocks at a time as a square has columns. */
+static void put_d(const struct linear_args *args, size_t d_at, int n_block, uint8_t *room, int row0,
+                  int n) {
 #if defined(JINLIN_LEVEL_AMX)
-    float(*at)[Q_ROWS] = (void *)room;
-    for (int b = 0; b < n; b++)
-        at[b][r] = ((const float *)(const void *)d)[b];
+    float(*by_block)[Q_ROWS] = (void *)room;
+    for (int first = 0; first < n; first += 16)
+        for (int b = 0; b < n_block; b += COLUMNS) {
+            int rows = n - first < 16 ? n - first : 16;
+            int blocks = n_block - b < COLUMNS ? n_block - b : COLUMNS;
+            uint8_t square[16][COLUMN_BYTES]; // what is not set does not count
+            v16i column[COLUMNS];
+            for (int r = 0; r < rows; r++)
+                memcpy(square[r],
+                       linear_x(args, row0 + first + r) + d_at + (size_t)b * sizeof(float),
+                       (size_t)blocks * sizeof(float));
+            columns_load(square[0], COLUMN_BYTES, column);
+            for (int i = 0; i < blocks; i++)
+                columns_store(&by_block[b + i][first], column[i]);
+        }
 #else
-    memcpy(room + (size_t)r * (Q_PANEL_K / 32) * sizeof(float), d, (size_t)n * sizeof(float));
+    float(*by_row)[Q_PANEL_K / 32] = (void *)room;
+    for (int r = 0; r < n; r++)
+        memcpy(by_row[r], linear_x(args, row0 + r) + d_at, (size_t)n_block * sizeof(float));
 #endif
 }
 
@@ -91,8 +108,8 @@ static void run_tile(const struct linear_args *args, const struct q_type *type,
         const uint8_t *x = linear_x(args, row0 + r);
         t->x[r] = x + p->k0;
         t->sum[r] = (const int16_t *)(const void *)(x + layout.sum_at) + p->k0 / 16;
-        put_d(d, r, x + layout.d_at + block0 * sizeof(float), p->at[0].n_block);
     }
+    put_d(args, layout.d_at + block0 * sizeof(float), p->at[0].n_block, d, row0, n);
     t->panel = p->at[0];
 #if defined(JINLIN_LEVEL_AMX)
     find_rows(args, &p->at[0], type->block, t, (uint8_t *)(void *)t->aux + AUX_BYTES, n);

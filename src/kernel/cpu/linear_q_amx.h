@@ -12,9 +12,10 @@
 enum { AMX_ROWS = 16, AMX_GROUPS = Q_ROWS / AMX_ROWS };
 typedef int32_t amx_sums[AMX_ROWS][16]; // (row, output)
 
-/* Rows from which on this beats VPDPBUSD: measured. Panels of many planes take long to fill. */
+/* Rows from which on this beats VPDPBUSD, by planes of the panel, which take long to fill; 0:
+ * never. Measured. */
 SIMD_INLINE int amx_from_rows(int planes) {
-    return planes == 1 ? 12 : planes == 2 ? 16 : planes == 3 ? 48 : 128;
+    return planes == 1 ? 12 : planes == 2 ? 16 : planes == 3 ? 48 : 0;
 }
 
 SIMD_INLINE int amx_group_rows(int n, int group) {

@@ -217,6 +217,7 @@ size_t q_gemm_scratch(const struct q_type *type, int n_in);
     void LEVEL_FN(fill_linear_##name)(struct kernel_table * table) {                               \
         static const struct linear_body body = {gemm, LEVEL_STR("gemm_" #name), scratch_bytes,     \
                                                 16 * Q_WIDTH};                                     \
+        if (amx_from_rows(planes()) == 0) return;                                                  \
         table->wide[dtype][dtype_row(dtype)->x_f32] = &body;                                       \
         table->wide_rows[dtype][dtype_row(dtype)->x_f32] = amx_from_rows(planes());                \
     }
