@@ -28,26 +28,26 @@ SIMD_INLINE int q32_offset(const struct q32_form *form) {
     return form->is_signed ? Q_SIGNED_BIAS : Q_SIGNED_PANELS ? 0 : form->offset;
 }
 
-/* f16 number `at` of each of 16 rows. */
-SIMD_INLINE v16 q_f16_at(const struct q_rows *rows, size_t at) {
-    uint16_t half[16];
-    SIMD_UNROLL
-    for (int i = 0; i < 8; i++) {
-        memcpy(&half[i], rows->p[i] + at, 2);
-        memcpy(&half[i + 8], rows->p[i + 8] + at, 2);
-    }
-    return v16_load_f16(half);
-}
-
-/* The first and the second f16 of each of 16 rows from `at` on. */
-SIMD_INLINE void q32_two_f16(const struct q_rows *rows, size_t at, v16 *first, v16 *second) {
+/* The dwords at `at` of 16 rows. They meet in memory: words put together in a register would keep
+ * the shuffle units busy, which columns need. */
+SIMD_INLINE v16i q32_dwords(const struct q_rows *rows, size_t at) {
     int32_t lane[16];
     SIMD_UNROLL
     for (int i = 0; i < 8; i++) {
         lane[i] = q_load_i32(rows->p[i] + at);
         lane[i + 8] = q_load_i32(rows->p[i + 8] + at);
     }
-    v16i both = v16i_load(lane);
+    return v16i_load(lane);
+}
+
+/* The f16 at `at` of 16 rows, which two bytes follow. */
+SIMD_INLINE v16 q_f16_at(const struct q_rows *rows, size_t at) {
+    return v16_from_f16_low(q32_dwords(rows, at));
+}
+
+/* The first and the second f16 of each of 16 rows from `at` on. */
+SIMD_INLINE void q32_two_f16(const struct q_rows *rows, size_t at, v16 *first, v16 *second) {
+    v16i both = q32_dwords(rows, at);
     *first = v16_from_f16_low(both);
     *second = v16_from_f16_low(v16i_srl32(both, 16));
 }
