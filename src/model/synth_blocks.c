@@ -9,13 +9,14 @@
 /* Where a block of random bits keeps the factor that all of its values are multiples of. */
 static const struct {
     enum dtype dtype;
-    enum { FACTOR_F16, FACTOR_NIBBLES } form; // two bytes, or the top of four words
+    // two bytes; the top of four words; a power of two in a byte
+    enum { FACTOR_F16, FACTOR_NIBBLES, FACTOR_POWER } form;
     int at;
 } factors[] = {
     {DTYPE_IQ1_S, FACTOR_F16, 0},   {DTYPE_IQ1_M, FACTOR_NIBBLES, IQ1_M_SCALES},
     {DTYPE_IQ2_XXS, FACTOR_F16, 0}, {DTYPE_IQ2_XS, FACTOR_F16, 0},
     {DTYPE_IQ2_S, FACTOR_F16, 0},   {DTYPE_IQ3_XXS, FACTOR_F16, 0},
-    {DTYPE_IQ3_S, FACTOR_F16, 0},
+    {DTYPE_IQ3_S, FACTOR_F16, 0},   {DTYPE_MXFP4, FACTOR_POWER, 0},
 };
 #define N_FACTOR ((int)(sizeof factors / sizeof factors[0]))
 
@@ -30,6 +31,12 @@ bool synth_blocks_has(enum dtype dtype) { return factor_of(dtype) >= 0; }
 static void put_factor(int factor, uint8_t *block, float value) {
     uint16_t f16 = f16_from_f32(value);
     uint8_t *at = block + factors[factor].at;
+    if (factors[factor].form == FACTOR_POWER) {
+        int exponent;
+        frexpf(value, &exponent); // value is at least half of two to it
+        *at = (uint8_t)(127 + exponent);
+        return;
+    }
     if (factors[factor].form == FACTOR_F16) {
         memcpy(at, &f16, sizeof f16);
         return;
