@@ -17,7 +17,7 @@
 #if defined(__aarch64__)
 const char *const golden_levels[] = {"ref", "neon", NULL};
 #else
-const char *const golden_levels[] = {"ref", "avx2", "avx512", NULL};
+const char *const golden_levels[] = {"ref", "avx2", "avx512", "amx", NULL};
 #endif
 
 bool golden_has_level(const char *level) {

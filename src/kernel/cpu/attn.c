@@ -1,9 +1,9 @@
 /* Attention over one chunk, in tiles of queries; kernel/ref/attn.c is the readable form.
  *
  * A lane is a key in the scores and a column of V in the outputs, so no chain is ever divided. Up
- * to TILE_ROWS queries share each loaded vector of K and V. K may be read to the end of the last
- * visible key's group of 16, V up to the last visible position or its partner in a pair; what
- * those bytes hold never enters a result. */
+ * to TILE_ROWS queries, of f16 TILE_TALL, share each loaded vector of K and V. K may be read to the
+ * end of the last visible key's group of 16, V up to the last visible position or its partner in a
+ * pair; what those bytes hold never enters a result. */
 #include "kernel/cpu/attn_q8.h"
 #include "kernel/cpu/attn_tile.h"
 #include "kernel/cpu/simd.h"
@@ -19,11 +19,20 @@ SIMD_INLINE bool tile_fits(enum attn_kind kind, int n, int width) {
     return n * width + vectors + (split ? 2 : 1) <= SIMD_REGISTERS;
 }
 
-SIMD_INLINE int tile_rows(enum attn_kind kind) {
-    int n = TILE_ROWS;
-    while (!tile_fits(kind, n, 1))
-        n--;
-    return n;
+/* f16 takes as long to convert as two rows take to use it: with many rows fewer vectors, each for
+ * more of them. */
+SIMD_INLINE bool tile_is_tall(enum attn_kind kind) {
+    return kind == ATTN_F16 && tile_fits(kind, TILE_TALL, 2);
+}
+
+/* Rows of the next tile of `left`: all of a tall one, or even shares. */
+SIMD_INLINE int tile_rows(enum attn_kind kind, int left) {
+    int most = TILE_ROWS;
+    if (tile_is_tall(kind) && left >= TILE_TALL) return TILE_TALL;
+    while (!tile_fits(kind, most, 1))
+        most--;
+    int tiles = (left + most - 1) / most;
+    return (left + tiles - 1) / tiles;
 }
 
 /* Vectors a tile of n rows works on at a time: 8, 4, 2 or 1. */
@@ -45,7 +54,7 @@ SIMD_INLINE void score_tile(enum attn_kind kind, const struct tile *t, int n, in
     size_t step_bytes = (pairs ? 32 : 16) * element;
     size_t group_bytes = 16 * element * (size_t)d;
     const uint8_t *k = (const uint8_t *)t->args->k + group_bytes * (size_t)group;
-    v16 acc[TILE_ROWS][TILE_WIDTH];
+    v16 acc[TILE_TALL][TILE_WIDTH];
     SIMD_UNROLL
     for (int r = 0; r < n; r++) {
         SIMD_UNROLL
@@ -171,7 +180,7 @@ SIMD_INLINE v16i load_value_pair(const void *v, size_t at, bool edge, int lanes)
 /* acc over positions from .. to-1 of n rows; `from` is even. */
 SIMD_INLINE void value_chains(enum attn_kind kind, const struct tile *t, int n, int width,
                               bool edge, struct columns c, int from, int to,
-                              v16 acc[TILE_ROWS][TILE_WIDTH]) {
+                              v16 acc[TILE_TALL][TILE_WIDTH]) {
     const void *v = t->args->v;
     size_t d = (size_t)t->args->d_v, col = (size_t)c.col;
     if (kind == ATTN_F32 || kind == ATTN_F16 || kind == ATTN_Q8) {
@@ -232,7 +241,7 @@ SIMD_INLINE void store_last(float *o, v16 x, struct columns c) {
 /* Goes on with the outputs of n rows where `from` positions are done. */
 SIMD_INLINE void value_tile(enum attn_kind kind, const struct tile *t, int n, int width, bool edge,
                             struct columns c, int from, int to) {
-    v16 acc[TILE_ROWS][TILE_WIDTH];
+    v16 acc[TILE_TALL][TILE_WIDTH];
     SIMD_UNROLL
     for (int r = 0; r < n; r++) {
         SIMD_UNROLL
@@ -308,6 +317,9 @@ SIMD_INLINE void tile_dispatch(enum attn_kind kind, const struct tile *t) {
     case 3: tile_run(kind, t, 3, n_group, shared); break;
     case 4: tile_run(kind, t, 4, n_group, shared); break;
     case 5: tile_run(kind, t, 5, n_group, shared); break;
+    case TILE_TALL:
+        if (tile_is_tall(kind)) tile_run(kind, t, TILE_TALL, n_group, shared);
+        break;
     default: tile_run(kind, t, TILE_ROWS, n_group, shared); break;
     }
     for (int r = 0; r < t->n; r++) {
@@ -321,13 +333,10 @@ SIMD_INLINE void chunk(enum attn_kind kind, const struct attn_chunk_args *args) 
     for (int r = 0; r < args->n_q; r++)
         left += args->n_key[r] > 0;
     struct tile t = {.args = args};
-    int size = 0; // of the tile being filled: even shares of what is left
+    int size = 0; // of the tile being filled
     for (int r = 0; r < args->n_q; r++) {
         if (args->n_key[r] <= 0) continue;
-        if (t.n == 0) {
-            int tiles = (left + tile_rows(kind) - 1) / tile_rows(kind);
-            size = (left + tiles - 1) / tiles;
-        }
+        if (t.n == 0) size = tile_rows(kind, left);
         t.row[t.n] = r;
         t.n_key[t.n] = args->n_key[r];
         t.q[t.n] = args->q[r];
