@@ -5,8 +5,6 @@
  * lines of 64 bytes whatever the type, and a span of all its 16 positions is a square of 16 by 16
  * dwords that is turned in registers, so that lines are stored whole. Where a call has only some
  * positions of a group, their dwords go to their places one by one. */
-#include <math.h>
-
 #include "kernel/cpu/columns.h"
 #include "kernel/cpu/linear_q.h"
 #include "kernel/fill.h"
@@ -31,13 +29,8 @@ SIMD_INLINE void load_32(const float *x, int n, v16 *a, v16 *b) {
 SIMD_INLINE void round_block(const float *x, int n, v4i q[2], float *d) {
     v16 a, b;
     load_32(x, n, &a, &b);
-    uint32_t most = q_reduce_max(q_max_bits(q_max_bits(v16i_zero(), a), b));
-    float amax;
-    memcpy(&amax, &most, sizeof amax);
-    bool finite = most < 0x7f800000u;
-    *d = finite ? amax / 127.0f : NAN;
-    if (!finite || *d == 0) return;
-    v16 inverse = v16_set1(127.0f / amax);
+    v16 inverse;
+    if (!q_block_step(q_max_bits(q_max_bits(v16i_zero(), a), b), d, &inverse)) return;
     q[0] = q_round16(a, inverse);
     q[1] = q_round16(b, inverse);
 }

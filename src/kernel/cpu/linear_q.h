@@ -30,6 +30,21 @@ enum { Q_SIGNED_PANELS = 0 };
 #include "kernel/cpu/simd_q_x86.h"
 #endif
 
+/* ---- blocks of activations ---- */
+
+/* The step of a block of floats of which `most` has the largest (q_max_bits), and what they are
+ * multiplied by before they are rounded. False: their quants are zeros, because the step is 0, or
+ * NaN where one of them is not finite. */
+SIMD_INLINE bool q_block_step(v16i most, float *step, v16 *inverse) {
+    uint32_t bits = q_reduce_max(most);
+    float amax;
+    memcpy(&amax, &bits, sizeof amax);
+    *step = bits < 0x7f800000u ? amax / 127.0f : __builtin_nanf("");
+    if (!(*step > 0)) return false;
+    *inverse = v16_set1(127.0f / amax);
+    return true;
+}
+
 /* ---- sixteen weight rows ---- */
 
 /* Rows from output o on; where fewer than 16 are left the last one repeats, and is not stored.

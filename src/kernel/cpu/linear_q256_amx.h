@@ -79,31 +79,16 @@ SIMD_INLINE void q256_amx_chain(const struct q256_form *form, const struct q256_
     }
 }
 
-SIMD_INLINE void q256_amx_carry(const struct q_tile *t, int n, struct q256_amx_work *work,
-                                bool load) {
-    for (int group = 0; AMX_ROWS * group < n; group++)
-        for (int v = 0; v < Q_WIDTH; v++) {
-            int first = AMX_ROWS * group, rows = amx_group_rows(n, group);
-            v16 acc[AMX_ROWS];
-            if (load) amx_acc_load(t, first, rows, v, acc);
-            SIMD_UNROLL
-            for (int r = 0; r < AMX_ROWS; r++) {
-                if (load)
-                    v16_store(work->acc[group][v][r], acc[r]);
-                else
-                    acc[r] = v16_load(work->acc[group][v][r]);
-            }
-            if (!load) amx_acc_store(t, first, rows, v, acc);
-        }
-}
-
 SIMD_INLINE void q256_tile(const struct q256_form *form, const struct q_tile *t, int n) {
     const struct q256_digits digits = q256_digits(form);
     const uint8_t *q = t->panel.q, *scale = t->panel.scale;
     const bool both = n > AMX_ROWS;
     struct q256_amx_work work;
     amx_configure(t, amx_group_rows(n, 0), both ? amx_group_rows(n, 1) : 1, 16);
-    q256_amx_carry(t, n, &work, true);
+    for (int group = 0; group <= both; group++)
+        for (int v = 0; v < Q_WIDTH; v++)
+            for (int r = 0; r < AMX_ROWS; r++)
+                v16_store(work.acc[group][v][r], amx_chain_load(t, AMX_ROWS * group + r, n, v));
     for (int b = 0; b < t->panel.n_block; b++) {
         for (int p = 0; p < digits.n; p++, q += 64 * Q_STEP)
             q256_amx_plane(&digits, t, both, b, p, q, &work);
@@ -112,7 +97,10 @@ SIMD_INLINE void q256_tile(const struct q256_form *form, const struct q_tile *t,
                 q256_amx_chain(form, &digits, t, scale, b, group, v, &work);
         scale += q256_scale_steps(form) * Q_STEP;
     }
-    q256_amx_carry(t, n, &work, false);
+    for (int group = 0; group <= both; group++)
+        for (int v = 0; v < Q_WIDTH; v++)
+            for (int r = 0; r < AMX_ROWS; r++)
+                amx_chain_store(t, AMX_ROWS * group + r, n, v, v16_load(work.acc[group][v][r]));
 }
 
 #endif

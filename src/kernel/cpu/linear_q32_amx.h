@@ -31,15 +31,17 @@ SIMD_INLINE void q32_amx_chain(const struct q32_form *form, const struct q_tile 
         _tile_dpbssd(c, a, w);                                                                     \
     } while (0)
 
-/* 16 outputs of a group's n rows. Four blocks at a time: while vectors work on their sums, the unit
- * is on its way with the next. */
+/* 16 outputs of a group of the n rows. While vectors work on the sums of a block, the unit is on
+ * its way with the next. */
 SIMD_INLINE void q32_amx_outputs(const struct q32_form *form, const struct q_tile *t, int group,
                                  int n, int v) {
     const uint8_t *q = t->panel.q + 64 * v;
     const int first = AMX_ROWS * group, n_block = t->panel.n_block, block = 8 * Q_STEP;
     _Alignas(64) amx_sums sums[2];
     v16 acc[AMX_ROWS];
-    amx_acc_load(t, first, n, v, acc);
+    SIMD_UNROLL
+    for (int r = 0; r < AMX_ROWS; r++)
+        acc[r] = amx_chain_load(t, first + r, n, v);
     Q32_AMX_PRODUCTS(0, 4, 6, t, group, 0, q);
     _tile_stored(0, sums[0], 64);
     for (int b = 0; b < n_block; b += 2, q += 2 * block) {
@@ -55,7 +57,9 @@ SIMD_INLINE void q32_amx_outputs(const struct q32_form *form, const struct q_til
         }
         q32_amx_chain(form, t, first, b + 1, v, sums[1], acc);
     }
-    amx_acc_store(t, first, n, v, acc);
+    SIMD_UNROLL
+    for (int r = 0; r < AMX_ROWS; r++)
+        amx_chain_store(t, first + r, n, v, acc[r]);
 }
 
 SIMD_INLINE void q32_tile(const struct q32_form *form, const struct q_tile *t, int n) {
@@ -63,7 +67,7 @@ SIMD_INLINE void q32_tile(const struct q32_form *form, const struct q_tile *t, i
         int rows = amx_group_rows(n, group);
         amx_configure(t, rows, rows, 8);
         for (int v = 0; v < Q_WIDTH; v++)
-            q32_amx_outputs(form, t, group, rows, v);
+            q32_amx_outputs(form, t, group, n, v);
     }
 }
 

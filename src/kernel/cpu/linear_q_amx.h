@@ -46,18 +46,12 @@ SIMD_INLINE void amx_configure(const struct q_tile *t, int rows, int other_rows,
 #define AMX_LOAD_ROWS(i, t, group, k)                                                              \
     _tile_loadd(i, (t)->amx_x + AMX_ROWS * (group) * (t)->amx_x_stride + (k), (t)->amx_x_stride)
 
-/* The chains of a group's rows, 16 outputs. Rows that are not there have no place to go. */
-SIMD_INLINE void amx_acc_load(const struct q_tile *t, int first, int n, int v, v16 acc[AMX_ROWS]) {
-    SIMD_UNROLL
-    for (int r = 0; r < AMX_ROWS; r++)
-        acc[r] =
-            t->fresh || r >= n ? v16_zero() : v16_load_n(t->y[first + r] + 16 * v, t->lanes[v]);
+/* Row r's chains, 16 outputs, of n rows. Those that are not there start at zero and end nowhere. */
+SIMD_INLINE v16 amx_chain_load(const struct q_tile *t, int r, int n, int v) {
+    return t->fresh || r >= n ? v16_zero() : v16_load_n(t->y[r] + 16 * v, t->lanes[v]);
 }
-SIMD_INLINE void amx_acc_store(const struct q_tile *t, int first, int n, int v,
-                               const v16 acc[AMX_ROWS]) {
-    SIMD_UNROLL
-    for (int r = 0; r < AMX_ROWS; r++)
-        if (r < n) v16_store_n(t->y[first + r] + 16 * v, acc[r], t->lanes[v]);
+SIMD_INLINE void amx_chain_store(const struct q_tile *t, int r, int n, int v, v16 chain) {
+    if (r < n) v16_store_n(t->y[r] + 16 * v, chain, t->lanes[v]);
 }
 
 #endif

@@ -2,8 +2,6 @@
 #include "kernel/cpu/linear_q.h"
 #include "kernel/fill.h"
 
-#include <math.h>
-
 SIMD_INLINE void quantize_row(const float *x, uint8_t *row, int n, enum xfmt fmt, int size) {
     const struct xrow_layout layout = xrow_layout(fmt, n);
     float *d = (float *)(void *)(row + layout.d_at);
@@ -12,18 +10,12 @@ SIMD_INLINE void quantize_row(const float *x, uint8_t *row, int n, enum xfmt fmt
         v16i most_bits = v16i_zero();
         for (int i = 0; i < size; i += 16)
             most_bits = q_max_bits(most_bits, v16_load(x + at + i));
-        uint32_t most = q_reduce_max(most_bits);
-        float amax;
-        memcpy(&amax, &most, sizeof amax);
-        bool finite = most < 0x7f800000u;
-        float step = finite ? amax / 127.0f : NAN;
-        d[at / size] = step;
-        if (!finite || step == 0) {
+        v16 inverse;
+        if (!q_block_step(most_bits, &d[at / size], &inverse)) {
             memset(row + at, 0, (size_t)size);
             memset(&sum[at / 16], 0, (size_t)size / 16 * sizeof sum[0]);
             continue;
         }
-        v16 inverse = v16_set1(127.0f / amax);
         for (int i = at; i < at + size; i += 16) {
             v4i q = q_round16(v16_load(x + i), inverse);
             v4i_store(row + i, q);
