@@ -59,6 +59,7 @@ struct backend_buffer *backend_array_at(struct backend_array *array, int i);
  * 128] times. */
 struct weight {
     const char *name;
+    int id;              // which of the model's tensors: roles that share one have the same
     const uint8_t *data; // of experts: of the first one
     size_t stride;       // bytes
     enum dtype dtype;
@@ -142,6 +143,9 @@ struct take_spec {
  * kept, or it is computed again from values that are kept. Inference looks at none of this. */
 enum value_fate { VALUE_DROP, VALUE_KEEP, VALUE_RECOMPUTE };
 
+/* What a step reads, as the bits of enum op_save: in, in2, the old value of an updated out, in3. */
+#define STEP_READS 4
+
 struct step {
     enum op_id op;
     enum reg_id in, in2, in3, out;
@@ -163,6 +167,7 @@ struct step {
     struct take_spec more[TAKE_MORE]; // and further parts
     struct heads_spec heads;          // OP_ABSORB, OP_HEADS
     int rope_at;                      // OP_ROPE: elements of a head before the rotary ones
+    int from[STEP_READS];             // steps that made what this one reads; -1: none
     enum value_fate fate;             // of out
     bool alias; // out may take the memory of a value the step reads: no kept one is lost
 };

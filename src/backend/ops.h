@@ -40,7 +40,7 @@
     X(OP_COMBINE,     combine,     2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP,  GATHERED)    /* out = sum of in weighted by in2 */                         \
     X(OP_JOIN,        join,        2, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out = in, then in2 */                                      \
     X(OP_HIDDEN,      hidden,      0, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out = the row's given hidden state */                      \
-    X(OP_GIVE,        give,        1, OUT_NONE,    WEIGHT_VECTOR,  SAVE_NONE,   CHEAP,  APART)       /* the caller's = rms_norm(in) * w */                         \
+    X(OP_GIVE,        give,        1, OUT_NONE,    WEIGHT_VECTOR,  SAVE_IN,     CHEAP,  APART)       /* the caller's = rms_norm(in) * w */                         \
     X(OP_CHECK,       check,       1, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* in must be finite */                                       \
     X(OP_PICK,        pick,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  TOGETHER)    /* only rows that want logits */
 /* clang-format on */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "kernel/grad.h"
 #include "kernel/route.h"
 #include "tensor/dtype.h"
 #include "tensor/recur.h"
@@ -249,7 +250,8 @@ enum attn_kind { ATTN_F32, ATTN_F16, ATTN_BF16_F32, ATTN_BF16, ATTN_Q8, ATTN_COU
     X(put_values, void (*)(const struct kv_put_args *))                                            \
     X(attn_values, void (*)(const struct attn_values_args *))                                      \
     X(attn_fold, void (*)(const struct attn_fold_args *))                                          \
-    X(attn_finish, void (*)(float *o, float l, int d_v)) /* o /= l */
+    X(attn_finish, void (*)(float *o, float l, int d_v)) /* o /= l */                              \
+    GRAD_KERNEL_LIST(X)
 
 enum kernel_slot {
 #define X(slot, type) KSLOT_##slot,

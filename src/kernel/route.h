@@ -31,4 +31,13 @@ struct route_args {
     float *weights;      // (n_used)
 };
 
+/* The gradient of the logits, by way of the weights; ids are as they were chosen. */
+struct route_grad_args {
+    const struct route_rule *rule;
+    const float *logits; // (n_expert)
+    const int32_t *ids;  // (n_used)
+    const float *dw;     // (n_used): gradient of the weights
+    float *dlogits;      // (n_expert), may be logits
+};
+
 #endif

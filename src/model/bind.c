@@ -90,6 +90,7 @@ static enum jl_status bind_role(struct binder *b, enum role_id role) {
         char name[BIND_NAME];
         struct weight *w = slot_of(model, role, layer);
         JL_TRY(bind_tensor(b, role, layer, w, name));
+        w->id = (int)(w - model->weights);
         if (w->data)
             found++;
         else if (!missing[0])

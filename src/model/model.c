@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "model/own.h"
+
 /* act bf16 is the default when some matrix is BF16 or FP8. */
 static bool has_bf16_matrix(const struct model *model) {
     for (int layer = 0; layer <= hparams_n_block(&model->hp); layer++)
@@ -32,8 +34,9 @@ size_t model_weight_bytes(const struct model *model) {
     return bytes;
 }
 
-enum jl_status model_load(const char *path, const struct class_request *request, struct model **out,
-                          struct jl_error *err) {
+/* dtype: of owned matrices; DTYPE_COUNT: weights stay in the file. */
+static enum jl_status load(const char *path, const struct class_request *request, enum dtype dtype,
+                           struct model **out, struct jl_error *err) {
     static const struct class_request none;
     enum jl_status status;
     struct model *model = calloc(1, sizeof *model);
@@ -43,6 +46,7 @@ enum jl_status model_load(const char *path, const struct class_request *request,
     if (status == JL_OK) status = model_choose_family(model, err);
     if (status == JL_OK) status = hparams_read(model->file, model->family, &model->hp, err);
     if (status == JL_OK) status = model_bind(model, err);
+    if (status == JL_OK && dtype != DTYPE_COUNT) status = model_own(model, dtype, err);
     if (status == JL_OK)
         status = class_resolve(request ? request : &none, has_bf16_matrix(model), &model->cls, err);
     if (status == JL_OK) status = model_plan(model, err);
@@ -52,6 +56,16 @@ enum jl_status model_load(const char *path, const struct class_request *request,
     }
     *out = model;
     return JL_OK;
+}
+
+enum jl_status model_load(const char *path, const struct class_request *request, struct model **out,
+                          struct jl_error *err) {
+    return load(path, request, DTYPE_COUNT, out, err);
+}
+
+enum jl_status model_load_owned(const char *path, const struct class_request *request,
+                                enum dtype dtype, struct model **out, struct jl_error *err) {
+    return load(path, request, dtype, out, err);
 }
 
 void model_free(struct model *model) {

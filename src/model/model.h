@@ -53,10 +53,11 @@ const struct prog *model_mixer(const struct family *family, const struct hparams
 const struct prog *model_ffn(const struct family *family, const struct hparams *hp, int layer);
 
 /* The steps of load: bind -> plan -> check, each closed-world. */
-enum jl_status model_bind(struct model *model, struct jl_error *err);         // bind.c
-enum jl_status model_plan(struct model *model, struct jl_error *err);         // plan.c
-void model_expert_store(struct model *model);                                 // experts.c
-enum jl_status plan_recurrent(struct model *model, struct jl_error *err);     // and state
+enum jl_status model_bind(struct model *model, struct jl_error *err);                  // bind.c
+enum jl_status model_own(struct model *model, enum dtype dtype, struct jl_error *err); // own.c
+enum jl_status model_plan(struct model *model, struct jl_error *err);                  // plan.c
+void model_expert_store(struct model *model);                                          // experts.c
+enum jl_status plan_recurrent(struct model *model, struct jl_error *err);              // and state
 void plan_take(const struct hparams *hp, enum take_id id, struct step *step); // plan_take.c
 enum jl_status plan_backward(struct model *model, struct step *steps, struct step_list *list,
                              struct jl_error *err); // plan_backward.c

@@ -8,14 +8,12 @@
 #include "tensor/xrow.h"
 
 #define NO_VALUE (-1)
-#define N_READ 4 // in, in2, the old value of an updated out, in3: as the bits of op_save
 
 struct marker {
     struct step *steps;
     int n_step;
-    int (*reads)[N_READ]; // [n_step]: index of the step that made each value read, or NO_VALUE
-    bool *needed;         // [n_step]
-    bool *derivable;      // [n_step]: needed, or cheap and made of derivable values
+    bool *needed;    // [n_step]
+    bool *derivable; // [n_step]: needed, or cheap and made of derivable values
 };
 
 static void find_reads(struct marker *m) {
@@ -23,12 +21,12 @@ static void find_reads(struct marker *m) {
     for (int r = 0; r < REG_COUNT; r++)
         made_by[r] = NO_VALUE;
     for (int i = 0; i < m->n_step; i++) {
-        const struct step *step = &m->steps[i];
+        struct step *step = &m->steps[i];
         enum op_out out = op_row(step->op)->out;
-        m->reads[i][0] = made_by[step->in];
-        m->reads[i][1] = made_by[step->in2];
-        m->reads[i][2] = out == OUT_UPDATES ? made_by[step->out] : NO_VALUE;
-        m->reads[i][3] = made_by[step->in3];
+        step->from[0] = made_by[step->in];
+        step->from[1] = made_by[step->in2];
+        step->from[2] = out == OUT_UPDATES ? made_by[step->out] : NO_VALUE;
+        step->from[3] = made_by[step->in3];
         if (out != OUT_NONE) made_by[step->out] = i;
     }
 }
@@ -36,15 +34,16 @@ static void find_reads(struct marker *m) {
 static void find_needed(struct marker *m) {
     for (int i = 0; i < m->n_step; i++) {
         enum op_save save = op_row(m->steps[i].op)->save; // bit k: reads[k]
-        for (int k = 0; k < N_READ; k++)
-            if (save >> k & 1 && m->reads[i][k] != NO_VALUE) m->needed[m->reads[i][k]] = true;
+        for (int k = 0; k < STEP_READS; k++)
+            if (save >> k & 1 && m->steps[i].from[k] != NO_VALUE)
+                m->needed[m->steps[i].from[k]] = true;
     }
 }
 
 static bool can_be_made_again(const struct marker *m, int i) {
     if (op_row(m->steps[i].op)->cost != CHEAP) return false;
-    for (int k = 0; k < N_READ; k++)
-        if (m->reads[i][k] != NO_VALUE && !m->derivable[m->reads[i][k]]) return false;
+    for (int k = 0; k < STEP_READS; k++)
+        if (m->steps[i].from[k] != NO_VALUE && !m->derivable[m->steps[i].from[k]]) return false;
     return true;
 }
 
@@ -57,8 +56,8 @@ static void choose_fates(struct marker *m) {
     // What a value is computed again from is computed again too, unless it is kept.
     for (int i = m->n_step - 1; i >= 0; i--) {
         if (m->steps[i].fate != VALUE_RECOMPUTE) continue;
-        for (int k = 0; k < N_READ; k++) {
-            int read = m->reads[i][k];
+        for (int k = 0; k < STEP_READS; k++) {
+            int read = m->steps[i].from[k];
             if (read != NO_VALUE && m->steps[read].fate == VALUE_DROP)
                 m->steps[read].fate = VALUE_RECOMPUTE;
         }
@@ -69,9 +68,9 @@ static void choose_fates(struct marker *m) {
 static void choose_aliases(struct marker *m) {
     for (int i = 0; i < m->n_step; i++) {
         struct step *step = &m->steps[i];
-        enum reg_id from[N_READ] = {step->in, step->in2, step->out, step->in3};
-        for (int k = 0; k < N_READ; k++) {
-            int read = m->reads[i][k];
+        enum reg_id from[STEP_READS] = {step->in, step->in2, step->out, step->in3};
+        for (int k = 0; k < STEP_READS; k++) {
+            int read = m->steps[i].from[k];
             if (read != NO_VALUE && from[k] == step->out)
                 step->alias = m->steps[read].fate != VALUE_KEEP;
         }
@@ -89,10 +88,9 @@ enum jl_status plan_backward(struct model *model, struct step *steps, struct ste
     int n_step = list->n_step;
     size_t n = (size_t)n_step;
     struct marker m = {.steps = steps, .n_step = n_step};
-    m.reads = arena_calloc(arena, n, sizeof *m.reads);
     m.needed = arena_calloc(arena, n, sizeof *m.needed);
     m.derivable = arena_calloc(arena, n, sizeof *m.derivable);
-    if (!m.reads || !m.needed || !m.derivable)
+    if (!m.needed || !m.derivable)
         return jl_fail(err, JL_ERR_MEMORY, "out of memory planning %s", model->file->path);
     find_reads(&m);
     find_needed(&m);

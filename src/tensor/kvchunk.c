@@ -92,6 +92,56 @@ void kvchunk_put_value(enum dtype kv, void *chunk, int d, int slot, const float 
     }
 }
 
+/* ---- reading ---- */
+
+static float get(enum dtype kv, const void *chunk, size_t at) {
+    if (kv == DTYPE_F32) return ((const float *)chunk)[at];
+    uint16_t h = ((const uint16_t *)chunk)[at];
+    return kv == DTYPE_F16 ? f32_from_f16(h) : f32_from_bf16(h);
+}
+
+static float q8_at(const uint8_t *q, const uint8_t *d) {
+    float scale;
+    memcpy(&scale, d, sizeof scale);
+    return (float)(int8_t)*q * scale;
+}
+
+static float key_at(enum dtype kv, const void *chunk, int d, int slot, size_t i) {
+    size_t group = (size_t)(slot / KV_GROUP), lane = (size_t)(slot % KV_GROUP), width = (size_t)d;
+    if (kv == KV_Q8) {
+        const uint8_t *q = (const uint8_t *)chunk + group * KV_GROUP * kv_q8_bytes(d);
+        const uint8_t *scales = q + KV_GROUP * kv_q8_width(d) + 4 * lane;
+        return q8_at(q + i / 4 * 4 * KV_GROUP + 4 * lane + i % 4,
+                     scales + i / KV_Q8_BLOCK * KV_GROUP * sizeof(float));
+    }
+    return get(kv, chunk,
+               kv == DTYPE_BF16 ? (group * (width / 2) + i / 2) * 2 * KV_GROUP + lane * 2 + i % 2
+                                : (group * width + i) * KV_GROUP + lane);
+}
+
+static float value_at(enum dtype kv, const void *chunk, int d, int slot, size_t i) {
+    size_t j = (size_t)slot, width = (size_t)d;
+    if (kv == KV_Q8) {
+        const uint8_t *row = (const uint8_t *)chunk + j * kv_q8_bytes(d);
+        return q8_at(row + i, row + kv_q8_width(d) + i / KV_Q8_BLOCK * sizeof(float));
+    }
+    return get(kv, chunk, kv == DTYPE_BF16 ? j / 2 * 2 * width + 2 * i + j % 2 : j * width + i);
+}
+
+void kvchunk_keys(enum dtype kv, const void *chunk, int d, int n, float *x, size_t stride) {
+    for (int j = 0; j < n; j++)
+        for (size_t i = 0; i < (size_t)d; i++)
+            x[(size_t)j * stride + i] = key_at(kv, chunk, d, j, i);
+}
+
+void kvchunk_values(enum dtype kv, const void *chunk, int d, int n, float *x, size_t stride) {
+    for (int j = 0; j < n; j++)
+        for (size_t i = 0; i < (size_t)d; i++)
+            x[(size_t)j * stride + i] = value_at(kv, chunk, d, j, i);
+}
+
+/* ---- clearing ---- */
+
 void kvchunk_clear_keys(enum dtype kv, void *chunk, int d, int from) {
     // Vectors of a group: one a dim, or a pair of dims; of q8 one four dims, then one a block.
     size_t vectors = kv == DTYPE_BF16 ? (size_t)d / 2

@@ -36,6 +36,9 @@ size_t kvchunk_bytes(enum dtype kv, int d); // one chunk of keys, or of values
 /* Rounds x (d floats) to the cache dtype and puts it at position `slot` (0..127) of the chunk. */
 void kvchunk_put_key(enum dtype kv, void *chunk, int d, int slot, const float *x);
 void kvchunk_put_value(enum dtype kv, void *chunk, int d, int slot, const float *x);
+/* The first n positions as numbers, rows of x `stride` floats apart. */
+void kvchunk_keys(enum dtype kv, const void *chunk, int d, int n, float *x, size_t stride);
+void kvchunk_values(enum dtype kv, const void *chunk, int d, int n, float *x, size_t stride);
 /* Zeroes the positions from slot `from` on. */
 void kvchunk_clear_keys(enum dtype kv, void *chunk, int d, int from);
 void kvchunk_clear_values(enum dtype kv, void *chunk, int d, int from);

@@ -39,7 +39,7 @@ static void test_arithmetic(void **state) {
     for (int round = 0; round < ROUNDS; round++) {
         struct draw d = draw(&rnd, round);
         v16 a = v16_load(d.a), b = v16_load(d.b), c = v16_load(d.c);
-        float want[9][16], got[9][16];
+        float want[10][16], got[10][16];
         for (int i = 0; i < 16; i++) {
             want[0][i] = d.a[i] + d.b[i];
             want[1][i] = d.a[i] - d.b[i];
@@ -50,6 +50,7 @@ static void test_arithmetic(void **state) {
             want[6][i] = fmaf(-d.a[i], d.b[i], d.c[i]);
             want[7][i] = fmath_exp(d.a[i]);
             want[8][i] = d.a[i] > d.b[i] ? d.c[i] : d.b[i];
+            want[9][i] = sqrtf(d.a[i]);
         }
         v16_store(got[0], v16_add(a, b));
         v16_store(got[1], v16_sub(a, b));
@@ -60,7 +61,8 @@ static void test_arithmetic(void **state) {
         v16_store(got[6], v16_fnma(a, b, c));
         v16_store(got[7], v16_exp(a));
         v16_store(got[8], v16_select(v16_gt(a, b), c, b));
-        same("arithmetic", want[0], got[0], 9 * 16);
+        v16_store(got[9], v16_sqrt(a));
+        same("arithmetic", want[0], got[0], 10 * 16);
     }
 }
 

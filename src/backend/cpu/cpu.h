@@ -53,7 +53,9 @@ struct step_group {
     // nothing is copied. Rows stay where they are, and experts find theirs by number.
     const struct step *in_place;
 };
-struct step_group *cpu_find_groups(const struct step_list *plan); // (n_step), heap; NULL: no memory
+/* (n_step), heap; NULL: no memory. Single: every step by itself. */
+struct step_group *cpu_find_groups(const struct step_list *plan);
+struct step_group *cpu_single_groups(const struct step_list *plan);
 
 struct backend_frame {
     struct backend *backend;
@@ -98,6 +100,11 @@ typedef void cpu_row_fn(struct backend_frame *frame, const struct step *step, in
     cpu_row_fn cpu_row_##name;
 OP_LIST(X)
 #undef X
+/* One step, with what is grouped with it. The shape of its output has been noted. */
+enum jl_status cpu_run_step(struct backend_frame *frame, const struct step *step,
+                            struct jl_error *err);
+/* From now on every step of the frame stands alone. False: no memory. */
+bool cpu_frame_single(struct backend_frame *frame);
 /* The run that `lead` leads, over the threads when that pays. */
 enum jl_status cpu_run_rows(struct backend_frame *frame, const struct step *lead,
                             struct jl_error *err);
@@ -147,6 +154,10 @@ static inline uint8_t *cpu_scratch(const struct backend_frame *frame, int thread
 /* Order of experts for the plan's mixtures; all NULL where it has none. */
 bool cpu_expert_order_create(const struct step_list *plan, int max_rows, struct expert_order *out);
 void cpu_expert_order_free(struct expert_order *order);
+/* Vectors of a step's chosen experts into their order, from rows of ids (and weights) `stride`
+ * bytes apart; their weights are fetched. */
+enum jl_status cpu_order_experts(struct backend_frame *frame, const struct step *step,
+                                 const uint8_t *chosen, size_t stride, struct jl_error *err);
 
 /* Show the step's input to the frame's observer; only to be called when there is one. */
 void cpu_observe_linear(const struct backend_frame *frame, const struct step *step);

@@ -110,6 +110,19 @@ static cpu_op_fn *const op_bodies[] = {
 #undef X
 };
 
+enum jl_status cpu_run_step(struct backend_frame *frame, const struct step *step,
+                            struct jl_error *err) {
+    return op_bodies[step->op](frame, step, err);
+}
+
+bool cpu_frame_single(struct backend_frame *frame) {
+    struct step_group *groups = cpu_single_groups(&frame->plan);
+    if (!groups) return false;
+    free(frame->groups);
+    frame->groups = groups;
+    return true;
+}
+
 /* A step that writes over what it reads keeps its shape. */
 static void shape_output(struct backend_frame *frame, const struct step *step) {
     if (op_row(step->op)->out != OUT_WRITES) return;
@@ -130,7 +143,7 @@ static enum jl_status run_steps(struct backend_frame *frame, struct jl_error *er
         shape_output(frame, step);
         for (int m = 1; m < group->n; m++)
             shape_output(frame, group->member[m]);
-        JL_TRY(op_bodies[step->op](frame, step, err));
+        JL_TRY(cpu_run_step(frame, step, err));
     }
     return JL_OK;
 }

@@ -155,6 +155,15 @@ static void find_runs(const struct step_list *plan, struct step_group *groups) {
     }
 }
 
+struct step_group *cpu_single_groups(const struct step_list *plan) {
+    struct step_group *groups = calloc((size_t)plan->n_step + 1, sizeof *groups);
+    for (int i = 0; groups && i < plan->n_step; i++) {
+        groups[i].n = 1;
+        groups[i].member[0] = &plan->steps[i];
+    }
+    return groups;
+}
+
 struct step_group *cpu_find_groups(const struct step_list *plan) {
     struct step_group *groups = calloc((size_t)plan->n_step + 1, sizeof *groups);
     for (int i = 0; groups && i < plan->n_step; i++)

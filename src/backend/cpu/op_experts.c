@@ -56,9 +56,15 @@ void cpu_row_route(struct backend_frame *frame, const struct step *step, int row
 
 /* ---- dispatch ---- */
 
+static const int32_t *ids_at(const uint8_t *chosen, size_t stride, int row) {
+    return (const int32_t *)(const void *)(chosen + (size_t)row * stride);
+}
+
 /* Counts the rows of each expert, then deals out places: expert after expert, row after row. */
-static void put_in_order(struct backend_frame *frame, const struct step *step) {
+enum jl_status cpu_order_experts(struct backend_frame *frame, const struct step *step,
+                                 const uint8_t *chosen, size_t stride, struct jl_error *err) {
     const struct route_rule *rule = &step->moe->rule;
+    const struct expert_store *store = step->moe->store;
     struct expert_order *order = &frame->order;
     int32_t at = 0;
     order->n_used = rule->n_used;
@@ -66,7 +72,7 @@ static void put_in_order(struct backend_frame *frame, const struct step *step) {
     memset(order->count, 0, (size_t)rule->n_expert * sizeof *order->count);
     for (int row = 0; row < frame->n_row; row++)
         for (int k = 0; k < rule->n_used; k++)
-            order->count[chosen_ids(frame, step->in2, row)[k]]++;
+            order->count[ids_at(chosen, stride, row)[k]]++;
     for (int id = 0; id < rule->n_expert; id++) {
         if (order->count[id] == 0) continue;
         order->ids[order->n_active] = id;
@@ -77,10 +83,11 @@ static void put_in_order(struct backend_frame *frame, const struct step *step) {
     order->first[order->n_active] = at;
     for (int row = 0; row < frame->n_row; row++)
         for (int k = 0; k < rule->n_used; k++) {
-            int32_t place = order->count[chosen_ids(frame, step->in2, row)[k]]++;
+            int32_t place = order->count[ids_at(chosen, stride, row)[k]]++;
             order->at[row * rule->n_used + k] = place;
             order->row[place] = row;
         }
+    return store->acquire(store, step->layer, order->ids, order->n_active, order->views, err);
 }
 
 struct dispatch_call {
@@ -101,10 +108,7 @@ static void dispatch_row(void *ctx, int row, int thread) {
 
 enum jl_status cpu_op_dispatch(struct backend_frame *frame, const struct step *step,
                                struct jl_error *err) {
-    const struct expert_store *store = step->moe->store;
-    struct expert_order *order = &frame->order;
-    put_in_order(frame, step);
-    JL_TRY(store->acquire(store, step->layer, order->ids, order->n_active, order->views, err));
+    JL_TRY(cpu_order_experts(frame, step, frame->reg[step->in2], frame->stride[step->in2], err));
     if (cpu_in_place(frame, step)) return JL_OK;
     struct dispatch_call call = {frame, step};
     pool_run(frame->backend->pool, frame->n_row, dispatch_row, &call);

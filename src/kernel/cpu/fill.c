@@ -21,4 +21,6 @@ void FILL(struct kernel_table *table) {
     LEVEL_FN(fill_attn_values)(table);
     LEVEL_FN(fill_kv_put)(table);
     LEVEL_FN(fill_recur)(table);
+    LEVEL_FN(fill_grad)(table);
+    LEVEL_FN(fill_optim)(table);
 }

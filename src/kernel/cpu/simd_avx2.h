@@ -61,6 +61,7 @@ SIMD_INLINE v16 v16_mul(v16 a, v16 b) {
 SIMD_INLINE v16 v16_div(v16 a, v16 b) {
     return (v16){_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
 }
+SIMD_INLINE v16 v16_sqrt(v16 a) { return (v16){_mm256_sqrt_ps(a.lo), _mm256_sqrt_ps(a.hi)}; }
 SIMD_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { // a*b + c
     return (v16){_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
 }

@@ -84,6 +84,9 @@ V16_OP2_(v16_add, v16, vaddq_f32)
 V16_OP2_(v16_sub, v16, vsubq_f32)
 V16_OP2_(v16_mul, v16, vmulq_f32)
 V16_OP2_(v16_div, v16, vdivq_f32)
+SIMD_INLINE v16 v16_sqrt(v16 a) {
+    return (v16){vsqrtq_f32(a.q0), vsqrtq_f32(a.q1), vsqrtq_f32(a.q2), vsqrtq_f32(a.q3)};
+}
 SIMD_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { // a*b + c
     return (v16){vfmaq_f32(c.q0, a.q0, b.q0), vfmaq_f32(c.q1, a.q1, b.q1),
                  vfmaq_f32(c.q2, a.q2, b.q2), vfmaq_f32(c.q3, a.q3, b.q3)};

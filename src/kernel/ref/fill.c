@@ -11,4 +11,7 @@ void kernel_fill_ref(struct kernel_table *table) {
     ref_fill_attn_values(table);
     ref_fill_kv_put(table);
     ref_fill_recur(table);
+    ref_fill_grad(table);
+    ref_fill_optim(table);
+    ref_fill_recur_grad(table);
 }

@@ -82,7 +82,43 @@ static void route(const struct route_args *args) {
     }
 }
 
+/* Of w_k = scale * s_k, or of scale * s_k / (sum of s + floor), where s are the chosen scores. */
+static void weights_grad(const struct route_rule *rule, const float *score, const int32_t *ids,
+                         const float *dw, float *dscore) {
+    float sum = 0, along = 0;
+    for (int k = 0; k < rule->n_used; k++) {
+        sum = sum + score[ids[k]];
+        along = fmaf(dw[k], score[ids[k]], along);
+    }
+    sum = sum + rule->floor;
+    for (int k = 0; k < rule->n_used; k++) {
+        float d = dw[k] * rule->scale;
+        if (rule->normalize) d = (dw[k] - along / sum) / sum * rule->scale;
+        dscore[ids[k]] = d;
+    }
+}
+
+static void route_grad(const struct route_grad_args *args) {
+    const struct route_rule *rule = args->rule;
+    float score[ROUTE_MAX_EXPERTS], dscore[ROUTE_MAX_EXPERTS] = {0}, mean = 0;
+    int n = rule->n_expert;
+    if (rule->scoring == ROUTE_SOFTMAX)
+        softmax(args->logits, score, n);
+    else
+        for (int i = 0; i < n; i++)
+            score[i] = 1.0f / (1.0f + fmath_exp(-args->logits[i]));
+    weights_grad(rule, score, args->ids, args->dw, dscore);
+    for (int i = 0; rule->scoring == ROUTE_SOFTMAX && i < n; i++)
+        mean = fmaf(score[i], dscore[i], mean);
+    for (int i = 0; i < n; i++)
+        args->dlogits[i] = rule->scoring == ROUTE_SOFTMAX
+                               ? score[i] * (dscore[i] - mean)
+                               : dscore[i] * (score[i] * (1.0f - score[i]));
+}
+
 void ref_fill_route(struct kernel_table *table) {
     table->route = route;
     table->row_name[KSLOT_route] = "route.ref";
+    table->route_grad = route_grad;
+    table->row_name[KSLOT_route_grad] = "route_grad.ref";
 }
