@@ -198,7 +198,8 @@ static int run_train(int argc, char **argv) {
     bool done;
     bpe_train_defaults(&run.options);
     const struct cli_option options[] = {
-        {"--out", "-o", CLI_TEXT, &run.out, "FOLDER|FILE.json", "where to write", 0, 0},
+        {"--out", "-o", CLI_TEXT, &run.out, "PATH",
+         "the folder to write, or a file whose name ends with .json", 0, 0},
         {"--vocab-size", NULL, CLI_INT, &run.options.vocab_size, "N",
          "tokens in all, 256 bytes and special ones included (default 32000)", 1, 1 << 30},
         {"--pattern", NULL, CLI_TEXT, &run.options.rules.pattern, "NAME",
