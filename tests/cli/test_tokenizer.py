@@ -67,8 +67,8 @@ class Train(unittest.TestCase):
         ids = self.ok("tokenize", self.out, stdin=TEXT.encode()).stdout
         self.assertEqual(len(json.loads(ids)), int(lines[1].split()[3]))
         self.assertEqual(self.ok("detokenize", self.out, stdin=ids).stdout.decode(), TEXT)
-        chat = self.file("chat.json", json.dumps([{"role": "user", "content": "hi"}]))
-        prompt = self.ok("render", self.out, chat).stdout.decode()
+        chat = json.dumps({"messages": [{"role": "user", "content": "hi"}]})
+        prompt = self.ok("render", self.out, stdin=chat.encode()).stdout.decode()
         self.assertIn("<|start|>user\nhi<|end|>", prompt)
         config = json.loads(self.written("tokenizer_config.json"))
         self.assertEqual(config["eos_token"], "<|end|>")
@@ -93,11 +93,11 @@ class Train(unittest.TestCase):
         odd = self.file("b@2", "cd cd")  # a file's whole name comes first
         self.train(odd, "--vocab-size", "300")
         self.assertEqual(json.loads(self.written())["model"]["merges"], ["c d"])
-        self.train(self.text, "--limit-bytes", "8", "--vocab-size", "300", "--min-count", "1",
-                   "--max-token-bytes", "4")
-        merges = json.loads(self.written())["model"]["merges"]
-        self.assertEqual({part for merge in merges for part in "".join(merge.split())},
-                         set("TheĠgold"[:8]))
+        self.train(self.text, "--limit-bytes", "4", "--vocab-size", "300", "--min-count", "1")
+        self.assertEqual(json.loads(self.written())["model"]["merges"], ["T h", "Th e"])
+        self.train(self.text, "--vocab-size", "300", "--max-token-bytes", "4")
+        for merge in json.loads(self.written())["model"]["merges"]:
+            self.assertLessEqual(len(merge), 5)
 
     def test_short_of_pairs(self):
         done = self.train(self.file("s.txt", "ab ab"), "--vocab-size", "1000")
