@@ -134,7 +134,7 @@ class Train(unittest.TestCase):
         self.fails(2, "'two'", "train", self.text, *out, "--han", "two")
         self.fails(2, "qwen2", "train", self.text, *out, "--pattern", "none")
         self.fails(2, "two characters", "train", self.text, *out, "--special", "x")
-        self.fails(2, "least count", "train", self.text, *out, "--han", "single", "--vocab-size", "260")
+        self.fails(2, "--min-count", "train", self.text, *out, "--han", "single", "--vocab-size", "260")
         self.fails(2, "weight", "train", self.text + "@0", *out)
         self.fails(2, "weight", "train", self.text + "@x", *out)
         self.fails(3, "none.txt", "train", "none.txt", *out)

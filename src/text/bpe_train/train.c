@@ -120,7 +120,7 @@ static enum jl_status check_han(const struct bpe_han *han, const struct bpe_trai
         if (most + step <= han->n && bpe_han_merges(han, most + step) <= room) most += step;
     return jl_fail(err, JL_ERR_USAGE,
                    "%zu Han characters occur at least %llu times and need %zu tokens, but a "
-                   "vocabulary of %d has room for %zu: take a larger one, or a least count of %llu",
+                   "vocabulary of %d has room for %zu: take a larger one, or --min-count %llu",
                    han->n, (unsigned long long)options->min_count, need, options->vocab_size, room,
                    (unsigned long long)han->chars[most]->count + 1);
 }

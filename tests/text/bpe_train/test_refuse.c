@@ -161,7 +161,7 @@ static void test_han_room(void **unused) {
     assert_int_equal(trainer_refuses(&source, 1, &options, 1, &err), JL_ERR_USAGE);
     assert_non_null(strstr(err.message, "59 Han characters occur at least 2 times"));
     assert_non_null(strstr(err.message, "need 60 tokens"));
-    assert_non_null(strstr(err.message, "a least count of 31"));
+    assert_non_null(strstr(err.message, "--min-count 31"));
     options.min_count = 30;
     trainer_refuses(&source, 1, &options, 1, &err);
     options.min_count = 31;
