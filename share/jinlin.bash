@@ -7,6 +7,8 @@ _jinlin() {
         words=$(jinlin "$command" --help 2>/dev/null | grep -oE '^  (-[a-z], )?--[a-z-]+' | grep -oE -- '--[a-z-]+')
     elif [ "$command" = help ]; then
         words="env exit $(jinlin help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')"
+    elif [ "$command" = tokenizer ] && [ "$COMP_CWORD" -eq 2 ]; then
+        words=train
     elif [ "$command" = rm ]; then
         words=$(jinlin list --json 2>/dev/null | grep -oE '"name": ?"[^"]*"' | cut -d'"' -f4)
     fi

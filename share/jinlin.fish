@@ -8,3 +8,4 @@ function __jinlin_options
 end
 complete -c jinlin -n __fish_use_subcommand -f -a '(__jinlin_commands)'
 complete -c jinlin -n 'not __fish_use_subcommand; and string match -q -- "-*" (commandline -ct)' -a '(__jinlin_options)'
+complete -c jinlin -n '__fish_seen_subcommand_from tokenizer; and not __fish_seen_subcommand_from train' -f -a train

@@ -7,6 +7,7 @@
     X(chat, "talk with a model in the terminal")                                                   \
     X(tokenize, "text to token ids")                                                               \
     X(detokenize, "token ids to text")                                                             \
+    X(tokenizer, "train a tokenizer from texts")                                                   \
     X(inspect, "what a model file holds and how it will run")                                      \
     X(plan, "the memory that a model will take")                                                   \
     X(logits, "logits of every position of a prompt, as float32")                                  \

@@ -158,8 +158,8 @@ class Commands(unittest.TestCase):
 
     def test_help(self):
         listing = self.ok("help").stdout
-        for name in ("run", "chat", "inspect", "logits", "generate", "render", "synth", "quantize", "imatrix", "ppl",
-                     "bench", "help"):
+        for name in ("run", "chat", "tokenizer", "inspect", "logits", "generate", "render", "synth",
+                     "quantize", "imatrix", "ppl", "bench", "help"):
             self.assertIn(name, listing)
             text = self.ok(name, "--help").stdout
             if name != "help":

@@ -44,7 +44,8 @@ FAMILY_MAY_INCLUDE = {"model/spec.h"}
 
 # Folders inside a room are its own affair: only the room itself includes from them.
 PRIVATE_FOLDERS = ["kernel/ref/", "kernel/cpu/", "backend/cpu/", "model/families/",
-                   "text/tokenizer/", "text/template/", "text/dialect/"]
+                   "text/tokenizer/", "text/template/", "text/dialect/",
+                   "text/bpe_train/"]
 
 # What an external symbol of a room begins with: the name of one of its headers ("arena_" because
 # of arena.h), or one of these.

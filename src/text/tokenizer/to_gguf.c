@@ -7,6 +7,7 @@
 
 #include "text/tokenizer/byte_alphabet.h"
 #include "text/tokenizer/pre.h"
+#include "text/tokenizer/pre_extra.h"
 
 static enum jl_status no_memory(struct jl_error *err) {
     return jl_fail(err, JL_ERR_MEMORY, "out of memory for the vocabulary of a GGUF file");
@@ -216,22 +217,69 @@ static enum jl_status llama_stages(const struct tokenizer *t, struct tokenizer_g
     return cannot("its normalizer or pre-tokenizer", err);
 }
 
+/* The row with these patterns; of several, one that keeps words whole as this tokenizer does. -1:
+ * none. */
+static int find_row(const struct tokenizer *t, const struct pretok *pretok) {
+    int found = -1;
+    for (int i = 0; pre_at(i); i++) {
+        if (!pre_same(pre_at(i), pretok)) continue;
+        bool ignores = pre_at(i)->flags & PRE_IGNORE_MERGES;
+        if (found < 0 || ignores == t->bpe.ignore_merges) found = i;
+        if (ignores == t->bpe.ignore_merges) break;
+    }
+    return found;
+}
+
+/* Whether none of the probe's cuts goes through a token that merging makes of whole characters, and
+ * every other token lies inside one character. */
+static enum jl_status cuts_no_token(const struct tokenizer *t, struct pre_extra_probe *probe,
+                                    bool *none, struct jl_error *err) {
+    struct bpe_pair pair;
+    *none = true;
+    for (size_t at = 0; *none && bpe_pairs_next(&t->bpe.pairs, &at, &pair);) {
+        int32_t merged = (int32_t)(uint32_t)pair.value;
+        *none = vocab_has(&t->vocab, merged);
+        if (!*none) break;
+        const struct vocab_token *token = &t->vocab.tokens[merged];
+        if (utf8_valid_length(token->text, token->len) == token->len)
+            JL_TRY(pre_extra_keeps(probe, token->text, token->len, none, err));
+        else // of one character: all bytes but the first go on with it
+            for (uint32_t i = 0; i < token->len; i++)
+                *none = *none && (i == 0 || ((unsigned char)token->text[i] & 0xC0) == 0x80);
+    }
+    return JL_OK;
+}
+
+/* A row with further cuts behind it that change nothing: *found is the row, or stays -1. */
+static enum jl_status find_with_extra(const struct tokenizer *t, const struct pretok *pretok,
+                                      int *found, struct jl_error *err) {
+    struct pre_extra_probe probe = {0};
+    struct pretok row = *pretok;
+    bool none = false;
+    while (row.n_step && pre_extra_is(&row.steps[row.n_step - 1]))
+        row.n_step--;
+    int candidate = row.n_step < pretok->n_step ? find_row(t, &row) : -1;
+    if (candidate < 0 || t->bpe.ignore_merges) return JL_OK;
+    if (pre_at(candidate)->flags & PRE_IGNORE_MERGES) return JL_OK;
+    for (int i = row.n_step; i < pretok->n_step; i++) // the patterns stay the tokenizer's
+        probe.extra.steps[probe.extra.n_step++] = pretok->steps[i];
+    enum jl_status status = cuts_no_token(t, &probe, &none, err);
+    pretok_run_free(&probe.run);
+    if (none) *found = candidate;
+    return status;
+}
+
 /* By the patterns, or where none is written alike by what they do to the probe texts. */
 static enum jl_status find_pre(const struct tokenizer *t, struct tokenizer_gguf *out,
                                struct jl_error *err) {
     struct pretok rest = t->pretok;
-    int found = -1;
     if (rest.n_step && rest.steps[0].kind == PRETOK_PREFIX_SPACE) {
         out->add_space_prefix = true;
         rest.n_step--;
         memmove(rest.steps, rest.steps + 1, (size_t)rest.n_step * sizeof rest.steps[0]);
     }
-    for (int i = 0; pre_at(i); i++) {
-        if (!pre_same(pre_at(i), &rest)) continue;
-        bool ignores = pre_at(i)->flags & PRE_IGNORE_MERGES;
-        if (found < 0 || ignores == t->bpe.ignore_merges) found = i;
-        if (ignores == t->bpe.ignore_merges) break;
-    }
+    int found = find_row(t, &rest);
+    if (found < 0) JL_TRY(find_with_extra(t, &rest, &found, err));
     if (found < 0) {
         found = 0;
         JL_TRY(to_gguf_probe_pre(&rest, &found, err));

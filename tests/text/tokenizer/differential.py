@@ -2,12 +2,13 @@
 """Our tokenizers against the originals, over many seeded texts.
 
     differential.py DRIVER [--seed N] [--count N] [--only sentencepiece|huggingface]
-                    [--match PART]
+                    [--match PART] [--trainer PROGRAM]
 
 DRIVER is the built tokenizer_driver. SentencePiece is Debian's python3-sentencepiece; Hugging Face
 is the implementation in Rust, the judge, and the one in JavaScript (oracle/, after `npm ci`), whose
 differences from the judge are counted and printed. Vocabularies: fixtures/, models trained here
-with SentencePiece's own rules, and the shared folder beside the checkout where there is one.
+with SentencePiece's own rules or by PROGRAM (jinlin), and the shared folder beside the checkout
+where there is one.
 
 Exit status 0: no difference, 1: some (printed with the seed), 77: no oracle here.
 """
@@ -175,6 +176,24 @@ def tokenizer_files():
         yield f"shared {path.parent.name}", json.loads(path.read_text(encoding="utf-8")), False
 
 
+def trained_here(program):
+    """tokenizer.json of `jinlin tokenizer train` under its rules, as tokenizer_files gives them."""
+    rules = [[], ["--han", "single"], ["--pattern", "cl100k", "--digits", "single"],
+             ["--pattern", "gpt-2", "--newlines", "single", "--no-space-prefix"],
+             ["--pattern", "o200k", "--han", "single", "--cross-characters"],
+             ["--han", "single", "--newlines", "single", "--special-first", "--add-bos"]]
+    with tempfile.TemporaryDirectory() as folder:
+        corpus, out = pathlib.Path(folder, "corpus.txt"), pathlib.Path(folder, "tokenizer.json")
+        corpus.write_text("\n".join([*texts.TRAINING, *texts.random_texts(7, 300)]),
+                          encoding="utf-8", newline="")
+        for rule in rules:
+            subprocess.run([program, "tokenizer", "train", corpus, "--out", out, "--vocab-size",
+                            "1500", "--bos", "<s>", "--eos", "</s>", "--special", "<tool>", *rule],
+                           check=True, stdout=subprocess.DEVNULL)
+            yield (f"trained {' '.join(rule)}", json.loads(out.read_text(encoding="utf-8")),
+                   "--add-bos" in rule)
+
+
 def compare_file(driver_path, oracle, file, sample, seed):
     label, tokenizer, add = file
     tally = Tally(f"huggingface {label}")
@@ -214,9 +233,10 @@ def compare_text(tally, ids, ours, theirs):
     return tally.check("text", ids, ours, theirs)
 
 
-def compare_huggingface(driver, sample, seed, match):
+def compare_huggingface(driver, sample, seed, match, trainer):
     oracle = Oracle()
-    return sum(compare_file(driver, oracle, file, sample, seed) for file in tokenizer_files()
+    files = [*tokenizer_files(), *(trained_here(trainer) if trainer else [])]
+    return sum(compare_file(driver, oracle, file, sample, seed) for file in files
                if match in file[0])
 
 
@@ -226,6 +246,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--match", default="", help="vocabularies whose label holds this")
+    parser.add_argument("--trainer", help="the program, whose tokenizers are compared as well")
     parser.add_argument("--only", choices=["sentencepiece", "huggingface"])
     args = parser.parse_args()
     print(f"seed {args.seed}")
@@ -241,7 +262,7 @@ def main():
         if not (HERE / "oracle" / "node_modules").is_dir():
             print("SKIPPED: no npm packages; run `npm ci` in tests/text/tokenizer/oracle")
         else:
-            bad += compare_huggingface(args.driver, sample, args.seed, args.match)
+            bad += compare_huggingface(args.driver, sample, args.seed, args.match, args.trainer)
             ran += 1
     if bad:
         print(f"{bad} differences; again with --seed {args.seed}")
