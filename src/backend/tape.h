@@ -56,7 +56,8 @@ double backend_cross_entropy(const struct backend *backend, float *out, int n, i
                              float weight);
 
 /* Forward, and back through the output layer, a few rows at a time, so that the outputs of a large
- * batch are never all there. losses: one a row that wants logits. */
+ * batch are never all there. losses: one a row that wants logits. grads NULL: only the losses are
+ * wanted, and there is no way back. */
 enum jl_status backend_tape_forward(struct backend_tape *tape, const struct batch *batch,
                                     const struct tape_loss *loss, struct weight_grad *grads,
                                     double *losses, struct jl_error *err);

@@ -70,8 +70,7 @@ static void *take(struct learner *l, size_t n, size_t size) {
 static enum jl_status make_masters(struct learner *l, struct jl_error *err) {
     for (int i = 0; i < l->n_param; i++) {
         struct param *p = &l->params[i];
-        bool in_place =
-            p->tensor.w->dtype == DTYPE_F32 && !p->log_of_minus;
+        bool in_place = p->tensor.w->dtype == DTYPE_F32 && !p->log_of_minus;
         p->m = take(l, p->tensor.n, sizeof *p->m);
         if (!p->muon) p->v = take(l, p->tensor.n, sizeof *p->v);
         p->master = in_place ? (float *)(uintptr_t)p->tensor.w->data

@@ -76,6 +76,10 @@ struct step_result {
 enum jl_status learner_step(struct learner *learner, const struct learner_batch *micro, int n_micro,
                             const struct train_loss *loss, float rate, const atomic_bool *cancel,
                             struct step_result *out, struct jl_error *err);
+/* The losses of a batch, without learning: their sum and that of the weights are added. */
+enum jl_status learner_eval(struct learner *learner, const struct learner_batch *batch,
+                            const struct train_loss *loss, double *sum, double *weight,
+                            struct jl_error *err);
 int64_t learner_steps(const struct learner *learner); // taken since the first
 
 /* How many rows of the last step chose each expert: (n_expert); NULL where the layer has none. */

@@ -137,6 +137,26 @@ enum jl_status learner_pass(struct learner *l, const struct learner_batch *batch
     return JL_OK;
 }
 
+enum jl_status learner_eval(struct learner *l, const struct learner_batch *batch,
+                            const struct train_loss *loss, double *sum, double *weight,
+                            struct jl_error *err) {
+    int n_target;
+    if (batch->n_row < 1 || batch->n_row > l->options.rows)
+        return jl_fail(err, JL_ERR_LIMIT, "a batch of %d rows; this learner takes 1 .. %d",
+                       batch->n_row, l->options.rows);
+    JL_TRY(lay_rows(l, batch, &n_target, err));
+    struct loss_call call = {.batch = batch, .loss = loss, .targets = l->targets, .scale = 1};
+    const struct tape_loss rows_loss = {loss_row, &call};
+    const struct batch rows = {l->rows, batch->n_row, l->seqs, batch->n_seq, NULL};
+    JL_TRY(backend_tape_forward(l->tape, &rows, &rows_loss, NULL, l->losses, err));
+    for (int i = 0; i < n_target; i++) {
+        double w = (double)batch->rows[l->targets[i]].weight;
+        *sum += l->losses[i] * w;
+        *weight += w;
+    }
+    return JL_OK;
+}
+
 /* ---- the tree ---- */
 
 static void swap_grads(struct learner *l, int a, int b) {

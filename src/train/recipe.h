@@ -100,6 +100,10 @@ enum jl_status recipe_read(const char *path, struct recipe *out, struct jl_error
 enum jl_status recipe_parse(const char *text, const char *path, struct recipe *out,
                             struct jl_error *err);
 void recipe_free(struct recipe *recipe); // zeroed is fine
+/* A fingerprint of all that decides the weights up to the end of a stage: the run's own keys but
+ * the seed, what is kept in memory and where caches are do not. */
+#define RECIPE_MARK 32 // bytes
+void recipe_mark(const struct recipe *recipe, int64_t stage, uint8_t out[RECIPE_MARK]);
 int64_t recipe_steps(const struct recipe *recipe);
 
 #endif

@@ -176,6 +176,7 @@ static enum jl_status run_head(struct backend_tape *tape, const struct tape_loss
             JL_TRY(cpu_run_step(frame, &tape->plan.steps[i], err));
         }
         pool_run(tape->backend->pool, (call.n_row + 3) / 4, loss_item, &call);
+        if (!tape->grads) continue;
         head_bias(tape, &call);
         head_back(tape, &call);
     }
