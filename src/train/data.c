@@ -154,6 +154,7 @@ static enum jl_status open_source(struct data *data, int source, const struct da
 
 /* ---- all ---- */
 
+/* Of the tokens, not of what made them: a newer program may go on with an older one's run. */
 static void fingerprint(struct data *data) {
     const uint64_t head[] = {data->seed,           (uint64_t)data->seq_len,
                              (uint64_t)data->rows, (uint64_t)data->mode,
@@ -163,8 +164,7 @@ static void fingerprint(struct data *data) {
     SHA256Update(&sum, (const uint8_t *)head, sizeof head);
     for (int i = 0; i < data->n_source; i++) {
         const struct data_source *s = &data->sources[i];
-        SHA256Update(&sum, s->cache.head->key, DATA_SHA256_BYTES);
-        SHA256Update(&sum, s->cache.head->source, DATA_SHA256_BYTES);
+        SHA256Update(&sum, s->cache.head->body, DATA_CACHE_SUM_BYTES);
         SHA256Update(&sum, (const uint8_t *)&s->weight, sizeof s->weight);
         SHA256Update(&sum, (const uint8_t *)&s->n_hold, sizeof s->n_hold);
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "text/buffer.h"
+#include "text/json_print.h"
 
 /* A reply behind its prompt: ids[n_prompt, n) are the model's to write. */
 struct turn {
@@ -141,14 +142,30 @@ static bool shows_message(const char *text, size_t len, const json_t *message) {
            shows(text, len, json_object_get(message, "reasoning_content"));
 }
 
-/* Templates that leave out what a user or the system said would teach answers to nothing. */
+/* The same of a message before the reply, which templates may write as JSON: tools' above all. */
+static enum jl_status shows_said(const struct chat_rendered *prompt, const json_t *content,
+                                 bool *does, struct jl_error *err) {
+    struct byte_buffer text = {0};
+    *does = shows(prompt->text, prompt->len, content);
+    if (*does) return JL_OK;
+    enum jl_status status = json_print_value(content, NULL, &text, err);
+    if (status == JL_OK) // without the quotes
+        *does = memmem(prompt->text, prompt->len, text.data + 1, text.len - 2);
+    buffer_free(&text);
+    return status;
+}
+
+/* Templates that leave out what was said before would teach answers to nothing. Past replies are
+ * theirs to shorten. */
 static enum jl_status check_prompt(const struct chat_rendered *prompt, const json_t *messages,
                                    size_t n, struct jl_error *err) {
     for (size_t i = 0; i < n; i++) {
         const json_t *message = json_array_get(messages, i);
         const char *role = json_string_value(json_object_get(message, "role"));
-        if (strcmp(role, "user") != 0 && strcmp(role, "system") != 0) continue;
-        if (!shows(prompt->text, prompt->len, json_object_get(message, "content")))
+        bool does = true;
+        if (strcmp(role, "assistant") != 0)
+            JL_TRY(shows_said(prompt, json_object_get(message, "content"), &does, err));
+        if (!does)
             return jl_fail(err, JL_ERR_UNSUPPORTED,
                            "message %zu: the chat template leaves out what the %s says", i + 1,
                            role);

@@ -34,6 +34,13 @@ static enum jl_status check_keys(json_t *object, const char *const *known, const
     return JL_OK;
 }
 
+/* Tables that were written as JSON have null where a row lacks a column: that is no value, and must
+ * not be one to a template. */
+static void drop_nulls(json_t *object, const char *const *optional) {
+    for (; *optional; optional++)
+        if (json_is_null(json_object_get(object, *optional))) json_object_del(object, *optional);
+}
+
 static bool is_text(const json_t *value) {
     return json_is_string(value) && json_string_length(value) > 0;
 }
@@ -117,6 +124,8 @@ static enum jl_status check_other(json_t *message, const char *role, size_t m,
 }
 
 static enum jl_status check_message(json_t *message, size_t m, struct jl_error *err) {
+    static const char *const optional[] = {"name",   "reasoning_content", "tool_calls",
+                                           "weight", "tool_call_id",      NULL};
     static const char *const roles[] = {"system", "developer", "user", "assistant", "tool", NULL};
     if (!json_is_object(message))
         return jl_fail(err, JL_ERR_FORMAT, "message %zu must be an object", m + 1);
@@ -125,6 +134,7 @@ static enum jl_status check_message(json_t *message, size_t m, struct jl_error *
         return jl_fail(err, JL_ERR_FORMAT,
                        "message %zu: \"role\" must be system, developer, user, assistant or tool",
                        m + 1);
+    drop_nulls(message, optional);
     const json_t *name = json_object_get(message, "name");
     const json_t *id = json_object_get(message, "tool_call_id");
     if ((name && !json_is_string(name)) || (id && !json_is_string(id)))
@@ -145,6 +155,7 @@ static enum jl_status read_chat(struct data_line *line, struct jl_error *err) {
     size_t i, n_learn = 0;
     json_t *item;
     JL_TRY(check_keys(line->root, keys, "a line with \"messages\"", err));
+    drop_nulls(line->root, keys + 1);
     line->form = DATA_LINE_CHAT;
     line->messages = json_object_get(line->root, "messages");
     line->tools = json_object_get(line->root, "tools");

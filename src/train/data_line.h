@@ -5,7 +5,7 @@
  *
  * A message has "role" (system, developer, user, assistant, tool) and "content" (a string), and
  * may have "name"; an assistant's "reasoning_content", "tool_calls" in OpenAI's form and "weight"
- * (0: no loss on it, 1); a tool's "tool_call_id". */
+ * (0: no loss on it, 1); a tool's "tool_call_id". null is the same as leaving one of these out. */
 #ifndef JL_TRAIN_DATA_LINE_H
 #define JL_TRAIN_DATA_LINE_H
 

@@ -66,8 +66,8 @@ static void open_form(struct data_fixture *f, const char *path) {
         fail_msg("%s: %s", path, err.message);
 }
 
-static void set_model(struct data_fixture *f) {
-    f->model = (struct data_model){
+static struct data_model model_of(const struct data_fixture *f) {
+    return (struct data_model){
         .tokenizer = f->tokenizer, .form = &f->form, .n_vocab = tokenizer_vocab_size(f->tokenizer)};
 }
 
@@ -76,17 +76,16 @@ void data_fixture_open(struct data_fixture *f, enum data_fixture_kind kind, cons
     *f = (struct data_fixture){.tokenizer = make_tokenizer(kind)};
     snprintf(path, sizeof path, "tests/train/templates/%s.jinja", name ? name : "");
     open_form(f, name ? path : NULL);
-    set_model(f);
+    f->model = model_of(f);
 }
 
-struct data_fixture data_fixture_of(const char *tokenizer, const char *template_path) {
+struct data_fixture data_fixture_of(const char *tokenizer, const char *pre,
+                                    const char *template_path) {
     struct data_fixture f = {0};
     struct jl_error err;
-    if (open_tokenizer_path(tokenizer, NULL, &f.tokenizer, &err) != JL_OK)
+    if (open_tokenizer_path(tokenizer, pre, &f.tokenizer, &err) != JL_OK)
         fail_msg("%s", err.message);
     open_form(&f, template_path);
-    f.model =
-        (struct data_model){.tokenizer = f.tokenizer, .n_vocab = tokenizer_vocab_size(f.tokenizer)};
     return f;
 }
 
@@ -150,8 +149,9 @@ enum jl_status data_fixture_line(const struct data_fixture *f, const char *line,
                                  struct data_doc *doc, struct jl_error *err) {
     struct data_line parsed;
     struct data_chat chat;
+    const struct data_model model = model_of(f);
     *doc = (struct data_doc){0};
-    JL_TRY(data_chat_open(&f->model, 0, &chat, err));
+    JL_TRY(data_chat_open(&model, 0, &chat, err));
     JL_TRY(data_line_parse(line, strlen(line), &parsed, err));
     enum jl_status status = parsed.form == DATA_LINE_TEXT
                                 ? data_doc_add_text(doc, f->tokenizer, parsed.text, parsed.len, err)

@@ -23,7 +23,8 @@ enum data_fixture_kind {
 /* `name` of a template, NULL: none. Fails the test if it cannot. */
 void data_fixture_open(struct data_fixture *f, enum data_fixture_kind kind, const char *name);
 void data_fixture_close(struct data_fixture *f);
-struct data_fixture data_fixture_of(const char *tokenizer, const char *template_path);
+struct data_fixture data_fixture_of(const char *tokenizer, const char *pre,
+                                    const char *template_path);
 
 /* The text of an example, what is in the loss in [ ]. Static, valid until the next call. */
 const char *data_fixture_show(const struct tokenizer *t, const struct data_example *example);

@@ -198,6 +198,8 @@ static void nothing_is_lost_silently(void **state) {
     open_with(&f, "silent");
     refuses(&f, CHAT("{\"role\":\"system\",\"content\":\"rules\"}," U("1") "," A("2")),
             "leaves out");
+    refuses(&f, CHAT(U("1") "," A("2") ",{\"role\":\"tool\",\"content\":\"a \\\"b\\\"\"}," A("3")),
+            "what the tool says");
     refuses(&f, CHAT(U("words") "," A("2")), "words behind");
     data_fixture_close(&f);
 }

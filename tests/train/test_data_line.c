@@ -39,6 +39,9 @@ static void conversations(void **state) {
         "{\"role\":\"tool\",\"content\":\"\",\"tool_call_id\":\"1\"},"
         "{\"role\":\"assistant\",\"content\":\"b\",\"reasoning_content\":\"t\",\"weight\":0}],"
         "\"tools\":[{\"type\":\"function\"}]}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"name\":null,\"tool_calls\":null,"
+        "\"weight\":null},{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":null,"
+        "\"reasoning_content\":null,\"tool_call_id\":null}],\"tools\":null}",
         NULL};
     for (int i = 0; good[i]; i++) {
         struct data_line line;
@@ -46,6 +49,11 @@ static void conversations(void **state) {
         if (data_line_parse(good[i], strlen(good[i]), &line, &err) != JL_OK)
             fail_msg("%s: %s", good[i], err.message);
         assert_int_equal(line.form, DATA_LINE_CHAT);
+        if (i == 2) { // and templates must not see them
+            assert_null(line.tools);
+            assert_int_equal(json_object_size(json_array_get(line.messages, 0)), 2);
+            assert_int_equal(json_object_size(json_array_get(line.messages, 1)), 2);
+        }
         data_line_free(&line);
     }
 }
