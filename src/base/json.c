@@ -72,7 +72,8 @@ enum jl_status jl_json_load(const char *text, size_t len, size_t flags, json_t *
     // A fault of the text has its place in the text by itself. Should the heap refuse something
     // again just now, the fault may be misnamed, but it is one.
     json_t *alone = json_loadb(text, len, flags | JSON_DECODE_ANY, error);
-    bool memory = alone || json_error_code(error) == json_error_out_of_memory;
+    // Where it could not even begin it says nothing.
+    bool memory = alone || json_error_code(error) == json_error_out_of_memory || !error->text[0];
     json_decref(alone);
     return memory ? JL_ERR_MEMORY : JL_ERR_FORMAT;
 }

@@ -44,23 +44,31 @@ void chat_form_ends(const struct chat_form *form, const struct tokenizer *tokeni
 /* Without tools `tools` is none, as everywhere. Templates made for tools alone walk through it
  * nevertheless and fail; they get an empty list. */
 static enum jl_status render(const struct chat_form *form, json_t *variables,
-                             struct chat_rendered *out, struct jl_error *err) {
+                             const struct chat_render_options *options, struct chat_rendered *out,
+                             struct jl_error *err) {
     struct jl_error inner;
-    enum jl_status status = chat_template_render(form->tmpl, variables, NULL, out, err);
+    enum jl_status status = chat_template_render(form->tmpl, variables, options, out, err);
     bool none =
         !json_object_get(variables, "tools") || json_is_null(json_object_get(variables, "tools"));
     if (status != JL_ERR_FORMAT || !none || !chat_template_uses(form->tmpl, "tools")) return status;
     if (json_object_set_new(variables, "tools", json_array()))
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for a prompt");
     *out = (struct chat_rendered){0};
-    return chat_template_render(form->tmpl, variables, NULL, out, &inner) == JL_OK ? JL_OK : status;
+    return chat_template_render(form->tmpl, variables, options, out, &inner) == JL_OK ? JL_OK
+                                                                                      : status;
 }
 
 enum jl_status chat_form_render(const struct chat_form *form, json_t *variables,
                                 struct chat_rendered *out, struct jl_error *err) {
+    return chat_form_render_with(form, variables, NULL, out, err);
+}
+
+enum jl_status chat_form_render_with(const struct chat_form *form, json_t *variables,
+                                     const struct chat_render_options *options,
+                                     struct chat_rendered *out, struct jl_error *err) {
     *out = (struct chat_rendered){0};
     JL_TRY(open_template_variables(&form->source, variables, err));
-    JL_TRY(render(form, variables, out, err));
+    JL_TRY(render(form, variables, options, out, err));
     if (out->len) return JL_OK;
     chat_rendered_free(out);
     return jl_fail(err, JL_ERR_UNSUPPORTED, "the chat template gives an empty prompt");

@@ -25,8 +25,13 @@ void chat_form_ends(const struct chat_form *form, const struct tokenizer *tokeni
                     int32_t n_vocab, struct end_tokens *ends);
 
 /* The text of a conversation. `variables` is the caller's and gets what every call defines and it
- * lacks (session/open_template.h). Never empty. */
+ * lacks (session/open_template.h). Never empty. The clock is the system's. */
 enum jl_status chat_form_render(const struct chat_form *form, json_t *variables,
                                 struct chat_rendered *out, struct jl_error *err);
+
+/* The same with a clock and limits of the caller's; NULL: as above. */
+enum jl_status chat_form_render_with(const struct chat_form *form, json_t *variables,
+                                     const struct chat_render_options *options,
+                                     struct chat_rendered *out, struct jl_error *err);
 
 #endif

@@ -147,6 +147,11 @@ enum jl_status tokenizer_to_gguf(const struct tokenizer *tokenizer, int n_token,
                                  struct tokenizer_gguf *out, struct jl_error *err);
 void tokenizer_gguf_free(struct tokenizer_gguf *gguf); // zeroed is fine
 
+/* What the tokenizer was made from: two of the same identity give the same ids for every text. One
+ * vocabulary that came from files of two kinds has two. */
+#define TOKENIZER_IDENTITY_BYTES 16
+void tokenizer_identity(const struct tokenizer *tokenizer, uint8_t out[TOKENIZER_IDENTITY_BYTES]);
+
 int tokenizer_vocab_size(const struct tokenizer *tokenizer);
 int32_t tokenizer_bos(const struct tokenizer *tokenizer); // TOKEN_NONE when absent
 int32_t tokenizer_eos(const struct tokenizer *tokenizer);

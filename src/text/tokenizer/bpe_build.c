@@ -194,6 +194,18 @@ static enum jl_status build(struct tokenizer *t, const struct bpe_spec *spec,
     return bpe_build_ends(t, &ends, err);
 }
 
+static void identify(struct identity *identity, const struct bpe_spec *spec) {
+    identity_begin(identity, "bpe");
+    identity_add_tokens(identity, spec->tokens, spec->n_token);
+    identity_add_int(identity, (int64_t)spec->n_merge);
+    for (size_t i = 0; i < spec->n_merge; i++)
+        identity_add(identity, spec->merges[i].text, spec->merges[i].len);
+    identity_add(identity, spec->pre, spec->pre_len);
+    const int32_t rest[] = {spec->bos,     spec->eos,     spec->unk,
+                            spec->add_bos, spec->add_eos, spec->add_space_prefix};
+    identity_add(identity, rest, sizeof rest);
+}
+
 enum jl_status tokenizer_from_bpe(const struct bpe_spec *spec, struct tokenizer **out,
                                   struct jl_error *err) {
     struct byte_buffer bytes[2] = {0};
@@ -203,9 +215,11 @@ enum jl_status tokenizer_from_bpe(const struct bpe_spec *spec, struct tokenizer 
     enum jl_status status = build(t, spec, bytes, err);
     buffer_free(&bytes[0]);
     buffer_free(&bytes[1]);
-    if (status == JL_OK)
-        *out = t;
-    else
+    if (status != JL_OK) {
         tokenizer_free(t);
-    return status;
+        return status;
+    }
+    identify(&t->identity, spec);
+    *out = t;
+    return JL_OK;
 }

@@ -134,9 +134,13 @@ enum jl_status tokenizer_from_ranks(const char *text, size_t len, const char *pr
     struct tokenizer *t = calloc(1, sizeof *t);
     if (!t) return bpe_build_no_memory(err);
     enum jl_status status = build(t, text, len, pre, err);
-    if (status == JL_OK)
-        *out = t;
-    else
+    if (status != JL_OK) {
         tokenizer_free(t);
-    return status;
+        return status;
+    }
+    identity_begin(&t->identity, "ranks");
+    identity_add(&t->identity, text, len);
+    identity_add(&t->identity, pre, pre ? strlen(pre) : 0);
+    *out = t;
+    return JL_OK;
 }

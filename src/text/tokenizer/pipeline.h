@@ -11,6 +11,7 @@
 #include "text/tokenizer.h"
 #include "text/tokenizer/added.h"
 #include "text/tokenizer/bpe.h"
+#include "text/tokenizer/identity.h"
 #include "text/tokenizer/normalize.h"
 #include "text/tokenizer/pretok.h"
 #include "text/tokenizer/unigram.h"
@@ -72,6 +73,7 @@ struct tokenizer {
     bool unknown_has_text; // decoding writes something for the unknown token
     bool bad_bytes_alone;  // each byte that makes no character is a U+FFFD of its own
     bool drop_repeats;     // decoding takes a token that comes twice in a row once
+    struct identity identity;
 };
 
 #endif

@@ -420,11 +420,15 @@ enum jl_status tokenizer_from_sentencepiece(const void *bytes, size_t len, const
     if (status == JL_OK) status = sp_config_read(config, config_len, &t->arena, &settings, err);
     if (status == JL_OK) status = sp_build_tokenizer(t, &model, &settings, err);
     sp_model_free(&model);
-    if (status == JL_OK)
-        *out = t;
-    else
+    if (status != JL_OK) {
         tokenizer_free(t);
-    return status;
+        return status;
+    }
+    identity_begin(&t->identity, "sentencepiece");
+    identity_add(&t->identity, bytes, len);
+    identity_add(&t->identity, config, config_len);
+    *out = t;
+    return JL_OK;
 }
 
 /* ---- GGUF ---- */
@@ -461,6 +465,21 @@ static enum jl_status check_unigram(const struct unigram_spec *spec, struct jl_e
     return JL_OK;
 }
 
+static void identify(struct identity *identity, const struct unigram_spec *spec) {
+    identity_begin(identity, "unigram");
+    identity_add_tokens(identity, spec->tokens, spec->n_token);
+    identity_add(identity, spec->charsmap, spec->charsmap_len);
+    const int32_t rest[] = {spec->bos,
+                            spec->eos,
+                            spec->add_bos,
+                            spec->add_eos,
+                            spec->add_space_prefix,
+                            spec->remove_extra_whitespaces,
+                            spec->escape_whitespaces,
+                            spec->treat_whitespace_as_suffix};
+    identity_add(identity, rest, sizeof rest);
+}
+
 enum jl_status tokenizer_from_unigram(const struct unigram_spec *spec, struct tokenizer **out,
                                       struct jl_error *err) {
     const struct sp_config config = {.prefix = true};
@@ -487,6 +506,7 @@ enum jl_status tokenizer_from_unigram(const struct unigram_spec *spec, struct to
         tokenizer_free(t);
         return status;
     }
+    identify(&t->identity, spec);
     t->bos = spec->bos;
     t->eos = spec->eos;
     t->n_before = t->n_after = 0;

@@ -222,6 +222,14 @@ static enum jl_status build(struct tokenizer *t, const struct spm_spec *spec,
     return JL_OK;
 }
 
+static void identify(struct identity *identity, const struct spm_spec *spec) {
+    identity_begin(identity, "spm");
+    identity_add_tokens(identity, spec->tokens, spec->n_token);
+    const int32_t rest[] = {spec->bos,     spec->eos,     spec->unk,
+                            spec->add_bos, spec->add_eos, spec->add_space_prefix};
+    identity_add(identity, rest, sizeof rest);
+}
+
 enum jl_status tokenizer_from_spm(const struct spm_spec *spec, struct tokenizer **out,
                                   struct jl_error *err) {
     *out = NULL;
@@ -234,6 +242,7 @@ enum jl_status tokenizer_from_spm(const struct spm_spec *spec, struct tokenizer 
         tokenizer_free(t);
         return status;
     }
+    identify(&t->identity, spec);
     *out = t;
     return JL_OK;
 }

@@ -287,11 +287,22 @@ static enum jl_status build(struct parts *p, const struct tokenizer_files *files
     return tokenizer_json_build(p->root, p->config, out, err);
 }
 
+static void identify(struct identity *identity, const struct tokenizer_files *f) {
+    identity_begin(identity, "files");
+    identity_add(identity, f->vocab, f->vocab_len);
+    identity_add(identity, f->merges, f->merges_len);
+    identity_add(identity, f->config, f->config_len);
+    identity_add(identity, f->added, f->added_len);
+    identity_add(identity, f->special_tokens, f->special_tokens_len);
+    identity_add(identity, f->model_type, f->model_type ? strlen(f->model_type) : 0);
+}
+
 enum jl_status tokenizer_from_files(const struct tokenizer_files *files, struct tokenizer **out,
                                     struct jl_error *err) {
     struct parts parts = {0};
     *out = NULL;
     enum jl_status status = build(&parts, files, out, err);
+    if (status == JL_OK) identify(&(*out)->identity, files);
     json_decref(parts.vocab);
     json_decref(parts.config);
     json_decref(parts.added);

@@ -83,6 +83,11 @@ enum jl_status tokenizer_from_json(const char *json, size_t json_len, const char
         status =
             tokenizer_json_parse(config, config_len, "tokenizer_config.json", &config_root, err);
     if (status == JL_OK) status = tokenizer_json_build(root, config_root, out, err);
+    if (status == JL_OK) {
+        identity_begin(&(*out)->identity, "json");
+        identity_add(&(*out)->identity, json, json_len);
+        identity_add(&(*out)->identity, config, config_len);
+    }
     json_decref(root);
     json_decref(config_root);
     return status;

@@ -123,6 +123,13 @@ static enum jl_status build(struct tokenizer *t, const struct wordpiece_spec *sp
     return JL_OK;
 }
 
+static void identify(struct identity *identity, const struct wordpiece_spec *spec) {
+    identity_begin(identity, "wordpiece");
+    identity_add_tokens(identity, spec->tokens, spec->n_token);
+    const int32_t rest[] = {spec->bos, spec->eos, spec->unk, spec->add_bos, spec->add_eos};
+    identity_add(identity, rest, sizeof rest);
+}
+
 enum jl_status tokenizer_from_wordpiece(const struct wordpiece_spec *spec, struct tokenizer **out,
                                         struct jl_error *err) {
     *out = NULL;
@@ -131,9 +138,11 @@ enum jl_status tokenizer_from_wordpiece(const struct wordpiece_spec *spec, struc
     struct wordpiece_token *texts = calloc((size_t)(unsigned)spec->n_token, sizeof *texts);
     enum jl_status status = t && texts ? build(t, spec, texts, err) : no_memory(err);
     free(texts);
-    if (status == JL_OK)
+    if (status == JL_OK) {
+        identify(&t->identity, spec);
         *out = t;
-    else
+    } else {
         tokenizer_free(t);
+    }
     return status;
 }
