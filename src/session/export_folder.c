@@ -6,6 +6,7 @@
 #include "base/file_folder.h"
 #include "format/report.h"
 #include "session/folder_files.h"
+#include "session/folder_tokenizer.h"
 #include "session/open_tokenizer.h"
 #include "tensor/quant.h"
 
@@ -63,14 +64,11 @@ static enum jl_status write_tensors(const struct model *model,
 
 static enum jl_status write_tokenizer(const struct model *model,
                                       const struct export_folder_options *options,
-                                      const char *folder, struct jl_error *err) {
+                                      const char *folder, json_t *config, struct jl_error *err) {
     struct model_file *file = model->file;
     if (options->no_tokenizer) return JL_OK;
     if (file->kind == MODEL_FILE_HF) return folder_files_copy(file->path, folder, true, err);
-    if (!open_tokenizer_exists(file)) return JL_OK;
-    return report_fail(err, JL_ERR_UNSUPPORTED, file->path,
-                       "the tokenizer of a GGUF file cannot be written as files of a folder; "
-                       "--no-tokenizer writes the folder without one");
+    return open_tokenizer_exists(file) ? folder_tokenizer_write(file, folder, config, err) : JL_OK;
 }
 
 /* ---- all ---- */
@@ -81,9 +79,9 @@ static enum jl_status write_files(const struct model *model,
                                   struct pool *pool, struct jl_error *err) {
     json_t *config;
     JL_TRY(export_hf_config(model, &options->tensors, list, &config, err));
-    enum jl_status status = folder_files_json(folder, "config.json", config, err);
+    enum jl_status status = write_tokenizer(model, options, folder, config, err);
+    if (status == JL_OK) status = folder_files_json(folder, "config.json", config, err);
     json_decref(config);
-    if (status == JL_OK) status = write_tokenizer(model, options, folder, err);
     if (status == JL_OK) status = write_tensors(model, options, list, folder, pool, err);
     return status;
 }

@@ -147,6 +147,23 @@ enum jl_status tokenizer_to_gguf(const struct tokenizer *tokenizer, int n_token,
                                  struct tokenizer_gguf *out, struct jl_error *err);
 void tokenizer_gguf_free(struct tokenizer_gguf *gguf); // zeroed is fine
 
+/* A tokenizer of a GGUF file as the files of a folder: byte-level BPE as tokenizer.json, that of
+ * SentencePiece as tokenizer.model, and tokenizer_config.json beside it, without chat templates. */
+struct tokenizer_folder {
+    const char *name; // of the file
+    char *bytes;      // heap
+    size_t len;
+    char *config; // heap, ends in NUL
+};
+
+/* What comes out has been read again and compared, as above. JL_ERR_UNSUPPORTED: such files cannot
+ * hold this tokenizer. */
+enum jl_status tokenizer_bpe_to_folder(const struct bpe_spec *spec, struct tokenizer_folder *out,
+                                       struct jl_error *err);
+enum jl_status tokenizer_spm_to_folder(const struct spm_spec *spec, struct tokenizer_folder *out,
+                                       struct jl_error *err);
+void tokenizer_folder_free(struct tokenizer_folder *folder); // zeroed is fine
+
 int tokenizer_vocab_size(const struct tokenizer *tokenizer);
 int32_t tokenizer_bos(const struct tokenizer *tokenizer); // TOKEN_NONE when absent
 int32_t tokenizer_eos(const struct tokenizer *tokenizer);

@@ -14,8 +14,12 @@
 
 #include "format/config.h"
 #include "model/export_hf.h"
+#include "session/end_tokens.h"
 #include "session/export_folder.h"
+#include "session/open_template.h"
+#include "session/open_tokenizer.h"
 #include "session/quantize.h"
+#include "session/sample_model.h"
 #include "support/golden.h"
 #include "support/make_model.h"
 #include "support/same_model.h"
@@ -450,13 +454,121 @@ static void test_files(void **state) {
     scratch_remove();
 }
 
+/* ---- the tokenizer of a GGUF file ---- */
+
+#define N_PIECE 265 // three special ones, bytes, and some letters
+
+static void put_tokenizer(struct gguf_writer *w) {
+    static char text[N_PIECE][8];
+    static const char *const others[] = {"<unk>", "<s>", "</s>"};
+    static const char *const pieces[] = {"\xE2\x96\x81",
+                                         "a",
+                                         "b",
+                                         "ab",
+                                         "\xE2\x96\x81"
+                                         "ab",
+                                         "<end>"};
+    struct gguf_string tokens[N_PIECE];
+    float scores[N_PIECE] = {0};
+    int32_t types[N_PIECE];
+    for (int i = 0; i < N_PIECE; i++) {
+        if (i < 3)
+            snprintf(text[i], 8, "%s", others[i]);
+        else if (i < 259)
+            snprintf(text[i], 8, "<0x%02X>", (unsigned)(i - 3));
+        else
+            snprintf(text[i], 8, "%s", pieces[i - 259]);
+        types[i] = i == 0 ? 2 : i < 3 || i == N_PIECE - 1 ? 3 : i < 259 ? 6 : 1;
+        if (types[i] == 1) scores[i] = (float)-i;
+        tokens[i] = (struct gguf_string){text[i], strlen(text[i])};
+    }
+    gguf_put_text(w, "tokenizer.ggml.model", "llama");
+    gguf_put_strings(w, "tokenizer.ggml.tokens", tokens, N_PIECE);
+    gguf_put_array(w, "tokenizer.ggml.scores", GGUF_FLOAT32, scores, N_PIECE);
+    gguf_put_array(w, "tokenizer.ggml.token_type", GGUF_INT32, types, N_PIECE);
+    gguf_put_u32(w, "tokenizer.ggml.bos_token_id", 1);
+    gguf_put_u32(w, "tokenizer.ggml.eos_token_id", 2);
+    gguf_put_u32(w, "tokenizer.ggml.eot_token_id", N_PIECE - 1);
+    gguf_put_text(w, "tokenizer.chat_template", "{{ messages[0].content }}");
+    gguf_put_text(w, "tokenizer.chat_template.tool_use", "{{ tools }}");
+    gguf_put_f32(w, "general.sampling.temp", 0.5f);
+    gguf_put_f32(w, "general.sampling.top_p", 0.75f);
+}
+
+static void same_template(const char *a, const char *b, const char *name) {
+    struct model_template x, y;
+    struct jl_error err;
+    if (open_template(a, name, false, &x, &err) != JL_OK ||
+        open_template(b, name, false, &y, &err) != JL_OK)
+        fail_msg("%s", err.message);
+    assert_string_equal(x.source, y.source);
+    open_template_free(&x);
+    open_template_free(&y);
+}
+
+static void same_settings(struct model_file *a, struct model_file *b, struct tokenizer *t) {
+    struct sample_params x = sample_params_default(), y = x;
+    struct end_tokens p, q;
+    char unmet[SAMPLE_UNMET_BYTES];
+    struct jl_error err;
+    assert_int_equal(sample_model_read(a, NULL, &x, unmet, &err), JL_OK);
+    assert_int_equal(sample_model_read(b, NULL, &y, unmet, &err), JL_OK);
+    assert_true(x.temperature == y.temperature && x.top_p == y.top_p && x.top_p == 0.75);
+    end_tokens_find(a, t, N_PIECE, &p);
+    end_tokens_find(b, t, N_PIECE, &q);
+    assert_true(p.n == 2 && q.n == 2 && end_tokens_has(&q, 2) && end_tokens_has(&q, N_PIECE - 1));
+}
+
+static void test_gguf_tokenizer(void **state) {
+    (void)state;
+    struct make_model spec = {.family = "qwen3",
+                              .n_layer = 1,
+                              .n_embd = 32,
+                              .n_ff = 32,
+                              .n_head = 2,
+                              .n_head_kv = 1,
+                              .head_dim = 16,
+                              .n_vocab = N_PIECE,
+                              .dtype = DTYPE_BF16,
+                              .gguf_extra = put_tokenizer};
+    struct jl_error err;
+    struct tokenizer *t[2];
+    make_gguf(&spec, scratch_path("x.gguf"));
+    must_export(scratch_path("x.gguf"), scratch_path("out"), &(struct export_folder_options){0});
+    struct model *from = load(scratch_path("x.gguf")), *to = load(scratch_path("out"));
+    assert_int_equal(open_tokenizer(from->file, &t[0], &err), JL_OK);
+    if (open_tokenizer(to->file, &t[1], &err) != JL_OK) fail_msg("%s", err.message);
+    static const char text[] = "ab ab aab<end> b\xC3\xA9";
+    int32_t *ids[2];
+    size_t n[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tokenizer_encode(t[i], text, strlen(text), ENCODE_SPECIAL | ENCODE_ADD_BOS,
+                                          &ids[i], &n[i], &err),
+                         JL_OK);
+    assert_true(n[0] == n[1] && !memcmp(ids[0], ids[1], n[0] * sizeof **ids));
+    same_settings(from->file, to->file, t[0]);
+    same_template(scratch_path("x.gguf"), scratch_path("out"), NULL);
+    same_template(scratch_path("x.gguf"), scratch_path("out"), "tool_use");
+    json_t *config = read_json(scratch_path("out"));
+    assert_int_equal(json_integer_value(json_object_get(config, "bos_token_id")), 1);
+    json_decref(config);
+    for (int i = 0; i < 2; i++) {
+        tokenizer_free(t[i]);
+        free(ids[i]);
+    }
+    model_free(from);
+    model_free(to);
+    scratch_remove();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_folders),     cmocka_unit_test(test_ggufs),
-        cmocka_unit_test(test_hparams),     cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_conversions), cmocka_unit_test(test_shards),
-        cmocka_unit_test(test_own_values),  cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_full_disk),   cmocka_unit_test(test_files),
+        cmocka_unit_test(test_folders),        cmocka_unit_test(test_ggufs),
+        cmocka_unit_test(test_hparams),        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_conversions),    cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_own_values),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_full_disk),      cmocka_unit_test(test_files),
+        cmocka_unit_test(test_gguf_tokenizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
