@@ -110,12 +110,25 @@ enum jl_status file_folder_commit(struct file_folder *folder, struct jl_error *e
     return status;
 }
 
+/* What is in an open folder; folders in it are emptied when they hold files alone. */
+static void remove_entries(int fd, bool below) {
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir) {
+        if (fd >= 0) close(fd);
+        return;
+    }
+    for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+        if (unlinkat(fd, entry->d_name, 0) == 0 || !below || entry->d_name[0] == '.') continue;
+        remove_entries(openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                       false);
+        unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+    }
+    closedir(dir);
+}
+
 void file_folder_abort(struct file_folder *folder) {
     if (!folder->tmp_path) return;
-    DIR *dir = opendir(folder->tmp_path);
-    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir))
-        unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir) closedir(dir);
+    remove_entries(open(folder->tmp_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), true);
     rmdir(folder->tmp_path);
     forget(folder);
 }

@@ -14,7 +14,8 @@ enum jl_status file_folder_open(const char *path, struct file_folder *out, struc
 /* The files are expected to be on the disk (file_writer_commit). On failure nothing is left, but
  * for the case that the message names: the folder is in place and its own folder not synced. */
 enum jl_status file_folder_commit(struct file_folder *folder, struct jl_error *err);
-/* Removes the temporary folder and what is directly in it. After commit: no effect. */
+/* Removes the temporary folder with its files, and those of folders in it. After commit: no effect.
+ */
 void file_folder_abort(struct file_folder *folder);
 
 #endif

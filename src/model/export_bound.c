@@ -163,6 +163,7 @@ static enum jl_status add_weight(struct export_bound *b, enum role_id role, int 
     struct export_place place;
     if (!w || is_shared(b->model, role, w)) return JL_OK;
     if (role == ROLE_ROPE_FREQS && b->kind == MODEL_FILE_HF) return JL_OK; // in its configuration
+    if (b->kind == MODEL_FILE_HF && export_is_half(role)) return export_join(b, role, layer);
     if (!export_place(family, b->kind, role, layer, 0, &place))
         return cannot(b, w, "it has no name there");
     changed = *w;
@@ -247,7 +248,7 @@ enum jl_status export_bound(struct export_bound *b) {
             if (!t->pieces[k])
                 return report_fail(b->err, JL_ERR_UNSUPPORTED, model->file->path,
                                    "the tensor '%s' would lack a part", t->name);
-        if (t->scales && b->keep_scales) JL_TRY(add_scales(b, t));
+        if (t->scales && b->kind == MODEL_FILE_HF && !b->convert) JL_TRY(add_scales(b, t));
     }
     return JL_OK;
 }

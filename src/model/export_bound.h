@@ -11,7 +11,8 @@ struct export_bound {
      * them; NULL, or a NULL result: they are computed back from what is bound. */
     const float *(*stored)(void *ctx, enum role_id role, int layer);
     void *ctx;
-    bool keep_scales; // folders: F8_E4M3 stays, its scales as tensors beside it
+    bool convert; // folders: matrices will be written in another type; else F8_E4M3 has its scales
+                  // as tensors beside it, and nothing is dequantised
     struct arena *arena;
     struct export_list *out;
     struct jl_error *err;
@@ -19,6 +20,10 @@ struct export_bound {
 
 /* Reads the model's weights where they are bound, never its file. */
 enum jl_status export_bound(struct export_bound *bound);
+
+/* Roles of which a folder has two in one tensor; the first of them puts it there. */
+bool export_is_half(enum role_id role);
+enum jl_status export_join(struct export_bound *bound, enum role_id role, int layer);
 
 /* Room for n pieces of `rows` rows. False: out of memory. */
 bool export_pieces(struct export_tensor *t, int64_t n, int64_t rows, struct arena *arena);

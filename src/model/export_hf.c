@@ -45,7 +45,7 @@ enum jl_status export_hf_tensors(const struct model *model, const struct export_
                                  .kind = MODEL_FILE_HF,
                                  .stored = options->stored,
                                  .ctx = options->ctx,
-                                 .keep_scales = !options->convert,
+                                 .convert = options->convert,
                                  .arena = arena,
                                  .out = out,
                                  .err = err};

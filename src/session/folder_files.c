@@ -63,29 +63,42 @@ static enum jl_status copy(const char *from, const char *to, const char *name,
     return status;
 }
 
-/* Templates of other names lie in a folder of their own, which is not written. */
-static enum jl_status check_templates(const char *from, struct jl_error *err) {
-    char *path = file_path_in(from, TEMPLATES);
-    if (!path) return no_memory(from, err);
-    bool found = file_exists(path);
-    free(path);
-    if (!found) return JL_OK;
-    return jl_fail(err, JL_ERR_UNSUPPORTED,
-                   "%s has a folder " TEMPLATES ", which is not written; put its templates into "
-                   "tokenizer_config.json first",
-                   from);
+static bool is_template(const char *name, bool generation) {
+    (void)generation;
+    return ends_with(name, ".jinja");
 }
 
-enum jl_status folder_files_copy(const char *from, const char *to, bool generation,
-                                 struct jl_error *err) {
-    JL_TRY(check_templates(from, err));
+static enum jl_status copy_all(const char *from, const char *to, bool generation,
+                               bool (*wants)(const char *name, bool generation),
+                               struct jl_error *err) {
     DIR *dir = opendir(from);
     if (!dir) return jl_fail(err, JL_ERR_IO, "cannot open %s: %m", from);
     enum jl_status status = JL_OK;
     for (const struct dirent *entry = readdir(dir); entry && status == JL_OK; entry = readdir(dir))
-        if (is_wanted(entry->d_name, generation)) status = copy(from, to, entry->d_name, err);
+        if (wants(entry->d_name, generation)) status = copy(from, to, entry->d_name, err);
     closedir(dir);
     return status;
+}
+
+/* Templates of other names lie in a folder of their own. */
+static enum jl_status copy_templates(const char *from, const char *to, struct jl_error *err) {
+    char *source = file_path_in(from, TEMPLATES), *target = file_path_in(to, TEMPLATES);
+    enum jl_status status = source && target ? JL_OK : no_memory(to, err);
+    if (status == JL_OK && file_is_dir(source)) {
+        if (mkdir(target, 0777) != 0)
+            status = jl_fail(err, JL_ERR_IO, "cannot make the folder %s: %m", target);
+        else
+            status = copy_all(source, target, false, is_template, err);
+    }
+    free(source);
+    free(target);
+    return status;
+}
+
+enum jl_status folder_files_copy(const char *from, const char *to, bool generation,
+                                 struct jl_error *err) {
+    JL_TRY(copy_all(from, to, generation, is_wanted, err));
+    return copy_templates(from, to, err);
 }
 
 enum jl_status folder_files_json(const char *folder, const char *name, const json_t *json,

@@ -6,8 +6,8 @@
 
 #include "base/status.h"
 
-/* The files of a tokenizer and of chat templates, byte by byte, and with `generation`
- * generation_config.json: those of them that `from` has. */
+/* The files of a tokenizer and of chat templates (additional_chat_templates/ too), byte by byte, and
+ * with `generation` generation_config.json: those of them that `from` has. */
 enum jl_status folder_files_copy(const char *from, const char *to, bool generation,
                                  struct jl_error *err);
 /* `folder`/`name`, as folders are usually written: two spaces a level, numbers as they were. */

@@ -53,6 +53,10 @@ static void gives_up(void **state) {
     assert_int_equal(file_folder_open(scratch_path("gone"), &folder, &err), JL_OK);
     put(&folder, "a");
     put(&folder, "b");
+    char *below = file_path_in(folder.tmp_path, "below");
+    assert_int_equal(mkdir(below, 0777), 0);
+    free(below);
+    put(&folder, "below/c");
     file_folder_abort(&folder);
     assert_int_equal(scratch_folders(), before);
 }

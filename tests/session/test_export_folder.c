@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -22,6 +23,7 @@
 #include "session/sample_model.h"
 #include "support/golden.h"
 #include "support/make_model.h"
+#include "support/ref64.h"
 #include "support/same_model.h"
 #include "support/scratch.h"
 
@@ -260,6 +262,61 @@ static void test_shapes(void **state) {
     }
 }
 
+/* The second reading of the maths, in float64: the same function of the tokens. */
+static void same_function(const struct model *a, const struct model *b) {
+    static const int32_t ids[] = {3, 14, 15, 9, 26, 5, 35};
+    const int n = sizeof ids / sizeof ids[0];
+    double *x = ref64_logits(a, ids, n), *y = ref64_logits(b, ids, n);
+    for (int i = 0; i < n * a->hp.n_vocab; i++)
+        if (!(fabs(x[i] - y[i]) < 1e-9)) fail_msg("logit %d: %g against %g", i, x[i], y[i]);
+    free(x);
+    free(y);
+}
+
+/* Matrices that newer GGUF files hold in two. */
+static void test_halves(void **state) {
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct make_model spec = {.family = i < 2 ? "deepseek_v3" : "qwen3_next",
+                                  .n_layer = 4,
+                                  .n_embd = 64,
+                                  .n_ff = 96,
+                                  .n_head = 4,
+                                  .n_head_kv = 2,
+                                  .head_dim = 16,
+                                  .n_vocab = 70,
+                                  .dtype = i % 2 ? DTYPE_BF16 : DTYPE_F32,
+                                  .seed = (uint64_t)i};
+        spec.moe = (struct make_moe){.n_expert = 8, .n_used = 2, .n_ff = 32};
+        if (i < 2) {
+            spec.moe.n_shared = 1;
+            spec.moe.n_group = 4;
+            spec.moe.n_group_used = 2;
+            spec.moe.scale = 2.5;
+            spec.moe.norm_topk = true;
+            spec.mla = (struct make_mla){
+                .q_lora = 48, .kv_lora = 32, .nope = 16, .rope = 8, .v = 24, .split = true};
+        } else {
+            spec.moe.n_ff_shared = 32;
+            spec.delta = (struct make_delta){2, 6, 16, 24, 4, .interval = 2};
+        }
+        make_gguf(&spec, scratch_path("x.gguf"));
+        make_hf(&spec, scratch_path("want"));
+        must_export(scratch_path("x.gguf"), scratch_path("out"),
+                    &(struct export_folder_options){0});
+        struct model *gguf = load(scratch_path("x.gguf"));
+        struct model *want = load(scratch_path("want")), *got = load(scratch_path("out"));
+        assert_true(gguf->hp.kv_split == (i < 2) && gguf->hp.delta_split == (i >= 2));
+        same_function(gguf, got);
+        if (i >= 2) same_weights(want, got); // the halves of the others are not of the same numbers
+        same_hparams(&want->hp, &got->hp, GGUF_ONLY ",rms_eps,norm_topk");
+        model_free(gguf);
+        model_free(want);
+        model_free(got);
+        scratch_remove();
+    }
+}
+
 /* ---- conversions ---- */
 
 static float value_at(const struct weight *w, int row, int col) {
@@ -280,12 +337,26 @@ static void test_conversions(void **state) {
         {"tests/golden/deepseek-v3-fp8", DTYPE_F32},
         {"tests/golden/llama", DTYPE_F16},
         {"tests/golden/qwen3", DTYPE_F32},
+        {"halves.gguf", DTYPE_BF16},
     };
+    struct make_model halves = {
+        .family = "deepseek_v2",
+        .n_layer = 2,
+        .n_embd = 64,
+        .n_ff = 64,
+        .n_head = 2,
+        .n_head_kv = 2,
+        .head_dim = 32,
+        .n_vocab = 40,
+        .dtype = DTYPE_Q8_0,
+        .mla = {.kv_lora = 32, .nope = 32, .rope = 32, .v = 32, .split = true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct export_folder_options options = {
             .tensors = {.convert = true, .dtype = cases[i].dtype}, .no_tokenizer = true};
-        must_export(cases[i].in, scratch_path("out"), &options);
-        struct model *from = load(cases[i].in), *to = load(scratch_path("out"));
+        const char *in = strchr(cases[i].in, '/') ? cases[i].in : scratch_path(cases[i].in);
+        make_gguf(&halves, scratch_path("halves.gguf"));
+        must_export(in, scratch_path("out"), &options);
+        struct model *from = load(in), *to = load(scratch_path("out"));
         const struct weight *x = model_weight(from, ROLE_FFN_DOWN, 0);
         const struct weight *y = model_weight(to, ROLE_FFN_DOWN, 0);
         assert_int_equal(y->dtype, cases[i].dtype);
@@ -381,19 +452,6 @@ static void test_refused(void **state) {
     expect_refused("tests/golden/gguf/small-llama.q8_0.gguf", &plain, JL_ERR_USAGE,
                    "Q8_0, which a folder cannot hold");
     expect_refused("tests/golden/llama", &q8, JL_ERR_USAGE, "not Q8_0");
-    struct make_model spec = {
-        .family = "deepseek_v2",
-        .n_layer = 2,
-        .n_embd = 32,
-        .n_ff = 32,
-        .n_head = 2,
-        .n_head_kv = 2,
-        .head_dim = 16,
-        .n_vocab = 40,
-        .dtype = DTYPE_F32,
-        .mla = {.kv_lora = 32, .nope = 16, .rope = 8, .v = 16, .split = true}};
-    make_gguf(&spec, scratch_path("x.gguf"));
-    expect_refused(scratch_path("x.gguf"), &plain, JL_ERR_UNSUPPORTED, "no name there");
     scratch_text("out/old", "x");
     expect_refused("tests/golden/llama", &plain, JL_ERR_IO, "exists already");
     scratch_remove();
@@ -441,6 +499,7 @@ static void test_files(void **state) {
         scratch_text(name, i == 3 ? "{\"eos_token_id\":  2}" : names[i]);
     }
     scratch_text("in/README.md", "not of the model");
+    scratch_text("in/additional_chat_templates/tool_use.jinja", "{{ tools }}");
     must_export(scratch_path("in"), scratch_path("out/"), &(struct export_folder_options){0});
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char name[64], *text;
@@ -451,6 +510,7 @@ static void test_files(void **state) {
         free(text);
     }
     assert_false(file_exists(scratch_path("out/README.md")));
+    assert_true(file_exists(scratch_path("out/additional_chat_templates/tool_use.jinja")));
     scratch_remove();
 }
 
@@ -461,13 +521,7 @@ static void test_files(void **state) {
 static void put_tokenizer(struct gguf_writer *w) {
     static char text[N_PIECE][8];
     static const char *const others[] = {"<unk>", "<s>", "</s>"};
-    static const char *const pieces[] = {"\xE2\x96\x81",
-                                         "a",
-                                         "b",
-                                         "ab",
-                                         "\xE2\x96\x81"
-                                         "ab",
-                                         "<end>"};
+    static const char *const pieces[] = {"\xE2\x96\x81", "a", "b", "ab", "\342\226\201ab", "<end>"};
     struct gguf_string tokens[N_PIECE];
     float scores[N_PIECE] = {0};
     int32_t types[N_PIECE];
@@ -563,12 +617,12 @@ static void test_gguf_tokenizer(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_folders),        cmocka_unit_test(test_ggufs),
-        cmocka_unit_test(test_hparams),        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_conversions),    cmocka_unit_test(test_shards),
-        cmocka_unit_test(test_own_values),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_full_disk),      cmocka_unit_test(test_files),
-        cmocka_unit_test(test_gguf_tokenizer),
+        cmocka_unit_test(test_folders), cmocka_unit_test(test_ggufs),
+        cmocka_unit_test(test_hparams), cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_halves),  cmocka_unit_test(test_conversions),
+        cmocka_unit_test(test_shards),  cmocka_unit_test(test_own_values),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_files),   cmocka_unit_test(test_gguf_tokenizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,7 @@ static struct tokenizer_gguf byte_level(void) {
                                   0, "trim_offsets", 1, "use_regex", 1));
     char *text = json_dumps(root, 0);
     struct tokenizer *t;
-    struct tokenizer_gguf gguf;
+    struct tokenizer_gguf gguf = {0};
     struct jl_error err;
     if (tokenizer_from_json(text, strlen(text), NULL, 0, &t, &err) != JL_OK ||
         tokenizer_to_gguf(t, tokenizer_vocab_size(t) + 2, &gguf, &err) != JL_OK)
