@@ -16,6 +16,7 @@
     X(render, "the prompt that a chat template makes of a conversation")                           \
     X(synth, "a GGUF of random weights at a real model's shape")                                   \
     X(quantize, "write a model as a GGUF file of other types")                                     \
+    X(export, "write a model as a Hugging Face folder")                                            \
     X(imatrix, "which columns of the weights matter for a text")                                   \
     X(ppl, "perplexity of a text, and KL divergence from a reference")                             \
     X(pull, "get a model from Hugging Face, ModelScope or a mirror")                               \

@@ -8,16 +8,6 @@
 #include "format/gguf_write.h"
 #include "model/model.h"
 
-/* Where a role stands in a GGUF file of the family: a tensor, or one of the parts of a tensor that
- * follow each other (in each expert's matrix, where there are experts). */
-struct export_place {
-    char name[96];
-    int part, parts; // parts 1: the tensor is the role's alone
-};
-/* False where such files have no tensor for it. Layer -1: a role of the model's own. */
-bool export_place(const struct family *family, enum role_id role, int layer,
-                  struct export_place *out);
-
 struct export_tensor {
     const char *name; // in the new file
     enum dtype dtype; // as stored
@@ -30,6 +20,7 @@ struct export_tensor {
     size_t scale_stride;  // floats
     int head_dim, n_rot;  // rows that are to be paired anew for rotation; 0: none
     bool interleave;      // from halves to neighbours, else the other way
+    bool widened;         // f32 whatever the file had, by binding: vectors, routers, convolutions
 };
 
 struct export_list {

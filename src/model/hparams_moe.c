@@ -41,6 +41,15 @@ static const struct {
     [ROUTE_GROUP_TOP2] = {"noaux_tc", NULL, "noaux_tc"},
 };
 
+const char *hparams_scoring_name(const struct family *family) {
+    return scorings[family->scoring].hf;
+}
+
+const char *hparams_method_name(const struct family *family, const struct hparams *hp) {
+    const char *plain = methods[family->group].plain;
+    return plain && hp->n_group <= 1 ? plain : methods[family->group].grouped;
+}
+
 static enum jl_status check_method_hf(struct model_file *file, const struct family *family,
                                       struct hparams *hp, struct jl_error *err) {
     const struct meta *value = meta_find(file->meta, "scoring_func");

@@ -37,5 +37,8 @@ enum jl_status hparams_derive_recurrent(struct model_file *file, const struct fa
 /* Which layers have experts, and how they are chosen. */
 enum jl_status hparams_derive_moe(struct model_file *file, const struct family *family,
                                   struct hparams *hp, struct jl_error *err);
+/* The names of a family's rules in a folder: scoring_func and topk_method. */
+const char *hparams_scoring_name(const struct family *family);
+const char *hparams_method_name(const struct family *family, const struct hparams *hp);
 
 #endif

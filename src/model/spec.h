@@ -89,6 +89,7 @@ struct family {
     int gguf_gating;  // expert_gating_func (1 softmax, 2 sigmoid), where families share one
     const char *hf;   // architectures[0]
     const char *hf_model_type; // "a|b": model_type, when there is no architectures list
+    int hf_spelling;           // which of a configuration key's names "a|b" its folders use
     enum rope_pairs rope_gguf; // some families' GGUF rows are permuted for the other pairing
     enum rope_pairs rope_hf;
     const struct prog *mixer[MIXER_COUNT]; // NULL: no such layers

@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "model/export.h"
+#include "model/export_place.h"
 #include "model/quant_preset.h"
 #include "model/synth_blocks.h"
 #include "tensor/quant.h"
@@ -156,11 +157,6 @@ static enum jl_status put_vocabulary(struct synth *s) {
     return ok ? JL_OK : jl_fail(s->err, JL_ERR_MEMORY, "out of memory for a vocabulary");
 }
 
-static bool carries(const struct synth *s, enum role_id role, int layer) {
-    if (role == ROLE_ROPE_FREQS) return s->hp.rope.scaling == ROPE_LLAMA3;
-    return model_role_need(s->shape->family, &s->hp, role, layer) == REQUIRED;
-}
-
 static enum dtype type_of(const struct synth *s, const struct synth_type *type, const char *name,
                           int n_dim, int64_t cols) {
     const struct quant_model model = {.n_layer = s->hp.n_layer,
@@ -178,21 +174,22 @@ static enum jl_status list_tensor(struct synth *s, const struct synth_type *type
                                   int layer) {
     const struct role_row *row = role_row(role);
     struct export_place place;
-    bool vector = row->rows == DIM_ONE, experts = row->scope == SCOPE_EXPERTS;
-    if (!export_place(s->shape->family, role, layer, &place))
+    bool experts = row->scope == SCOPE_EXPERTS;
+    if (!export_place(s->shape->family, MODEL_FILE_GGUF, role, layer, 0, &place))
         return jl_fail(s->err, JL_ERR_UNSUPPORTED, "%s has no place in a GGUF file", row->id);
     if (place.part) return JL_OK; // of a tensor that is listed already
     int64_t rows = hparams_dim(&s->hp, row->rows), cols = hparams_dim(&s->hp, row->cols);
-    int64_t dim[3] = {s->hp.n_expert, rows * place.parts, cols};
-    int n_dim = vector ? 1 : experts ? 3 : 2;
+    int64_t dim[TENSOR_MAX_DIM];
+    int n_dim =
+        export_dims(MODEL_FILE_GGUF, role, &place, experts ? s->hp.n_expert : 0, rows, cols, dim);
     struct synth_tensor t = {
         .role = role,
         .layer = layer,
         .dtype = type_of(s, type, place.name, n_dim, cols),
-        .rows = dim[1] * (experts ? dim[0] : 1),
+        .rows = rows * place.parts * (experts ? s->hp.n_expert : 1),
         .cols = cols,
     };
-    gguf_add_tensor(s->writer, place.name, t.dtype, n_dim, dim + 3 - n_dim);
+    gguf_add_tensor(s->writer, place.name, t.dtype, n_dim, dim);
     s->tensors[s->n_tensor++] = t;
     return JL_OK;
 }
@@ -203,15 +200,16 @@ static enum jl_status list_tensors(struct synth *s) {
         return jl_fail(s->err, JL_ERR_USAGE,
                        "type '%s' is not known; `jinlin synth --help` lists them",
                        s->options->type);
-    s->tensors = calloc((size_t)ROLE_COUNT * ((size_t)s->hp.n_layer + 1), sizeof *s->tensors);
-    if (!s->tensors) return jl_fail(s->err, JL_ERR_MEMORY, "out of memory for tensor names");
-    for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
-        bool own = role_row((enum role_id)role)->scope == SCOPE_MODEL;
-        for (int layer = own ? -1 : 0; layer < (own ? 0 : s->hp.n_layer); layer++)
-            if (carries(s, (enum role_id)role, layer))
-                JL_TRY(list_tensor(s, &type, (enum role_id)role, layer));
-    }
-    return JL_OK;
+    struct arena arena = {0};
+    struct export_roles roles;
+    enum jl_status status =
+        export_roles(s->shape->family, &s->hp, MODEL_FILE_GGUF, &arena, &roles, s->err);
+    if (status == JL_OK && !(s->tensors = calloc(roles.n + 1, sizeof *s->tensors)))
+        status = jl_fail(s->err, JL_ERR_MEMORY, "out of memory for tensor names");
+    for (size_t i = 0; i < roles.n && status == JL_OK; i++)
+        status = list_tensor(s, &type, roles.items[i].role, roles.items[i].layer);
+    arena_free(&arena);
+    return status;
 }
 
 /* ---- values: uniform, with the variance that keeps activations near one ---- */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/export.h"
+#include "model/export_place.h"
 
 #define MAX_NAME 96
 
@@ -47,7 +47,7 @@ static bool name_of(const struct model *model, const struct step *step, char out
     for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
         const struct weight *w = model_weight(model, (enum role_id)role, step->layer);
         if (!w || w->data != step->w.data) continue;
-        if (!export_place(model->family, (enum role_id)role, step->layer, &place)) return false;
+        if (!export_place(model->family, MODEL_FILE_GGUF, (enum role_id)role, step->layer, 0, &place)) return false;
         return snprintf(out, MAX_NAME, "%s", place.name) < MAX_NAME;
     }
     return false;

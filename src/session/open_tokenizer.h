@@ -20,6 +20,19 @@ enum jl_status open_tokenizer_path(const char *path, const char *pre, struct tok
 /* Whether a model has files or keys of a tokenizer at all, readable or not. */
 bool open_tokenizer_exists(struct model_file *file);
 
+/* What a GGUF file's tokenizer is made of, of the kinds that have a file in folders; texts point
+ * into the file's map. */
+struct open_tokenizer_spec {
+    bool is_bpe; // bpe, else spm
+    struct spm_spec spm;
+    struct bpe_spec bpe;
+    struct token_entry *tokens; // heap
+    struct bpe_merge_text *merges;
+};
+enum jl_status open_tokenizer_spec(struct model_file *file, struct open_tokenizer_spec *out,
+                                   struct jl_error *err);
+void open_tokenizer_spec_free(struct open_tokenizer_spec *spec); // zeroed is fine
+
 /* The parts of the two. */
 enum jl_status open_tokenizer_gguf(struct model_file *file, const char *pre, struct tokenizer **out,
                                    struct jl_error *err);

@@ -153,18 +153,22 @@ static enum jl_status name_file(const char *path, enum jl_status status,
 
 /* ---- SentencePiece ---- */
 
+static enum jl_status read_llama(struct model_file *file, const char *pre,
+                                 struct open_tokenizer_spec *out, struct jl_error *err) {
+    (void)pre;
+    JL_TRY(read_tokens(file, true, &out->tokens, &out->spm.n_token, err));
+    out->spm.tokens = out->tokens;
+    return read_spec(file, &out->spm, err);
+}
+
 static enum jl_status open_llama(struct model_file *file, const char *pre, struct tokenizer **out,
                                  struct jl_error *err) {
-    struct spm_spec spec = {0};
-    struct token_entry *tokens = NULL;
+    struct open_tokenizer_spec spec = {0};
     struct jl_error inner;
-    (void)pre;
-    enum jl_status status = read_tokens(file, true, &tokens, &spec.n_token, err);
-    spec.tokens = tokens;
-    if (status == JL_OK) status = read_spec(file, &spec, err);
+    enum jl_status status = read_llama(file, pre, &spec, err);
     if (status == JL_OK)
-        status = name_file(file->path, tokenizer_from_spm(&spec, out, &inner), &inner, err);
-    free(tokens);
+        status = name_file(file->path, tokenizer_from_spm(&spec.spm, out, &inner), &inner, err);
+    open_tokenizer_spec_free(&spec);
     return status;
 }
 
@@ -227,21 +231,24 @@ static enum jl_status read_bpe_spec(struct model_file *file, const char *pre, st
     return read_bool(file, KEY("add_space_prefix"), false, &spec->add_space_prefix, err);
 }
 
+static enum jl_status read_gpt2(struct model_file *file, const char *pre,
+                                struct open_tokenizer_spec *out, struct jl_error *err) {
+    out->is_bpe = true;
+    JL_TRY(read_tokens(file, false, &out->tokens, &out->bpe.n_token, err));
+    JL_TRY(read_merges(file, &out->merges, &out->bpe.n_merge, err));
+    out->bpe.tokens = out->tokens;
+    out->bpe.merges = out->merges;
+    return read_bpe_spec(file, pre, &out->bpe, err);
+}
+
 static enum jl_status open_gpt2(struct model_file *file, const char *pre, struct tokenizer **out,
                                 struct jl_error *err) {
-    struct bpe_spec spec = {0};
-    struct token_entry *tokens = NULL;
-    struct bpe_merge_text *merges = NULL;
+    struct open_tokenizer_spec spec = {0};
     struct jl_error inner;
-    enum jl_status status = read_tokens(file, false, &tokens, &spec.n_token, err);
-    if (status == JL_OK) status = read_merges(file, &merges, &spec.n_merge, err);
-    spec.tokens = tokens;
-    spec.merges = merges;
-    if (status == JL_OK) status = read_bpe_spec(file, pre, &spec, err);
+    enum jl_status status = read_gpt2(file, pre, &spec, err);
     if (status == JL_OK)
-        status = name_file(file->path, tokenizer_from_bpe(&spec, out, &inner), &inner, err);
-    free(tokens);
-    free(merges);
+        status = name_file(file->path, tokenizer_from_bpe(&spec.bpe, out, &inner), &inner, err);
+    open_tokenizer_spec_free(&spec);
     return status;
 }
 
@@ -339,21 +346,23 @@ static enum jl_status open_bert(struct model_file *file, const char *pre, struct
 
 /* ---- all kinds ---- */
 
-enum jl_status open_tokenizer_gguf(struct model_file *file, const char *pre, struct tokenizer **out,
-                                   struct jl_error *err) {
-    static const struct {
-        const char *model;
-        bool takes_pre;
-        enum jl_status (*open)(struct model_file *file, const char *pre, struct tokenizer **out,
-                               struct jl_error *err);
-    } kinds[] = {
-        {"llama", false, open_llama},
-        {"gpt2", true, open_gpt2},
-        {"t5", false, open_t5},
-        {"bert", false, open_bert},
-    };
+static const struct kind {
+    const char *model; // tokenizer.ggml.model
+    bool takes_pre;
+    enum jl_status (*open)(struct model_file *file, const char *pre, struct tokenizer **out,
+                           struct jl_error *err);
+    enum jl_status (*read)(struct model_file *file, const char *pre,
+                           struct open_tokenizer_spec *out, struct jl_error *err);
+} kinds[] = {
+    {"llama", false, open_llama, read_llama},
+    {"gpt2", true, open_gpt2, read_gpt2},
+    {"t5", false, open_t5, NULL},
+    {"bert", false, open_bert, NULL},
+};
+
+static enum jl_status find_kind(struct model_file *file, const struct kind **out,
+                                struct jl_error *err) {
     const struct meta *model = meta_find(file->meta, KEY("model"));
-    *out = NULL;
     if (!model) {
         return report_fail(
             err, JL_ERR_UNSUPPORTED, file->path,
@@ -361,18 +370,46 @@ enum jl_status open_tokenizer_gguf(struct model_file *file, const char *pre, str
     }
     if (model->kind != META_STRING) return wrong_kind(file, KEY("model"), model, "a string", err);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (strlen(kinds[i].model) != model->as.s.len ||
-            memcmp(kinds[i].model, model->as.s.text, model->as.s.len) != 0)
-            continue;
-        if (pre && !kinds[i].takes_pre) {
-            return report_fail(err, JL_ERR_USAGE, file->path,
-                               "--pre is for byte-level BPE; this tokenizer is '%s'",
-                               kinds[i].model);
-        }
-        return kinds[i].open(file, pre, out, err);
+        *out = &kinds[i];
+        if (strlen(kinds[i].model) == model->as.s.len &&
+            memcmp(kinds[i].model, model->as.s.text, model->as.s.len) == 0)
+            return JL_OK;
     }
     return report_fail(err, JL_ERR_UNSUPPORTED, file->path,
                        "the tokenizer model %s is not supported; token ids still work (logits and "
                        "generate with --tokens)",
                        report_quote(model->as.s.text, model->as.s.len).text);
+}
+
+enum jl_status open_tokenizer_gguf(struct model_file *file, const char *pre, struct tokenizer **out,
+                                   struct jl_error *err) {
+    const struct kind *kind;
+    *out = NULL;
+    JL_TRY(find_kind(file, &kind, err));
+    if (pre && !kind->takes_pre) {
+        return report_fail(err, JL_ERR_USAGE, file->path,
+                           "--pre is for byte-level BPE; this tokenizer is '%s'", kind->model);
+    }
+    return kind->open(file, pre, out, err);
+}
+
+enum jl_status open_tokenizer_spec(struct model_file *file, struct open_tokenizer_spec *out,
+                                   struct jl_error *err) {
+    const struct kind *kind;
+    *out = (struct open_tokenizer_spec){0};
+    JL_TRY(find_kind(file, &kind, err));
+    if (!kind->read)
+        return report_fail(err, JL_ERR_UNSUPPORTED, file->path,
+                           "the tokenizer is '%s'; those of folders' files are made of 'gpt2' and "
+                           "'llama'",
+                           kind->model);
+    enum jl_status status = kind->read(file, NULL, out, err);
+    if (status != JL_OK) open_tokenizer_spec_free(out);
+    return status;
+}
+
+void open_tokenizer_spec_free(struct open_tokenizer_spec *spec) {
+    free(spec->tokens);
+    free(spec->merges);
+    *spec = (struct open_tokenizer_spec){0};
 }

@@ -152,6 +152,23 @@ void tokenizer_gguf_free(struct tokenizer_gguf *gguf); // zeroed is fine
 #define TOKENIZER_IDENTITY_BYTES 16
 void tokenizer_identity(const struct tokenizer *tokenizer, uint8_t out[TOKENIZER_IDENTITY_BYTES]);
 
+/* A tokenizer of a GGUF file as the files of a folder: byte-level BPE as tokenizer.json, that of
+ * SentencePiece as tokenizer.model, and tokenizer_config.json beside it, without chat templates. */
+struct tokenizer_folder {
+    const char *name; // of the file
+    char *bytes;      // heap
+    size_t len;
+    char *config; // heap, ends in NUL
+};
+
+/* What comes out has been read again and compared, as above. JL_ERR_UNSUPPORTED: such files cannot
+ * hold this tokenizer. */
+enum jl_status tokenizer_bpe_to_folder(const struct bpe_spec *spec, struct tokenizer_folder *out,
+                                       struct jl_error *err);
+enum jl_status tokenizer_spm_to_folder(const struct spm_spec *spec, struct tokenizer_folder *out,
+                                       struct jl_error *err);
+void tokenizer_folder_free(struct tokenizer_folder *folder); // zeroed is fine
+
 int tokenizer_vocab_size(const struct tokenizer *tokenizer);
 int32_t tokenizer_bos(const struct tokenizer *tokenizer); // TOKEN_NONE when absent
 int32_t tokenizer_eos(const struct tokenizer *tokenizer);
@@ -183,8 +200,8 @@ struct token_ids {
     int32_t *data; // heap, the caller frees; not NULL on success
     size_t len;
 };
-/* A mark that was found in the text, as ids[at]: its bytes, with the white space it took. `bytes` is
- * empty where a normaliser has rewritten them. */
+/* A mark that was found in the text, as ids[at]: its bytes, with the white space it took. `bytes`
+ * is empty where a normaliser has rewritten them. */
 struct token_place {
     size_t at;
     struct text_span bytes;

@@ -159,7 +159,7 @@ class Commands(unittest.TestCase):
     def test_help(self):
         listing = self.ok("help").stdout
         for name in ("run", "chat", "tokenizer", "inspect", "logits", "generate", "render", "synth",
-                     "quantize", "imatrix", "ppl", "bench", "help"):
+                     "quantize", "export", "imatrix", "ppl", "bench", "help"):
             self.assertIn(name, listing)
             text = self.ok(name, "--help").stdout
             if name != "help":
@@ -193,6 +193,24 @@ class Commands(unittest.TestCase):
         mtp = json.loads(self.ok("inspect", f"{GOLDEN}/deepseek-v3", "--json").stdout)["mtp_program"]
         self.assertIn("join", [step["op"] for step in mtp])
         self.assertIn("after the next", self.ok("inspect", f"{GOLDEN}/deepseek-v3").stdout)
+
+    def test_export(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "out")
+            self.assertEqual(self.ok("export", f"{GOLDEN}/qwen3", out).stdout, "")
+            self.assertEqual(sorted(os.listdir(out)), ["config.json", "model.safetensors"])
+            with open(f"{out}/config.json") as written, open(f"{GOLDEN}/qwen3/config.json") as golden:
+                self.assertEqual(json.load(written), json.load(golden))
+            small = os.path.join(folder, "small")
+            self.ok("export", f"{GOLDEN}/gguf/small-llama.q8_0.gguf", small, "--type", "bf16", "--no-tokenizer",
+                    "--shard-size", "1")
+            self.assertEqual(json.loads(self.ok("inspect", small, "--json").stdout)["family"], "llama")
+            self.assertIn("model.safetensors.index.json", os.listdir(small))
+            self.fails(3, "exists already", "export", f"{GOLDEN}/qwen3", out)
+            self.fails(2, "quantize", "export", f"{GOLDEN}/qwen3", os.path.join(folder, "x.gguf"))
+            self.fails(2, "q4_k", "export", f"{GOLDEN}/qwen3", small, "--type", "q4_k")
+            self.fails(2, "Q8_0", "export", f"{GOLDEN}/gguf/small-llama.q8_0.gguf", os.path.join(folder, "y"))
+            self.assertEqual(sorted(os.listdir(folder)), ["out", "small"])
 
     def test_synth_and_bench(self):
         model = os.path.join(self.folder.name, "m.gguf")

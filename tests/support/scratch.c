@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <ftw.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,15 +44,18 @@ void scratch_write(const char *name, const void *bytes, size_t size) {
 
 void scratch_text(const char *name, const char *text) { scratch_write(name, text, strlen(text)); }
 
-int scratch_entries(void) {
+static int count(bool folders) {
     DIR *dir = opendir(scratch_dir());
     if (!dir) die(root);
-    int count = 0;
+    int n = 0;
     for (struct dirent *entry; (entry = readdir(dir));)
-        count += entry->d_type != DT_DIR;
+        n += (entry->d_type == DT_DIR) == folders;
     closedir(dir);
-    return count;
+    return folders ? n - 2 : n; // "." and ".."
 }
+
+int scratch_entries(void) { return count(false); }
+int scratch_folders(void) { return count(true); }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
     (void)st, (void)type, (void)at;

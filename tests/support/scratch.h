@@ -10,6 +10,7 @@ const char *scratch_path(const char *name);
 void scratch_write(const char *name, const void *bytes, size_t size);
 void scratch_text(const char *name, const char *text);
 int scratch_entries(void); // files directly inside the folder
+int scratch_folders(void); // folders directly inside
 void scratch_remove(void);
 
 #endif

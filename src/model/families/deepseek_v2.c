@@ -8,6 +8,7 @@ const struct family family_deepseek_v2 = {
     .gguf_gating = 1,
     .hf = "DeepseekV2ForCausalLM",
     .hf_model_type = "deepseek_v2",
+    .hf_spelling = 1,
     .rope_gguf = ROPE_INTERLEAVED,
     .rope_hf = ROPE_INTERLEAVED,
     .mixer = {[MIXER_ATTENTION] = &prog_mla},

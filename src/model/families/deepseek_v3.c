@@ -8,6 +8,7 @@ const struct family family_deepseek_v3 = {
     .gguf_gating = 2,
     .hf = "DeepseekV3ForCausalLM",
     .hf_model_type = "deepseek_v3|kimi_k2",
+    .hf_spelling = 1,
     .rope_gguf = ROPE_INTERLEAVED,
     .rope_hf = ROPE_INTERLEAVED,
     .mixer = {[MIXER_ATTENTION] = &prog_mla},

@@ -8,6 +8,7 @@ const struct family family_glm4_moe = {
     .gguf = "glm4moe",
     .hf = "Glm4MoeForCausalLM",
     .hf_model_type = "glm4_moe",
+    .hf_spelling = 1,
     .rope_gguf = ROPE_HALF,
     .rope_hf = ROPE_HALF,
     .rotary_share = 0.5,

@@ -4,7 +4,7 @@
 
 #include "text/tokenizer/pipeline.h"
 
-/* Whether `made`, which was built from what a GGUF file would hold, is the same tokenizer: merges,
+/* Whether `made`, which was built from what would be written, is the same tokenizer: merges,
  * added tokens, and the ids of probe texts. A difference is JL_ERR_UNSUPPORTED. */
 enum jl_status to_gguf_check(const struct tokenizer *source, const struct tokenizer *made,
                              struct jl_error *err);

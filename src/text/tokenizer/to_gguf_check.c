@@ -1,5 +1,5 @@
-/* The proof that nothing was lost: what a GGUF file would hold, made into a tokenizer again, is
- * compared with the one it came from. */
+/* The proof that nothing was lost: what would be written, made into a tokenizer again, is compared
+ * with the one it came from. */
 #include "text/tokenizer/to_gguf.h"
 
 #include <stdlib.h>
@@ -33,8 +33,7 @@ static const char *const probes[] = {
 
 static enum jl_status differs(const char *what, struct jl_error *err) {
     return jl_fail(err, JL_ERR_UNSUPPORTED,
-                   "a GGUF file cannot hold this tokenizer: what it would hold differs in %s",
-                   what);
+                   "this tokenizer cannot be written: what would be written differs in %s", what);
 }
 
 /* ---- merges ---- */
