@@ -22,6 +22,7 @@
     X(pull, "get a model from Hugging Face, ModelScope or a mirror")                               \
     X(list, "the models that were pulled")                                                         \
     X(rm, "remove a pulled model")                                                                 \
+    X(train, "train a model as a recipe says")                                                     \
     X(bench, "prefill and decode speed of a model, or of the kernels")                             \
     X(help, "this list; also: help COMMAND, help env, help exit")
 

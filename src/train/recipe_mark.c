@@ -34,7 +34,8 @@ void recipe_mark(const struct recipe *recipe, int64_t stage, uint8_t out[RECIPE_
     memset(out, 0, RECIPE_MARK);
     if (!sum) return; // a mark of zeros fits none
     XXH3_128bits_reset(sum);
-    char *config = recipe->config ? json_dumps(recipe->config, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
+    char *config =
+        recipe->config ? json_dumps(recipe->config, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
     add_WORD(sum, config);
     free(config);
 #define X(section, key, kind, field, ...)                                                          \

@@ -1,0 +1,132 @@
+#include "train/publish.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+#include "model/exec.h"
+#include "session/export_folder.h"
+#include "tensor/kvchunk.h"
+
+/* ---- comparing ---- */
+
+#define COMPARE_ROWS 48
+
+/* Logits (COMPARE_ROWS, n_vocab) of the same tokens for every model of a vocabulary; the caller
+ * frees. */
+static enum jl_status logits_of(const struct model *model, struct backend *backend, float **out,
+                                struct jl_error *err) {
+    struct exec *exec = NULL;
+    struct backend_buffer *page = NULL, *recur = NULL, *recur_next = NULL;
+    struct batch_row rows[COMPARE_ROWS];
+    *out = calloc((size_t)COMPARE_ROWS * (size_t)model->hp.n_vocab, sizeof **out);
+    enum jl_status status =
+        *out ? JL_OK : jl_fail(err, JL_ERR_MEMORY, "out of memory comparing logits");
+    if (status == JL_OK) status = exec_create(model, backend, COMPARE_ROWS, &exec, err);
+    if (status == JL_OK) status = backend_alloc(backend, model->page_bytes, &page, err);
+    if (status == JL_OK && model->recurrent_bytes) {
+        status = backend_alloc(backend, model->recurrent_bytes, &recur, err);
+        if (status == JL_OK)
+            status = backend_alloc(backend, model->recurrent_bytes, &recur_next, err);
+    }
+    for (int i = 0; i < COMPARE_ROWS; i++) {
+        const struct rng_key key = {.position = (uint32_t)i, .purpose = RNG_TEST};
+        int32_t token = (int32_t)(rng_uniform(&key, 0) * (float)model->hp.n_vocab);
+        rows[i] = (struct batch_row){.token = token, .pos = {i}, .want_logits = true};
+    }
+    if (status == JL_OK) {
+        struct seq_view seq = {&page, 1, 0, recur, recur_next};
+        const struct batch batch = {rows, COMPARE_ROWS, &seq, 1, NULL};
+        status = exec_forward(exec, &batch, *out, err);
+    }
+    exec_free(exec);
+    backend_release(page);
+    backend_release(recur);
+    backend_release(recur_next);
+    return status;
+}
+
+enum jl_status publish_compare(const struct model *a, const struct model *b,
+                               struct backend *backend, struct jl_error *err) {
+    float *x = NULL, *y = NULL;
+    enum jl_status status = JL_OK;
+    if (a->hp.n_vocab != b->hp.n_vocab)
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s has another vocabulary than the model it was made of", b->file->path);
+    status = logits_of(a, backend, &x, err);
+    if (status == JL_OK) status = logits_of(b, backend, &y, err);
+    size_t n = (size_t)a->hp.n_vocab;
+    for (size_t i = 0; status == JL_OK && i < COMPARE_ROWS * n; i++)
+        if (memcmp(&x[i], &y[i], sizeof x[i]))
+            status = jl_fail(err, JL_ERR_FORMAT,
+                             "%s gives other logits than the model it was made of: %.9g instead of "
+                             "%.9g (position %zu, token %zu)",
+                             b->file->path, (double)y[i], (double)x[i], i / n, i % n);
+    free(x);
+    free(y);
+    return status;
+}
+
+/* ---- folders ---- */
+
+/* A folder of files without folders in it, as those written here are. */
+static enum jl_status remove_folder(const char *path, struct jl_error *err) {
+    char name[4096];
+    DIR *dir = opendir(path);
+    if (!dir)
+        return errno == ENOENT ? JL_OK : jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        unlink(name);
+    }
+    closedir(dir);
+    if (rmdir(path) == 0) return JL_OK;
+    return jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static enum jl_status check_folder(const struct learner *learner, struct backend *backend,
+                                   const char *path, struct jl_error *err) {
+    const struct model *model = learner_model(learner);
+    static const char *const kv_names[] = {"f32", "f16", "bf16", "q8"};
+    int kv = model->cls.kv == DTYPE_F32    ? 0
+             : model->cls.kv == DTYPE_F16  ? 1
+             : model->cls.kv == DTYPE_BF16 ? 2
+                                           : 3;
+    const struct class_request cls = {model->cls.act_bf16 ? "bf16" : "f32", kv_names[kv]};
+    struct model *again;
+    JL_TRY(model_load(path, &cls, &again, err));
+    enum jl_status status = publish_compare(model, again, backend, err);
+    model_free(again);
+    return status;
+}
+
+enum jl_status publish_folder(const struct learner *learner, struct backend *backend,
+                              struct pool *pool, const char *path, struct jl_error *err) {
+    const struct export_folder_options options = {0};
+    size_t n = strlen(path) + 8;
+    char *next = malloc(n), *last = malloc(n);
+    enum jl_status status =
+        next && last ? JL_OK : jl_fail(err, JL_ERR_MEMORY, "out of memory writing %s", path);
+    if (status == JL_OK) {
+        snprintf(next, n, "%s.new", path);
+        snprintf(last, n, "%s.old", path);
+        status = remove_folder(next, err); // of a run that was cut short
+    }
+    if (status == JL_OK)
+        status = export_folder_write(learner_model(learner), &options, next, pool, err);
+    if (status == JL_OK) status = check_folder(learner, backend, next, err);
+    if (status == JL_OK) status = remove_folder(last, err);
+    if (status == JL_OK && rename(path, last) != 0 && errno != ENOENT)
+        status = jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
+    if (status == JL_OK && rename(next, path) != 0)
+        status = jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
+    if (status == JL_OK) status = remove_folder(last, err);
+    free(next);
+    free(last);
+    return status;
+}
