@@ -523,6 +523,38 @@ static void test_config(void **state) {
     free(json);
 }
 
+/* Of what a tokenizer was made from, each part counts; the same parts give the same. */
+static void test_identity(void **state) {
+    (void)state;
+    static const char *const configs[] = {NULL, "{}", "{\"add_bos_token\": true}"};
+    struct fixture f;
+    uint8_t seen[8][TOKENIZER_IDENTITY_BYTES];
+    int n = 0;
+    fixture_init(&f);
+    char *json = fixture_json_text(&f, NULL);
+    for (int i = 0; i < 6; i++) {
+        struct tokenizer *t;
+        struct jl_error err;
+        const char *config = configs[i % 3];
+        if (tokenizer_from_json(json, strlen(json), config, config ? strlen(config) : 0, &t,
+                                &err) != JL_OK)
+            fail_msg("%s", err.message);
+        tokenizer_identity(t, seen[n++]);
+        tokenizer_free(t);
+    }
+    for (int i = 0; i < 2; i++) { // the same vocabulary as scores, then with one of them changed
+        struct tokenizer *t;
+        f.tokens[FIXTURE_PIECE0].score -= (float)i;
+        assert_int_equal(tokenizer_from_spm(&f.spec, &t, NULL), JL_OK);
+        tokenizer_identity(t, seen[n++]);
+        tokenizer_free(t);
+    }
+    for (int a = 0; a < n; a++)
+        for (int b = 0; b < a; b++)
+            assert_int_equal(!memcmp(seen[a], seen[b], sizeof seen[a]), a < 6 && a == b + 3);
+    free(json);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_as_scores),  cmocka_unit_test(test_metaspace),
@@ -532,7 +564,7 @@ int main(void) {
         cmocka_unit_test(test_ignore_merges),   cmocka_unit_test(test_strip_end),
         cmocka_unit_test(test_word_ends),       cmocka_unit_test(test_hostile_patterns),
         cmocka_unit_test(test_refused),         cmocka_unit_test(test_not_json),
-        cmocka_unit_test(test_config),
+        cmocka_unit_test(test_config),          cmocka_unit_test(test_identity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
