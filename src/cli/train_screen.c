@@ -124,10 +124,13 @@ static void on_held_out(void *ctx, int64_t step, double loss, int64_t n_loss) {
     fflush(stdout);
 }
 
-static void on_exported(void *ctx, const char *stage, const char *folder) {
+static void on_exported(void *ctx, const char *stage, const char *path, double divergence) {
     struct screen *s = ctx;
     end_line(s);
-    printf("%s is done: %s, loaded again, gives the same logits\n", stage, folder);
+    if (divergence > 0)
+        printf("%s: %s, loaded again, is %.2g nats from it\n", stage, path, divergence);
+    else
+        printf("%s is done: %s, loaded again, gives the same logits\n", stage, path);
     fflush(stdout);
 }
 
@@ -159,7 +162,7 @@ enum jl_status train_screen_run(const struct recipe *recipe,
         atomic_store(&stop_wanted, false);
         catch_signals();
         cli_progress_start(&s.progress);
-        status = train_run(backend, pool, recipe, &run, err);
+        status = run_recipe(backend, pool, recipe, &run, err);
         end_line(&s);
     }
     pool_free(pool);

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fmath.h"
 #include "base/rng.h"
 #include "model/exec.h"
 #include "session/export_folder.h"
+#include "session/quantize.h"
 #include "tensor/kvchunk.h"
 
 /* ---- comparing ---- */
@@ -68,6 +70,74 @@ enum jl_status publish_compare(const struct model *a, const struct model *b,
                              b->file->path, (double)y[i], (double)x[i], i / n, i % n);
     free(x);
     free(y);
+    return status;
+}
+
+/* ---- GGUF ---- */
+
+static double log_sum(const float *x, size_t n) {
+    double max = (double)x[0], sum = 0;
+    for (size_t i = 1; i < n; i++)
+        max = (double)x[i] > max ? (double)x[i] : max;
+    for (size_t i = 0; i < n; i++)
+        sum += fmath_exp64((double)x[i] - max);
+    return max + fmath_log64(sum);
+}
+
+static double divergence_of(const float *p, const float *q, size_t n) {
+    double log_p = log_sum(p, n), log_q = log_sum(q, n), sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double at = (double)p[i] - log_p;
+        sum += fmath_exp64(at) * (at - ((double)q[i] - log_q));
+    }
+    return sum;
+}
+
+static enum jl_status diverge(const struct model *a, const struct model *b, struct backend *backend,
+                              double *out, struct jl_error *err) {
+    float *x = NULL, *y = NULL;
+    size_t n = (size_t)a->hp.n_vocab;
+    enum jl_status status = logits_of(a, backend, &x, err);
+    if (status == JL_OK) status = logits_of(b, backend, &y, err);
+    *out = 0;
+    for (size_t row = 0; status == JL_OK && row < COMPARE_ROWS; row++)
+        *out += divergence_of(x + row * n, y + row * n, n) / COMPARE_ROWS;
+    free(x);
+    free(y);
+    return status;
+}
+
+/* The floats' only differences are orders of sums, where rows are paired anew for rotation. */
+#define SAME_WEIGHTS 1e-5
+
+enum jl_status publish_gguf(const char *folder, const char *preset, const char *path,
+                            struct backend *backend, struct pool *pool, double *divergence,
+                            struct jl_error *err) {
+    const struct quantize_options options = {.preset = quant_preset_find(preset)};
+    struct quantize_plan plan = {0};
+    struct quantize_error error;
+    struct model *model = NULL, *again = NULL;
+    if (!options.preset)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "'%s' is no type of a GGUF file; `jinlin quantize --help` "
+                       "lists them",
+                       preset);
+    enum jl_status status = model_load(folder, NULL, &model, err);
+    if (status == JL_OK) status = quantize_plan(model, &options, &plan, err);
+    if (status == JL_OK) status = quantize_write(&plan, path, pool, NULL, NULL, &error, err);
+    if (status == JL_OK) status = model_load(path, NULL, &again, err);
+    if (status == JL_OK && again->hp.n_vocab != model->hp.n_vocab)
+        status = jl_fail(err, JL_ERR_FORMAT, "%s has another vocabulary than %s", path, folder);
+    if (status == JL_OK) status = diverge(model, again, backend, divergence, err);
+    bool kept = true;
+    for (size_t i = 0; i < plan.n; i++)
+        kept = kept && plan.tensors[i].choice.dtype == plan.tensors[i].source->dtype;
+    if (status == JL_OK && !(*divergence <= (kept ? SAME_WEIGHTS : 1e9)))
+        status = jl_fail(err, JL_ERR_FORMAT, "%s gives other logits than %s: %g nats apart", path,
+                         folder, *divergence);
+    quantize_plan_free(&plan);
+    model_free(model);
+    model_free(again);
     return status;
 }
 

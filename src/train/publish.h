@@ -10,6 +10,14 @@
 enum jl_status publish_folder(const struct learner *learner, struct backend *backend,
                               struct pool *pool, const char *path, struct jl_error *err);
 
+/* The model in `folder` as a GGUF file with the types of a preset ("bf16", "q8_0"), in the place of
+ * an earlier one. What was written is loaded again: *divergence is the mean KL divergence in nats
+ * of its logits from the folder's, over some tokens; it must be finite, and of a file that keeps
+ * the weights' types next to nothing. */
+enum jl_status publish_gguf(const char *folder, const char *preset, const char *path,
+                            struct backend *backend, struct pool *pool, double *divergence,
+                            struct jl_error *err);
+
 /* Whether two models of one numeric class give the same logits for some tokens: JL_OK, or
  * JL_ERR_FORMAT, which says where they part. */
 enum jl_status publish_compare(const struct model *a, const struct model *b,

@@ -23,6 +23,8 @@
       "steps from one loss on held-out documents to the next; 0: only at the end")                 \
     X("run", "sample_every", WHOLE, sample_every, 0, 0, 1e9, "steps; 0: never")                    \
     X("run", "sample", WORD, sample, 0, 0, 0, "what the model goes on from")                       \
+    X("run", "gguf", WORD, gguf, 0, 0, 0,                                                          \
+      "types of GGUF files that are written beside each stage's folder: bf16 q8_0")                \
     X("model", "start", PATH, start, 0, 0, 0, "a model folder or file to begin with")              \
     X("model", "tokenizer", PATH, tokenizer, 0, 0, 0, "of a new model: a folder that has one")     \
     X("model", "dtype", WORD, dtype, 0, 0, 0, "f32 or bf16: of matrices, and of the products")     \

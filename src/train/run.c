@@ -332,6 +332,25 @@ static enum jl_status run_steps(struct run *run, bool *stopped) {
     return run->step > saved ? save(run) : JL_OK;
 }
 
+static void exported(const struct run *run, const char *path, double divergence) {
+    const struct run_watch *watch = &run->options->watch;
+    if (watch->exported)
+        watch->exported(watch->ctx, run->recipe->stages[run->stage].name, path, divergence);
+}
+
+/* A file for each type that the recipe names. */
+static enum jl_status write_gguf(struct run *run, const char *folder) {
+    char types[256], path[4096], *rest = types;
+    double divergence;
+    snprintf(types, sizeof types, "%s", run->recipe->gguf ? run->recipe->gguf : "");
+    for (char *type; (type = strtok_r(rest, " ,", &rest));) {
+        snprintf(path, sizeof path, "%s-%s.gguf", folder, type);
+        JL_TRY(publish_gguf(folder, type, path, run->backend, run->pool, &divergence, run->err));
+        exported(run, path, divergence);
+    }
+    return JL_OK;
+}
+
 static enum jl_status end_stage(struct run *run) {
     const char *name = run->recipe->stages[run->stage].name;
     char *path = file_path_in(run->options->folder, name);
@@ -339,8 +358,8 @@ static enum jl_status end_stage(struct run *run) {
     enum jl_status status = held_out(run);
     if (status == JL_OK)
         status = publish_folder(run->learner, run->backend, run->pool, path, run->err);
-    if (status == JL_OK && run->options->watch.exported)
-        run->options->watch.exported(run->options->watch.ctx, name, path);
+    if (status == JL_OK) exported(run, path, 0);
+    if (status == JL_OK) status = write_gguf(run, path);
     free(path);
     return status;
 }
@@ -365,8 +384,8 @@ static enum jl_status stages(struct run *run) {
     return JL_OK;
 }
 
-enum jl_status train_run(struct backend *backend, struct pool *pool, const struct recipe *recipe,
-                         const struct run_options *options, struct jl_error *err) {
+enum jl_status run_recipe(struct backend *backend, struct pool *pool, const struct recipe *recipe,
+                          const struct run_options *options, struct jl_error *err) {
     struct run run = {.backend = backend,
                       .pool = pool,
                       .recipe = recipe,

@@ -24,7 +24,8 @@ struct run_watch {
     void (*step)(void *ctx, const struct run_step *step);
     void (*held_out)(void *ctx, int64_t step, double loss, int64_t n_loss);
     void (*checkpoint)(void *ctx, int64_t step, const char *folder);
-    void (*exported)(void *ctx, const char *stage, const char *folder);
+    /* divergence: of a GGUF file, in nats (publish.h); of a folder 0: its logits are equal. */
+    void (*exported)(void *ctx, const char *stage, const char *path, double divergence);
     void (*note)(void *ctx, const char *text); // a torn checkpoint, a source that was tokenised
     data_progress_fn *tokenising;
     void *ctx;
@@ -40,7 +41,7 @@ struct run_options {
 
 /* JL_ERR_CANCELLED after stop_after or cancel, with a checkpoint of the last step. Another run at
  * work in the folder is JL_ERR_IO. */
-enum jl_status train_run(struct backend *backend, struct pool *pool, const struct recipe *recipe,
-                         const struct run_options *options, struct jl_error *err);
+enum jl_status run_recipe(struct backend *backend, struct pool *pool, const struct recipe *recipe,
+                          const struct run_options *options, struct jl_error *err);
 
 #endif

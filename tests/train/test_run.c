@@ -161,7 +161,7 @@ static enum jl_status try_run(const struct setting *set, const char *folder, str
     if (status != JL_OK) return status;
     if (backend_cpu_create(&cpu, &backend, err) != JL_OK) fail_msg("%s", err->message);
     if (pool_create(&threads, &pool, err) != JL_OK) fail_msg("%s", err->message);
-    status = train_run(backend, pool, &recipe, &options, err);
+    status = run_recipe(backend, pool, &recipe, &options, err);
     recipe_free(&recipe);
     pool_free(pool);
     backend_free(backend);
@@ -379,7 +379,7 @@ static void test_start(void **state) {
                      scratch_path("recipe"), &recipe, &err) != JL_OK ||
         backend_cpu_create(&(struct backend_options){0}, &backend, &err) != JL_OK ||
         pool_create(&threads, &pool, &err) != JL_OK ||
-        train_run(backend, pool, &recipe, &options, &err) != JL_OK)
+        run_recipe(backend, pool, &recipe, &options, &err) != JL_OK)
         fail_msg("%s", err.message);
     assert_true(seen.first < 4.5); // what the first run has learned is there
     pool_free(pool);
