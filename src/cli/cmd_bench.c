@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "cli/bench_ops.h"
+#include "cli/bench_train.h"
 #include "cli/engine.h"
 #include "session/sample.h"
 
@@ -192,7 +193,7 @@ static void report(struct bench_run *run, const struct bench_size *size, bool js
 int cmd_bench(int argc, char **argv) {
     struct engine_options engine = {0};
     struct bench_size size = {.prompt = 512, .gen = 64, .depth = 0, .repeat = 3, .seqs = 1};
-    const char *model;
+    const char *args[2]; // a model, or what else is measured and its shape
     bool json = false, done;
     const struct cli_option options[] = {
         {"--prompt", NULL, CLI_INT, &size.prompt, "N", "tokens to prefill (default 512)", 0,
@@ -209,18 +210,29 @@ int cmd_bench(int argc, char **argv) {
     };
     const struct cli_spec spec = {
         "bench",
-        "MODEL|ops [options]",
-        "prefill and decode speed of a model (medians), or of the kernels (`bench ops`)",
+        "MODEL | ops | train SHAPE [options]",
+        "prefill and decode speed of a model (medians), of the kernels (`bench ops`), or of "
+        "training "
+        "(`bench train gpt-5m`, gpt-10m, gpt-30m)",
         "jinlin bench model.gguf --prompt 512 --gen 64 --threads 2 --json",
         options,
         sizeof options / sizeof options[0],
         1,
-        1,
+        2,
         true};
     struct jl_error err = {0};
     struct bench_run run = {0};
-    enum jl_status status = cli_parse(&spec, argc, argv, &model, &done, &err);
+    enum jl_status status = cli_parse(&spec, argc, argv, args, &done, &err);
     if (done) return 0;
+    const char *model = status == JL_OK ? args[0] : "";
+    if (status == JL_OK && !strcmp(model, "train")) {
+        const struct bench_train train = {args[1] ? args[1] : "gpt-5m", engine.threads, size.repeat,
+                                          engine.act};
+        status = bench_train_run(&train, json, stdout, &err);
+        return cli_finish(&spec, status, &err);
+    }
+    if (status == JL_OK && args[1])
+        status = jl_fail(&err, JL_ERR_USAGE, "one model at a time, not '%s' too", args[1]);
     if (status == JL_OK && !strcmp(model, "ops")) {
         status = bench_ops_run(stdout, json, &err);
         return cli_finish(&spec, status, &err);

@@ -1,10 +1,13 @@
 /* plan: what a model will take, before it is loaded. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/env.h"
+#include "base/file.h"
 #include "cli/commands.h"
 #include "cli/engine.h"
+#include "train/estimate.h"
 
 struct plan_options {
     struct engine_options engine;
@@ -52,6 +55,57 @@ static enum jl_status make_plan(const char *path, const struct plan_options *o,
     return status;
 }
 
+/* ---- recipes ---- */
+
+static void print_recipe(const char *path, const struct recipe *recipe, const struct estimate *e,
+                         int threads, bool json) {
+    int64_t steps = recipe_steps(recipe);
+    double seconds = e->seconds * (double)steps;
+    if (json) {
+        printf("{\"parameters\":%lld,\"active\":%lld,\"bytes\":%zu,\"steps\":%lld,"
+               "\"tokens\":%lld,\"tokens_per_second\":%.1f,\"seconds\":%.1f,"
+               "\"core_hours\":%.3f}\n",
+               (long long)e->n_param, (long long)e->n_active, e->bytes, (long long)steps,
+               (long long)(steps * e->rows), (double)e->rows / e->seconds, seconds,
+               seconds * threads / 3600);
+        return;
+    }
+    printf("%s: %.2f M parameters, %.2f M take part in a token\n", path, 1e-6 * (double)e->n_param,
+           1e-6 * (double)e->n_active);
+    printf("  memory     %12.1f MB\n", mb(e->bytes));
+    printf("  steps      %12lld     at most %lld tokens each, %.1f M in all\n", (long long)steps,
+           (long long)e->rows, 1e-6 * (double)(steps * e->rows));
+    printf("  a step     %12.3f s  %.0f tokens/s, measured just now with %d threads\n", e->seconds,
+           (double)e->rows / e->seconds, threads);
+    printf("  time       %12.2f h  %.2f core-hours\n", seconds / 3600, seconds * threads / 3600);
+}
+
+static enum jl_status plan_recipe(const char *path, const struct plan_options *o,
+                                  struct jl_error *err) {
+    struct recipe recipe;
+    struct estimate e;
+    struct backend *backend = NULL;
+    struct pool *pool = NULL;
+    const struct backend_options cpu = {env_get(ENV_CPU), o->engine.threads};
+    const struct pool_options one = {.n_threads = 1};
+    JL_TRY(recipe_read(path, &recipe, err));
+    enum jl_status status = backend_cpu_create(&cpu, &backend, err);
+    if (status == JL_OK) status = pool_create(&one, &pool, err);
+    if (status == JL_OK) status = estimate_recipe(&recipe, 3, backend, pool, &e, err);
+    if (status == JL_OK) print_recipe(path, &recipe, &e, backend_threads(backend), o->json);
+    recipe_free(&recipe);
+    pool_free(pool);
+    backend_free(backend);
+    return status;
+}
+
+/* A text file that is no model: none of those is one. */
+static bool is_recipe(const char *path) {
+    size_t n = strlen(path);
+    return file_exists(path) && !file_is_dir(path) && !file_begins(path, "GGUF", 4) &&
+           !(n > 5 && !strcmp(path + n - 5, ".gguf"));
+}
+
 int cmd_plan(int argc, char **argv) {
     struct plan_options o = {.batch = ENGINE_CHUNK, .seqs = 1};
     const char *path;
@@ -69,8 +123,9 @@ int cmd_plan(int argc, char **argv) {
         ENGINE_OPTIONS(o.engine),
     };
     const struct cli_spec spec = {"plan",
-                                  "MODEL [--ctx N] [--seqs N]",
-                                  "the memory that a model will take, before it is loaded",
+                                  "MODEL [--ctx N] [--seqs N] | RECIPE",
+                                  "the memory that a model will take, before it is loaded; memory, "
+                                  "time and core-hours of a recipe, from a few steps of it",
                                   "jinlin plan model.gguf --ctx 8192 --seqs 4",
                                   options,
                                   sizeof options / sizeof options[0],
@@ -79,6 +134,7 @@ int cmd_plan(int argc, char **argv) {
     struct jl_error err = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, &path, &done, &err);
     if (done) return 0;
-    if (status == JL_OK) status = make_plan(path, &o, &err);
+    if (status == JL_OK)
+        status = is_recipe(path) ? plan_recipe(path, &o, &err) : make_plan(path, &o, &err);
     return cli_finish(&spec, status, &err);
 }

@@ -134,8 +134,7 @@ struct adamw_args {
     X(conv_grad, void (*)(const struct conv_grad_args *))                                          \
     X(delta_grad, void (*)(const struct delta_grad_args *))                                        \
     X(transpose_f32, void (*)(const struct transpose_args *))                                      \
-    X(transpose_bf16, void (*)(const struct transpose_args *))    /* bf16 to bf16 */               \
-    X(transpose_to_bf16, void (*)(const struct transpose_args *)) /* f32, rounded */               \
+    X(transpose_bf16, void (*)(const struct transpose_args *))                                     \
     X(adamw, void (*)(const struct adamw_args *))
 
 #endif

@@ -33,8 +33,12 @@ void dtype_dequantize(enum dtype dtype, const void *row, float *y, int64_t n) {
             y[i] = block_f16(p + 2 * i);
         break;
     case DTYPE_BF16:
-        for (int64_t i = 0; i < n; i++)
-            y[i] = f32_from_bf16((uint16_t)(p[2 * i] | p[2 * i + 1] << 8));
+        for (int64_t i = 0; i < n; i++) { // in this form compilers take many at a time
+            uint16_t half;
+            memcpy(&half, p + 2 * i, sizeof half);
+            uint32_t bits = (uint32_t)half << 16;
+            memcpy(&y[i], &bits, sizeof bits);
+        }
         break;
     case DTYPE_F8_E4M3:
         for (int64_t i = 0; i < n; i++)

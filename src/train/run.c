@@ -113,8 +113,8 @@ static struct optimizer optimizer_of(const struct recipe *r) {
     };
 }
 
-static struct learner_options learner_options_of(const struct recipe *r, const char *start,
-                                                 struct class_request *cls) {
+struct learner_options run_learner_options(const struct recipe *r, const char *start,
+                                           struct class_request *cls) {
     *cls = (struct class_request){r->act, r->kv};
     return (struct learner_options){
         .model = start,
@@ -131,7 +131,7 @@ static struct learner_options learner_options_of(const struct recipe *r, const c
 
 static enum jl_status open_learner(struct run *run) {
     struct class_request cls;
-    const struct learner_options options = learner_options_of(run->recipe, run->start, &cls);
+    const struct learner_options options = run_learner_options(run->recipe, run->start, &cls);
     JL_TRY(learner_create(run->backend, &options, &run->learner, run->err));
     const struct model *model = learner_model(run->learner);
     JL_TRY(open_tokenizer(model->file, &run->tokenizer, run->err));

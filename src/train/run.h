@@ -39,6 +39,11 @@ struct run_options {
     int64_t now; // clock of chat templates, seconds since 1970 in UTC
 };
 
+/* The learner that a recipe asks for. `start`: its model; cls: memory for the options to point to.
+ */
+struct learner_options run_learner_options(const struct recipe *recipe, const char *start,
+                                           struct class_request *cls);
+
 /* JL_ERR_CANCELLED after stop_after or cancel, with a checkpoint of the last step. Another run at
  * work in the folder is JL_ERR_IO. */
 enum jl_status run_recipe(struct backend *backend, struct pool *pool, const struct recipe *recipe,

@@ -86,7 +86,7 @@ static void product(const struct backend *backend, const struct attn_work *w, co
 static void turn(const struct backend *backend, const float *x, size_t x_line, int rows, int cols,
                  float *y, size_t y_line) {
     const struct transpose_args args = {x, y, x_line, y_line, rows, cols};
-    cpu_turn_here(backend, &args, XFMT_F32, XFMT_F32);
+    cpu_turn_here(backend, &args, XFMT_F32);
 }
 
 /* Keys and values of the sequence as numbers. */

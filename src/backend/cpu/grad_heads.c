@@ -119,7 +119,7 @@ static void read_rows(const struct backend_tape *tape, const struct step *step, 
 static void turn(const struct backend *backend, const float *x, size_t x_line, int rows, int cols,
                  float *y, size_t y_line) {
     const struct transpose_args args = {x, y, x_line, y_line, rows, cols};
-    cpu_turn_here(backend, &args, XFMT_F32, XFMT_F32);
+    cpu_turn_here(backend, &args, XFMT_F32);
 }
 
 /* dW (rows, cols) of the head: rows meet what the matrix's rows belong to. */

@@ -71,11 +71,13 @@ static struct transpose_args turn_x(const struct linear_grad *g, uint8_t *to) {
     };
 }
 
-static struct transpose_args turn_dy(const struct linear_grad *g, uint8_t *to) {
+/* Where dy has been rounded, that: half as much is read. */
+static struct transpose_args turn_dy(const struct linear_grad *g, const uint8_t *rounded,
+                                     uint8_t *to) {
     return (struct transpose_args){
-        .x = g->dy,
+        .x = rounded ? rounded : (const uint8_t *)g->dy,
         .y = to,
-        .x_stride = g->dy_stride,
+        .x_stride = rounded ? xrow_layout(XFMT_BF16, g->w->n_out).bytes / 2 : g->dy_stride,
         .y_stride = line_bytes((size_t)g->n_rows, g->xfmt) / element(g->xfmt),
         .rows = g->n_rows,
         .cols = g->w->n_out,
@@ -151,20 +153,22 @@ void cpu_linear_grad_here(const struct backend_tape *tape, const struct linear_g
     room.dy_turned = room.x_turned + x_turned_bytes(g->w->n_in, g->n_rows, g->xfmt);
     room.dy = room.dy_turned + x_turned_bytes(g->w->n_out, g->n_rows, g->xfmt);
     room.scratch = room.dy + dy_bytes(g->w->n_out, g->n_rows, g->xfmt);
+    size_t row = xrow_layout(XFMT_BF16, g->w->n_out).bytes;
+    for (int r = 0; g->xfmt == XFMT_BF16 && r < g->n_rows; r++)
+        backend->kernels.to_bf16(g->dy + (size_t)r * g->dy_stride, room.dy + (size_t)r * row,
+                                 g->w->n_out);
     if (g->dx && turned.data) {
-        size_t row = xrow_layout(g->xfmt, g->w->n_out).bytes;
-        for (int r = 0; g->xfmt == XFMT_BF16 && r < g->n_rows; r++)
-            backend->kernels.to_bf16(g->dy + (size_t)r * g->dy_stride, room.dy + (size_t)r * row,
-                                     g->w->n_out);
         const struct cpu_product dx = product_dx(g, &turned, &room);
         cpu_product_here(backend, &dx, room.scratch);
     } else if (g->dx) {
         from_other_side(backend, g, 0, g->w->n_in, room.scratch);
     }
     if (!g->dw) return;
-    const struct transpose_args x = turn_x(g, room.x_turned), dy = turn_dy(g, room.dy_turned);
-    cpu_turn_here(backend, &x, g->xfmt, g->xfmt);
-    cpu_turn_here(backend, &dy, XFMT_F32, g->xfmt);
+    const struct transpose_args x = turn_x(g, room.x_turned);
+    const struct transpose_args dy =
+        turn_dy(g, g->xfmt == XFMT_BF16 ? room.dy : NULL, room.dy_turned);
+    cpu_turn_here(backend, &x, g->xfmt);
+    cpu_turn_here(backend, &dy, g->xfmt);
     const struct cpu_product dw = product_dw(g, &room);
     cpu_product_here(backend, &dw, room.scratch);
 }
@@ -209,10 +213,10 @@ void cpu_linear_grad(struct backend_tape *tape, const struct linear_grad *g, boo
                              tape->temp[TEMP_DY], NULL};
     struct cpu_product products[2];
     int n = 0;
+    struct round_call rounding = {tape, g, room.dy};
+    if (g->xfmt == XFMT_BF16 && (g->dw || turned.data))
+        pool_run(backend->pool, (g->n_rows + ROUND_ROWS - 1) / ROUND_ROWS, round_item, &rounding);
     if (g->dx && turned.data) {
-        struct round_call call = {tape, g, room.dy};
-        if (g->xfmt == XFMT_BF16)
-            pool_run(backend->pool, (g->n_rows + ROUND_ROWS - 1) / ROUND_ROWS, round_item, &call);
         products[n++] = product_dx(g, &turned, &room);
     } else if (g->dx) {
         struct side_call call = {tape, g};
@@ -220,9 +224,11 @@ void cpu_linear_grad(struct backend_tape *tape, const struct linear_grad *g, boo
                  &call);
     }
     if (g->dw) {
-        const struct transpose_args x = turn_x(g, room.x_turned), dy = turn_dy(g, room.dy_turned);
-        if (!same_x) cpu_turn(backend, &x, g->xfmt, g->xfmt);
-        cpu_turn(backend, &dy, XFMT_F32, g->xfmt);
+        const struct transpose_args x = turn_x(g, room.x_turned);
+        const struct transpose_args dy =
+            turn_dy(g, g->xfmt == XFMT_BF16 ? room.dy : NULL, room.dy_turned);
+        if (!same_x) cpu_turn(backend, &x, g->xfmt);
+        cpu_turn(backend, &dy, g->xfmt);
         products[n++] = product_dw(g, &room);
     }
     if (n) cpu_products(tape, products, n);

@@ -232,7 +232,7 @@ static void newton_schulz(const struct backend *backend, const struct muon_work 
         backend->kernels.mix(b, w->a + (size_t)r * fs, c, w->aa + (size_t)r * fs, small);
     round_rows(backend, w->aa, fs, w->ah, hs, small, small);
     const struct transpose_args turn = {w->xh, w->turned, hl, hs, small, large};
-    cpu_turn_here(backend, &turn, XFMT_BF16, XFMT_BF16);
+    cpu_turn_here(backend, &turn, XFMT_BF16);
     product(backend, w, w->turned, hs, large, small, w->ah, hs, small, w->bx, fl);
     for (int r = 0; r < small; r++)
         backend->kernels.mix(1.0f, w->bx + (size_t)r * fl, a, w->x + (size_t)r * fl, large);

@@ -67,46 +67,37 @@ void cpu_products(struct backend_tape *tape, const struct cpu_product *products,
 #define TURN_COLS 64
 #define TURN_ROWS 256 // even: pairs stay whole
 
+void cpu_turn_here(const struct backend *backend, const struct transpose_args *args,
+                   enum xfmt form) {
+    if (form == XFMT_BF16)
+        backend->kernels.transpose_bf16(args);
+    else
+        backend->kernels.transpose_f32(args);
+}
+
 struct turn_call {
     const struct backend *backend;
     const struct transpose_args *args;
-    enum xfmt from, to;
+    enum xfmt form;
     int n_row_block;
 };
-
-static void turn(const struct backend *backend, const struct transpose_args *args, enum xfmt from,
-                 enum xfmt to) {
-    const struct kernel_table *k = &backend->kernels;
-    if (from == XFMT_BF16)
-        k->transpose_bf16(args);
-    else if (to == XFMT_BF16)
-        k->transpose_to_bf16(args);
-    else
-        k->transpose_f32(args);
-}
 
 static void turn_item(void *ctx, int item, int thread) {
     const struct turn_call *call = ctx;
     const struct transpose_args *all = call->args;
     int row = item % call->n_row_block * TURN_ROWS, col = item / call->n_row_block * TURN_COLS;
-    size_t in = call->from == XFMT_BF16 ? 2 : 4, out = call->to == XFMT_BF16 ? 2 : 4;
+    size_t element = call->form == XFMT_BF16 ? 2 : 4;
     struct transpose_args part = *all;
     (void)thread;
-    part.x = (const uint8_t *)all->x + ((size_t)row * all->x_stride + (size_t)col) * in;
-    part.y = (uint8_t *)all->y + ((size_t)col * all->y_stride + (size_t)row) * out;
+    part.x = (const uint8_t *)all->x + ((size_t)row * all->x_stride + (size_t)col) * element;
+    part.y = (uint8_t *)all->y + ((size_t)col * all->y_stride + (size_t)row) * element;
     part.rows = all->rows - row < TURN_ROWS ? all->rows - row : TURN_ROWS;
     part.cols = all->cols - col < TURN_COLS ? all->cols - col : TURN_COLS;
-    turn(call->backend, &part, call->from, call->to);
+    cpu_turn_here(call->backend, &part, call->form);
 }
 
-void cpu_turn_here(const struct backend *backend, const struct transpose_args *args, enum xfmt from,
-                   enum xfmt to) {
-    turn(backend, args, from, to);
-}
-
-void cpu_turn(const struct backend *backend, const struct transpose_args *args, enum xfmt from,
-              enum xfmt to) {
-    struct turn_call call = {backend, args, from, to, (args->rows + TURN_ROWS - 1) / TURN_ROWS};
+void cpu_turn(const struct backend *backend, const struct transpose_args *args, enum xfmt form) {
+    struct turn_call call = {backend, args, form, (args->rows + TURN_ROWS - 1) / TURN_ROWS};
     int n_col_block = (args->cols + TURN_COLS - 1) / TURN_COLS;
     pool_run(backend->pool, call.n_row_block * n_col_block, turn_item, &call);
 }

@@ -82,12 +82,10 @@ size_t cpu_product_scratch(const struct backend *backend, enum dtype dtype, enum
 void cpu_product_here(const struct backend *backend, const struct cpu_product *product,
                       uint8_t *scratch);
 
-/* Transposed copies over the threads, or on the calling one: x is f32, or bf16 and stays so; f32 is
- * rounded where `to` says so. */
-void cpu_turn(const struct backend *backend, const struct transpose_args *args, enum xfmt from,
-              enum xfmt to);
-void cpu_turn_here(const struct backend *backend, const struct transpose_args *args, enum xfmt from,
-                   enum xfmt to);
+/* Transposed copies of f32 or bf16, over the threads or on the calling one. */
+void cpu_turn(const struct backend *backend, const struct transpose_args *args, enum xfmt form);
+void cpu_turn_here(const struct backend *backend, const struct transpose_args *args,
+                   enum xfmt form);
 
 /* ---- turned weights ---- */
 

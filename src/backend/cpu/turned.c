@@ -88,7 +88,7 @@ void backend_turned_refresh(struct backend_turned *turned) {
                 .rows = t->w.n_out,
                 .cols = t->w.n_in,
             };
-            cpu_turn(turned->backend, &args, form, form);
+            cpu_turn(turned->backend, &args, form);
         }
     }
 }

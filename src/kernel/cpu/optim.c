@@ -30,7 +30,7 @@ static void load_square(const uint8_t *p, size_t stride, int rows, int bytes,
     if (rows == 16 && bytes == COLUMN_BYTES)
         columns_load(p, stride, column);
     else
-        columns_load_edge(p, stride, rows < 0 ? 0 : rows, bytes, column);
+        columns_load_edge(p, stride, rows, bytes, column);
 }
 
 static int least(int a, int b) { return a < b ? a : b; }
@@ -82,23 +82,6 @@ static void transpose_bf16(const struct transpose_args *args) {
         }
 }
 
-static void transpose_to_bf16(const struct transpose_args *args) {
-    for (int r = 0; r < args->rows; r += 32)
-        for (int c = 0; c < args->cols; c += COLUMNS) {
-            int rows = least(args->rows - r, 32), cols = least(args->cols - c, COLUMNS);
-            const float *x = (const float *)args->x + (size_t)r * args->x_stride + c;
-            uint16_t *y = (uint16_t *)args->y + (size_t)c * args->y_stride + r;
-            v16i low[COLUMNS], high[COLUMNS];
-            load_square((const uint8_t *)x, args->x_stride * 4, least(rows, 16), 4 * cols, low);
-            load_square((const uint8_t *)(rows > 16 ? x + 16 * args->x_stride : x),
-                        args->x_stride * 4, rows - 16, 4 * cols, high);
-            for (int j = 0; j < cols; j++)
-                store_halves(y + (size_t)j * args->y_stride,
-                             v16i_pack_bf16(columns_f32(low[j]), columns_f32(high[j])), rows,
-                             r + 32 >= args->rows);
-        }
-}
-
 void LEVEL_FN(fill_optim)(struct kernel_table *table) {
 #define FILL(slot)                                                                                 \
     table->slot = slot;                                                                            \
@@ -106,6 +89,5 @@ void LEVEL_FN(fill_optim)(struct kernel_table *table) {
     FILL(adamw);
     FILL(transpose_f32);
     FILL(transpose_bf16);
-    FILL(transpose_to_bf16);
 #undef FILL
 }

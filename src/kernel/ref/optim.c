@@ -1,9 +1,9 @@
 /* Optimizers and transposed copies, one element after another. */
 #include <math.h>
+#include <stdint.h>
 
 #include "kernel/fill.h"
 #include "kernel/grad.h"
-#include "tensor/dtype.h"
 
 static void adamw(const struct adamw_args *args) {
     float keep1 = 1.0f - args->beta1, keep2 = 1.0f - args->beta2;
@@ -36,16 +36,6 @@ static void transpose_bf16(const struct transpose_args *args) {
     }
 }
 
-static void transpose_to_bf16(const struct transpose_args *args) {
-    const float *x = args->x;
-    for (int c = 0; c < args->cols; c++) {
-        uint16_t *y = (uint16_t *)args->y + (size_t)c * args->y_stride;
-        for (int r = 0; r < args->rows; r++)
-            y[r] = bf16_from_f32(x[(size_t)r * args->x_stride + (size_t)c]);
-        if (args->rows % 2) y[args->rows] = 0;
-    }
-}
-
 void ref_fill_optim(struct kernel_table *table) {
 #define FILL(slot)                                                                                 \
     table->slot = slot;                                                                            \
@@ -53,6 +43,5 @@ void ref_fill_optim(struct kernel_table *table) {
     FILL(adamw);
     FILL(transpose_f32);
     FILL(transpose_bf16);
-    FILL(transpose_to_bf16);
 #undef FILL
 }
