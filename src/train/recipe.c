@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "model/quant_preset.h"
 
 #define RECIPE_MOST_BYTES (1 << 20)
 #define MOST_KEYS 128
@@ -282,6 +283,22 @@ static enum jl_status finish_stage(const struct parser *p, struct recipe_stage *
     return JL_OK;
 }
 
+/* Told now, not when a stage has been learned. */
+static enum jl_status check_gguf(const struct parser *p) {
+    char types[256], *rest = types;
+    if (!p->recipe->gguf) return JL_OK;
+    if ((size_t)snprintf(types, sizeof types, "%s", p->recipe->gguf) >= sizeof types)
+        return jl_fail(p->err, JL_ERR_FORMAT, "%s: gguf names too many types", p->path);
+    for (char *type; (type = strtok_r(rest, " ,", &rest));)
+        if (!quant_preset_find(type))
+            return jl_fail(
+                p->err, JL_ERR_FORMAT,
+                "%s: gguf: '%s' is no type of GGUF files; `jinlin quantize --help` lists "
+                "them",
+                p->path, type);
+    return JL_OK;
+}
+
 static enum jl_status finish(struct parser *p) {
     static const char *const dtypes[] = {"bf16", "f32"}, *const modes[] = {"cut", "whole"},
                              *const optimizers[] = {"adamw", "muon"},
@@ -309,6 +326,7 @@ static enum jl_status finish(struct parser *p) {
         return jl_fail(p->err, JL_ERR_FORMAT,
                        "%s: seq_len is %" PRId64 ", but a micro-batch has %" PRId64 " rows",
                        p->path, r->seq_len, r->rows);
+    JL_TRY(check_gguf(p));
     for (int i = 0; i < r->n_stage; i++)
         JL_TRY(finish_stage(p, &r->stages[i]));
     return JL_OK;
