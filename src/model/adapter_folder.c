@@ -188,46 +188,60 @@ static const char *last_part(struct arena *arena, const char *path) {
     return arena_strndup(arena, path + from, n - from);
 }
 
-struct folder {
-    const char *path;
-    char *config, *weights; // paths
-    struct arena arena;
-    struct file_map map;
-};
-
-static enum jl_status open_all(const struct model *base, struct folder *f, struct adapter **out,
-                               struct jl_error *err) {
+enum jl_status adapter_parse_folder(const struct model *base, const char *path,
+                                    const struct adapter_bytes *bytes, struct adapter **out,
+                                    struct jl_error *err) {
+    struct arena arena = {0};
     struct tensor_list list;
-    struct adapter_file file = {.kind = MODEL_FILE_HF, .path = f->path, .pair = pair_alpha};
-    if (!file_exists(f->config))
-        return report_fail(err, JL_ERR_IO, f->path,
+    struct adapter_file file = {.kind = MODEL_FILE_HF, .path = path, .pair = pair_alpha};
+    *out = NULL;
+    enum jl_status status =
+        config_parse(bytes->config, bytes->config_size, path, &arena, &file.config, err);
+    if (status == JL_OK) status = check_config(path, file.config, err);
+    if (status == JL_OK)
+        status = st_parse(bytes->weights, bytes->weights_size, path, &arena, &list, err);
+    if (status == JL_OK) {
+        file.tensors = list.items;
+        file.n = list.count;
+        file.name = last_part(&arena, path);
+        status =
+            file.name ? adapter_read_pairs(base, &file, out, err) : adapter_no_memory(path, err);
+    }
+    arena_free(&arena);
+    return status;
+}
+
+static enum jl_status open_files(const struct model *base, const char *path, const char *config,
+                                 const char *weights, struct adapter **out, struct jl_error *err) {
+    struct adapter_bytes bytes;
+    struct file_map map = {0};
+    char *text;
+    if (!file_exists(config))
+        return report_fail(err, JL_ERR_IO, path,
                            "the folder has no adapter_config.json; an adapter's folder or a GGUF "
                            "file is needed");
-    JL_TRY(config_read(f->config, &f->arena, &file.config, err));
-    JL_TRY(check_config(f->path, file.config, err));
-    if (!file_exists(f->weights))
-        return report_fail(err, JL_ERR_IO, f->path,
+    if (!file_exists(weights))
+        return report_fail(err, JL_ERR_IO, path,
                            "the folder has no adapter_model.safetensors (PyTorch files, which may "
                            "run code, are not read)");
-    JL_TRY(file_map_open(f->weights, &f->map, err));
-    JL_TRY(st_parse(f->map.data, f->map.size, f->weights, &f->arena, &list, err));
-    file.tensors = list.items;
-    file.n = list.count;
-    file.name = last_part(&f->arena, f->path);
-    if (!file.name) return adapter_no_memory(f->path, err);
-    return adapter_read_pairs(base, &file, out, err);
+    JL_TRY(file_read_regular(config, CONFIG_MAX_BYTES, &text, &bytes.config_size, err));
+    bytes.config = text;
+    enum jl_status status = file_map_open(weights, &map, err);
+    bytes.weights = map.data;
+    bytes.weights_size = map.size;
+    if (status == JL_OK) status = adapter_parse_folder(base, path, &bytes, out, err);
+    file_map_close(&map);
+    free(text);
+    return status;
 }
 
 enum jl_status adapter_open_folder(const struct model *base, const char *path, struct adapter **out,
                                    struct jl_error *err) {
-    struct folder f = {.path = path};
-    f.config = file_path_in(path, "adapter_config.json");
-    f.weights = file_path_in(path, "adapter_model.safetensors");
-    enum jl_status status =
-        f.config && f.weights ? open_all(base, &f, out, err) : adapter_no_memory(path, err);
-    file_map_close(&f.map);
-    arena_free(&f.arena);
-    free(f.config);
-    free(f.weights);
+    char *config = file_path_in(path, "adapter_config.json");
+    char *weights = file_path_in(path, "adapter_model.safetensors");
+    enum jl_status status = config && weights ? open_files(base, path, config, weights, out, err)
+                                              : adapter_no_memory(path, err);
+    free(config);
+    free(weights);
     return status;
 }

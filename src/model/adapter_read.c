@@ -22,14 +22,19 @@ void adapter_tensor_name(enum model_file_kind kind, const char *name, bool is_b,
 
 /* ---- order of rows ---- */
 
+static enum rope_pairs pairs_of(const struct family *family, enum model_file_kind kind) {
+    bool gguf = kind == MODEL_FILE_GGUF;
+    return gguf ? family->rope_gguf : family->rope_hf;
+}
+
 int adapter_row(const struct model *base, enum role_id role, enum model_file_kind from,
                 enum model_file_kind to, int row) {
     const struct hparams *hp = &base->hp;
-    if (from == to || base->family->rope_gguf == base->family->rope_hf ||
-        (role != ROLE_ATTN_Q && role != ROLE_ATTN_K))
+    enum rope_pairs order = pairs_of(base->family, to);
+    int half = hp->n_rot / 2;
+    if (order == pairs_of(base->family, from) || (role != ROLE_ATTN_Q && role != ROLE_ATTN_K))
         return row;
-    enum rope_pairs order = to == MODEL_FILE_GGUF ? base->family->rope_gguf : base->family->rope_hf;
-    int half = hp->n_rot / 2, i = row % hp->head_dim_k;
+    int i = row % hp->head_dim_k;
     if (i >= hp->n_rot) return row;
     return row - i + (order == ROPE_INTERLEAVED ? i % 2 * half + i / 2 : i % half * 2 + i / half);
 }

@@ -29,6 +29,19 @@ struct adapter_file {
 enum jl_status adapter_read_pairs(const struct model *base, const struct adapter_file *file,
                                   struct adapter **out, struct jl_error *err);
 
+/* The same of bytes in memory; `path` is for messages. */
+struct adapter_bytes {
+    const char *config; // adapter_config.json
+    size_t config_size;
+    const uint8_t *weights; // adapter_model.safetensors
+    size_t weights_size;
+};
+enum jl_status adapter_parse_folder(const struct model *base, const char *path,
+                                    const struct adapter_bytes *bytes, struct adapter **out,
+                                    struct jl_error *err);
+enum jl_status adapter_parse_gguf(const struct model *base, const char *path, const uint8_t *bytes,
+                                  size_t size, struct adapter **out, struct jl_error *err);
+
 enum jl_status adapter_open_folder(const struct model *base, const char *path, struct adapter **out,
                                    struct jl_error *err);
 enum jl_status adapter_open_gguf(const struct model *base, const char *path, struct adapter **out,
