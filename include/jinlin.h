@@ -82,10 +82,19 @@ JINLIN_API const char *jl_status_name(enum jl_status status);
 
 typedef struct jl_model jl_model;
 
+/* A low-rank adapter (LoRA) that adds to what the model's matrices give: a folder as PEFT saves it,
+ * or a GGUF file. It is checked like a model. */
+struct jl_adapter {
+    const char *path;
+    float scale; // times what the adapter itself says; 0: 1
+};
+
 struct jl_model_options {
     const char *act; // activations: "f32" or "bf16"; NULL: as the weights ask
     const char *kv; // cached keys and values: "f32", "f16", "bf16", "q8" (int8 with scales, 9/16 of
                     // the bytes of f16); NULL: f16, with act bf16 bf16
+    const struct jl_adapter *adapters; // [n_adapter], added in this order; NULL: none
+    int n_adapter;
 };
 
 /* A GGUF file, the first file of a split one, or a folder as published on model hubs. All of it is
@@ -99,7 +108,7 @@ struct jl_model_info {
     const char *numeric_class; // "act=bf16,kv=bf16,mla=latent,rules=..."
     int32_t n_vocab, n_ctx;    // logits a token; the longest sequence
     int32_t n_layer, n_embd;
-    size_t weight_bytes; // in the file
+    size_t weight_bytes; // in the file, and of adapters
     bool has_tokenizer;  // whether jl_encode and what stands on it will work
     bool has_template;   // and jl_chat_prompt
 };

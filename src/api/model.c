@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "api/self.h"
+#include "model/adapter.h"
 #include "session/open_tokenizer.h"
 
 const char *jl_version(void) { return JINLIN_VERSION; }
@@ -37,15 +38,33 @@ static enum jl_status open_text(const char *path, struct jl_model *out, struct j
     return JL_OK;
 }
 
+static enum jl_status load(const char *path, const struct jl_model_options *options,
+                           struct model **out, struct jl_error *err) {
+    const struct class_request request = {options->act, options->kv};
+    int n = options->n_adapter;
+    if (n < 0 || (n > 0 && !options->adapters))
+        return jl_fail(err, JL_ERR_USAGE, "n_adapter is %d, but there are no adapters", n);
+    struct adapter_path *adapters = calloc((size_t)n + 1, sizeof *adapters);
+    if (!adapters) return jl_no_memory(err, "a model");
+    enum jl_status status = JL_OK;
+    for (int i = 0; i < n && status == JL_OK; i++) {
+        const struct jl_adapter *from = &options->adapters[i];
+        adapters[i] = (struct adapter_path){from->path, from->scale == 0 ? 1 : from->scale};
+        if (!from->path) status = jl_fail(err, JL_ERR_USAGE, "an adapter needs a path");
+    }
+    if (status == JL_OK) status = adapter_model_load(path, &request, adapters, n, out, err);
+    free(adapters);
+    return status;
+}
+
 enum jl_status jl_model_open(const char *path, const struct jl_model_options *options,
                              jl_model **out, struct jl_error *err) {
-    struct class_request request = {0};
+    static const struct jl_model_options defaults;
     *out = NULL;
     if (!path) return jl_fail(err, JL_ERR_USAGE, "a model needs a path");
-    if (options) request = (struct class_request){options->act, options->kv};
     struct jl_model *model = calloc(1, sizeof *model);
     if (!model) return jl_no_memory(err, "a model");
-    enum jl_status status = model_load(path, &request, &model->model, err);
+    enum jl_status status = load(path, options ? options : &defaults, &model->model, err);
     if (status == JL_OK) status = open_text(path, model, err);
     if (status != JL_OK) {
         jl_model_free(model);

@@ -110,6 +110,8 @@ const struct op_row *op_row(enum op_id id);
     X(REG_DECAY, "decay", "how much each head remembers, f32")                                     \
     X(REG_Z, "z", "shared expert's output, f32")                                                   \
     X(REG_T, "t", "gate of a branch, f32")                                                         \
+    X(REG_LA, "la", "input of an adapter's second matrix, f32")                                    \
+    X(REG_LB, "lb", "what an adapter adds, f32")                                                   \
     X(REG_CS, "cs", "rotary cos and sin, f32")                                                     \
     X(REG_C_BF16, "c.bf16", "some register rounded to bf16")                                       \
     X(REG_C_Q8_32, "c.q8_32", "some register in int8 blocks of 32")                                \

@@ -8,7 +8,16 @@
 #include <stdint.h>
 
 /* Numbers are part of the stream: append, never reorder. At most 256. */
-enum rng_purpose { RNG_SAMPLE, RNG_SYNTH, RNG_TEST, RNG_XTC, RNG_INIT, RNG_SHUFFLE, RNG_HOLDOUT };
+enum rng_purpose {
+    RNG_SAMPLE,
+    RNG_SYNTH,
+    RNG_TEST,
+    RNG_XTC,
+    RNG_INIT,
+    RNG_SHUFFLE,
+    RNG_HOLDOUT,
+    RNG_ADAPTER
+};
 
 struct rng_key {
     uint64_t seed;

@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "cli/adapters.h"
 #include "cli/cli.h"
 #include "session/export_folder.h"
 
 struct export_run {
     const char *in, *out, *type;
     int threads, shard_mb;
+    struct cli_list adapters;
     struct export_folder_options options;
 };
 
@@ -49,11 +51,23 @@ static enum jl_status write_folder(struct export_run *run, const struct model *m
     return status;
 }
 
+/* With adapters, matrices keep their type unless another is asked for: sums in f32 are rounded to
+ * it once. */
+static enum jl_status load(struct export_run *run, struct model **out, struct jl_error *err) {
+    struct export_hf_options *tensors = &run->options.tensors;
+    enum dtype dtype;
+    if (run->adapters.n == 0) return model_load(run->in, NULL, out, err);
+    JL_TRY(adapters_load_merged(run->in, &run->adapters, out, &dtype, err));
+    if (!run->type) tensors->dtype = dtype;
+    tensors->convert = true;
+    return JL_OK;
+}
+
 static enum jl_status export_model(struct export_run *run, struct jl_error *err) {
     struct model *model;
     JL_TRY(choose_type(run, err));
     JL_TRY(check_out(run, err));
-    JL_TRY(model_load(run->in, NULL, &model, err));
+    JL_TRY(load(run, &model, err));
     enum jl_status status = write_folder(run, model, err);
     model_free(model);
     return status;
@@ -66,6 +80,8 @@ int cmd_export(int argc, char **argv) {
     const struct cli_option options[] = {
         {"--type", NULL, CLI_TEXT, &run.type, "T",
          "of matrices: f32, bf16 or f16 (default: as they are)", 0, 0},
+        {"--adapter", NULL, CLI_LIST, &run.adapters, "PATH[@SCALE]",
+         "a LoRA adapter to be added to the weights; may be repeated", 0, 0},
         {"--shard-size", NULL, CLI_INT, &run.shard_mb, "MB",
          "most data in one file of weights (default 5000; 0: one file)", 0, 1 << 30},
         {"--no-tokenizer", NULL, CLI_FLAG, &run.options.no_tokenizer, NULL,

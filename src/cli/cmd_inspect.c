@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "cli/adapters.h"
 #include "cli/cli.h"
 #include "model/model.h"
 #include "session/open_tokenizer.h"
@@ -81,6 +82,26 @@ static json_t *program_json(const struct step_list *list) {
     return program;
 }
 
+/* Of each adapter of the model what stands beside the base. */
+static json_t *adapters_json(const struct model *model) {
+    json_t *list = json_array();
+    for (int i = 0; i < model->n_adapter;) {
+        int use = model->adapters[i].use, least = INT32_MAX, most = 0, first = i;
+        int64_t numbers = 0;
+        for (; i < model->n_adapter && model->adapters[i].use == use; i++) {
+            const struct adapter_slot *slot = &model->adapters[i];
+            int rank = slot->a.n_out;
+            least = rank < least ? rank : least;
+            most = rank > most ? rank : most;
+            numbers += (int64_t)rank * (slot->a.n_in + slot->b.n_out);
+        }
+        json_array_append_new(list,
+                              json_pack("{s:i, s:i, s:i, s:I}", "matrices", i - first, "rank_least",
+                                        least, "rank_most", most, "numbers", (json_int_t)numbers));
+    }
+    return list;
+}
+
 /* What the model's files ask for when nobody says otherwise. */
 static json_t *sampling_json(const struct model *model) {
     struct sample_params params = sample_params_default();
@@ -110,7 +131,7 @@ static json_t *describe(struct model *model) {
     class_name(&model->cls, cls);
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:I, s:I, s:f, s:I, s:I, s:s, s:o, s:o, "
-        "s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o}",
         "path", model->file->path, "format",
         model->file->kind == MODEL_FILE_GGUF ? "gguf" : "huggingface", "family",
         model->family->name, "class", cls, "tied", model->tied, "hparams", hparams_json(&model->hp),
@@ -122,7 +143,7 @@ static json_t *describe(struct model *model) {
         (json_int_t)model->plan.kept_bytes, "rope_pairs",
         model->rope.interleaved ? "interleaved" : "half", "program", program_json(&model->plan),
         "mtp_program", program_json(&model->mtp), "tensors", tensors, "ignored_tensors", ignored,
-        "unread_keys", unread);
+        "unread_keys", unread, "adapters", adapters_json(model));
 }
 
 static const char *text_of(const json_t *object, const char *key) {
@@ -192,6 +213,13 @@ static void print_text(const struct model *model, const json_t *all) {
     const char *settings = text_of(sampling, "settings"), *other = text_of(sampling, "not_offered");
     printf("sampling: %s%s%s\n", settings ? settings : text_of(sampling, "error"),
            other && *other ? "; not offered: " : "", other ? other : "");
+    json_array_foreach(json_object_get(all, "adapters"), i, value)
+        printf("adapter: %" JSON_INTEGER_FORMAT " matrices of rank %" JSON_INTEGER_FORMAT
+               " to %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " numbers\n",
+               json_integer_value(json_object_get(value, "matrices")),
+               json_integer_value(json_object_get(value, "rank_least")),
+               json_integer_value(json_object_get(value, "rank_most")),
+               json_integer_value(json_object_get(value, "numbers")));
     printf("hyper-parameters:\n");
     json_object_foreach(json_object_get(all, "hparams"), key, value) {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(8));
@@ -216,12 +244,14 @@ static void print_text(const struct model *model, const json_t *all) {
 
 int cmd_inspect(int argc, char **argv) {
     struct class_request request = {0};
+    struct cli_list adapters = {0};
     const char *path;
     bool json = false, done;
     const struct cli_option options[] = {
         {"--json", NULL, CLI_FLAG, &json, NULL, "as one JSON object", 0, 0},
         {"--act", NULL, CLI_TEXT, &request.act, "f32|bf16", "as for run", 0, 0},
         {"--kv", NULL, CLI_TEXT, &request.kv, "f32|f16|bf16|q8", "as for run", 0, 0},
+        ADAPTERS_OPTION(adapters),
     };
     const struct cli_spec spec = {"inspect",
                                   "MODEL [--json]",
@@ -236,7 +266,7 @@ int cmd_inspect(int argc, char **argv) {
     struct model *model = NULL;
     enum jl_status status = cli_parse(&spec, argc, argv, &path, &done, &err);
     if (done) return 0;
-    if (status == JL_OK) status = model_load(path, &request, &model, &err);
+    if (status == JL_OK) status = adapters_load(path, &request, &adapters, &model, &err);
     if (status == JL_OK) {
         json_t *all = describe(model);
         if (!all)

@@ -42,7 +42,9 @@ static bool is_model(const char *path) { return file_is_dir(path) || file_begins
 static enum jl_status open_model(struct ppl_run *run, const struct engine_options *options,
                                  struct jl_error *err) {
     struct reference *ref = &run->reference;
-    JL_TRY(engine_load(ref->path, options, &ref->engine, err));
+    struct engine_options plain = *options;
+    plain.adapters.n = 0; // they belong to the model that is measured
+    JL_TRY(engine_load(ref->path, &plain, &ref->engine, err));
     int n_vocab = ref->engine.model->hp.n_vocab;
     if (n_vocab != run->n_vocab)
         return jl_fail(err, JL_ERR_USAGE,

@@ -14,7 +14,8 @@ enum jl_status engine_load(const char *path, const struct engine_options *option
     struct backend_options cpu = {env_get(ENV_CPU), options->threads};
     *out = (struct engine){0};
     enum jl_status status = backend_cpu_create(&cpu, &out->backend, err);
-    if (status == JL_OK) status = model_load(path, &request, &out->model, err);
+    if (status == JL_OK)
+        status = adapters_load(path, &request, &options->adapters, &out->model, err);
     if (status != JL_OK) engine_free(out);
     return status;
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "cli/adapters.h"
 #include "cli/cli.h"
 #include "model/exec.h"
 #include "session/draft_gain.h"
@@ -13,9 +14,10 @@
 struct engine_options {
     const char *act, *kv;
     int threads;
+    struct cli_list adapters; // PATH[@SCALE]
 };
 
-/* The options --act, --kv and --threads for a command's table. */
+/* The options --act, --kv, --adapter and --threads for a command's table. */
 #define ENGINE_OPTIONS(o)                                                                          \
     {"--act", NULL, CLI_TEXT, &(o).act, "f32|bf16", "activations (default: as the weights ask)",   \
      0,       0},                                                                                  \
@@ -27,7 +29,7 @@ struct engine_options {
          "cache type (default: f16, with act bf16 bf16)",                                          \
          0,                                                                                        \
          0},                                                                                       \
-    {                                                                                              \
+        ADAPTERS_OPTION((o).adapters), {                                                           \
         "--threads", "-t", CLI_INT, &(o).threads, "N", "threads (default: physical cores)", 1, 256 \
     }
 

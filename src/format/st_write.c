@@ -20,6 +20,7 @@
 struct st_writer {
     struct file_writer file; // of the current shard; stream NULL between shards
     char *folder;
+    const char *single;    // the name of a file that is all there is
     struct jl_error error; // the first failure; status JL_OK while there is none
     struct arena arena;    // names
     struct tensor_info *tensors;
@@ -57,6 +58,7 @@ enum jl_status st_writer_create(const char *folder, size_t shard_bytes, struct s
         return report_no_memory(err, folder, "the weights to be written");
     }
     w->shard_bytes = shard_bytes;
+    w->single = SINGLE;
     *out = w;
     return JL_OK;
 }
@@ -68,6 +70,11 @@ void st_writer_free(struct st_writer *w) {
     free(w->ends);
     arena_free(&w->arena);
     free(w);
+}
+
+void st_writer_rename(struct st_writer *w, const char *name) {
+    w->single = arena_strdup(&w->arena, name);
+    if (!w->single) no_memory(w);
 }
 
 /* ---- tensors ---- */
@@ -161,7 +168,7 @@ static void cut(struct st_writer *w) {
 
 static char *shard_name(const struct st_writer *w, size_t shard, char out[64]) {
     if (w->n_shard == 1)
-        strcpy(out, SINGLE);
+        snprintf(out, 64, "%s", w->single);
     else
         snprintf(out, 64, "model-%05zu-of-%05zu.safetensors", shard + 1, w->n_shard);
     return out;

@@ -23,6 +23,9 @@ enum jl_status st_writer_create(const char *folder, size_t shard_bytes, struct s
                                 struct jl_error *err);
 void st_writer_free(struct st_writer *writer); // NULL is fine
 
+/* Another name than model.safetensors, below 64 bytes, for a writer without shards. */
+void st_writer_rename(struct st_writer *writer, const char *name);
+
 /* dim: n_dim of them, outermost first, as in struct tensor_info. */
 void st_add_tensor(struct st_writer *writer, const char *name, enum dtype dtype, int n_dim,
                    const int64_t *dim);

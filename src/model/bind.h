@@ -12,6 +12,11 @@ struct binder {
     struct jl_error *err;
 };
 
+/* The k-th way to find a role in this kind of file; the last is the role table's. */
+bool bind_source(const struct family *family, enum model_file_kind kind, enum role_id role, int k,
+                 struct role_source *out);
+/* The pattern is one of our own constants: %d is the layer, %e the expert. */
+void bind_put_name(char out[BIND_NAME], const char *pattern, int layer, int expert);
 /* The role's first name in this kind of file; layer -1: of the model itself. */
 void bind_name(const struct model *model, enum role_id role, int layer, char out[BIND_NAME]);
 

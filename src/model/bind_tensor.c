@@ -10,8 +10,7 @@
 
 /* ---- names ---- */
 
-/* The pattern is one of our own constants: %d is the layer, %e the expert. */
-static void put_name(char out[BIND_NAME], const char *pattern, int layer, int expert) {
+void bind_put_name(char out[BIND_NAME], const char *pattern, int layer, int expert) {
     size_t at = 0;
     for (; *pattern && at + 16 < BIND_NAME; pattern++) {
         if (*pattern != '%') {
@@ -23,13 +22,12 @@ static void put_name(char out[BIND_NAME], const char *pattern, int layer, int ex
     out[at] = 0;
 }
 
-/* The k-th way to find a role in this kind of file; the last is the role table's. */
-static bool source_at(const struct model *model, enum role_id role, int k,
-                      struct role_source *out) {
+bool bind_source(const struct family *family, enum model_file_kind kind, enum role_id role, int k,
+                 struct role_source *out) {
     const struct role_row *row = role_row(role);
-    bool gguf = model->file->kind == MODEL_FILE_GGUF;
-    for (int i = 0; i < FAMILY_MAX_SOURCES && model->family->sources[i].role; i++) {
-        const struct role_source *source = &model->family->sources[i];
+    bool gguf = kind == MODEL_FILE_GGUF;
+    for (int i = 0; i < FAMILY_MAX_SOURCES && family->sources[i].role; i++) {
+        const struct role_source *source = &family->sources[i];
         if (source->role != role || !(gguf ? source->gguf : source->hf)) continue;
         if (k-- > 0) continue;
         *out = *source;
@@ -39,6 +37,11 @@ static bool source_at(const struct model *model, enum role_id role, int k,
     return k == 0 && (gguf ? out->gguf : out->hf);
 }
 
+static bool source_at(const struct model *model, enum role_id role, int k,
+                      struct role_source *out) {
+    return bind_source(model->family, model->file->kind, role, k, out);
+}
+
 static const char *pattern_of(const struct model *model, const struct role_source *source) {
     return model->file->kind == MODEL_FILE_GGUF ? source->gguf : source->hf;
 }
@@ -46,7 +49,8 @@ static const char *pattern_of(const struct model *model, const struct role_sourc
 void bind_name(const struct model *model, enum role_id role, int layer, char out[BIND_NAME]) {
     struct role_source source;
     out[0] = 0;
-    if (source_at(model, role, 0, &source)) put_name(out, pattern_of(model, &source), layer, 0);
+    if (source_at(model, role, 0, &source))
+        bind_put_name(out, pattern_of(model, &source), layer, 0);
 }
 
 /* ---- shapes ---- */
@@ -269,7 +273,7 @@ static enum jl_status bind_experts(struct binder *b, const struct target *target
             experts[e] = w->data + (size_t)e * apart;
             continue;
         }
-        put_name(name, pattern_of(b->model, target->source), layer, e);
+        bind_put_name(name, pattern_of(b->model, target->source), layer, e);
         const struct tensor_info *t = model_file_find(b->model->file, name);
         if (!t) return missing_expert(b, name);
         JL_TRY(bind_one(b, t, target, &one));
@@ -292,7 +296,7 @@ enum jl_status bind_tensor(struct binder *b, enum role_id role, int layer, struc
     char first[BIND_NAME] = "";
     name[0] = 0;
     for (int k = 0; source_at(b->model, role, k, &source); k++) {
-        put_name(name, pattern_of(b->model, &source), layer, 0);
+        bind_put_name(name, pattern_of(b->model, &source), layer, 0);
         if (!first[0]) memcpy(first, name, sizeof first);
         const struct tensor_info *t = model_file_find(b->model->file, name);
         if (!t) continue;

@@ -56,6 +56,22 @@ static void add_configuration(XXH3_state_t *sum, const struct model *model) {
     add(sum, model->rope.freq, (size_t)model->rope.n_rot / 2 * sizeof *model->rope.freq);
 }
 
+static void add_matrix(XXH3_state_t *sum, const struct weight *w) {
+    const int32_t shape[2] = {w->n_out, w->n_in};
+    add(sum, shape, sizeof shape);
+    add(sum, w->data, w->stride * (size_t)w->n_out);
+}
+
+static void add_adapters(XXH3_state_t *sum, const struct model *model) {
+    for (int i = 0; i < model->n_adapter; i++) {
+        const struct adapter_slot *slot = &model->adapters[i];
+        const int32_t place[2] = {(int32_t)slot->role, slot->layer};
+        add(sum, place, sizeof place);
+        add_matrix(sum, &slot->a);
+        add_matrix(sum, &slot->b);
+    }
+}
+
 static void add_tensor(XXH3_state_t *sum, const struct tensor_info *tensor,
                        const struct piece *pieces) {
     const char *type = dtype_row(tensor->dtype)->name;
@@ -85,6 +101,7 @@ enum jl_status fingerprint_model(const struct model *model, struct backend *back
         add_tensor(sum, &file->tensors[t], pieces + at);
         at += n_pieces(&file->tensors[t]);
     }
+    add_adapters(sum, model);
     XXH128_canonical_t all;
     XXH128_canonicalFromHash(&all, XXH3_128bits_digest(sum));
     _Static_assert(sizeof all == FINGERPRINT_BYTES, "128 bits");

@@ -31,6 +31,9 @@ size_t model_weight_bytes(const struct model *model) {
             if (w->data && !is_shared(model, (enum role_id)role, w))
                 bytes += w->stride * (size_t)w->n_out * (size_t)(w->n_expert ? w->n_expert : 1);
         }
+    for (int i = 0; i < model->n_adapter; i++)
+        bytes += model->adapters[i].a.stride * (size_t)model->adapters[i].a.n_out +
+                 model->adapters[i].b.stride * (size_t)model->adapters[i].b.n_out;
     return bytes;
 }
 
@@ -70,7 +73,8 @@ enum jl_status model_load_owned(const char *path, const struct class_request *re
 
 void model_free(struct model *model) {
     if (!model) return;
-    model_file_free(model->file);
+    if (!model->base) model_file_free(model->file);
+    model_free(model->own_base);
     arena_free(&model->arena);
     free(model);
 }

@@ -15,6 +15,16 @@ struct ignored_tensor {
     const char *name, *why;
 };
 
+/* A pair of an adapter's matrices beside one of the base's (model/adapter.h); ids follow the
+ * base's.
+ */
+struct adapter_slot {
+    enum role_id role;
+    int layer;
+    int use;            // which of the model's adapters it belongs to
+    struct weight a, b; // (rank, n_in) with the factor in it, (n_out, rank); F32, in the arena
+};
+
 struct model {
     struct model_file *file;
     const struct family *family;
@@ -34,7 +44,11 @@ struct model {
     size_t page_bytes;           // state: one page of KV_CHUNK positions, all layers
     size_t recurrent_bytes;      // state: of all recurrent layers of a sequence; 0: there are none
     struct step_list plan;
-    struct step_list mtp; // predicts the token after the next; no steps: the model cannot
+    struct step_list mtp;          // predicts the token after the next; no steps: the model cannot
+    const struct model *base;      // NULL, or whose file and weights these are
+    struct model *own_base;        // NULL, or the base where it goes with this model
+    struct adapter_slot *adapters; // [n_adapter], in the order in which they add
+    int n_adapter;
     struct arena arena;
 };
 

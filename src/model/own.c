@@ -65,9 +65,31 @@ enum jl_status model_own(struct model *model, enum dtype dtype, struct jl_error 
     return JL_OK;
 }
 
-int own_count(const struct model *model) { return (hparams_n_block(&model->hp) + 1) * ROLE_COUNT; }
+/* Ids of the base; those of adapters follow, A and B of each pair. */
+static int base_count(const struct model *model) {
+    return (hparams_n_block(&model->hp) + 1) * ROLE_COUNT;
+}
+
+int own_count(const struct model *model) { return base_count(model) + 2 * model->n_adapter; }
+
+static const struct weight *weight_at(const struct model *model, int id) {
+    int at = id - base_count(model);
+    if (at < 0) return &model->weights[id];
+    return at % 2 ? &model->adapters[at / 2].b : &model->adapters[at / 2].a;
+}
+
+static struct own_tensor adapter_tensor(const struct model *model, int id) {
+    const struct adapter_slot *slot = &model->adapters[(id - base_count(model)) / 2];
+    const struct weight *w = weight_at(model, id);
+    return (struct own_tensor){.role = slot->role,
+                               .layer = slot->layer,
+                               .w = w,
+                               .n = (size_t)w->n_out * (size_t)w->n_in,
+                               .learned = true};
+}
 
 struct own_tensor own_tensor(const struct model *model, int id) {
+    if (id >= base_count(model)) return adapter_tensor(model, id);
     const struct weight *w = &model->weights[id];
     int row = id / ROLE_COUNT;
     struct own_tensor t = {.role = (enum role_id)(id % ROLE_COUNT),
@@ -75,7 +97,7 @@ struct own_tensor own_tensor(const struct model *model, int id) {
     if (!w->data || w->id != id) return t;
     t.w = w;
     t.n = (size_t)matrices(w) * (size_t)w->n_out * (size_t)w->n_in;
-    t.learned = is_float(w->dtype) && role_row(t.role)->group != GROUP_FIXED;
+    t.learned = !model->base && is_float(w->dtype) && role_row(t.role)->group != GROUP_FIXED;
     return t;
 }
 
@@ -91,7 +113,7 @@ static uint8_t *place(const struct weight *w, size_t at, size_t *left) {
 #define ROUND_AT_ONCE 4096
 
 void own_write(struct model *model, int id, size_t first, const float *x, size_t n) {
-    const struct weight *w = &model->weights[id];
+    const struct weight *w = weight_at(model, id);
     for (size_t done = 0, part; done < n; done += part) {
         uint8_t *to = place(w, first + done, &part);
         if (part > n - done) part = n - done;
@@ -101,7 +123,7 @@ void own_write(struct model *model, int id, size_t first, const float *x, size_t
 }
 
 void own_read(const struct model *model, int id, size_t first, float *x, size_t n) {
-    const struct weight *w = &model->weights[id];
+    const struct weight *w = weight_at(model, id);
     for (size_t done = 0, part; done < n; done += part) {
         const uint8_t *from = place(w, first + done, &part);
         if (part > n - done) part = n - done;

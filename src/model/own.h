@@ -3,7 +3,8 @@
  *
  * Matrices of float types (F32, F16, BF16) are copied out of the file in the type they are to be
  * exported in; vectors, routers and convolutions are f32 copies in any case. Quantised and F8
- * matrices stay in the file's mapping: they can be read, not learned. */
+ * matrices stay in the file's mapping: they can be read, not learned. A model with adapters
+ * (adapter.h) owns their matrices, and nothing of its base. */
 #ifndef JL_MODEL_OWN_H
 #define JL_MODEL_OWN_H
 
@@ -19,7 +20,8 @@ struct own_tensor {
     int layer;         // -1: the model's own
     const struct weight *w;
     size_t n;     // numbers in it, of all experts
-    bool learned; // may be written: it is no part of the file, and no constant
+    bool learned; // may be written: it is no part of the file, and no constant; of a model with
+                  // adapters those only, for its base is shared
 };
 
 int own_count(const struct model *model); // weight ids are below it; some name no tensor

@@ -8,6 +8,8 @@
 #include "model/model.h"
 #include "tensor/kvchunk.h"
 
+#define MOST_WAITS 4
+
 struct planner {
     struct model *model;
     struct step *steps;
@@ -15,6 +17,11 @@ struct planner {
     int width[REG_COUNT];              // of the value a register holds now: elements of a vector
     int slots[REG_COUNT];              // vectors of a row; 0: nothing the program has written
     enum reg_id converted[XFMT_COUNT]; // which register each conversion buffer was made from
+    struct wait {                      // linear steps of one input whose adapters are still to add
+        enum reg_id in, out;
+        enum role_id role;
+    } waits[MOST_WAITS];
+    int n_wait;
     struct jl_error *err;
 };
 
@@ -206,6 +213,61 @@ static enum jl_status plan_step(struct planner *p, const struct prog_step *line,
     return emit(p, step);
 }
 
+/* ---- adapters ---- */
+
+static enum jl_status plan_adapter(struct planner *p, const struct adapter_slot *slot,
+                                   const struct wait *wait) {
+    struct step low = {.op = OP_LINEAR, .in = wait->in, .out = REG_LA, .layer = slot->layer};
+    low.slots = low.out_slots = p->slots[wait->in];
+    low.w = slot->a;
+    JL_TRY(plan_matrix(p, &low));
+    JL_TRY(emit(p, low));
+    struct step high = {.op = OP_LINEAR, .in = REG_LA, .out = REG_LB, .layer = slot->layer};
+    high.slots = high.out_slots = p->slots[REG_LA];
+    high.w = slot->b;
+    JL_TRY(plan_matrix(p, &high));
+    JL_TRY(emit(p, high));
+    struct step add = {.op = OP_ADD, .in = REG_LB, .out = wait->out, .layer = slot->layer};
+    add.slots = add.out_slots = p->slots[REG_LB];
+    add.width = add.out_width = p->width[REG_LB];
+    return emit(p, add);
+}
+
+/* Adapters add to the outputs of linear steps behind the last of those that share an input, and
+ * behind their biases: the steps of one input stay together, and are done as one. */
+static enum jl_status flush_adapters(struct planner *p, int layer) {
+    int n = p->n_wait;
+    p->n_wait = 0;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < p->model->n_adapter; k++) {
+            const struct adapter_slot *slot = &p->model->adapters[k];
+            if (slot->role == p->waits[i].role && slot->layer == layer)
+                JL_TRY(plan_adapter(p, slot, &p->waits[i]));
+        }
+    return JL_OK;
+}
+
+/* Before a line of a program: does it read or write what waits? */
+static bool must_flush(const struct planner *p, const struct prog_step *line) {
+    if (line->op == OP_BIAS) return false;
+    return line->op != OP_LINEAR || line->in != p->waits[0].in || p->n_wait == MOST_WAITS;
+}
+
+static bool has_adapter(const struct model *model, enum role_id role, int layer) {
+    for (int i = 0; i < model->n_adapter; i++)
+        if (model->adapters[i].role == role && model->adapters[i].layer == layer) return true;
+    return false;
+}
+
+static enum jl_status plan_line(struct planner *p, const struct prog_step *line, int layer) {
+    int before = p->n_step;
+    if (p->n_wait && must_flush(p, line)) JL_TRY(flush_adapters(p, layer));
+    JL_TRY(plan_step(p, line, layer));
+    if (line->op == OP_LINEAR && p->n_step > before && has_adapter(p->model, line->w, layer))
+        p->waits[p->n_wait++] = (struct wait){line->in, line->out, line->w};
+    return JL_OK;
+}
+
 /* From one program to the next only the residual stream and the rotary table are handed on. */
 static enum jl_status plan_prog(struct planner *p, const struct prog *prog, int layer) {
     for (int reg = 0; reg < REG_COUNT; reg++)
@@ -213,7 +275,8 @@ static enum jl_status plan_prog(struct planner *p, const struct prog *prog, int 
     for (int f = 0; f < XFMT_COUNT; f++)
         p->converted[f] = REG_NONE;
     for (int i = 0; i < prog->n_step; i++)
-        JL_TRY(plan_step(p, &prog->steps[i], layer));
+        JL_TRY(plan_line(p, &prog->steps[i], layer));
+    JL_TRY(flush_adapters(p, layer));
     if (p->steps[p->n_step - 1].op != prog->steps[prog->n_step - 1].op)
         return jl_fail(p->err, JL_ERR_FORMAT,
                        "%s: layer %d: nothing is left of what program '%s' gives out: it lacks "
@@ -279,11 +342,11 @@ static enum jl_status plan_rope(struct model *model, struct jl_error *err) {
 }
 
 /* Room for the layers first .. end-1 between two programs: each line gives at most itself and one
- * conversion; one check a layer. */
+ * conversion; an adapter's pair three steps; one check a layer. */
 static enum jl_status make_room(struct planner *p, const struct prog *before,
                                 const struct prog *after, int first, int end) {
     const struct model *model = p->model;
-    p->cap = 2 * (before->n_step + after->n_step);
+    p->cap = 2 * (before->n_step + after->n_step) + 3 * model->n_adapter;
     for (int layer = first; layer < end; layer++)
         p->cap += 2 * (model_mixer(model->family, &model->hp, layer)->n_step +
                        model_ffn(model->family, &model->hp, layer)->n_step) +

@@ -47,7 +47,9 @@ static bool name_of(const struct model *model, const struct step *step, char out
     for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
         const struct weight *w = model_weight(model, (enum role_id)role, step->layer);
         if (!w || w->data != step->w.data) continue;
-        if (!export_place(model->family, MODEL_FILE_GGUF, (enum role_id)role, step->layer, 0, &place)) return false;
+        if (!export_place(model->family, MODEL_FILE_GGUF, (enum role_id)role, step->layer, 0,
+                          &place))
+            return false;
         return snprintf(out, MAX_NAME, "%s", place.name) < MAX_NAME;
     }
     return false;
@@ -63,7 +65,7 @@ static bool is_counted(const struct importance *importance, const char *name) {
 /* Matrices that the step multiplies with, 0: none that could be seen. */
 static int count_matrices(const struct step *step) {
     switch (step->op) {
-    case OP_LINEAR: return 1;
+    case OP_LINEAR: return step->out == REG_LA || step->out == REG_LB ? 0 : 1; // no adapters'
     case OP_EXPERTS: return step->w.n_expert;
     case OP_ABSORB:
     case OP_HEADS:

@@ -170,7 +170,10 @@ static enum jl_status make_tapes(struct learner *l, struct jl_error *err) {
 
 static enum jl_status fill(struct learner *l, struct jl_error *err) {
     const struct learner_options *o = &l->options;
-    JL_TRY(model_load_owned(o->model, o->cls, o->dtype, &l->model, err));
+    if (o->adapter)
+        JL_TRY(adapter_model_learn(o->model, o->cls, o->adapter, &l->model, err));
+    else
+        JL_TRY(model_load_owned(o->model, o->cls, o->dtype, &l->model, err));
     JL_TRY(list_params(l, err));
     JL_TRY(make_masters(l, err));
     for (int level = 0; level < n_level(o->n_micro); level++)

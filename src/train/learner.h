@@ -9,6 +9,7 @@
 #define JL_TRAIN_LEARNER_H
 
 #include "backend/tape.h"
+#include "model/adapter.h"
 #include "model/own.h"
 #include "train/loss.h"
 
@@ -29,9 +30,11 @@ struct optimizer {
 struct learner_options {
     const char *model; // a folder or file, of float weights
     const struct class_request *cls;
-    enum dtype dtype; // of matrices in the working copy: F32 or BF16
-    int rows;         // most rows of a micro-batch
-    int n_micro;      // most micro-batches of a step
+    const struct adapter_request *adapter; // NULL, or what alone is learned, beside a base of any
+                                           // types; dtype means nothing then
+    enum dtype dtype;                      // of matrices in the working copy: F32 or BF16
+    int rows;                              // most rows of a micro-batch
+    int n_micro;                           // most micro-batches of a step
     enum tape_keep keep;
     struct optimizer optimizer;
     float mtp_weight;   // of the prediction layer's loss beside the main one; 0: it is not learned

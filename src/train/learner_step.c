@@ -261,6 +261,7 @@ static void move_muon(struct learner *l, float rate, float clip) {
  * (arXiv 2408.15664): no loss is added for it. */
 static void balance(struct learner *l) {
     int n = l->model->hp.n_expert;
+    if (l->model->base) return; // it stands still
     for (int id = 0; id < l->n_weight && l->options.balance_rate > 0; id++) {
         struct own_tensor t = own_tensor(l->model, id);
         if (!t.w || t.role != ROLE_ROUTER_B) continue;

@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "support/golden.h"
+#include "support/make_adapter.h"
 #include "support/scratch.h"
 
 #define N 40 // tokens of a prompt
@@ -280,11 +281,61 @@ static void test_refusals(void **state) {
     rig_close(&rig);
 }
 
+/* A model with an adapter gives the logits of the rooms below; what cannot be opened is refused. */
+static void test_adapters(void **state) {
+    (void)state;
+    struct jl_error err;
+    struct rig rig = {0};
+    struct model *base, *below;
+    jl_session *session;
+    const char *path = scratch_path("adapter");
+    must(model_load(models[0], NULL, &base, &err), &err);
+    struct adapter *adapter = make_adapter(base, "all", 3, 6, 1);
+    must(adapter_write_folder(base, adapter, path, &err), &err);
+    must(adapter_model(base, (const struct adapter_use[]){{adapter, 1}, {adapter, 0.5f}}, 2, &below,
+                       &err),
+         &err);
+    const struct jl_adapter adapters[] = {{.path = path}, {path, 0.5f}};
+    const struct jl_model_options options = {.adapters = adapters, .n_adapter = 2};
+    must(jl_model_open(models[0], &options, &rig.model, &err), &err);
+    must(jl_engine_create(rig.model, NULL, &rig.engine, &err), &err);
+    rig.n_vocab = jl_model_info(rig.model).n_vocab;
+    assert_true(jl_model_info(rig.model).weight_bytes > model_weight_bytes(base));
+    for (int i = 0; i < N; i++)
+        rig.ids[i] = (i * 37 + 11) % rig.n_vocab;
+    const struct golden_prompts prompts = {.ids = {rig.ids}, .n_id = {N}, .n = 1};
+    const struct golden_run run = {.path = "", .threads = 1, .prompts = &prompts, .model = below};
+    int n_vocab;
+    rig.want = golden_logits(&run, &n_vocab);
+    must(jl_session_create(rig.engine, &session, &err), &err);
+    must(jl_session_sync(session, rig.ids, N, NULL, NULL, &err), &err);
+    after(&rig, session, N);
+    jl_session_free(session);
+    rig_close(&rig);
+
+    jl_model *none;
+    const struct jl_model_options wrong = {.adapters = adapters, .n_adapter = 1},
+                                  bare = {.n_adapter = 1};
+    refused(jl_model_open(models[1], &wrong, &none, &err), JL_ERR_FORMAT, &err, "must be (rank");
+    refused(jl_model_open(models[0], &bare, &none, &err), JL_ERR_USAGE, &err, "n_adapter is 1");
+    assert_null(none);
+    adapter_free(adapter);
+    model_free(below);
+    model_free(base);
+}
+
+static int clean(void **state) {
+    (void)state;
+    scratch_remove();
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bits),   cmocka_unit_test(test_file),
-        cmocka_unit_test(test_scores), cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_drafts), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_adapters), cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_file),     cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_answers),  cmocka_unit_test(test_drafts),
+        cmocka_unit_test(test_refusals),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, clean);
 }

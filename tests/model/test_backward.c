@@ -16,8 +16,11 @@
 #include "base/rng.h"
 #include "model/exec.h"
 #include "model/own.h"
+#include "session/quantize.h"
 #include "support/golden.h"
+#include "support/make_adapter.h"
 #include "support/ref64.h"
+#include "support/scratch.h"
 #include "tensor/kvchunk.h"
 
 enum { N_SEQ = 3, MOST_ROWS = 200 };
@@ -93,7 +96,20 @@ struct setting {
     enum tape_keep keep;
     enum dtype dtype;
     bool two_pages;
+    int rank; // of an adapter on all matrices, which alone is learned; 0: none
 };
+
+static enum jl_status load(const struct setting *set, const struct class_request *request,
+                           struct model **out, struct jl_error *err) {
+    if (!set->rank) return model_load_owned(set->path, request, set->dtype, out, err);
+    struct model *base;
+    must(model_load(set->path, request, &base, err), err);
+    struct adapter *adapter = make_adapter(base, "all", set->rank, 2 * set->rank, 3);
+    enum jl_status status = adapter_model(base, &(struct adapter_use){adapter, 1}, 1, out, err);
+    (*out)->own_base = base;
+    adapter_free(adapter);
+    return status;
+}
 
 static struct learner *open_learner(const struct setting *set) {
     struct jl_error err = {0};
@@ -101,7 +117,7 @@ static struct learner *open_learner(const struct setting *set) {
     struct backend_options cpu = {set->level, set->threads};
     struct class_request request = {set->act, set->kv};
     must(backend_cpu_create(&cpu, &l->backend, &err), &err);
-    must(model_load_owned(set->path, &request, set->dtype, &l->model, &err), &err);
+    must(load(set, &request, &l->model, &err), &err);
     l->n_weight = own_count(l->model);
     l->grads = calloc((size_t)l->n_weight, sizeof *l->grads);
     for (int id = 0; id < l->n_weight; id++) {
@@ -282,27 +298,93 @@ static const char *const paths[] = {
 };
 enum { N_PATH = sizeof paths / sizeof paths[0] };
 
+static void check_differences(const struct setting *set) {
+    struct learner *l = open_learner(set);
+    double loss = learn(l), want = loss64(l), worst = 0;
+    int n = 0;
+    if (fabs(loss - want) > 1e-4 * want) fail_msg("%s: loss %g, want %g", set->path, loss, want);
+    for (int id = 0; id < l->n_weight; id++) {
+        if (!l->grads[id].data) continue;
+        check_tensor(l, id, &worst);
+        n++;
+    }
+    print_message("%s: %d tensors, loss %.4f, worst error %.2f of what is allowed\n", set->path, n,
+                  loss, worst);
+    close_learner(l);
+}
+
 static void test_differences(void **state) {
     (void)state;
-    for (int p = 0; p < N_PATH; p++) {
-        const struct setting set = {.path = paths[p],
-                                    .act = "f32",
-                                    .kv = "f32",
-                                    .threads = 2,
-                                    .dtype = DTYPE_F32,
-                                    .two_pages = p == 0 || p == N_PATH - 1};
+    for (int p = 0; p < N_PATH; p++)
+        check_differences(&(struct setting){.path = paths[p],
+                                            .act = "f32",
+                                            .kv = "f32",
+                                            .threads = 2,
+                                            .dtype = DTYPE_F32,
+                                            .two_pages = p == 0 || p == N_PATH - 1});
+}
+
+/* ---- adapters ---- */
+
+/* Nothing but the adapters has a gradient; the bases' matrices are F32 and BF16, in the file. */
+static void test_adapter_differences(void **state) {
+    (void)state;
+    for (int p = 0; p < N_PATH; p++)
+        check_differences(&(struct setting){
+            .path = paths[p], .act = "f32", .kv = "f32", .threads = 2, .rank = 1 + p % 5});
+}
+
+/* Cosine of two gradients of one tensor. */
+static double cosine(const float *a, const float *b, size_t n) {
+    double aa = 0, bb = 0, ab = 0;
+    for (size_t i = 0; i < n; i++) {
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+        ab += (double)a[i] * (double)b[i];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+/* The same model, each number as it stands, in F32. */
+static void widen_file(const struct model *model, const char *path) {
+    struct jl_error err = {0};
+    const struct quantize_options options = {.preset = quant_preset_find("f32"),
+                                             .allow_requantize = true};
+    struct quantize_plan plan;
+    struct quantize_error error;
+    struct pool *pool;
+    must(pool_create(&(struct pool_options){.n_threads = 2}, &pool, &err), &err);
+    must(quantize_plan(model, &options, &plan, &err), &err);
+    must(quantize_write(&plan, path, pool, NULL, NULL, &error, &err), &err);
+    quantize_plan_free(&plan);
+    pool_free(pool);
+}
+
+/* On a quantised base the way back reads the same numbers as on one of them in F32; the way there
+ * rounds its inputs, by which the gradients differ a little. */
+static void test_adapter_quantised(void **state) {
+    (void)state;
+    static const char *const quantised[] = {"tests/golden/gguf/small-llama.q8_0.gguf",
+                                            "tests/golden/gguf/small-llama.q4_k_m.gguf"};
+    for (int q = 0; q < 2; q++) {
+        struct setting set = {
+            .path = quantised[q], .act = "f32", .kv = "f32", .threads = 2, .rank = 4};
         struct learner *l = open_learner(&set);
-        double loss = learn(l), want = loss64(l), worst = 0;
-        int n = 0;
-        if (fabs(loss - want) > 1e-4 * want) fail_msg("%s: loss %g, want %g", paths[p], loss, want);
+        widen_file(l->model, scratch_path("twin.gguf"));
+        set.path = scratch_path("twin.gguf");
+        struct learner *twin = open_learner(&set);
+        double loss = learn(l), want = learn(twin), least = 1;
+        if (fabs(loss - want) > 0.02 * want) fail_msg("loss %g, twin %g", loss, want);
         for (int id = 0; id < l->n_weight; id++) {
             if (!l->grads[id].data) continue;
-            check_tensor(l, id, &worst);
-            n++;
+            struct own_tensor t = own_tensor(l->model, id);
+            double same = cosine(l->grads[id].data, twin->grads[id].data, t.n);
+            least = same < least ? same : least;
+            if (!(same > 0.97)) fail_msg("%s: %s: cosine %.4f", quantised[q], t.w->name, same);
         }
-        print_message("%s: %d tensors, loss %.4f, worst error %.2f of what is allowed\n", paths[p],
-                      n, loss, worst);
+        print_message("%s: least cosine %.5f\n", quantised[q], least);
         close_learner(l);
+        close_learner(twin);
     }
 }
 
@@ -317,38 +399,60 @@ static void same_grads(const struct learner *a, const struct learner *b, const c
     }
 }
 
+/* `first`: one thread, everything kept. `turn`: which ways a quick run tries. */
+static void check_bits(const struct setting *first, int turn) {
+    static const enum tape_keep keeps[] = {TAPE_KEEP_ALL, TAPE_KEEP_COSTLY, TAPE_KEEP_LAYERS};
+    struct setting set = *first;
+    struct learner *one = open_learner(first);
+    double loss = learn(one);
+    int n_level = 0;
+    for (int i = 0; golden_levels[i]; i++)
+        n_level += golden_has_level(golden_levels[i]);
+    for (int i = 0; i < n_level + 3; i++) {
+        char what[160];
+        set.level = i < n_level ? golden_levels[i] : NULL;
+        set.threads = i < n_level ? 2 : 3;
+        set.keep = keeps[i % 3];
+        if (golden_quick() && i % 3 != turn % 3) continue;
+        struct learner *other = open_learner(&set);
+        double again = learn(other);
+        snprintf(what, sizeof what, "%s, act %s, level %s, %d threads, keep %d", set.path, set.act,
+                 set.level ? set.level : "best", set.threads, (int)set.keep);
+        if (memcmp(&loss, &again, sizeof loss)) fail_msg("%s: another loss", what);
+        same_grads(one, other, what);
+        close_learner(other);
+    }
+    close_learner(one);
+}
+
 static void test_bits(void **state) {
     (void)state;
-    static const enum tape_keep keeps[] = {TAPE_KEEP_ALL, TAPE_KEEP_COSTLY, TAPE_KEEP_LAYERS};
     for (int p = 0; p < N_PATH; p++)
-        for (int bf16 = 0; bf16 < 2; bf16++) {
-            struct setting set = {.path = paths[p],
-                                  .act = bf16 ? "bf16" : "f32",
-                                  .kv = bf16 ? "bf16" : "f16",
-                                  .threads = 1,
-                                  .dtype = bf16 ? DTYPE_BF16 : DTYPE_F32,
-                                  .two_pages = true};
-            struct learner *first = open_learner(&set);
-            double loss = learn(first);
-            int n_level = 0;
-            for (int i = 0; golden_levels[i]; i++)
-                n_level += golden_has_level(golden_levels[i]);
-            for (int i = 0; i < n_level + 3; i++) {
-                char what[128];
-                set.level = i < n_level ? golden_levels[i] : NULL;
-                set.threads = i < n_level ? 2 : 3;
-                set.keep = keeps[i % 3];
-                if (golden_quick() && i % 3 != p % 3) continue;
-                struct learner *other = open_learner(&set);
-                double again = learn(other);
-                snprintf(what, sizeof what, "%s, act %s, level %s, %d threads, keep %d", paths[p],
-                         set.act, set.level ? set.level : "best", set.threads, (int)set.keep);
-                if (memcmp(&loss, &again, sizeof loss)) fail_msg("%s: another loss", what);
-                same_grads(first, other, what);
-                close_learner(other);
-            }
-            close_learner(first);
-        }
+        for (int bf16 = 0; bf16 < 2; bf16++)
+            check_bits(&(struct setting){.path = paths[p],
+                                         .act = bf16 ? "bf16" : "f32",
+                                         .kv = bf16 ? "bf16" : "f16",
+                                         .threads = 1,
+                                         .dtype = bf16 ? DTYPE_BF16 : DTYPE_F32,
+                                         .two_pages = true},
+                       p);
+}
+
+static void test_adapter_bits(void **state) {
+    (void)state;
+    static const char *const bases[] = {"tests/golden/gguf/small-llama.q8_0.gguf",
+                                        "tests/golden/gguf/small-llama.q4_k_m.gguf",
+                                        "tests/golden/gguf/tiny-llama.f32.gguf",
+                                        "tests/golden/deepseek-v3", "tests/golden/qwen3-next"};
+    for (int p = 0; p < (int)(sizeof bases / sizeof bases[0]); p++)
+        for (int bf16 = 0; bf16 < 2; bf16++)
+            check_bits(&(struct setting){.path = bases[p],
+                                         .act = bf16 ? "bf16" : "f32",
+                                         .kv = bf16 ? "bf16" : "f16",
+                                         .threads = 1,
+                                         .two_pages = true,
+                                         .rank = 7},
+                       p);
 }
 
 /* A second pass adds to the gradients of the first; weights that are frozen get none. */
@@ -375,11 +479,17 @@ static void test_sums(void **state) {
     close_learner(twice);
 }
 
+static int clean(void **state) {
+    (void)state;
+    scratch_remove();
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_differences),
-        cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_differences),       cmocka_unit_test(test_adapter_differences),
+        cmocka_unit_test(test_adapter_quantised), cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_adapter_bits),      cmocka_unit_test(test_sums),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, clean);
 }

@@ -67,7 +67,8 @@ float *golden_read_floats(const char *path, size_t n) {
 void golden_sha256(const void *data, size_t bytes, char out[65]) { SHA256Data(data, bytes, out); }
 
 struct opened {
-    struct model *model;
+    struct model *loaded; // NULL: the caller's
+    const struct model *model;
     struct backend *backend;
     struct exec *exec;
     struct page_pool *pool;
@@ -91,7 +92,8 @@ static struct opened open_run(const struct golden_run *run, int max_rows) {
     struct class_request request = {run->act, run->kv};
     struct backend_options cpu = {run->level, run->threads};
     must(backend_cpu_create(&cpu, &o.backend, &err), &err, run->path);
-    must(model_load(run->path, &request, &o.model, &err), &err, run->path);
+    if (!run->model) must(model_load(run->path, &request, &o.loaded, &err), &err, run->path);
+    o.model = run->model ? run->model : o.loaded;
     must(exec_create(o.model, o.backend, max_rows, &o.exec, &err), &err, run->path);
     o.pool = golden_pool(o.model, o.backend, 5);
     return o;
@@ -100,7 +102,7 @@ static struct opened open_run(const struct golden_run *run, int max_rows) {
 static void close_run(struct opened *o) {
     page_pool_free(o->pool);
     exec_free(o->exec);
-    model_free(o->model);
+    model_free(o->loaded);
     backend_free(o->backend);
 }
 

@@ -24,6 +24,7 @@ struct golden_run {
     const struct golden_prompts *prompts;
     int prompt;
     int also[4];
+    const struct model *model; // NULL: the one at `path`, of act and kv
 };
 
 /* Logits of all positions of the prompt; caller frees. Fails the test on any error. */

@@ -21,9 +21,24 @@ static float *widen(const struct weight *w, const uint8_t *data, int row) {
     return out;
 }
 
+/* y[r] += B A x[r] of the adapters that stand on the matrix. */
+static void add_adapters(const struct model *m, const uint8_t *data, const double *x, double *y,
+                         int n) {
+    for (int i = 0; i < m->n_adapter; i++) {
+        const struct adapter_slot *slot = &m->adapters[i];
+        if (model_weight(m, slot->role, slot->layer)->data != data) continue;
+        double *low = ref64_matrix(m, &slot->a, slot->a.data, NULL, x, n);
+        double *high = ref64_matrix(m, &slot->b, slot->b.data, NULL, low, n);
+        for (size_t k = 0; k < (size_t)n * (size_t)slot->b.n_out; k++)
+            y[k] += high[k];
+        free(low);
+        free(high);
+    }
+}
+
 /* y[r] = W x[r] + b for all rows; b may be NULL. `data`: W's, or that of one expert. */
-double *ref64_matrix(const struct weight *w, const uint8_t *data, const struct weight *b,
-                     const double *x, int n) {
+double *ref64_matrix(const struct model *m, const struct weight *w, const uint8_t *data,
+                     const struct weight *b, const double *x, int n) {
     double *y = calloc((size_t)n * (size_t)w->n_out, sizeof *y);
     for (int o = 0; o < w->n_out; o++) {
         float *row = widen(w, data, o);
@@ -36,13 +51,14 @@ double *ref64_matrix(const struct weight *w, const uint8_t *data, const struct w
         }
         free(row);
     }
+    add_adapters(m, data, x, y, n);
     return y;
 }
 
 static double *linear(const struct model *m, enum role_id role, enum role_id bias, int layer,
                       const double *x, int n) {
     const struct weight *w = model_weight(m, role, layer);
-    return ref64_matrix(w, w->data, model_weight(m, bias, layer), x, n);
+    return ref64_matrix(m, w, w->data, model_weight(m, bias, layer), x, n);
 }
 
 static void norm(const struct model *m, enum role_id role, int layer, const double *x, double *y,

@@ -12,9 +12,10 @@ double *ref64_logits(const struct model *model, const int32_t *ids, int n);
 /* Logits (n - 1, n_vocab) of the prediction layer; caller frees. */
 double *ref64_mtp_logits(const struct model *model, const int32_t *ids, int n);
 
-/* Its parts. y[r] = W x[r] + b for n rows; b may be NULL; `data`: W's, or one expert's. */
-double *ref64_matrix(const struct weight *w, const uint8_t *data, const struct weight *b,
-                     const double *x, int n);
+/* Its parts. y[r] = W x[r] + b for n rows, and what the model's adapters add; b may be NULL;
+ * `data`: W's, or one expert's. */
+double *ref64_matrix(const struct model *model, const struct weight *w, const uint8_t *data,
+                     const struct weight *b, const double *x, int n);
 /* The output (n, n_embd) of a layer's mixture of experts. */
 double *ref64_moe(const struct model *model, int layer, const double *x, int n);
 /* The output (n, n_embd) of a layer's latent attention for its normed input. */

@@ -13,7 +13,7 @@ static double vector_at(const struct model *m, enum role_id role, int layer, int
 
 static double *linear(const struct model *m, enum role_id role, int layer, const double *x, int n) {
     const struct weight *w = model_weight(m, role, layer);
-    return ref64_matrix(w, w->data, NULL, x, n);
+    return ref64_matrix(m, w, w->data, NULL, x, n);
 }
 
 /* Projections of all tokens in one order: heads of q, of k, of v; heads of z. */

@@ -68,15 +68,15 @@ static double *queries(const struct model *m, int layer, const double *x, int n)
     const struct weight *w = model_weight(m, ROLE_ATTN_Q, layer);
     double *q;
     if (w) {
-        q = ref64_matrix(w, w->data, NULL, x, n);
+        q = ref64_matrix(m, w, w->data, NULL, x, n);
     } else {
         const struct weight *a = model_weight(m, ROLE_ATTN_Q_A, layer);
         const struct weight *bias = model_weight(m, ROLE_ATTN_Q_A_B, layer);
-        double *low = ref64_matrix(a, a->data, bias, x, n);
+        double *low = ref64_matrix(m, a, a->data, bias, x, n);
         for (int t = 0; t < n; t++)
             norm(model_weight(m, ROLE_ATTN_Q_A_NORM, layer), low + t * hp->q_lora_rank);
         w = model_weight(m, ROLE_ATTN_Q_UP, layer);
-        q = ref64_matrix(w, w->data, NULL, low, n);
+        q = ref64_matrix(m, w, w->data, NULL, low, n);
         free(low);
     }
     for (int t = 0; t < n; t++)
@@ -114,7 +114,7 @@ double *ref64_mla(const struct model *m, int layer, const double *x, int n) {
     int width = lora + hp->n_rot;
     const struct weight *kv = model_weight(m, ROLE_ATTN_KV_A, layer);
     const struct weight *kv_bias = model_weight(m, ROLE_ATTN_KV_A_B, layer);
-    double *q = queries(m, layer, x, n), *latent = ref64_matrix(kv, kv->data, kv_bias, x, n);
+    double *q = queries(m, layer, x, n), *latent = ref64_matrix(m, kv, kv->data, kv_bias, x, n);
     double *w_k = expand(m, layer, false), *w_v = expand(m, layer, true);
     double *keys = calloc((size_t)(n * dk), sizeof *keys);
     double *values = calloc((size_t)(n * dv), sizeof *values);
@@ -133,7 +133,7 @@ double *ref64_mla(const struct model *m, int layer, const double *x, int n) {
         attend(m, h, q, keys, values, out, n);
     }
     const struct weight *o = model_weight(m, ROLE_ATTN_O, layer);
-    double *y = ref64_matrix(o, o->data, model_weight(m, ROLE_ATTN_O_B, layer), out, n);
+    double *y = ref64_matrix(m, o, o->data, model_weight(m, ROLE_ATTN_O_B, layer), out, n);
     free(q);
     free(latent);
     free(w_k);

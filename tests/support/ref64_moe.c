@@ -53,11 +53,11 @@ static double *mlp(const struct model *m, const enum role_id roles[3], int layer
         w[i] = model_weight(m, roles[i], layer);
         data[i] = expert < 0 ? w[i]->data : w[i]->experts[expert];
     }
-    double *g = ref64_matrix(w[0], data[0], NULL, x, 1),
-           *u = ref64_matrix(w[1], data[1], NULL, x, 1);
+    double *g = ref64_matrix(m, w[0], data[0], NULL, x, 1),
+           *u = ref64_matrix(m, w[1], data[1], NULL, x, 1);
     for (int i = 0; i < w[0]->n_out; i++)
         g[i] = g[i] / (1 + exp(-g[i])) * u[i];
-    double *y = ref64_matrix(w[2], data[2], NULL, g, 1);
+    double *y = ref64_matrix(m, w[2], data[2], NULL, g, 1);
     free(g);
     free(u);
     return y;
@@ -75,7 +75,7 @@ static void routed(const struct model *m, int layer, const double *x, double *ou
     const struct weight *router = model_weight(m, ROLE_ROUTER, layer);
     const struct weight *bias = model_weight(m, ROLE_ROUTER_B, layer);
     size_t n = (size_t)rule->n_expert;
-    double *logits = ref64_matrix(router, router->data, NULL, x, 1), sum = 0;
+    double *logits = ref64_matrix(m, router, router->data, NULL, x, 1), sum = 0;
     double *value = calloc(n, sizeof *value), *choice = calloc(n, sizeof *choice);
     bool *taken = calloc(n, sizeof *taken);
     int *ids = calloc((size_t)rule->n_used, sizeof *ids);
@@ -111,7 +111,7 @@ double *ref64_moe(const struct model *m, int layer, const double *x, int n) {
         routed(m, layer, row, y);
         if (!model_weight(m, ROLE_SHEXP_UP, layer)) continue;
         if (gate) {
-            double *logit = ref64_matrix(gate, gate->data, NULL, row, 1);
+            double *logit = ref64_matrix(m, gate, gate->data, NULL, row, 1);
             open = 1 / (1 + exp(-logit[0]));
             free(logit);
         }

@@ -1,0 +1,104 @@
+/* Low-rank adapters (LoRA, arXiv 2106.09685): y = W x + (alpha / rank) B (A x), beside the matrices
+ * of a base whose own weights stand still.
+ *
+ * An adapter is a list of pairs of matrices, each for a role and a layer of one base; rows stand in
+ * the order in which that base's rows stand. It is read from a folder as PEFT writes it or from a
+ * GGUF file as llama.cpp has it, and written as either. A model with adapters (adapter_bind.c) has
+ * a plan of its own over the base's mapping and weights. docs/adapters.md. */
+#ifndef JL_MODEL_ADAPTER_H
+#define JL_MODEL_ADAPTER_H
+
+#include "base/arena.h"
+#include "model/model.h"
+
+#define ADAPTER_MAX_RANK 65536
+
+struct adapter_pair {
+    enum role_id role;
+    int layer;
+    int rank, n_in, n_out;
+    double alpha;
+    float *a; // (rank, n_in)
+    float *b; // (n_out, rank)
+};
+
+struct adapter {
+    const char *name;
+    struct adapter_pair *pairs; // by layer, then by role
+    int n;
+    struct arena arena; // owns all of it
+};
+
+/* A folder with adapter_config.json, or a GGUF file. Closed-world: whatever changes what the
+ * adapter means and is not done here is refused by name, and so is a tensor that no matrix of the
+ * base takes. */
+enum jl_status adapter_open(const struct model *base, const char *path, struct adapter **out,
+                            struct jl_error *err);
+void adapter_free(struct adapter *adapter); // NULL is fine
+
+/* What A is multiplied by when an adapter is bound. */
+float adapter_factor(const struct adapter_pair *pair);
+
+/* May an adapter stand on this role of a layer? `why`: if not, what to do. */
+bool adapter_can(const struct model *base, enum role_id role, int layer, const char **why);
+
+/* ---- a new one ---- */
+
+struct adapter_request {
+    const char *name;
+    const char *const *roles; // "attn_q" or "q_proj", as files call them; "all": every matrix
+    int n_role;
+    int rank;
+    double alpha;
+    uint64_t seed;
+};
+
+/* A is uniform within 1 / sqrt(n_in), as PEFT begins; B is zero: nothing changes yet. */
+enum jl_status adapter_fresh(const struct model *base, const struct adapter_request *request,
+                             struct adapter **out, struct jl_error *err);
+
+/* ---- files ---- */
+
+/* For `base`, the one it was opened or made for. The folder must not exist yet; it and the file are
+ * whole or absent. Matrices are F32. */
+enum jl_status adapter_write_folder(const struct model *base, const struct adapter *adapter,
+                                    const char *path, struct jl_error *err);
+enum jl_status adapter_write_gguf(const struct model *base, const struct adapter *adapter,
+                                  const char *path, struct jl_error *err);
+
+/* ---- a model with adapters ---- */
+
+struct adapter_use {
+    const struct adapter *adapter;
+    float scale; // times what the adapter itself says
+};
+
+/* Each adds to the outputs in the order given. The base, which must outlive the model, is only
+ * read: several models may stand on it. The adapters may go. */
+enum jl_status adapter_model(const struct model *base, const struct adapter_use *uses, int n,
+                             struct model **out, struct jl_error *err);
+
+struct adapter_path {
+    const char *path;
+    float scale;
+};
+/* model_load, with these adapters; n 0: as model_load. The model owns its base. */
+enum jl_status adapter_model_load(const char *path, const struct class_request *request,
+                                  const struct adapter_path *adapters, int n, struct model **out,
+                                  struct jl_error *err);
+/* model_load, with a new adapter to be learned; the base's weights stay in the file, frozen. */
+enum jl_status adapter_model_learn(const char *path, const struct class_request *request,
+                                   const struct adapter_request *fresh, struct model **out,
+                                   struct jl_error *err);
+
+/* The adapter of a model's use `use` as its matrices stand now, its factor in A: alpha is the rank,
+ * so that what is written and read again has the same bits. */
+enum jl_status adapter_of_model(const struct model *model, int use, struct adapter **out,
+                                struct jl_error *err);
+
+/* Adds the adapters to the weights of an owned model (own.h), each number rounded once to its type:
+ * W + B A in f32, adapters in order, each B A a chain over the rank ascending from +0. */
+enum jl_status adapter_merge(struct model *owned, const struct adapter_use *uses, int n,
+                             struct jl_error *err);
+
+#endif

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""--adapter as commands take it: what it changes, scales, both forms, merging, and what is refused.
+
+usage: test_adapter.py PROGRAM   (run from the source root)
+"""
+import array
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = os.path.abspath(sys.argv.pop(1))
+MODEL = "tests/golden/qwen3"
+TOKENS = f"{MODEL}/tokens.json"
+EXACT = ("--act", "f32", "--kv", "f32")
+
+
+def run(*args):
+    return subprocess.run([PROGRAM, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          timeout=120)
+
+
+def write_adapter(folder, size=0.3, rank=2, **config):
+    """On every query projection and every way down, as PEFT saves it."""
+    with open(f"{MODEL}/config.json", encoding="utf-8") as file:
+        model = json.load(file)
+    draw = random.Random(1)
+    tensors, data, at = {}, b"", 0
+    n_q = model["num_attention_heads"] * model["head_dim"]
+    for layer in range(model["num_hidden_layers"]):
+        for module, n_out, n_in in (("self_attn.q_proj", n_q, model["hidden_size"]),
+                                    ("mlp.down_proj", model["hidden_size"], model["intermediate_size"])):
+            for half, shape in (("A", (rank, n_in)), ("B", (n_out, rank))):
+                values = array.array("f", (draw.uniform(-size, size) for _ in range(shape[0] * shape[1])))
+                name = f"base_model.model.model.layers.{layer}.{module}.lora_{half}.weight"
+                tensors[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + 4 * len(values)]}
+                data += values.tobytes()
+                at += 4 * len(values)
+    os.makedirs(folder)
+    header = json.dumps(tensors).encode()
+    with open(f"{folder}/adapter_model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header + data)
+    with open(f"{folder}/adapter_config.json", "w", encoding="utf-8") as file:
+        json.dump({"peft_type": "LORA", "r": rank, "lora_alpha": 2 * rank, "bias": "none",
+                   "target_modules": ["q_proj", "down_proj"], **config}, file)
+    return folder
+
+
+class Adapters(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.adapter = write_adapter(self.path("adapter"))
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def ok(self, *args):
+        done = run(*args)
+        self.assertEqual(done.returncode, 0, f"{args}: {done.stderr}")
+        return done
+
+    def fails(self, code, named, *args):
+        done = run(*args)
+        self.assertEqual(done.returncode, code, f"{args}: {done.stdout}{done.stderr}")
+        self.assertIn(named, done.stderr)
+
+    def logits(self, model, *args):
+        self.ok("logits", model, "--tokens", TOKENS, "-o", self.path("out.f32"), *EXACT, *args)
+        with open(self.path("out.f32"), "rb") as file:
+            return array.array("f", file.read())
+
+    def far(self, a, b):
+        return max(abs(x - y) for x, y in zip(a, b))
+
+    def test_logits(self):
+        """It acts, scaled; at scale 0 and with itself taken back the base is there again."""
+        base, one = self.logits(MODEL), self.logits(MODEL, "--adapter", self.adapter)
+        half = self.logits(MODEL, "--adapter", f"{self.adapter}@0.5")
+        self.assertGreater(self.far(base, one), 0.1)
+        self.assertGreater(self.far(one, half), 0.05)
+        self.assertEqual(base, self.logits(MODEL, "--adapter", f"{self.adapter}@0"))
+        twice = self.logits(MODEL, "--adapter", f"{self.adapter}@0.5", "--adapter", f"{self.adapter}@0.5")
+        self.assertLess(self.far(one, twice), 1e-4)
+        back = self.logits(MODEL, "--adapter", self.adapter, "--adapter", f"{self.adapter}@-1")
+        self.assertLess(self.far(base, back), 1e-4)
+
+    def test_merged(self):
+        self.ok("export", MODEL, self.path("merged"), "--adapter", self.adapter, "--type", "f32")
+        one, merged = self.logits(MODEL, "--adapter", self.adapter), self.logits(self.path("merged"))
+        self.assertLess(self.far(one, merged), 1e-4)
+        self.ok("export", MODEL, self.path("kept"), "--adapter", self.adapter)
+        kinds = [{t["name"]: t["dtype"] for t in json.loads(self.ok("inspect", path, "--json").stdout)["tensors"]
+                  if t["name"].endswith("_proj.weight")} for path in (MODEL, self.path("kept"))]
+        self.assertEqual(*kinds)
+
+    def test_other_commands(self):
+        out = json.loads(self.ok("inspect", MODEL, "--json", "--adapter", self.adapter).stdout)
+        base = json.loads(self.ok("inspect", MODEL, "--json").stdout)
+        self.assertEqual(base["adapters"], [])
+        n_layer = out["hparams"]["n_layer"]
+        self.assertEqual([a["matrices"] for a in out["adapters"]], [2 * n_layer])
+        self.assertEqual(out["weight_bytes"] - base["weight_bytes"], 4 * out["adapters"][0]["numbers"])
+        self.assertEqual(len(out["program"]) - len(base["program"]), 3 * 2 * n_layer)
+        self.assertIn("adapter: ", self.ok("inspect", MODEL, "--adapter", self.adapter).stdout)
+        for command in ("generate", "score"):
+            args = [MODEL, "--tokens", TOKENS, "--prompt", "0", "-n", "4", "--greedy"]
+            if command == "score":
+                args = [MODEL, "--tokens", TOKENS]
+            plain, adapted = (run(command, *args, *more) for more in ((), ("--adapter", self.adapter)))
+            self.assertEqual((plain.returncode, adapted.returncode), (0, 0), plain.stderr + adapted.stderr)
+            self.assertNotEqual(plain.stdout, adapted.stdout)
+        kl = json.loads(self.ok("ppl", MODEL, "--tokens", TOKENS, "--json", "--adapter", self.adapter, "--kl",
+                                MODEL).stdout)
+        self.assertGreater(kl["kl"]["mean"], 0.001)
+
+    def test_refused(self):
+        tokens = ("--tokens", TOKENS, "-o", self.path("out.f32"))
+        self.fails(2, "no scale", "logits", MODEL, *tokens, "--adapter", f"{self.adapter}@big")
+        self.fails(2, "no scale", "logits", MODEL, *tokens, "--adapter", f"{self.adapter}@nan")
+        self.fails(3, "adapter_config.json", "logits", MODEL, *tokens, "--adapter", self.folder.name)
+        self.fails(4, "no matrix of the base", "logits", "tests/golden/deepseek-v3", *tokens, "--adapter",
+                   self.adapter)
+        dora = write_adapter(self.path("dora"), use_dora=True)
+        self.fails(5, "use_dora", "logits", MODEL, *tokens, "--adapter", dora)
+        self.fails(5, "quantised", "export", "tests/golden/gguf/small-llama.q8_0.gguf", self.path("no"),
+                   "--adapter", write_llama(self.path("llama")), "--type", "f32")
+        self.assertFalse(os.path.exists(self.path("no")))
+        os.rename(self.adapter, self.path("name@2"))
+        self.ok("logits", MODEL, *tokens, "--adapter", self.path("name@2"))
+
+
+def write_llama(folder):
+    """For the small quantised llama: its shapes are in its file."""
+    done = run("inspect", "tests/golden/gguf/small-llama.q8_0.gguf", "--json")
+    rows, cols = next(t["shape"] for t in json.loads(done.stdout)["tensors"]
+                      if t["name"] == "blk.0.ffn_up.weight")
+    name = "base_model.model.model.layers.0.mlp.up_proj.lora_"
+    tensors = {name + "A.weight": {"dtype": "F32", "shape": [1, cols], "data_offsets": [0, 4 * cols]},
+               name + "B.weight": {"dtype": "F32", "shape": [rows, 1],
+                                   "data_offsets": [4 * cols, 4 * (cols + rows)]}}
+    header = json.dumps(tensors).encode()
+    os.makedirs(folder)
+    with open(f"{folder}/adapter_model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header + bytes(4 * (cols + rows)))
+    with open(f"{folder}/adapter_config.json", "w", encoding="utf-8") as file:
+        json.dump({"peft_type": "LORA", "r": 1, "lora_alpha": 1}, file)
+    return folder
+
+
+if __name__ == "__main__":
+    unittest.main()

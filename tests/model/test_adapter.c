@@ -1,0 +1,290 @@
+/* Models with adapters: a new adapter changes no bit; logits against float64 for ranks and
+ * families; the same bits on every level and in every batch; merged and beside; several on one
+ * base. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/fingerprint.h"
+#include "model/own.h"
+#include "support/golden.h"
+#include "support/make_adapter.h"
+#include "support/ref64.h"
+
+#define N_TOKEN 12
+
+static const char *const paths[] = {
+    "tests/golden/llama",       "tests/golden/qwen2",
+    "tests/golden/qwen3",       "tests/golden/qwen3-moe",
+    "tests/golden/glm4",        "tests/golden/glm4-moe",
+    "tests/golden/deepseek-v2", "tests/golden/qwen3-next",
+    "tests/golden/deepseek-v3", "tests/golden/gguf/tiny-llama.f32.gguf",
+};
+enum { N_PATH = sizeof paths / sizeof paths[0] };
+
+static void must(enum jl_status status, const struct jl_error *err) {
+    if (status != JL_OK) fail_msg("%s", err->message);
+}
+
+static struct model *load(const char *path, const char *act, const char *kv) {
+    struct jl_error err = {0};
+    struct model *model;
+    const struct class_request request = {act, kv};
+    must(model_load(path, &request, &model, &err), &err);
+    return model;
+}
+
+static struct model *with(const struct model *base, const struct adapter_use *uses, int n) {
+    struct jl_error err = {0};
+    struct model *model;
+    must(adapter_model(base, uses, n, &model, &err), &err);
+    return model;
+}
+
+static int32_t ids[N_TOKEN];
+
+static void fill_ids(const struct model *model) {
+    for (int i = 0; i < N_TOKEN; i++)
+        ids[i] = (i * 37 + 11) % model->hp.n_vocab;
+}
+
+static float *logits_of(const struct model *model, const char *level, int threads, int chunk) {
+    const struct golden_prompts prompts = {.ids = {ids}, .n_id = {N_TOKEN}, .n = 1};
+    const struct golden_run run = {.path = model->file->path,
+                                   .level = level,
+                                   .threads = threads,
+                                   .chunk = chunk,
+                                   .prompts = &prompts,
+                                   .model = model};
+    int n_vocab;
+    return golden_logits(&run, &n_vocab);
+}
+
+static size_t n_logit(const struct model *model) { return N_TOKEN * (size_t)model->hp.n_vocab; }
+
+static void test_new_changes_nothing(void **state) {
+    (void)state;
+    const char *all = "all";
+    const struct adapter_request request = {"new", &all, 1, 4, 8, 1};
+    for (int p = 0; p < N_PATH; p++) {
+        struct jl_error err = {0};
+        struct model *base = load(paths[p], NULL, NULL);
+        struct adapter *adapter;
+        fill_ids(base);
+        must(adapter_fresh(base, &request, &adapter, &err), &err);
+        struct model *model = with(base, &(struct adapter_use){adapter, 1}, 1);
+        float *want = logits_of(base, NULL, 2, 0), *got = logits_of(model, NULL, 2, 0);
+        assert_true(model->plan.n_step >= base->plan.n_step + 3 * adapter->n - 3);
+        assert_memory_equal(want, got, n_logit(base) * sizeof *want);
+        free(want);
+        free(got);
+        adapter_free(adapter);
+        model_free(model);
+        model_free(base);
+    }
+}
+
+/* Of the largest logit, how far the two are apart at most. */
+static double distance(const float *got, const double *want, size_t n) {
+    double most = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        size = fmax(size, fabs(want[i]));
+        most = fmax(most, fabs((double)got[i] - want[i]));
+    }
+    return most / size;
+}
+
+/* And that the adapter is no small part of it. */
+static void check_values(const struct model *base, const struct model *model, const char *what) {
+    float *got = logits_of(model, NULL, 2, 0), *plain = logits_of(base, NULL, 2, 0);
+    double *want = ref64_logits(model, ids, N_TOKEN);
+    double off = distance(got, want, n_logit(model)), moved = distance(plain, want, n_logit(model));
+    if (!(off < 1e-4) || !(moved > 1e-2))
+        fail_msg("%s: %s: off by %.2g, moved by %.2g", base->file->path, what, off, moved);
+    free(got);
+    free(plain);
+    free(want);
+}
+
+static void test_values(void **state) {
+    (void)state;
+    static const int ranks[] = {1, 2, 3, 8, 17, 64};
+    for (int p = 0; p < N_PATH; p++) {
+        struct model *base = load(paths[p], "f32", "f32");
+        fill_ids(base);
+        for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
+            char what[32];
+            if (golden_quick() && i != (size_t)p % 6) continue;
+            struct adapter *adapter = make_adapter(base, "all", ranks[i], 2.0 * ranks[i] + 1, i);
+            struct model *model = with(base, &(struct adapter_use){adapter, 0.75f}, 1);
+            adapter_free(adapter); // the model has its own copy
+            snprintf(what, sizeof what, "rank %d", ranks[i]);
+            check_values(base, model, what);
+            model_free(model);
+        }
+        model_free(base);
+    }
+}
+
+/* bf16 activations, quantised bases, all levels, threads and cuts. */
+static void test_bits(void **state) {
+    (void)state;
+    static const char *const more[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
+                                       "tests/golden/gguf/small-llama.q8_0.gguf"};
+    for (int p = 0; p < N_PATH + 2; p++) {
+        struct model *base = load(p < N_PATH ? paths[p] : more[p - N_PATH], NULL, NULL);
+        struct adapter *adapter = make_adapter(base, "all", 5, 10, 3);
+        struct model *model = with(base, &(struct adapter_use){adapter, 1}, 1);
+        fill_ids(base);
+        float *want = logits_of(model, NULL, 1, 0);
+        for (int i = 0; golden_levels[i]; i++) {
+            if (!golden_has_level(golden_levels[i])) continue;
+            float *got = logits_of(model, golden_levels[i], 1 + i % 3, i % 2 ? 1 : 5);
+            if (memcmp(got, want, n_logit(model) * sizeof *got))
+                fail_msg("%s: other bits at level %s", base->file->path, golden_levels[i]);
+            free(got);
+        }
+        free(want);
+        adapter_free(adapter);
+        model_free(model);
+        model_free(base);
+    }
+}
+
+static void add_float(double *sum, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        sum[i] = (double)x[i];
+}
+
+static void test_merged(void **state) {
+    (void)state;
+    for (int p = 0; p < N_PATH; p++) {
+        struct jl_error err = {0};
+        const struct class_request request = {"f32", "f32"};
+        struct model *base = load(paths[p], "f32", "f32"), *merged;
+        struct adapter *first = make_adapter(base, "all", 4, 8, 5);
+        struct adapter *second = make_adapter(base, "attn_o", 2, 3, 6);
+        const struct adapter_use uses[] = {{first, 1}, {second, -0.5f}};
+        struct model *model = with(base, uses, 2);
+        must(model_load_owned(paths[p], &request, DTYPE_F32, &merged, &err), &err);
+        must(adapter_merge(merged, uses, 2, &err), &err);
+        fill_ids(base);
+        float *got = logits_of(merged, NULL, 2, 0), *beside = logits_of(model, NULL, 2, 0);
+        double *want = calloc(n_logit(model), sizeof *want);
+        add_float(want, beside, n_logit(model));
+        double off = distance(got, want, n_logit(model));
+        if (!(off < 1e-4)) fail_msg("%s: merged is off by %.2g", paths[p], off);
+        free(got);
+        free(beside);
+        free(want);
+        adapter_free(first);
+        adapter_free(second);
+        model_free(model);
+        model_free(merged);
+        model_free(base);
+    }
+}
+
+static void test_merge_refused(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct model *owned, *other = load("tests/golden/qwen2", NULL, NULL);
+    const char *path = "tests/golden/gguf/small-llama.q8_0.gguf";
+    must(model_load_owned(path, NULL, DTYPE_F32, &owned, &err), &err);
+    struct adapter *adapter = make_adapter(owned, "ffn_down", 2, 2, 1);
+    assert_int_equal(adapter_merge(owned, &(struct adapter_use){adapter, 1}, 1, &err),
+                     JL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "quantised"));
+    struct model *out;
+    assert_int_equal(adapter_model(other, &(struct adapter_use){adapter, 1}, 1, &out, &err),
+                     JL_ERR_USAGE);
+    assert_non_null(strstr(err.message, "another base"));
+    assert_null(out);
+    assert_int_equal(adapter_model(owned, &(struct adapter_use){adapter, NAN}, 1, &out, &err),
+                     JL_ERR_USAGE);
+    adapter_free(adapter);
+    model_free(owned);
+    model_free(other);
+}
+
+/* Two models on one base differ from it and from each other, and do not disturb each other. */
+static void test_shared_base(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct backend *backend;
+    uint8_t prints[4][FINGERPRINT_BYTES];
+    struct model *base = load("tests/golden/llama", NULL, NULL);
+    struct adapter *a = make_adapter(base, "attn_q", 3, 6, 1);
+    struct adapter *b = make_adapter(base, "all", 3, 6, 2);
+    const struct adapter_use both[] = {{a, 1}, {b, 1}}, only_b = {b, 1};
+    struct model *models[] = {base, with(base, both, 1), with(base, &only_b, 1),
+                              with(base, both, 2)};
+    float *logits[4];
+    fill_ids(base);
+    must(backend_cpu_create(&(struct backend_options){NULL, 2}, &backend, &err), &err);
+    for (int i = 0; i < 4; i++) {
+        must(fingerprint_model(models[i], backend, prints[i], &err), &err);
+        logits[i] = logits_of(models[i], NULL, 2, 0);
+        assert_ptr_equal(models[i]->weights, base->weights);
+        for (int k = 0; k < i; k++) {
+            assert_memory_not_equal(prints[i], prints[k], FINGERPRINT_BYTES);
+            assert_memory_not_equal(logits[i], logits[k], n_logit(base) * sizeof(float));
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        float *again = logits_of(models[i], NULL, 2, 0);
+        assert_memory_equal(again, logits[i], n_logit(base) * sizeof(float));
+        free(again);
+        free(logits[i]);
+    }
+    backend_free(backend);
+    adapter_free(a);
+    adapter_free(b);
+    for (int i = 3; i >= 0; i--)
+        model_free(models[i]);
+}
+
+/* What was not asked for, and what is asked for in vain. */
+static void test_roles(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct model *base = load("tests/golden/deepseek-v3", NULL, NULL);
+    const char *names[] = {"q_a_proj", "attn_o", "attn_kv_b"}, *none = "ffn_gate_exps";
+    struct adapter_request request = {"r", names, 2, 2, 2, 1};
+    struct adapter *adapter;
+    must(adapter_fresh(base, &request, &adapter, &err), &err);
+    assert_int_equal(adapter->n, 2 * base->hp.n_layer);
+    for (int i = 0; i < adapter->n; i++)
+        assert_true(adapter->pairs[i].role == ROLE_ATTN_Q_A ||
+                    adapter->pairs[i].role == ROLE_ATTN_O);
+    adapter_free(adapter);
+    request.n_role = 3;
+    assert_int_equal(adapter_fresh(base, &request, &adapter, &err), JL_ERR_USAGE);
+    assert_non_null(strstr(err.message, "attn_kv_b"));
+    request.roles = &none;
+    request.n_role = 1;
+    assert_int_equal(adapter_fresh(base, &request, &adapter, &err), JL_ERR_USAGE);
+    request.rank = 0;
+    assert_int_equal(adapter_fresh(base, &request, &adapter, &err), JL_ERR_USAGE);
+    assert_null(adapter);
+    model_free(base);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_new_changes_nothing),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_merge_refused),
+        cmocka_unit_test(test_shared_base),
+        cmocka_unit_test(test_roles),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

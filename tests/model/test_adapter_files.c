@@ -1,0 +1,453 @@
+/* Files of adapters: both forms there and back, on bases of both forms; what must be refused. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "format/gguf_write.h"
+#include "format/st_write.h"
+#include "support/golden.h"
+#include "support/make_adapter.h"
+#include "support/make_model.h"
+#include "support/scratch.h"
+
+#define N_TOKEN 9
+
+static void must(enum jl_status status, const struct jl_error *err) {
+    if (status != JL_OK) fail_msg("%s", err->message);
+}
+
+/* ---- there and back ---- */
+
+static int32_t ids[N_TOKEN];
+
+static float *logits_of(const struct model *base, const struct adapter *adapter) {
+    struct jl_error err = {0};
+    struct model *model;
+    const struct golden_prompts prompts = {.ids = {ids}, .n_id = {N_TOKEN}, .n = 1};
+    struct golden_run run = {.path = base->file->path, .threads = 2, .prompts = &prompts};
+    int n_vocab;
+    must(adapter_model(base, &(struct adapter_use){adapter, 1}, 1, &model, &err), &err);
+    run.model = model;
+    float *logits = golden_logits(&run, &n_vocab);
+    model_free(model);
+    return logits;
+}
+
+static const struct make_model kinds[] = {
+    {"llama", 2, 48, 80, 4, 2, 12, 101, false, false, false, DTYPE_F32, NULL, NULL, 1, 1},
+    {"llama", 1, 32, 33, 6, 1, 8, 77, true, true, true, DTYPE_BF16, NULL, NULL, 2, 1},
+    {"qwen2", 2, 48, 64, 6, 2, 8, 99, true, false, false, DTYPE_F32, NULL, NULL, 6, 1},
+    {"qwen3", 2, 32, 48, 4, 2, 24, 65, true, false, false, DTYPE_F32, NULL, NULL, 8, 1},
+    {"glm4", 2, 48, 56, 4, 2, 16, 71, false, true, false, DTYPE_F32, NULL, NULL, 13, 1},
+};
+
+/* Families whose two kinds of files order a head's rows differently sum in another order. */
+static void check_near(const float *got, const float *want, size_t n, const char *path) {
+    for (size_t i = 0; i < n; i++)
+        if (!(fabsf(got[i] - want[i]) < 2e-4f))
+            fail_msg("%s: logit %zu is %g, not %g", path, i, (double)got[i], (double)want[i]);
+}
+
+/* The file's adapter gives `want` on the folder to the bit, and nearly on the GGUF file. */
+static void check_file(const char *path, const struct model *const bases[2], const float *want) {
+    for (int b = 0; b < 2; b++) {
+        size_t n = N_TOKEN * (size_t)bases[b]->hp.n_vocab;
+        struct jl_error err = {0};
+        struct adapter *adapter;
+        must(adapter_open(bases[b], path, &adapter, &err), &err);
+        float *got = logits_of(bases[b], adapter);
+        if (b == 0 && memcmp(got, want, n * sizeof *got)) fail_msg("%s: other logits", path);
+        check_near(got, want, n, path);
+        free(got);
+        adapter_free(adapter);
+    }
+}
+
+static void round_trip(const struct make_model *kind, int number, const char *role) {
+    struct jl_error err = {0};
+    char names[3][64];
+    struct model *hf, *gguf;
+    for (int i = 0; i < 3; i++)
+        snprintf(names[i], sizeof names[i], "%d-%s.%d", number, role, i);
+    char *base_hf = strdup(scratch_path("base-hf")), *base_gguf = strdup(scratch_path("base.gguf"));
+    make_hf(kind, base_hf);
+    make_gguf(kind, base_gguf);
+    const struct class_request f32 = {"f32", "f32"};
+    must(model_load(base_hf, &f32, &hf, &err), &err);
+    must(model_load(base_gguf, &f32, &gguf, &err), &err);
+    for (int i = 0; i < N_TOKEN; i++)
+        ids[i] = (i * 37 + 11) % hf->hp.n_vocab;
+    const struct model *const bases[] = {hf, gguf};
+    struct adapter *made = make_adapter(hf, role, 3, 7, 1), *again, *turned;
+    float *want = logits_of(hf, made);
+    must(adapter_write_folder(hf, made, scratch_path(names[0]), &err), &err);
+    must(adapter_write_gguf(hf, made, scratch_path(names[1]), &err), &err);
+    check_file(scratch_path(names[0]), bases, want);
+    check_file(scratch_path(names[1]), bases, want);
+    must(adapter_open(hf, scratch_path(names[0]), &again, &err), &err);
+    if (strcmp(kind->family, "glm4")) same_adapters(made, again);
+    must(adapter_open(gguf, scratch_path(names[0]), &turned, &err), &err);
+    must(adapter_write_folder(gguf, turned, scratch_path(names[2]), &err), &err);
+    check_file(scratch_path(names[2]), bases, want);
+    adapter_free(made);
+    adapter_free(again);
+    adapter_free(turned);
+    model_free(hf);
+    model_free(gguf);
+    free(want);
+    free(base_hf);
+    free(base_gguf);
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    for (int i = 0; i < (int)(sizeof kinds / sizeof kinds[0]); i++) {
+        round_trip(&kinds[i], i, "all");
+        round_trip(&kinds[i], i, "ffn_up");
+    }
+}
+
+/* Ranks and alphas that differ from matrix to matrix. */
+static void test_patterns(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct model *base;
+    must(model_load("tests/golden/qwen3", NULL, &base, &err), &err);
+    struct adapter *q = make_adapter(base, "attn_q", 3, 7, 1), *again;
+    struct adapter *v = make_adapter(base, "attn_v", 5, 2, 2);
+    struct adapter both = {.name = "both", .n = q->n + v->n};
+    both.pairs = calloc((size_t)both.n, sizeof *both.pairs);
+    for (int i = 0; i < both.n; i++)
+        both.pairs[i] = i % 2 ? v->pairs[i / 2] : q->pairs[i / 2];
+    must(adapter_write_folder(base, &both, scratch_path("both"), &err), &err);
+    must(adapter_open(base, scratch_path("both"), &again, &err), &err);
+    same_adapters(&both, again);
+    adapter_free(again);
+    must(adapter_write_gguf(base, &both, scratch_path("both.gguf"), &err), &err);
+    must(adapter_open(base, scratch_path("both.gguf"), &again, &err), &err);
+    for (int i = 0; i < both.n; i++) {
+        const struct adapter_pair *x = &both.pairs[i], *y = &again->pairs[i];
+        assert_true(adapter_factor(y) == 1);
+        for (int k = 0; k < x->rank * x->n_in; k++)
+            assert_true(y->a[k] == x->a[k] * adapter_factor(x));
+    }
+    assert_int_equal(adapter_write_folder(base, &both, scratch_path("both"), &err), JL_ERR_IO);
+    adapter_free(again);
+    adapter_free(q);
+    adapter_free(v);
+    free(both.pairs);
+    model_free(base);
+}
+
+/* What was read back from a model is what it computes with, whatever alpha was. */
+static void test_of_model(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct model *base, *model;
+    struct adapter *back;
+    must(model_load("tests/golden/llama", NULL, &base, &err), &err);
+    for (int i = 0; i < N_TOKEN; i++)
+        ids[i] = (i * 37 + 11) % base->hp.n_vocab;
+    struct adapter *made = make_adapter(base, "all", 3, 7, 1);
+    must(adapter_model(base, &(struct adapter_use){made, 1}, 1, &model, &err), &err);
+    must(adapter_of_model(model, 0, &back, &err), &err);
+    must(adapter_write_folder(base, back, scratch_path("back"), &err), &err);
+    adapter_free(back);
+    must(adapter_open(base, scratch_path("back"), &back, &err), &err);
+    float *want = logits_of(base, made), *got = logits_of(base, back);
+    assert_memory_equal(want, got, N_TOKEN * (size_t)base->hp.n_vocab * sizeof *got);
+    free(want);
+    free(got);
+    adapter_free(back);
+    adapter_free(made);
+    model_free(model);
+    model_free(base);
+}
+
+/* ---- refused ---- */
+
+struct part {
+    const char *name; // NULL: the list's end
+    int rows, cols;   // 0: as the base asks
+    float value;      // of its last number
+    enum dtype dtype;
+};
+
+#define Q "base_model.model.model.layers.0.self_attn.q_proj"
+static const struct part good[] = {
+    {Q ".lora_A.weight", 2, 0, 0, DTYPE_F32}, {Q ".lora_B.weight", 0, 2, 0, DTYPE_F32}, {NULL}};
+
+#define HEAD "\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 4"
+#define CONFIG "{" HEAD ", \"target_modules\": [\"q_proj\"]}"
+
+static void write_parts(const struct model *base, const char *folder, const struct part *parts) {
+    struct jl_error err = {0};
+    struct st_writer *writer;
+    const struct weight *q = model_weight(base, ROLE_ATTN_Q, 0);
+    int n = 0;
+    must(st_writer_create(folder, 0, &writer, &err), &err);
+    st_writer_rename(writer, "adapter_model.safetensors");
+    for (; parts[n].name; n++)
+        st_add_tensor(writer, parts[n].name, parts[n].dtype, 2,
+                      (const int64_t[]){parts[n].rows ? parts[n].rows : q->n_out,
+                                        parts[n].cols ? parts[n].cols : q->n_in});
+    for (int i = 0; i < n; i++) {
+        size_t count = (size_t)(parts[i].rows ? parts[i].rows : q->n_out) *
+                       (size_t)(parts[i].cols ? parts[i].cols : q->n_in);
+        size_t size = parts[i].dtype == DTYPE_F32 ? 4 : 1;
+        float *x = calloc(count, sizeof *x);
+        if (size == 4) x[count - 1] = parts[i].value;
+        must(st_write_data(writer, x, count * size, &err), &err);
+        free(x);
+    }
+    must(st_writer_commit(writer, &err), &err);
+    st_writer_free(writer);
+}
+
+static void refused(const struct model *base, const char *config, const struct part *parts,
+                    enum jl_status status, const char *says) {
+    struct jl_error err = {0};
+    struct adapter *adapter;
+    scratch_text("bad/adapter_config.json", config);
+    write_parts(base, scratch_path("bad"), parts);
+    enum jl_status got = adapter_open(base, scratch_path("bad"), &adapter, &err);
+    if (got != status || (says && !strstr(err.message, says)))
+        fail_msg("%s: status %d, '%s'; wanted %d, '%s'", config, got, err.message, status, says);
+    if (status != JL_OK) assert_null(adapter);
+    adapter_free(adapter);
+}
+
+static const struct {
+    const char *config;
+    enum jl_status status;
+    const char *says;
+} configs[] = {
+    {CONFIG, JL_OK, NULL},
+    {"{" HEAD ", \"target_modules\": \"all-linear\"}", JL_OK, NULL},
+    {"{" HEAD ", \"bias\": \"none\", \"modules_to_save\": null, \"use_dora\": false, "
+     "\"layer_replication\": null, \"never_seen\": [], \"lora_dropout\": 0.1}",
+     JL_OK, NULL},
+    {"{" HEAD ", \"use_rslora\": true, \"rank_pattern\": {\"k_proj\": 7}}", JL_OK, NULL},
+    {"{" HEAD ", \"never_seen\": 1}", JL_ERR_UNSUPPORTED, "'never_seen'"},
+    {"{" HEAD ", \"use_dora\": true}", JL_ERR_UNSUPPORTED, "'use_dora'"},
+    {"{" HEAD ", \"bias\": \"all\"}", JL_ERR_UNSUPPORTED, "'bias'"},
+    {"{" HEAD ", \"modules_to_save\": [\"lm_head\"]}", JL_ERR_UNSUPPORTED, "'modules_to_save'"},
+    {"{" HEAD ", \"fan_in_fan_out\": true}", JL_ERR_UNSUPPORTED, "'fan_in_fan_out'"},
+    {"{" HEAD ", \"init_lora_weights\": \"pissa_niter_4\"}", JL_ERR_UNSUPPORTED,
+     "'init_lora_weights'"},
+    {"{" HEAD ", \"target_modules\": [\"k_proj\"]}", JL_ERR_FORMAT, "target_modules"},
+    {"{" HEAD ", \"rank_pattern\": {\"q_proj\": 3}}", JL_ERR_FORMAT, "rank 2"},
+    {"{" HEAD ", \"alpha_pattern\": {\".*q_proj\": 3}}", JL_ERR_UNSUPPORTED, "regular"},
+    {"{" HEAD ", \"alpha_pattern\": {\"q_proj\": 3, \"self_attn.q_proj\": 4}}", JL_ERR_UNSUPPORTED,
+     "two values"},
+    {"{\"peft_type\": \"IA3\", \"r\": 2, \"lora_alpha\": 4}", JL_ERR_UNSUPPORTED, "LORA"},
+    {"{\"peft_type\": \"LORA\", \"lora_alpha\": 4}", JL_ERR_UNSUPPORTED, "'r'"},
+    {"{\"peft_type\": \"LORA\", \"r\": 2}", JL_ERR_UNSUPPORTED, "'lora_alpha'"},
+    {"{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 0}", JL_ERR_FORMAT, "alpha"},
+    {"{\"peft_type\": \"LORA\", \"r\": 3, \"lora_alpha\": 4}", JL_ERR_FORMAT, "rank 2"},
+    {"{\"peft_type\": \"LORA\"", JL_ERR_FORMAT, NULL},
+};
+
+static void test_configs(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct model *base;
+    must(model_load("tests/golden/llama", NULL, &base, &err), &err);
+    for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++)
+        refused(base, configs[i].config, good, configs[i].status, configs[i].says);
+    model_free(base);
+}
+
+#define A(name)                                                                                    \
+    { "base_model.model." name ".lora_A.weight", 2, 0, 0, DTYPE_F32 }
+#define B(name)                                                                                    \
+    { "base_model.model." name ".lora_B.weight", 0, 2, 0, DTYPE_F32 }
+
+static const struct {
+    const char *base;
+    struct part parts[5];
+    enum jl_status status;
+    const char *says;
+} files[] = {
+    {"llama", {{Q ".lora_A.weight", 2, 0, 0, DTYPE_F32}}, JL_ERR_FORMAT, "no lora_B"},
+    {"llama", {{Q ".lora_B.weight", 0, 2, 0, DTYPE_F32}}, JL_ERR_FORMAT, "no lora_A"},
+    {"llama",
+     {{Q ".lora_A.weight", 2, 7, 0, DTYPE_F32}, {Q ".lora_B.weight", 0, 2, 0, DTYPE_F32}},
+     JL_ERR_FORMAT,
+     "must be (rank,"},
+    {"llama",
+     {{Q ".lora_A.weight", 2, 0, 0, DTYPE_F32}, {Q ".lora_B.weight", 0, 3, 0, DTYPE_F32}},
+     JL_ERR_FORMAT,
+     "must be (rank,"},
+    {"llama",
+     {{Q ".lora_A.weight", 2, 0, 0, DTYPE_F32}, {Q ".lora_B.weight", 9, 2, 0, DTYPE_F32}},
+     JL_ERR_FORMAT,
+     "must be (rank,"},
+    {"llama",
+     {{Q ".lora_A.weight", 2, 0, NAN, DTYPE_F32}, {Q ".lora_B.weight", 0, 2, 0, DTYPE_F32}},
+     JL_ERR_FORMAT,
+     "not finite"},
+    {"llama",
+     {{Q ".lora_A.weight", 2, 0, 0, DTYPE_F32}, {Q ".lora_B.weight", 0, 2, INFINITY, DTYPE_F32}},
+     JL_ERR_FORMAT,
+     "not finite"},
+    {"llama",
+     {{Q ".lora_A.weight", 2, 0, 0, DTYPE_F8_E4M3}, {Q ".lora_B.weight", 0, 2, 0, DTYPE_F32}},
+     JL_ERR_UNSUPPORTED,
+     "F8_E4M3"},
+    {"llama",
+     {{Q ".lora_A.weight", 2, 0, 0, DTYPE_F32},
+      {Q ".lora_B.weight", 0, 2, 0, DTYPE_F32},
+      {Q ".lora_magnitude_vector", 0, 1, 0, DTYPE_F32}},
+     JL_ERR_FORMAT,
+     "lora_magnitude_vector"},
+    {"llama",
+     {A("model.layers.99.self_attn.q_proj"), B("model.layers.99.self_attn.q_proj")},
+     JL_ERR_FORMAT,
+     "no matrix of the base"},
+    {"llama",
+     {A("transformer.h.0.attn.c_attn"), B("transformer.h.0.attn.c_attn")},
+     JL_ERR_FORMAT,
+     "no matrix of the base"},
+    {"llama", {A("lm_head"), B("lm_head")}, JL_ERR_FORMAT, "output heads take none"},
+    {"llama",
+     {A("model.layers.0.input_layernorm"), B("model.layers.0.input_layernorm")},
+     JL_ERR_FORMAT,
+     "vector"},
+    {"qwen3-moe",
+     {A("model.layers.0.mlp.experts.0.up_proj"), B("model.layers.0.mlp.experts.0.up_proj")},
+     JL_ERR_FORMAT,
+     "experts take none"},
+    {"deepseek-v3",
+     {A("model.layers.0.self_attn.kv_b_proj"), B("model.layers.0.self_attn.kv_b_proj")},
+     JL_ERR_FORMAT,
+     "head by head"},
+};
+
+static void test_tensors(void **state) {
+    (void)state;
+    struct model *llama, *base;
+    struct jl_error err = {0};
+    must(model_load("tests/golden/llama", NULL, &llama, &err), &err);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char path[64];
+        struct adapter *adapter;
+        snprintf(path, sizeof path, "tests/golden/%s", files[i].base);
+        must(model_load(path, NULL, &base, &err), &err);
+        scratch_text("bad/adapter_config.json", "{" HEAD "}");
+        write_parts(llama, scratch_path("bad"), files[i].parts);
+        enum jl_status got = adapter_open(base, scratch_path("bad"), &adapter, &err);
+        if (got != files[i].status || !strstr(err.message, files[i].says))
+            fail_msg("case %zu: status %d, '%s'; wanted '%s'", i, got, err.message, files[i].says);
+        assert_null(adapter);
+        model_free(base);
+    }
+    model_free(llama);
+}
+
+static void test_absent(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct model *base;
+    struct adapter *adapter;
+    must(model_load("tests/golden/llama", NULL, &base, &err), &err);
+    scratch_text("half/adapter_config.json", CONFIG);
+    assert_int_equal(adapter_open(base, scratch_path("half"), &adapter, &err), JL_ERR_IO);
+    assert_non_null(strstr(err.message, "adapter_model.safetensors"));
+    assert_int_equal(adapter_open(base, "tests/golden/llama", &adapter, &err), JL_ERR_IO);
+    assert_non_null(strstr(err.message, "adapter_config.json"));
+    assert_int_equal(adapter_open(base, "tests/golden/gguf/tiny-llama.f32.gguf", &adapter, &err),
+                     JL_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "general.type"));
+    model_free(base);
+}
+
+/* ---- GGUF ---- */
+
+struct gguf_case {
+    const char *type, *architecture, *kind, *extra;
+    float alpha;
+    bool flat; // a rank of 1 that leaves out its dimension
+    enum jl_status status;
+    const char *says;
+};
+
+static void write_gguf(const struct model *base, const struct gguf_case *c, const char *path) {
+    struct jl_error err = {0};
+    struct gguf_writer *writer;
+    const struct weight *w = model_weight(base, ROLE_FFN_UP, 0);
+    must(gguf_writer_create(path, 0, &writer, &err), &err);
+    gguf_put_text(writer, "general.type", c->type);
+    gguf_put_text(writer, "general.architecture", c->architecture);
+    gguf_put_text(writer, "adapter.type", c->kind);
+    if (c->alpha >= 0) gguf_put_f32(writer, "adapter.lora.alpha", c->alpha);
+    if (c->extra) gguf_put_text(writer, c->extra, "text");
+    int64_t a[2] = {1, w->n_in}, b[2] = {w->n_out, 1};
+    if (c->flat)
+        gguf_add_tensor(writer, "blk.0.ffn_up.weight.lora_a", DTYPE_F32, 1, a + 1);
+    else
+        gguf_add_tensor(writer, "blk.0.ffn_up.weight.lora_a", DTYPE_F32, 2, a);
+    gguf_add_tensor(writer, "blk.0.ffn_up.weight.lora_b", DTYPE_F32, 2, b);
+    float *zeros = calloc((size_t)(w->n_in + w->n_out), sizeof *zeros);
+    must(gguf_write_data(writer, zeros, (size_t)w->n_in * sizeof *zeros, &err), &err);
+    must(gguf_write_data(writer, zeros, (size_t)w->n_out * sizeof *zeros, &err), &err);
+    must(gguf_writer_commit(writer, &err), &err);
+    gguf_writer_free(writer);
+    free(zeros);
+}
+
+static void test_gguf(void **state) {
+    (void)state;
+    static const struct gguf_case cases[] = {
+        {"adapter", "llama", "lora", NULL, 3, false, JL_OK, NULL},
+        {"adapter", "llama", "lora", NULL, 0, true, JL_OK, NULL},
+        {"adapter", "llama", "lora", "general.description", 3, true, JL_OK, NULL},
+        {"adapter", "llama", "lora", "adapter.alora.invocation_tokens", 3, true, JL_ERR_UNSUPPORTED,
+         "invocation_tokens"},
+        {"adapter", "llama", "lora", "llama.block_count", 3, true, JL_ERR_UNSUPPORTED,
+         "block_count"},
+        {"model", "llama", "lora", NULL, 3, true, JL_ERR_FORMAT, "general.type"},
+        {"adapter", "qwen2", "lora", NULL, 3, true, JL_ERR_FORMAT, "architecture"},
+        {"adapter", "llama", "control_vector", NULL, 3, true, JL_ERR_UNSUPPORTED, "adapter.type"},
+        {"adapter", "llama", "lora", NULL, -1, true, JL_ERR_FORMAT, "adapter.lora.alpha"},
+    };
+    struct jl_error err = {0};
+    struct model *base;
+    must(model_load("tests/golden/llama", NULL, &base, &err), &err);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct adapter *adapter;
+        const char *path = scratch_path("case.gguf");
+        write_gguf(base, &cases[i], path);
+        enum jl_status got = adapter_open(base, path, &adapter, &err);
+        if (got != cases[i].status || (cases[i].says && !strstr(err.message, cases[i].says)))
+            fail_msg("case %zu: status %d, '%s'", i, got, err.message);
+        if (got == JL_OK)
+            assert_true(adapter_factor(&adapter->pairs[0]) ==
+                        (cases[i].alpha > 0 ? cases[i].alpha : 1));
+        adapter_free(adapter);
+    }
+    model_free(base);
+}
+
+static int clean(void **state) {
+    (void)state;
+    scratch_remove();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_of_model),   cmocka_unit_test(test_configs),
+        cmocka_unit_test(test_tensors),    cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_gguf),
+    };
+    return cmocka_run_group_tests(tests, NULL, clean);
+}
