@@ -63,8 +63,9 @@ static enum jl_status estimate_start(const struct recipe *recipe, const char *st
                                      struct backend *backend, struct estimate *out,
                                      struct jl_error *err) {
     struct learner *learner;
-    struct class_request cls;
-    const struct learner_options options = run_learner_options(recipe, start, &cls);
+    struct run_learner_memory memory;
+    struct learner_options options;
+    JL_TRY(run_learner_options(recipe, start, &memory, &options, err));
     JL_TRY(learner_create(backend, &options, &learner, err));
     *out = (struct estimate){.n_param = learner_n_param(learner),
                              .n_active = learner_n_active(learner),

@@ -159,25 +159,26 @@ static enum jl_status remove_folder(const char *path, struct jl_error *err) {
     return jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
+struct class_request publish_class(const struct model *model) {
+    const struct numeric_class *cls = &model->cls;
+    return (struct class_request){cls->act_bf16 ? "bf16" : "f32", cls->kv == DTYPE_F32    ? "f32"
+                                                                  : cls->kv == DTYPE_F16  ? "f16"
+                                                                  : cls->kv == DTYPE_BF16 ? "bf16"
+                                                                                          : "q8"};
+}
+
 static enum jl_status check_folder(const struct learner *learner, struct backend *backend,
                                    const char *path, struct jl_error *err) {
-    const struct model *model = learner_model(learner);
-    static const char *const kv_names[] = {"f32", "f16", "bf16", "q8"};
-    int kv = model->cls.kv == DTYPE_F32    ? 0
-             : model->cls.kv == DTYPE_F16  ? 1
-             : model->cls.kv == DTYPE_BF16 ? 2
-                                           : 3;
-    const struct class_request cls = {model->cls.act_bf16 ? "bf16" : "f32", kv_names[kv]};
+    const struct class_request cls = publish_class(learner_model(learner));
     struct model *again;
     JL_TRY(model_load(path, &cls, &again, err));
-    enum jl_status status = publish_compare(model, again, backend, err);
+    enum jl_status status = publish_compare(learner_model(learner), again, backend, err);
     model_free(again);
     return status;
 }
 
-enum jl_status publish_folder(const struct learner *learner, struct backend *backend,
-                              struct pool *pool, const char *path, struct jl_error *err) {
-    const struct export_folder_options options = {0};
+enum jl_status publish_into(const char *path, publish_write_fn *write, void *ctx,
+                            struct jl_error *err) {
     size_t n = strlen(path) + 8;
     char *next = malloc(n), *last = malloc(n);
     enum jl_status status =
@@ -187,9 +188,7 @@ enum jl_status publish_folder(const struct learner *learner, struct backend *bac
         snprintf(last, n, "%s.old", path);
         status = remove_folder(next, err); // of a run that was cut short
     }
-    if (status == JL_OK)
-        status = export_folder_write(learner_model(learner), &options, next, pool, err);
-    if (status == JL_OK) status = check_folder(learner, backend, next, err);
+    if (status == JL_OK) status = write(ctx, next, err);
     if (status == JL_OK) status = remove_folder(last, err);
     if (status == JL_OK && rename(path, last) != 0 && errno != ENOENT)
         status = jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
@@ -199,4 +198,23 @@ enum jl_status publish_folder(const struct learner *learner, struct backend *bac
     free(next);
     free(last);
     return status;
+}
+
+struct folder_call {
+    const struct learner *learner;
+    struct backend *backend;
+    struct pool *pool;
+};
+
+static enum jl_status write_folder(void *ctx, const char *path, struct jl_error *err) {
+    const struct folder_call *call = ctx;
+    const struct export_folder_options options = {0};
+    JL_TRY(export_folder_write(learner_model(call->learner), &options, path, call->pool, err));
+    return check_folder(call->learner, call->backend, path, err);
+}
+
+enum jl_status publish_folder(const struct learner *learner, struct backend *backend,
+                              struct pool *pool, const char *path, struct jl_error *err) {
+    struct folder_call call = {learner, backend, pool};
+    return publish_into(path, write_folder, &call, err);
 }

@@ -188,7 +188,7 @@ static enum jl_status begin_stage(struct parser *p, const char *name) {
 }
 
 static enum jl_status begin_section(struct parser *p, char *name) {
-    static const char *const names[] = {"run", "model", "config", "data", "train"};
+    static const char *const names[] = {"run", "model", "config", "data", "train", "lora"};
     char *end = strchr(name, ']');
     if (!end || end[1]) return fault(p, "a section is [name] and nothing else:", name);
     *end = 0;
@@ -197,7 +197,8 @@ static enum jl_status begin_section(struct parser *p, char *name) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(name, names[i])) p->section = names[i];
     if (!p->section || strcmp(p->section, name))
-        return fault(p, "sections are run, model, config, data, train and stage NAME, not", name);
+        return fault(p, "sections are run, model, config, data, train, lora and stage NAME, not",
+                     name);
     if (!strcmp(name, "config") && !p->recipe->config) p->recipe->config = json_object();
     return strcmp(name, "config") || p->recipe->config ? JL_OK : no_memory(p);
 }
@@ -317,6 +318,13 @@ static enum jl_status finish(struct parser *p) {
         return jl_fail(p->err, JL_ERR_FORMAT,
                        "%s: a model is begun with: `start = FOLDER` in [model], or made new: keys "
                        "of its config.json in [config]; one of both",
+                       p->path);
+    if ((r->lora_alpha > 0 || r->lora_roles || r->lora_merge) && !r->lora_rank)
+        return jl_fail(p->err, JL_ERR_FORMAT, "%s: [lora] wants a rank", p->path);
+    if (r->lora_rank && r->optimizer_id == OPTIMIZER_MUON)
+        return jl_fail(p->err, JL_ERR_FORMAT,
+                       "%s: adapters are learned by adamw: the orthogonal steps of muon are for "
+                       "whole matrices",
                        p->path);
     if (r->config && !r->tokenizer)
         return jl_fail(p->err, JL_ERR_FORMAT,

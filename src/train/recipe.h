@@ -1,8 +1,8 @@
 /* A recipe: one small text file that says all that decides the weights of a run.
  *
- * Lines are `key = value`, in sections `[run]`, `[model]`, `[config]`, `[data]`, `[train]` and any
- * number of `[stage NAME]`; `#` begins a comment. Unknown keys, values out of range and keys that
- * stand twice are errors that name the line. docs/train.md has all keys. */
+ * Lines are `key = value`, in sections `[run]`, `[model]`, `[config]`, `[data]`, `[train]`,
+ * `[lora]` and any number of `[stage NAME]`; `#` begins a comment. Unknown keys, values out of
+ * range and keys that stand twice are errors that name the line. docs/train.md has all keys. */
 #ifndef JL_TRAIN_RECIPE_H
 #define JL_TRAIN_RECIPE_H
 
@@ -49,7 +49,13 @@
     X("train", "balance_rate", REAL, balance_rate, 0.001, 0, 1,                                    \
       "by which routers' biases even out the experts' load")                                       \
     X("train", "keep", WORD, keep, 0, 0, 0,                                                        \
-      "all, costly or layers: what stays in memory for the way back")
+      "all, costly or layers: what stays in memory for the way back")                              \
+    X("lora", "rank", WHOLE, lora_rank, 0, 1, 65536,                                               \
+      "of an adapter, which alone is learned (docs/adapters.md)")                                  \
+    X("lora", "alpha", REAL, lora_alpha, 0, 0, 1e6,                                                \
+      "its factor times the rank; 0: twice the rank")                                              \
+    X("lora", "roles", WORD, lora_roles, 0, 0, 0, "matrices it stands on: attn_q attn_v, or all")  \
+    X("lora", "merge", FLAG, lora_merge, 0, 0, 1, "write the base with the adapter in it, too")
 
 #define STAGE_LIST(X)                                                                              \
     X("steps", WHOLE, steps, 0, 0, 1e12, "of the stage")                                           \

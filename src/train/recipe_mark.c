@@ -15,7 +15,7 @@ static void add_FLAG(XXH3_state_t *sum, bool x) { add_WHOLE(sum, x); }
 
 static bool decides(const char *section, const char *key) {
     if (!strcmp(section, "run")) return !strcmp(key, "seed");
-    return strcmp(key, "keep") && strcmp(key, "cache");
+    return strcmp(key, "keep") && strcmp(key, "cache") && strcmp(key, "merge");
 }
 
 static void add_stage(XXH3_state_t *sum, const struct recipe_stage *stage) {

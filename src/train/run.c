@@ -113,12 +113,34 @@ static struct optimizer optimizer_of(const struct recipe *r) {
     };
 }
 
-struct learner_options run_learner_options(const struct recipe *r, const char *start,
-                                           struct class_request *cls) {
-    *cls = (struct class_request){r->act, r->kv};
-    return (struct learner_options){
+static enum jl_status lora_of(const struct recipe *r, struct run_learner_memory *m,
+                              struct jl_error *err) {
+    char *rest = m->text;
+    m->adapter = (struct adapter_request){
+        .name = "adapter",
+        .roles = m->roles,
+        .rank = (int)r->lora_rank,
+        .alpha = r->lora_alpha > 0 ? r->lora_alpha : 2 * (double)r->lora_rank,
+        .seed = (uint64_t)r->seed,
+    };
+    if ((size_t)snprintf(m->text, sizeof m->text, "%s", r->lora_roles ? r->lora_roles : "all") >=
+        sizeof m->text)
+        return jl_fail(err, JL_ERR_FORMAT, "%s: [lora] names too many roles", r->path);
+    for (char *role; (role = strtok_r(rest, " ,", &rest));) {
+        if (m->adapter.n_role == RUN_MOST_ROLES)
+            return jl_fail(err, JL_ERR_FORMAT, "%s: [lora] names too many roles", r->path);
+        m->roles[m->adapter.n_role++] = role;
+    }
+    return JL_OK;
+}
+
+enum jl_status run_learner_options(const struct recipe *r, const char *start,
+                                   struct run_learner_memory *memory, struct learner_options *out,
+                                   struct jl_error *err) {
+    memory->cls = (struct class_request){r->act, r->kv};
+    *out = (struct learner_options){
         .model = start,
-        .cls = cls,
+        .cls = &memory->cls,
         .dtype = r->work,
         .rows = (int)r->rows,
         .n_micro = (int)r->micro,
@@ -127,11 +149,15 @@ struct learner_options run_learner_options(const struct recipe *r, const char *s
         .mtp_weight = (float)r->mtp_weight,
         .balance_rate = (float)r->balance_rate,
     };
+    if (!r->lora_rank) return JL_OK;
+    out->adapter = &memory->adapter;
+    return lora_of(r, memory, err);
 }
 
 static enum jl_status open_learner(struct run *run) {
-    struct class_request cls;
-    const struct learner_options options = run_learner_options(run->recipe, run->start, &cls);
+    struct run_learner_memory memory;
+    struct learner_options options;
+    JL_TRY(run_learner_options(run->recipe, run->start, &memory, &options, run->err));
     JL_TRY(learner_create(run->backend, &options, &run->learner, run->err));
     const struct model *model = learner_model(run->learner);
     JL_TRY(open_tokenizer(model->file, &run->tokenizer, run->err));
@@ -351,15 +377,29 @@ static enum jl_status write_gguf(struct run *run, const char *folder) {
     return JL_OK;
 }
 
+/* The whole model; or the adapter and, where that is asked for, the base with it. */
+static enum jl_status write_model(struct run *run, const char *path) {
+    const struct recipe *r = run->recipe;
+    char merged[4096];
+    if (!r->lora_rank) {
+        JL_TRY(publish_folder(run->learner, run->backend, run->pool, path, run->err));
+        exported(run, path, 0);
+        return write_gguf(run, path);
+    }
+    JL_TRY(publish_adapter(run->learner, run->start, run->backend, path, run->err));
+    exported(run, path, 0);
+    if (!r->lora_merge) return JL_OK;
+    snprintf(merged, sizeof merged, "%s-merged", path);
+    JL_TRY(publish_merged(run->learner, run->start, r->work, run->pool, merged, run->err));
+    return write_gguf(run, merged);
+}
+
 static enum jl_status end_stage(struct run *run) {
     const char *name = run->recipe->stages[run->stage].name;
     char *path = file_path_in(run->options->folder, name);
     if (!path) return no_memory(run);
     enum jl_status status = held_out(run);
-    if (status == JL_OK)
-        status = publish_folder(run->learner, run->backend, run->pool, path, run->err);
-    if (status == JL_OK) exported(run, path, 0);
-    if (status == JL_OK) status = write_gguf(run, path);
+    if (status == JL_OK) status = write_model(run, path);
     free(path);
     return status;
 }

@@ -39,10 +39,17 @@ struct run_options {
     int64_t now; // clock of chat templates, seconds since 1970 in UTC
 };
 
-/* The learner that a recipe asks for. `start`: its model; cls: memory for the options to point to.
- */
-struct learner_options run_learner_options(const struct recipe *recipe, const char *start,
-                                           struct class_request *cls);
+/* The learner that a recipe asks for. `start`: its model; memory: what the options point to. */
+#define RUN_MOST_ROLES 64
+struct run_learner_memory {
+    struct class_request cls;
+    struct adapter_request adapter;
+    const char *roles[RUN_MOST_ROLES];
+    char text[1024];
+};
+enum jl_status run_learner_options(const struct recipe *recipe, const char *start,
+                                   struct run_learner_memory *memory, struct learner_options *out,
+                                   struct jl_error *err);
 
 /* JL_ERR_CANCELLED after stop_after or cancel, with a checkpoint of the last step. Another run at
  * work in the folder is JL_ERR_IO. */
