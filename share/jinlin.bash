@@ -9,6 +9,8 @@ _jinlin() {
         words="env exit $(jinlin help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')"
     elif [ "$command" = tokenizer ] && [ "$COMP_CWORD" -eq 2 ]; then
         words=train
+    elif [ "$command" = runs ]; then
+        words=$(jinlin runs --json 2>/dev/null | sed -n 's/^ *"id": \([0-9]*\).*/\1/p')
     elif [ "$command" = rm ]; then
         words=$(jinlin list --json 2>/dev/null | grep -oE '"name": ?"[^"]*"' | cut -d'"' -f4)
     fi

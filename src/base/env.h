@@ -20,8 +20,11 @@
     X(ENV_PULL_WAIT, "JINLIN_PULL_WAIT",                                                           \
       "milliseconds `pull` waits before a second try, doubled for each further one (default "      \
       "1000)")                                                                                     \
-    X(ENV_XDG_DATA, "XDG_DATA_HOME", "see JINLIN_HOME")                                            \
-    X(ENV_USER_HOME, "HOME", "see JINLIN_HOME")
+    X(ENV_RUNS, "JINLIN_RUNS",                                                                     \
+      "file in which training runs are recorded, `none` for nowhere (default: "                    \
+      "$XDG_DATA_HOME/jinlin/runs.db)")                                                            \
+    X(ENV_XDG_DATA, "XDG_DATA_HOME", "see JINLIN_HOME and JINLIN_RUNS")                            \
+    X(ENV_USER_HOME, "HOME", "see JINLIN_HOME and JINLIN_RUNS")
 
 enum env_id {
 #define X(id, name, help) id,

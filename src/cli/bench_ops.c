@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/env.h"
-#include "base/file.h"
 #include "cli/bench_items.h"
 #include "cli/cli.h"
 #include "kernel/fpenv.h"
@@ -26,7 +25,7 @@ struct run {
     int n_round;    // done
     double on_core; // share of the time in which this thread had a core
     double ceiling[LEVEL_COUNT][BENCH_NO_CEILING + 1]; // units a second; 0: none
-    char cpu[96];
+    char cpu[CLI_CPU_NAME_BYTES];
 };
 
 /* ---- measuring ---- */
@@ -111,19 +110,6 @@ static const char *ceiling_name(int ceiling) {
             "DRAM read",
         ""};
     return names[ceiling];
-}
-
-static void read_cpu_name(char *out, size_t size) {
-    char *text = NULL;
-    const char *at = NULL;
-    if (file_read("/proc/cpuinfo", (size_t)4 << 20, &text, NULL, NULL) == JL_OK)
-        at = strstr(text, "model name");
-    if (at) at = strchr(at, ':');
-    if (at)
-        snprintf(out, size, "%.*s", (int)strcspn(at + 2, "\n"), at + 2);
-    else
-        snprintf(out, size, "unknown CPU");
-    free(text);
 }
 
 /* ---- reporting ---- */
@@ -231,7 +217,7 @@ enum jl_status bench_ops_run(FILE *out, bool json, struct jl_error *err) {
     struct run run = {0};
     JL_TRY(choose_levels(&run, err));
     JL_TRY(bench_items_create(run.tables, run.n_table, ROUNDS, &run.items, err));
-    read_cpu_name(run.cpu, sizeof run.cpu);
+    cli_cpu_name(run.cpu);
     measure(&run);
     sum_up(&run);
     if (json)

@@ -80,6 +80,10 @@ void cli_progress_step(struct cli_progress *progress, const char *what, int64_t 
                        int64_t total);
 void cli_progress_end(struct cli_progress *progress);
 
+/* As the system calls it. */
+#define CLI_CPU_NAME_BYTES 96
+void cli_cpu_name(char out[CLI_CPU_NAME_BYTES]);
+
 extern const struct cli_command cli_commands[]; // ends with a NULL name
 
 #endif

@@ -23,6 +23,7 @@
     X(list, "the models that were pulled")                                                         \
     X(rm, "remove a pulled model")                                                                 \
     X(train, "train a model as a recipe says")                                                     \
+    X(runs, "what trainings have told: lists, curves, samples")                                    \
     X(bench, "prefill and decode speed of a model, or of the kernels")                             \
     X(help, "this list; also: help COMMAND, help env, help exit")
 

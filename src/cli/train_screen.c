@@ -1,15 +1,20 @@
 #include "cli/train_screen.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/env.h"
+#include "cli/chat/shown.h"
 #include "cli/cli.h"
+#include "cli/train_record.h"
 
 struct screen {
     bool quiet, drawn; // drawn: a line without its end stands on the terminal
@@ -19,6 +24,11 @@ struct screen {
     int64_t rows, steps; // of this call
     int64_t shown_step;
     struct cli_progress progress;
+    const struct recipe *recipe;
+    const char *folder;
+    struct backend *backend;
+    struct train_record record;
+    int64_t step; // the last one
 };
 
 /* ---- Ctrl-C ---- */
@@ -55,6 +65,14 @@ static void print_time(char *out, size_t size, double seconds) {
 }
 
 static void on_note(void *ctx, const char *text) {
+    struct screen *s = ctx;
+    end_line(s);
+    fprintf(stderr, "jinlin: %s\n", text);
+    if (s->record.metrics) metrics_event(s->record.metrics, s->step, "note", text);
+}
+
+/* Of the record itself, which takes no more notes then. */
+static void on_record_lost(void *ctx, const char *text) {
     end_line(ctx);
     fprintf(stderr, "jinlin: %s\n", text);
 }
@@ -71,6 +89,8 @@ static void on_begin(void *ctx, const struct learner *learner, int64_t steps_don
     struct screen *s = ctx;
     char class[CLASS_NAME_BYTES];
     end_line(s);
+    s->step = steps_done;
+    train_record_begin(&s->record, s->recipe, s->folder, s->backend, learner, steps_done);
     s->began = s->shown = clock_seconds();
     if (s->quiet) return;
     class_name(&learner_model(learner)->cls, class);
@@ -81,37 +101,54 @@ static void on_begin(void *ctx, const struct learner *learner, int64_t steps_don
     fflush(stdout);
 }
 
-static void print_step(struct screen *s, FILE *to, const struct run_step *step) {
+/* Into a line of `size` bytes, cut where it ends. */
+static void write_step(const struct screen *s, const struct run_step *step, char *out,
+                       size_t size) {
     char left[32];
-    double a_step = s->busy / (double)s->steps;
+    FILE *to = fmemopen(out, size, "w");
+    double a_step = s->busy / (double)s->steps, share = train_record_share(&s->record, step);
+    *out = 0;
+    if (!to) return;
     print_time(left, sizeof left, a_step * (double)(step->n_step - step->step));
     fprintf(to, "step %" PRId64 " of %" PRId64 " (%s): loss %.4f", step->step, step->n_step,
             step->stage, step->result.loss);
     if (step->result.mtp_loss > 0) fprintf(to, ", next but one %.4f", step->result.mtp_loss);
-    fprintf(to, ", norm %.3f, rate %.2e, %.0f tokens/s, %s left", step->result.norm,
-            (double)step->rate, (double)s->rows / s->busy, left);
+    fprintf(to, ", norm %.3f, rate %.2e, %.0f tokens/s", step->result.norm, (double)step->rate,
+            (double)s->rows / s->busy);
+    if (!isnan(share)) fprintf(to, ", %.0f %% of peak", 100 * share);
+    if (s->record.load > 0) fprintf(to, ", load %.2f", s->record.load);
+    fprintf(to, ", %s left", left);
+    fclose(to);
+}
+
+/* What of a line fits in the terminal: one that is redrawn must not begin a second. */
+static int screen_width(void) {
+    struct winsize size = {0};
+    ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+    return size.ws_col > 1 ? size.ws_col - 1 : 79;
 }
 
 /* In a terminal one line that is redrawn and stays every ten seconds; elsewhere a line every ten
  * seconds. The first and the last step are always told. */
 static void on_step(void *ctx, const struct run_step *step) {
     struct screen *s = ctx;
+    char line[512];
     double now = clock_seconds();
     s->busy += step->seconds;
     s->rows += step->result.n_row;
     s->steps++;
+    s->step = step->step;
+    train_record_step(&s->record, step);
     if (s->quiet) return;
+    write_step(s, step, line, sizeof line);
     bool stays = s->steps == 1 || step->stage_step == step->stage_n_step || now - s->shown >= 10;
     if (stays) {
         end_line(s);
-        print_step(s, stdout, step);
-        printf("\n");
+        printf("%s\n", line);
         fflush(stdout);
         s->shown = now;
     } else if (s->terminal) {
-        fprintf(stderr, "\r");
-        print_step(s, stderr, step);
-        fprintf(stderr, "\033[K");
+        fprintf(stderr, "\r%.*s\033[K", screen_width(), line);
         s->drawn = true;
     }
 }
@@ -119,14 +156,41 @@ static void on_step(void *ctx, const struct run_step *step) {
 static void on_held_out(void *ctx, int64_t step, double loss, int64_t n_loss) {
     struct screen *s = ctx;
     end_line(s);
+    if (s->record.metrics) metrics_held_out(s->record.metrics, step, loss, n_loss);
     if (s->quiet) return;
     printf("step %" PRId64 ": loss %.4f on %" PRId64 " held-out tokens\n", step, loss, n_loss);
     fflush(stdout);
 }
 
+static void on_sample(void *ctx, int64_t step, const char *prompt, const char *text) {
+    struct screen *s = ctx;
+    struct byte_buffer line = {0};
+    struct shown shown = {0};
+    end_line(s);
+    if (s->record.metrics) metrics_sample(s->record.metrics, step, prompt, text);
+    if (s->quiet) return;
+    if (shown_push(&shown, prompt, strlen(prompt), &line) &&
+        shown_push(&shown, text, strlen(text), &line) && shown_end(&shown, &line))
+        printf("step %" PRId64 " says: %.*s\n", step, (int)line.len, line.data);
+    fflush(stdout);
+    buffer_free(&line);
+}
+
+/* A run that goes on from the checkpoint tells nothing of the steps before it again. */
+static void on_saving(void *ctx) {
+    struct screen *s = ctx;
+    if (s->record.metrics) metrics_flush(s->record.metrics);
+}
+
+static void on_checkpoint(void *ctx, int64_t step, const char *folder) {
+    struct screen *s = ctx;
+    if (s->record.metrics) metrics_event(s->record.metrics, step, "checkpoint", folder);
+}
+
 static void on_exported(void *ctx, const char *stage, const char *path, double divergence) {
     struct screen *s = ctx;
     end_line(s);
+    if (s->record.metrics) metrics_event(s->record.metrics, s->step, "export", path);
     if (divergence > 0)
         printf("%s: %s, loaded again, is %.2g nats from it\n", stage, path, divergence);
     else
@@ -134,9 +198,28 @@ static void on_exported(void *ctx, const char *stage, const char *path, double d
     fflush(stdout);
 }
 
+static void open_record(struct screen *s) {
+    char *path = train_record_path();
+    if (path) s->record.metrics = metrics_create(path, on_record_lost, s);
+    free(path);
+}
+
+static void close_record(struct screen *s, enum jl_status status, const struct jl_error *err) {
+    if (!s->record.metrics) return;
+    metrics_end(s->record.metrics,
+                status == JL_OK              ? "done"
+                : status == JL_ERR_CANCELLED ? "stopped"
+                                             : "failed",
+                status == JL_OK || status == JL_ERR_CANCELLED ? NULL : err->message);
+    metrics_free(s->record.metrics);
+}
+
 enum jl_status train_screen_run(const struct recipe *recipe,
                                 const struct train_screen_options *options, struct jl_error *err) {
-    struct screen s = {.quiet = options->quiet, .terminal = isatty(STDERR_FILENO)};
+    struct screen s = {.quiet = options->quiet,
+                       .terminal = isatty(STDERR_FILENO),
+                       .recipe = recipe,
+                       .folder = options->folder};
     struct backend *backend = NULL;
     struct pool *pool = NULL;
     const struct run_options run = {
@@ -147,6 +230,9 @@ enum jl_status train_screen_run(const struct recipe *recipe,
         .watch = {.begin = on_begin,
                   .step = on_step,
                   .held_out = on_held_out,
+                  .sample = on_sample,
+                  .saving = on_saving,
+                  .checkpoint = on_checkpoint,
                   .exported = on_exported,
                   .note = on_note,
                   .tokenising = on_tokenising,
@@ -162,8 +248,11 @@ enum jl_status train_screen_run(const struct recipe *recipe,
         atomic_store(&stop_wanted, false);
         catch_signals();
         cli_progress_start(&s.progress);
+        s.backend = backend;
+        open_record(&s);
         status = run_recipe(backend, pool, recipe, &run, err);
         end_line(&s);
+        close_record(&s, status, err);
     }
     pool_free(pool);
     backend_free(backend);

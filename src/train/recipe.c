@@ -329,6 +329,10 @@ static enum jl_status finish(struct parser *p) {
     if (r->config && !r->tokenizer)
         return jl_fail(p->err, JL_ERR_FORMAT,
                        "%s: a new model wants `tokenizer = FOLDER` in [model]", p->path);
+    if (r->sample_every && !r->sample)
+        return jl_fail(p->err, JL_ERR_FORMAT,
+                       "%s: sample_every wants `sample = TEXT`, which the model goes on from",
+                       p->path);
     if (!r->n_stage) return jl_fail(p->err, JL_ERR_FORMAT, "%s: there is no [stage NAME]", p->path);
     if (r->seq_len > r->rows)
         return jl_fail(p->err, JL_ERR_FORMAT,

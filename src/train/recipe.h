@@ -21,8 +21,9 @@
     X("run", "checkpoint_keep", WHOLE, checkpoint_keep, 2, 1, 1000, "the newest so many")          \
     X("run", "eval_every", WHOLE, eval_every, 0, 0, 1e9,                                           \
       "steps from one loss on held-out documents to the next; 0: only at the end")                 \
-    X("run", "sample_every", WHOLE, sample_every, 0, 0, 1e9, "steps; 0: never")                    \
-    X("run", "sample", WORD, sample, 0, 0, 0, "what the model goes on from")                       \
+    X("run", "sample_every", WHOLE, sample_every, 0, 0, 1e9,                                       \
+      "steps from one sample to the next; 0: only at a stage's end")                               \
+    X("run", "sample", WORD, sample, 0, 0, 0, "a text that the model goes on from")                \
     X("run", "gguf", WORD, gguf, 0, 0, 0,                                                          \
       "types of GGUF files that are written beside each stage's folder: bf16 q8_0")                \
     X("model", "start", PATH, start, 0, 0, 0, "a model folder or file to begin with")              \

@@ -16,6 +16,7 @@
 #include "session/open_tokenizer.h"
 #include "train/checkpoint.h"
 #include "train/publish.h"
+#include "train/speak.h"
 
 struct run {
     struct backend *backend;
@@ -256,6 +257,35 @@ static enum jl_status held_out(struct run *run) {
     return JL_OK;
 }
 
+#define SAMPLE_TOKENS 100
+
+/* How the model goes on from the recipe's text. It is for people: a failure is told, not one of the
+ * run. */
+static void sample(const struct run *run) {
+    const struct recipe *r = run->recipe;
+    struct byte_buffer text = {0};
+    struct jl_error err = {0};
+    char why[sizeof err.message + 32];
+    if (!r->sample || !run->options->watch.sample) return;
+    const struct speak_request request = {.model = learner_model(run->learner),
+                                          .backend = run->backend,
+                                          .tokenizer = run->tokenizer,
+                                          .ends = &run->ends,
+                                          .prompt = r->sample,
+                                          .seed = (uint64_t)r->seed,
+                                          .n = SAMPLE_TOKENS,
+                                          .cancel = run->options->cancel};
+    enum jl_status status = speak_text(&request, &text, &err);
+    if (status == JL_OK && !buffer_append(&text, "", 1))
+        status = jl_fail(&err, JL_ERR_MEMORY, "out of memory");
+    if (status == JL_OK)
+        run->options->watch.sample(run->options->watch.ctx, run->step, r->sample, text.data);
+    buffer_free(&text);
+    if (status == JL_OK || status == JL_ERR_CANCELLED) return;
+    snprintf(why, sizeof why, "there is no sample: %s", err.message);
+    note(run, why);
+}
+
 /* ---- checkpoints ---- */
 
 static void mark_of(void *ctx, int64_t stage, uint8_t out[CHECKPOINT_MARK]) {
@@ -273,6 +303,7 @@ static enum jl_status save(struct run *run) {
     if (!at.cursor) return no_memory(run);
     data_cursor_write(run->data, &run->cursor, at.cursor);
     recipe_mark(run->recipe, run->stage, mark);
+    if (run->options->watch.saving) run->options->watch.saving(run->options->watch.ctx);
     enum jl_status status = checkpoint_write(run->options->folder, run->learner, &at, mark,
                                              (int)run->recipe->checkpoint_keep, run->err);
     free(at.cursor);
@@ -353,7 +384,9 @@ static enum jl_status run_steps(struct run *run, bool *stopped) {
             JL_TRY(save(run));
             saved = run->step;
         }
+        if (run->stage_step == r->stages[run->stage].steps) continue; // end_stage does both
         if (r->eval_every && run->step % r->eval_every == 0) JL_TRY(held_out(run));
+        if (r->sample_every && run->step % r->sample_every == 0) sample(run);
     }
     return run->step > saved ? save(run) : JL_OK;
 }
@@ -399,6 +432,7 @@ static enum jl_status end_stage(struct run *run) {
     char *path = file_path_in(run->options->folder, name);
     if (!path) return no_memory(run);
     enum jl_status status = held_out(run);
+    if (status == JL_OK) sample(run);
     if (status == JL_OK) status = write_model(run, path);
     free(path);
     return status;

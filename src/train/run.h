@@ -23,6 +23,8 @@ struct run_watch {
     void (*begin)(void *ctx, const struct learner *learner, int64_t steps_done); // before a step
     void (*step)(void *ctx, const struct run_step *step);
     void (*held_out)(void *ctx, int64_t step, double loss, int64_t n_loss);
+    void (*sample)(void *ctx, int64_t step, const char *prompt, const char *text);
+    void (*saving)(void *ctx); // a checkpoint is about to be written
     void (*checkpoint)(void *ctx, int64_t step, const char *folder);
     /* divergence: of a GGUF file, in nats (publish.h); of a folder 0: its logits are equal. */
     void (*exported)(void *ctx, const char *stage, const char *path, double divergence);
