@@ -1,5 +1,6 @@
 #include "train/estimate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -80,7 +81,7 @@ enum jl_status estimate_recipe(const struct recipe *r, int repeat, struct backen
                                struct pool *pool, struct estimate *out, struct jl_error *err) {
     struct file_folder folder;
     if (r->start) return estimate_start(r, r->start, repeat, backend, out, err);
-    JL_TRY(file_folder_open("/tmp/jinlin-estimate", &folder, err));
+    JL_TRY(file_folder_open(P_tmpdir "/jinlin-estimate", &folder, err));
     char *start = file_path_in(folder.tmp_path, "model");
     const struct fresh_folder_options fresh = {
         .init = {.path = r->path, .config = r->config, .dtype = r->work, .seed = 1},
