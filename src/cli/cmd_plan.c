@@ -60,6 +60,12 @@ static enum jl_status make_plan(const char *path, const struct plan_options *o,
 static void print_recipe(const char *path, const struct recipe *recipe, const struct estimate *e,
                          int threads, bool json) {
     int64_t steps = recipe_steps(recipe);
+    for (int i = 0; i < recipe->n_stage; i++)
+        if (!recipe->stages[i].steps)
+            fprintf(stderr,
+                    "jinlin plan: stage '%s' has epochs: its steps are counted when the run has "
+                    "its data, and are not in these figures\n",
+                    recipe->stages[i].name);
     double seconds = e->seconds * (double)steps;
     if (json) {
         printf("{\"parameters\":%lld,\"active\":%lld,\"bytes\":%zu,\"steps\":%lld,"

@@ -24,6 +24,8 @@
     X(rm, "remove a pulled model")                                                                 \
     X(train, "train a model as a recipe says")                                                     \
     X(runs, "what trainings have told: lists, curves, samples")                                    \
+    X(tune, "teach a model what a file of examples shows")                                         \
+    X(eval, "measure what a model can do, by files of tasks")                                      \
     X(bench, "prefill and decode speed of a model, or of the kernels")                             \
     X(help, "this list; also: help COMMAND, help env, help exit")
 

@@ -234,6 +234,21 @@ struct data_source_summary data_summary(const struct data *data, int source) {
 
 int data_n_source(const struct data *data) { return data->n_source; }
 
+uint64_t data_train_rows(const struct data *data) {
+    uint64_t sum = 0;
+    for (int source = 0; source < data->n_source; source++) {
+        const struct data_source *s = &data->sources[source];
+        for (uint64_t i = 0; i < s->n_train; i++) {
+            uint64_t document = data_held_document(data, source, s->n_hold + i);
+            for (uint32_t e = 0; e < s->cache.entries[document].n_example; e++) {
+                uint32_t rows = data_cache_example(&s->cache, document, e).n - 1;
+                if (data->mode == DATA_CUT || rows <= data_max_whole(data)) sum += rows;
+            }
+        }
+    }
+    return sum;
+}
+
 void data_fingerprint(const struct data *data, uint8_t out[DATA_FINGERPRINT_BYTES]) {
     memcpy(out, data->fingerprint, DATA_FINGERPRINT_BYTES);
 }

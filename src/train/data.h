@@ -87,6 +87,9 @@ struct data_source_summary {
 struct data_source_summary data_summary(const struct data *data, int source);
 int data_n_source(const struct data *data);
 
+/* Rows of all documents that are neither held out nor too long: of an epoch of every source. */
+uint64_t data_train_rows(const struct data *data);
+
 /* All that decides the batches: spec, sources, tokens. Checkpoints carry it. */
 #define DATA_FINGERPRINT_BYTES 32
 void data_fingerprint(const struct data *data, uint8_t out[DATA_FINGERPRINT_BYTES]);

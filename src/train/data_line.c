@@ -8,7 +8,7 @@
 
 #define SHOWN_KEY 40 // bytes of a stranger's key in a message
 
-static bool is_blank(const char *bytes, size_t n) {
+bool data_line_is_blank(const char *bytes, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (!strchr(" \t\r\n", bytes[i]) || bytes[i] == '\0') return false;
     return true;
@@ -150,6 +150,23 @@ bool data_line_learns(const json_t *message) {
     return role && !strcmp(role, "assistant") && !(weight && json_integer_value(weight) == 0);
 }
 
+enum jl_status data_line_check_chat(json_t *messages, json_t *tools, struct jl_error *err) {
+    size_t i;
+    json_t *item;
+    if (!json_is_array(messages) || json_array_size(messages) == 0)
+        return jl_fail(err, JL_ERR_FORMAT, "\"messages\" must be a list of messages");
+    json_array_foreach(messages, i, item) { JL_TRY(check_message(item, i, err)); }
+    if (!tools) return JL_OK;
+    if (!json_is_array(tools) || json_array_size(tools) == 0)
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "\"tools\" must be a list of tools: leave it out where there are none");
+    json_array_foreach(tools, i, item) {
+        if (!json_is_object(item))
+            return jl_fail(err, JL_ERR_FORMAT, "tool %zu must be an object", i + 1);
+    }
+    return JL_OK;
+}
+
 static enum jl_status read_chat(struct data_line *line, struct jl_error *err) {
     static const char *const keys[] = {"messages", "tools", NULL};
     size_t i, n_learn = 0;
@@ -159,25 +176,12 @@ static enum jl_status read_chat(struct data_line *line, struct jl_error *err) {
     line->form = DATA_LINE_CHAT;
     line->messages = json_object_get(line->root, "messages");
     line->tools = json_object_get(line->root, "tools");
-    if (!json_is_array(line->messages) || json_array_size(line->messages) == 0)
-        return jl_fail(err, JL_ERR_FORMAT, "\"messages\" must be a list of messages");
-    json_array_foreach(line->messages, i, item) {
-        JL_TRY(check_message(item, i, err));
-        n_learn += data_line_learns(item);
-    }
-    if (n_learn == 0)
-        return jl_fail(err, JL_ERR_FORMAT,
-                       "no message of an assistant is in the loss: there is nothing to learn, "
-                       "remove the line");
-    if (!line->tools) return JL_OK;
-    if (!json_is_array(line->tools) || json_array_size(line->tools) == 0)
-        return jl_fail(err, JL_ERR_FORMAT,
-                       "\"tools\" must be a list of tools: leave it out where there are none");
-    json_array_foreach(line->tools, i, item) {
-        if (!json_is_object(item))
-            return jl_fail(err, JL_ERR_FORMAT, "tool %zu must be an object", i + 1);
-    }
-    return JL_OK;
+    JL_TRY(data_line_check_chat(line->messages, line->tools, err));
+    json_array_foreach(line->messages, i, item) { n_learn += data_line_learns(item); }
+    if (n_learn > 0) return JL_OK;
+    return jl_fail(err, JL_ERR_FORMAT,
+                   "no message of an assistant is in the loss: there is nothing to learn, "
+                   "remove the line");
 }
 
 /* ---- all ---- */
@@ -209,7 +213,7 @@ static enum jl_status read_form(struct data_line *line, struct jl_error *err) {
     return jl_fail(err, JL_ERR_FORMAT, "it has neither \"text\" nor \"messages\"");
 }
 
-static enum jl_status load(const char *bytes, size_t n, json_t **root, struct jl_error *err) {
+enum jl_status data_line_json(const char *bytes, size_t n, json_t **root, struct jl_error *err) {
     json_error_t where;
     size_t good = utf8_valid_length(bytes, n);
     if (n >= 3 && !memcmp(bytes, "\xEF\xBB\xBF", 3))
@@ -231,8 +235,8 @@ static enum jl_status load(const char *bytes, size_t n, json_t **root, struct jl
 enum jl_status data_line_parse(const char *bytes, size_t n, struct data_line *out,
                                struct jl_error *err) {
     *out = (struct data_line){0};
-    if (is_blank(bytes, n)) return JL_OK;
-    JL_TRY(load(bytes, n, &out->root, err));
+    if (data_line_is_blank(bytes, n)) return JL_OK;
+    JL_TRY(data_line_json(bytes, n, &out->root, err));
     enum jl_status status = read_form(out, err);
     if (status != JL_OK) data_line_free(out);
     return status;

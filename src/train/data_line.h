@@ -36,6 +36,12 @@ enum jl_status data_line_parse(const char *bytes, size_t n, struct data_line *ou
                                struct jl_error *err);
 void data_line_free(struct data_line *line); // zeroed is fine
 
+/* Parts of it, for lines of other kinds: white space alone; a line's JSON, refused as above; the
+ * messages of a conversation, and its tools (NULL: none). null is removed from messages. */
+bool data_line_is_blank(const char *bytes, size_t n);
+enum jl_status data_line_json(const char *bytes, size_t n, json_t **root, struct jl_error *err);
+enum jl_status data_line_check_chat(json_t *messages, json_t *tools, struct jl_error *err);
+
 /* Whether a message is an assistant's that is in the loss. */
 bool data_line_learns(const json_t *message);
 

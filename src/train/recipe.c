@@ -250,20 +250,36 @@ static enum jl_status choose(const struct parser *p, const char *key, const char
                    text, names[0], names[1], n > 2 ? " or " : "", n > 2 ? names[2] : "");
 }
 
+enum jl_status recipe_set_steps(struct recipe *recipe, int stage, int64_t steps,
+                                struct jl_error *err) {
+    struct recipe_stage *s = &recipe->stages[stage];
+    int64_t warmup = s->warmup ? s->warmup : (int64_t)(s->warmup_share * (double)steps);
+    if (warmup >= steps && warmup > 0)
+        return jl_fail(err, JL_ERR_FORMAT,
+                       "%s: stage '%s' has %" PRId64 " steps, all of them warm-up", recipe->path,
+                       s->name, steps);
+    s->steps = steps;
+    s->plan.n_step = steps;
+    s->plan.n_warmup = warmup;
+    s->plan.n_descent = (int64_t)(s->descent * (double)steps);
+    return JL_OK;
+}
+
 static enum jl_status finish_stage(const struct parser *p, struct recipe_stage *stage) {
     static const char *const schedules[] = {"wsd", "cosine", "constant"};
-    const struct recipe *r = p->recipe;
+    struct recipe *r = p->recipe;
     int64_t a_step = r->rows * r->micro;
     int kind;
     JL_TRY(choose(p, "schedule", stage->schedule, schedules, SCHEDULE_COUNT, &kind));
-    if ((stage->steps > 0) == (stage->tokens > 0))
-        return jl_fail(p->err, JL_ERR_FORMAT, "%s: stage '%s' wants steps or tokens, one of both",
-                       p->path, stage->name);
-    if (!stage->steps) stage->steps = (stage->tokens + a_step - 1) / a_step;
-    if (stage->warmup >= stage->steps && stage->warmup > 0)
+    if ((stage->steps > 0) + (stage->tokens > 0) + (stage->epochs > 0) != 1)
         return jl_fail(p->err, JL_ERR_FORMAT,
-                       "%s: stage '%s' has %" PRId64 " steps, all of them warm-up", p->path,
-                       stage->name, stage->steps);
+                       "%s: stage '%s' wants steps, tokens or epochs, one of the three", p->path,
+                       stage->name);
+    if (stage->warmup > 0 && stage->warmup_share > 0)
+        return jl_fail(p->err, JL_ERR_FORMAT,
+                       "%s: stage '%s' has warmup and warmup_share, where one is enough", p->path,
+                       stage->name);
+    if (stage->tokens) stage->steps = (stage->tokens + a_step - 1) / a_step;
     if (!stage->n_source) {
         stage->sources = r->sources;
         stage->n_source = r->n_source;
@@ -274,14 +290,9 @@ static enum jl_status finish_stage(const struct parser *p, struct recipe_stage *
     for (int i = 0; i < stage->n_source; i++)
         if (stage->sources[i].holdout_share < 0) stage->sources[i].holdout_share = r->holdout;
     stage->plan = (struct schedule){
-        .kind = (enum schedule_kind)kind,
-        .rate = stage->rate,
-        .min_share = stage->min_rate,
-        .n_step = stage->steps,
-        .n_warmup = stage->warmup,
-        .n_descent = (int64_t)(stage->descent * (double)stage->steps),
-    };
-    return JL_OK;
+        .kind = (enum schedule_kind)kind, .rate = stage->rate, .min_share = stage->min_rate};
+    return stage->steps ? recipe_set_steps(r, (int)(stage - r->stages), stage->steps, p->err)
+                        : JL_OK;
 }
 
 /* Told now, not when a stage has been learned. */

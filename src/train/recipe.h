@@ -61,9 +61,11 @@
 #define STAGE_LIST(X)                                                                              \
     X("steps", WHOLE, steps, 0, 0, 1e12, "of the stage")                                           \
     X("tokens", WHOLE, tokens, 0, 0, 1e15, "instead of steps: rows, rounded up to whole steps")    \
+    X("epochs", REAL, epochs, 0, 0, 1e6, "instead of both: so often through all the data")         \
     X("rate", REAL, rate, 1e-3, 0, 100, "the highest learning rate")                               \
     X("schedule", WORD, schedule, 0, 0, 0, "wsd, cosine or constant")                              \
     X("warmup", WHOLE, warmup, 0, 0, 1e12, "steps")                                                \
+    X("warmup_share", REAL, warmup_share, 0, 0, 0.99, "instead of warmup: of the stage's steps")   \
     X("descent", REAL, descent, 0.2, 0, 1, "share of the stage's steps over which wsd comes down") \
     X("min_rate", REAL, min_rate, 0, 0, 1, "at the end, as a share of rate")                       \
     X("restart", FLAG, restart, 0, 0, 1, "begin with fresh moments of the optimizer")
@@ -114,5 +116,8 @@ void recipe_free(struct recipe *recipe); // zeroed is fine
 #define RECIPE_MARK 32 // bytes
 void recipe_mark(const struct recipe *recipe, int64_t stage, uint8_t out[RECIPE_MARK]);
 int64_t recipe_steps(const struct recipe *recipe);
+/* The steps of a stage that has `epochs`, which only its data can tell: until then they are 0. */
+enum jl_status recipe_set_steps(struct recipe *recipe, int stage, int64_t steps,
+                                struct jl_error *err);
 
 #endif

@@ -21,7 +21,8 @@
 struct run {
     struct backend *backend;
     struct pool *pool;
-    const struct recipe *recipe;
+    const struct recipe *recipe; // &known
+    struct recipe known;         // the caller's, with the steps that its epochs come to
     const struct run_options *options;
     char *start; // the model that it began with
     int lock;
@@ -286,6 +287,35 @@ static void sample(const struct run *run) {
     note(run, why);
 }
 
+/* Steps until as many rows were given as so many epochs have. */
+static enum jl_status count_steps(struct run *run, double epochs, int64_t *steps) {
+    const struct recipe *r = run->recipe;
+    double want = epochs * (double)data_train_rows(run->data), given = 0;
+    struct data_cursor cursor;
+    int64_t n = 0;
+    data_cursor_start(run->data, &cursor);
+    for (; given < want; n++) {
+        if (run->options->cancel && atomic_load(run->options->cancel))
+            return jl_fail(run->err, JL_ERR_CANCELLED, "stopped before the first step");
+        JL_TRY(data_next(run->data, &cursor, &run->batches[0], run->err));
+        given += run->batches[0].n_row;
+    }
+    *steps = (n + r->micro - 1) / r->micro;
+    return JL_OK;
+}
+
+/* What the recipe leaves to the data. */
+static enum jl_status find_steps(struct run *run) {
+    for (int i = 0; i < run->known.n_stage; i++) {
+        int64_t steps = 0;
+        if (run->known.stages[i].steps) continue;
+        JL_TRY(open_data(run, i));
+        JL_TRY(count_steps(run, run->known.stages[i].epochs, &steps));
+        JL_TRY(recipe_set_steps(&run->known, i, steps, run->err));
+    }
+    return JL_OK;
+}
+
 /* ---- checkpoints ---- */
 
 static void mark_of(void *ctx, int64_t stage, uint8_t out[CHECKPOINT_MARK]) {
@@ -462,16 +492,18 @@ enum jl_status run_recipe(struct backend *backend, struct pool *pool, const stru
                           const struct run_options *options, struct jl_error *err) {
     struct run run = {.backend = backend,
                       .pool = pool,
-                      .recipe = recipe,
+                      .known = *recipe,
                       .options = options,
                       .lock = -1,
                       .data_stage = -1,
                       .err = err};
+    run.recipe = &run.known;
     enum jl_status status = make_folder(&run, options->folder);
     if (status == JL_OK) status = lock_folder(&run);
     if (status == JL_OK) status = find_start(&run);
     if (status == JL_OK) status = open_learner(&run);
     if (status == JL_OK) status = keep_recipe(&run);
+    if (status == JL_OK) status = find_steps(&run);
     if (status == JL_OK) status = stages(&run);
     free_data(&run);
     for (int64_t k = 0; run.micro_rows && k < recipe->micro; k++)

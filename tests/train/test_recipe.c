@@ -84,7 +84,9 @@ static void test_refused(void **state) {
     refuse("[train]\n", "[stage one]\n", "");
     refuse("# a comment\n", "seed = 1\n", "before the first [section]");
     refuse("[model]\n", "start = folder\n", "one of both");
-    refuse("[stage one]\n", "tokens = 10\n", "steps or tokens");
+    refuse("[stage one]\n", "tokens = 10\n", "steps, tokens or epochs");
+    refuse("[stage one]\n", "epochs = 1\n", "steps, tokens or epochs");
+    refuse("warmup = 2\n", "warmup_share = 0.1\n", "warmup and warmup_share");
     refuse("warmup = 2\n", "schedule = sometimes\n", "it may be wsd");
     refuse("rows = 512\n", "seq_len = 513\n", "512 rows");
     refuse("[stage two]\n", "warmup = 3\n", "all of them warm-up");
@@ -141,11 +143,32 @@ static void test_schedules(void **state) {
     assert_true(schedule_rate(&s, 99) == 1.0f);
 }
 
+/* Steps that only the data can tell, and all that hangs on them. */
+static void test_epochs(void **state) {
+    (void)state;
+    struct recipe r;
+    struct jl_error err = {0};
+    char text[4096];
+    snprintf(text, sizeof text, "%s[stage three]\nepochs = 1.5\nwarmup_share = 0.25\n%s", whole,
+             "descent = 0.5\n[stage four]\nepochs = 1\nwarmup = 8\n");
+    if (recipe_parse(text, "recipe", &r, &err) != JL_OK) fail_msg("%s", err.message);
+    assert_true(r.stages[2].epochs == 1.5);
+    assert_int_equal(r.stages[2].steps, 0);
+    assert_int_equal(recipe_steps(&r), 13);
+    assert_int_equal(recipe_set_steps(&r, 2, 40, &err), JL_OK);
+    assert_int_equal(recipe_steps(&r), 53);
+    assert_int_equal(r.stages[2].plan.n_step, 40);
+    assert_int_equal(r.stages[2].plan.n_warmup, 10);
+    assert_int_equal(r.stages[2].plan.n_descent, 20);
+    assert_int_equal(recipe_set_steps(&r, 3, 8, &err), JL_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "all of them warm-up"));
+    recipe_free(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_whole),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_epochs),    cmocka_unit_test(test_marks),
         cmocka_unit_test(test_schedules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,62 @@
+/* A line of a file of tasks: parsed or refused with a message, with and without defaults. What was
+ * taken has what its kind needs, and verifiers judge the line itself as an answer. */
+#include "fuzz.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/eval_line.h"
+
+static const char defaults[] = "{\"task\":\"t\",\"defaults\":{\"check\":\"number\",\"group\":\"g\","
+                               "\"tolerance\":0.5,\"stop\":[\"a\"],\"choices\":[\"a\",\"b\"],"
+                               "\"max_tokens\":3,\"score\":\"bytes\",\"tools\":[{}]}}";
+
+static void check_choice(const struct eval_line *line) {
+    if (line->n_choice < 2 || line->right < 0 || line->right >= line->n_choice) abort();
+    for (int i = 0; i < line->n_choice; i++)
+        if (!line->choices[i].len) abort();
+}
+
+static void check_answer(const struct eval_line *line, const char *bytes, size_t n) {
+    struct jl_error err = {0};
+    bool right;
+    enum jl_status status = line->verifier->check(&line->expect, bytes, n, &right, &err);
+    if (status != JL_OK && status != JL_ERR_LIMIT) abort();
+    if (line->max_tokens < 1 || line->n_stop > EVAL_MOST_STOPS) abort();
+    if (strcmp(line->check, "number") != 0 || !isfinite(line->expect.number)) return;
+    // What is expected can itself be looked at.
+    status =
+        line->verifier->check(&line->expect, line->expect.text, line->expect.len, &right, &err);
+    if (status != JL_OK) abort();
+}
+
+static void try_line(const char *bytes, size_t n, json_t *with) {
+    struct eval_line line;
+    struct jl_error err = {0};
+    enum jl_status status = eval_line_parse(bytes, n, with, &line, &err);
+    if (status != JL_OK) {
+        if (status != JL_ERR_FORMAT || !err.message[0] || line.root) abort();
+        return;
+    }
+    if (!line.prompt == !line.messages || (line.prompt && !line.n_prompt)) abort();
+    if (line.kind == EVAL_CHOICE) check_choice(&line);
+    if (line.kind == EVAL_ANSWER) check_answer(&line, bytes, n);
+    if (line.kind == EVAL_LOSS && !line.expect.len) abort();
+    eval_line_free(&line);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    const char *bytes = (const char *)data;
+    struct eval_head head, with;
+    struct jl_error err = {0};
+    bool is_head;
+    double number;
+    if (eval_head_parse(bytes, size, &is_head, &head, &err) == JL_OK) eval_head_free(&head);
+    if (eval_head_parse(defaults, sizeof defaults - 1, &is_head, &with, &err) != JL_OK) abort();
+    try_line(bytes, size, NULL);
+    try_line(bytes, size, with.defaults);
+    eval_head_free(&with);
+    if (verify_last_number(bytes, size, &number) && size == 0) abort();
+    return 0;
+}
