@@ -12,9 +12,10 @@
 #include "train/tune.h"
 
 struct tune_command {
-    const char *model, *folder, *method, *epochs, *rate, *holdout, *seed, *dtype;
+    const char *model, *folder, *method, *epochs, *rate, *holdout, *seed, *dtype, *alpha, *roles;
     struct cli_list data;
-    int steps, rows, seq_len, warmup;
+    int steps, rows, seq_len, warmup, rank;
+    bool merge;
     struct train_screen_options run;
 
     struct tune_options options;
@@ -57,17 +58,25 @@ static enum jl_status add_source(struct tune_command *c, const char *name, struc
     return JL_OK;
 }
 
-static enum jl_status check_method(const char *method, struct jl_error *err) {
-    if (!method || !strcmp(method, "sft")) return JL_OK;
-    if (!strcmp(method, "lora"))
-        return jl_fail(err, JL_ERR_UNSUPPORTED,
-                       "--method lora is not offered yet: sft learns all weights");
-    return jl_fail(err, JL_ERR_USAGE, "--method takes sft, not '%s'", method);
+#define USUAL_RANK 16
+
+static enum jl_status read_method(struct tune_command *c, struct jl_error *err) {
+    bool lora = c->method && !strcmp(c->method, "lora");
+    if (c->method && !lora && strcmp(c->method, "sft") != 0)
+        return jl_fail(err, JL_ERR_USAGE, "--method takes sft or lora, not '%s'", c->method);
+    if (!lora && (c->rank || c->alpha || c->roles || c->merge))
+        return jl_fail(err, JL_ERR_USAGE,
+                       "--rank, --alpha, --roles and --merge are of --method lora");
+    if (!lora) return JL_OK;
+    c->options.lora_rank = c->rank ? c->rank : USUAL_RANK;
+    c->options.roles = c->roles;
+    c->options.merge = c->merge;
+    return read_real("--alpha", c->alpha, 1e6, &c->options.lora_alpha, err);
 }
 
 static enum jl_status read_options(struct tune_command *c, struct jl_error *err) {
     char *end;
-    JL_TRY(check_method(c->method, err));
+    JL_TRY(read_method(c, err));
     if (!c->folder) return jl_fail(err, JL_ERR_USAGE, "say where to: -o FOLDER");
     if (!c->data.n) return jl_fail(err, JL_ERR_USAGE, "say what to learn from: --data FILE.jsonl");
     if (c->steps && c->epochs)
@@ -132,7 +141,11 @@ static enum jl_status tune(struct tune_command *c, struct jl_error *err) {
         recipe_free(&recipe);
     }
     free(path);
-    if (status == JL_OK)
+    if (status == JL_OK && c->options.lora_rank)
+        printf("the recipe is in %s/recipe; to talk with the model: jinlin chat %s --adapter "
+               "%s/" TUNE_STAGE "\n",
+               c->folder, c->model, c->folder);
+    else if (status == JL_OK)
         printf("the recipe is in %s/recipe; to talk with the model: jinlin chat %s/" TUNE_STAGE
                "\n",
                c->folder, c->folder);
@@ -147,7 +160,15 @@ int cmd_tune(int argc, char **argv) {
          "what to learn from; of several, shares by weight; repeatable", 0, 0},
         {"--output", "-o", CLI_TEXT, &c.folder, "FOLDER",
          "checkpoints, the recipe, and the model in FOLDER/" TUNE_STAGE, 0, 0},
-        {"--method", NULL, CLI_TEXT, &c.method, "sft", "sft: all weights learn (default)", 0, 0},
+        {"--method", NULL, CLI_TEXT, &c.method, "sft|lora",
+         "all weights learn (default), or an adapter beside them, which may be quantised", 0, 0},
+        {"--rank", NULL, CLI_INT, &c.rank, "N", "of the adapter (default 16)", 1, 65536},
+        {"--alpha", NULL, CLI_TEXT, &c.alpha, "X", "its factor times the rank (default: twice it)",
+         0, 0},
+        {"--roles", NULL, CLI_TEXT, &c.roles, "ROLES",
+         "matrices it stands on, as \"attn_q attn_v\" (default: all)", 0, 0},
+        {"--merge", NULL, CLI_FLAG, &c.merge, NULL,
+         "write the model with the adapter in it, too: FOLDER/" TUNE_STAGE "-merged", 0, 0},
         {"--steps", NULL, CLI_INT, &c.steps, "N", "steps", 1, INT_MAX},
         {"--epochs", NULL, CLI_TEXT, &c.epochs, "X",
          "instead: so often through the data (default 3)", 0, 0},

@@ -60,7 +60,8 @@ static void put_stage(struct writer *w, const struct tune_options *o) {
         put_whole(w, "steps", o->steps);
     else
         put_real(w, "epochs", o->epochs > 0 ? o->epochs : TUNE_EPOCHS);
-    put_real(w, "rate", o->rate > 0 ? o->rate : tune_rate(o->n_param));
+    double usual = tune_rate(o->n_param) * (o->lora_rank ? TUNE_LORA_FACTOR : 1);
+    put_real(w, "rate", o->rate > 0 ? o->rate : usual);
     put_word(w, "schedule", "wsd");
     if (o->warmup >= 0)
         put_whole(w, "warmup", o->warmup);
@@ -84,6 +85,13 @@ static void put_all(struct writer *w, const struct tune_options *o) {
     put_whole(w, "seq_len", seq_len);
     put_whole(w, "rows", rows);
     if (o->holdout > 0) put_real(w, "holdout", o->holdout);
+    if (o->lora_rank) {
+        put(w, "\n[lora]\n");
+        put_whole(w, "rank", o->lora_rank);
+        if (o->lora_alpha > 0) put_real(w, "alpha", o->lora_alpha);
+        put_word(w, "roles", o->roles ? o->roles : "all");
+        if (o->merge) put_word(w, "merge", "yes");
+    }
     put_stage(w, o);
 }
 

@@ -25,11 +25,16 @@ struct tune_options {
     double holdout;  // share of each file
     uint64_t seed;
     const char *dtype; // bf16 or f32
+    int64_t lora_rank; // 0: all weights learn, else an adapter alone (model/adapter.h)
+    double lora_alpha; // 0: twice the rank
+    const char *roles; // of the adapter; NULL: all
+    bool merge;        // write the model with the adapter in it, too
 };
 
 #define TUNE_EPOCHS 3
 #define TUNE_SEQ_LEN 1024
 #define TUNE_WARMUP 0.05
+#define TUNE_LORA_FACTOR 10 // an adapter learns so many times as fast as all weights
 #define TUNE_STAGE "tuned" // the stage, and so the folder of the tuned model
 
 /* The learning rate for a model of so many parameters: 1e-3 up to a million, 1e-4 from a hundred

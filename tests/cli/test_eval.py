@@ -234,12 +234,26 @@ class Teach(Base):
                 open(os.path.join(again, "tuned/model.safetensors"), "rb") as other:
             self.assertEqual(one.read(), other.read())
 
+    def test_tune_lora(self):
+        data = self.write("lora.jsonl", *({"text": f"{i} and {i + 1} and on"} for i in range(20)))
+        out = self.path("tuned-lora")
+        said = self.ok("tune", self.model, "--data", data, "-o", out, "--method", "lora", "--rank", "4", "--steps",
+                       "4", "--rows", "64", "--seq-len", "32", "--merge")
+        self.assertIn("gives the same logits", said)
+        self.assertIn(f"--adapter {out}/tuned", said)
+        for name in ("tuned/adapter_config.json", "tuned.gguf", "tuned-merged/model.safetensors"):
+            self.assertTrue(os.path.exists(os.path.join(out, name)), name)
+        texts = {self.ok("run", self.model, "--adapter", os.path.join(out, name), "-p", "3 and", "-n", "8", "--greedy")
+                 for name in ("tuned", "tuned.gguf")}
+        self.assertEqual(len(texts), 1)
+
     def test_tune_refused(self):
         data = self.write("few.jsonl", {"text": "a"})
         out = self.path("never")
         for code, named, args in (
                 (2, "-o FOLDER", ("--data", data)), (2, "--data", ("-o", out)),
-                (5, "lora", ("--data", data, "-o", out, "--method", "lora")),
+                (2, "--method lora", ("--data", data, "-o", out, "--rank", "4")),
+                (2, "--alpha", ("--data", data, "-o", out, "--method", "lora", "--alpha", "x")),
                 (2, "'dpo'", ("--data", data, "-o", out, "--method", "dpo")),
                 (2, "one of the two", ("--data", data, "-o", out, "--steps", "1", "--epochs", "1")),
                 (2, "--epochs", ("--data", data, "-o", out, "--epochs", "0")),
