@@ -57,6 +57,17 @@ for test in json.load(sys.stdin):
         print(test["name"])' "$2"
 }
 
+# programs DIR PATTERN: the targets that those tests run, one a line.
+programs() {
+    $meson introspect --tests "$1" | python3 -c '
+import json, re, sys
+found = set()
+for test in json.load(sys.stdin):
+    if any(re.search(sys.argv[1], one) for one in [test["name"], *test["suite"]]):
+        found.update(part.split("@@")[1].split("@")[0] for part in test["depends"])
+print("\n".join(sorted(found)))' "$2"
+}
+
 # Prints the totals as the last line; false when anything failed.
 finish() {
     local passed=0 failed=0 skipped=0 p f s

@@ -23,7 +23,8 @@ struct backend_turned;
 enum jl_status backend_turned_create(struct backend *backend, const struct step_list *const *plans,
                                      int n_plan, int n_weight, const struct weight_grad *grads,
                                      struct backend_turned **out, struct jl_error *err);
-void backend_turned_free(struct backend_turned *turned);    // NULL is fine
+void backend_turned_free(struct backend_turned *turned); // NULL is fine
+size_t backend_turned_bytes(const struct backend_turned *turned);
 void backend_turned_refresh(struct backend_turned *turned); // after the weights have changed
 
 /* How much of what the ops save stays in memory until it is needed: all of it; only what costs a

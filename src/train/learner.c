@@ -132,6 +132,7 @@ static enum jl_status make_room(struct learner *l, struct jl_error *err) {
     }
     if (!ok) return jl_fail(err, JL_ERR_MEMORY, "out of memory for %d rows", l->options.rows);
     JL_TRY(backend_array_create(l->backend, model->page_bytes, l->n_page, &l->pages, err));
+    l->bytes += model->page_bytes * (rows / KV_CHUNK + 1); // of sequences of whole pages
     for (int i = 0; i < l->n_page; i++)
         l->page_list[i] = backend_array_at(l->pages, i);
     if (!model->recurrent_bytes) return JL_OK;
@@ -161,7 +162,7 @@ static enum jl_status make_tapes(struct learner *l, struct jl_error *err) {
     struct tape_options tape = {l->options.rows, l->options.keep, l->turned, l->grads[0],
                                 l->n_weight};
     JL_TRY(backend_tape_create(l->backend, &l->model->plan, &tape, &l->tape, err));
-    l->bytes += backend_tape_bytes(l->tape);
+    l->bytes += backend_turned_bytes(l->turned) + backend_tape_bytes(l->tape);
     if (!mtp) return JL_OK;
     JL_TRY(backend_tape_create(l->backend, &l->model->mtp, &tape, &l->mtp, err));
     l->bytes += backend_tape_bytes(l->mtp);
@@ -174,6 +175,7 @@ static enum jl_status fill(struct learner *l, struct jl_error *err) {
         JL_TRY(adapter_model_learn(o->model, o->cls, o->adapter, &l->model, err));
     else
         JL_TRY(model_load_owned(o->model, o->cls, o->dtype, &l->model, err));
+    l->bytes = l->model->arena.bytes; // the working copy
     JL_TRY(list_params(l, err));
     JL_TRY(make_masters(l, err));
     for (int level = 0; level < n_level(o->n_micro); level++)

@@ -46,7 +46,9 @@ enum jl_status learner_create(struct backend *backend, const struct learner_opti
 void learner_free(struct learner *learner); // NULL is fine
 
 const struct model *learner_model(const struct learner *learner);
-size_t learner_bytes(const struct learner *learner); // of everything but the model's file
+/* Of memory, besides the model's mapped file; of batches of many short sequences some more, as each
+ * takes a page of the cache. */
+size_t learner_bytes(const struct learner *learner);
 /* Numbers that are learned, and those of a row's products: 6 of these a token are the operations of
  * a step. */
 int64_t learner_n_param(const struct learner *learner);

@@ -321,6 +321,189 @@ static void test_derivatives(void **state) {
     }
 }
 
+/* ---- routers and recurrent mixers ---- */
+
+/* d value / d x[j] by differences, for values that read x. */
+typedef double read_fn(const double *x, void *ctx);
+static double difference(read_fn *value, void *ctx, double *x, int j) {
+    const double h = 1e-5, at = x[j];
+    x[j] = at + h;
+    double up = value(x, ctx);
+    x[j] = at - h;
+    double down = value(x, ctx);
+    x[j] = at;
+    return (up - down) / (2 * h);
+}
+
+static void expect(const char *what, int j, double got, double want) {
+    if (!(fabs(got - want) <= 2e-5 * (1 + fabs(want))))
+        fail_msg("%s: derivative at %d is %g, want %g", what, j, got, want);
+}
+
+struct route_case {
+    struct route_rule rule;
+    const int32_t *ids;
+    const float *dw;
+};
+
+static double route_value(const double *x, void *ctx) {
+    const struct route_case *c = ctx;
+    double score[16], sum = 0, value = 0;
+    for (int i = 0; i < c->rule.n_expert; i++)
+        sum += exp(x[i]);
+    for (int i = 0; i < c->rule.n_expert; i++)
+        score[i] = c->rule.scoring == ROUTE_SOFTMAX ? exp(x[i]) / sum : 1 / (1 + exp(-x[i]));
+    sum = (double)c->rule.floor;
+    for (int k = 0; k < c->rule.n_used; k++)
+        sum += score[c->ids[k]];
+    for (int k = 0; k < c->rule.n_used; k++)
+        value += (double)c->dw[k] * (double)c->rule.scale * score[c->ids[k]] /
+                 (c->rule.normalize ? sum : 1);
+    return value;
+}
+
+static void test_route(void **state) {
+    (void)state;
+    struct kernel_table ref;
+    struct rnd rnd = {seed + 4};
+    assert_true(data_table("ref", &ref));
+    for (int kind = 0; kind < 4; kind++) {
+        float x[9], dw[3], dx[9];
+        double at[9];
+        const int32_t ids[3] = {7, 2, 4};
+        struct route_case c = {.rule = {.n_expert = 9,
+                                        .n_used = 3,
+                                        .scoring = kind % 2 ? ROUTE_SIGMOID : ROUTE_SOFTMAX,
+                                        .normalize = kind > 1,
+                                        .floor = 1e-6f,
+                                        .scale = 1.5f},
+                               .ids = ids,
+                               .dw = dw};
+        data_fill(&rnd, FLAVOUR_PLAIN, x, 9);
+        data_fill(&rnd, FLAVOUR_PLAIN, dw, 3);
+        ref.route_grad(&(struct route_grad_args){&c.rule, x, ids, dw, dx});
+        for (int i = 0; i < 9; i++)
+            at[i] = (double)x[i];
+        for (int i = 0; i < 9; i++)
+            expect("route", i, (double)dx[i], difference(route_value, &c, at, i));
+    }
+}
+
+enum { TOKENS = 70, CHANNELS = 3, TAPS = 4 }; // more tokens than two segments of delta_grad
+
+/* x (TOKENS, CHANNELS), then w (TAPS, CHANNELS). */
+static double conv_value(const double *x, void *ctx) {
+    const float *dy = ctx;
+    const double *w = x + TOKENS * CHANNELS;
+    double value = 0;
+    for (int t = 0; t < TOKENS; t++)
+        for (int c = 0; c < CHANNELS; c++) {
+            double acc = 0;
+            for (int j = 0; j < TAPS; j++)
+                if (t - TAPS + 1 + j >= 0)
+                    acc += w[j * CHANNELS + c] * x[(t - TAPS + 1 + j) * CHANNELS + c];
+            value += (double)dy[t * CHANNELS + c] * silu(acc);
+        }
+    return value;
+}
+
+static void test_conv(void **state) {
+    (void)state;
+    enum { N_X = TOKENS * CHANNELS, N_W = TAPS * CHANNELS };
+    struct kernel_table ref;
+    struct rnd rnd = {seed + 5};
+    static float x[N_X + N_W], dy[N_X], dx[N_X + N_W], scratch[N_X];
+    static double at[N_X + N_W];
+    assert_true(data_table("ref", &ref));
+    data_fill(&rnd, FLAVOUR_PLAIN, x, N_X + N_W);
+    data_fill(&rnd, FLAVOUR_PLAIN, dy, N_X);
+    const struct conv_grad_args args = {.n_token = TOKENS,
+                                        .n_channel = CHANNELS,
+                                        .n_tap = TAPS,
+                                        .channel1 = CHANNELS,
+                                        .w = x + N_X,
+                                        .x = x,
+                                        .dy = dy,
+                                        .dx = dx,
+                                        .dw = dx + N_X,
+                                        .x_stride = CHANNELS,
+                                        .dy_stride = CHANNELS,
+                                        .dx_stride = CHANNELS,
+                                        .scratch = scratch};
+    ref.conv_grad(&args);
+    for (int i = 0; i < N_X + N_W; i++)
+        at[i] = (double)x[i];
+    for (int i = 0; i < N_X + N_W; i += 5)
+        expect("conv", i, (double)dx[i], difference(conv_value, dy, at, i));
+}
+
+enum { DK = 3, DV = 2, ROW = 2 * DK + DV + 2 }; // a token: q, k, v, beta, decay
+
+static double delta_value(const double *x, void *ctx) {
+    const float *dout = ctx;
+    double s[DK][DV] = {{0}}, value = 0;
+    for (int t = 0; t < TOKENS; t++, x += ROW)
+        for (int c = 0; c < DV; c++) {
+            double known = 0, out = 0;
+            for (int i = 0; i < DK; i++) {
+                s[i][c] *= x[2 * DK + DV + 1];
+                known += s[i][c] * x[DK + i];
+            }
+            double delta = (x[2 * DK + c] - known) * x[2 * DK + DV];
+            for (int i = 0; i < DK; i++) {
+                s[i][c] += x[DK + i] * delta;
+                out += s[i][c] * x[i];
+            }
+            value += (double)dout[t * DV + c] * out;
+        }
+    return value;
+}
+
+static void test_delta(void **state) {
+    (void)state;
+    struct kernel_table ref;
+    struct rnd rnd = {seed + 6};
+    static float x[TOKENS * ROW], dout[TOKENS * DV], dx[TOKENS * ROW];
+    static double at[TOKENS * ROW];
+    float *scratch = malloc(delta_grad_floats(TOKENS, DK, DV) * sizeof *scratch);
+    assert_true(data_table("ref", &ref) && scratch);
+    for (int i = 0; i < TOKENS * ROW; i++)
+        x[i] = 0.6f * rnd_float(&rnd);
+    for (int t = 0; t < TOKENS; t++)
+        x[t * ROW + 2 * DK + DV + 1] = 0.9f; // the decay
+    data_fill(&rnd, FLAVOUR_PLAIN, dout, TOKENS * DV);
+    const struct delta_grad_args args = {.n_token = TOKENS,
+                                         .d_k = DK,
+                                         .d_v = DV,
+                                         .q = x,
+                                         .k = x + DK,
+                                         .v = x + 2 * DK,
+                                         .beta = x + 2 * DK + DV,
+                                         .decay = x + 2 * DK + DV + 1,
+                                         .dout = dout,
+                                         .q_stride = ROW,
+                                         .v_stride = ROW,
+                                         .beta_stride = ROW,
+                                         .decay_stride = ROW,
+                                         .dout_stride = DV,
+                                         .dq = dx,
+                                         .dk = dx + DK,
+                                         .dv = dx + 2 * DK,
+                                         .dbeta = dx + 2 * DK + DV,
+                                         .ddecay = dx + 2 * DK + DV + 1,
+                                         .dq_stride = ROW,
+                                         .dv_stride = ROW,
+                                         .dbeta_stride = ROW,
+                                         .ddecay_stride = ROW,
+                                         .scratch = scratch};
+    ref.delta_grad(&args);
+    for (int i = 0; i < TOKENS * ROW; i++)
+        at[i] = (double)x[i];
+    for (int i = 0; i < TOKENS * ROW; i++)
+        expect("delta", i, (double)dx[i], difference(delta_value, dout, at, i));
+    free(scratch);
+}
+
 static void test_softmax(void **state) {
     (void)state;
     struct kernel_table ref;
@@ -361,6 +544,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_levels, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_transpose, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_derivatives, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_route, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_conv, data_enter, data_leave),
+        cmocka_unit_test_setup_teardown(test_delta, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_softmax, data_enter, data_leave),
         cmocka_unit_test_setup_teardown(test_adamw, data_enter, data_leave),
     };

@@ -74,6 +74,14 @@ void backend_turned_free(struct backend_turned *turned) {
     free(turned);
 }
 
+size_t backend_turned_bytes(const struct backend_turned *turned) {
+    size_t bytes = 0;
+    for (int i = 0; i < turned->n_weight; i++)
+        if (turned->weights[i].data)
+            bytes += turned->weights[i].matrix_bytes * (size_t)matrices(&turned->weights[i].w);
+    return bytes;
+}
+
 void backend_turned_refresh(struct backend_turned *turned) {
     for (int i = 0; i < turned->n_weight; i++) {
         const struct turned_weight *t = &turned->weights[i];
