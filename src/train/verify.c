@@ -122,7 +122,7 @@ static const char *read_number(const char *begin, const char *at, const char *en
 }
 
 bool verify_last_number(const char *text, size_t len, double *out) {
-    const char *end = text + len;
+    const char *end = len ? text + len : text; // an empty text may be NULL
     bool found = false;
     for (const char *at = text; at < end;) {
         bool point = *at == '.' && at + 1 < end && is_digit(at[1]);
