@@ -35,8 +35,7 @@ struct tape_options {
     int max_rows;
     enum tape_keep keep;
     const struct backend_turned *turned;
-    const struct weight_grad *grads; // (n_weight), by weight.id: which are wanted
-    int n_weight;
+    const struct weight_grad *grads; // by weight.id: which are wanted
 };
 
 enum jl_status backend_tape_create(struct backend *backend, const struct step_list *plan,

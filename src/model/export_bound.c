@@ -39,15 +39,6 @@ static enum rope_pairs pairs_in(const struct family *family, enum model_file_kin
     return kind == MODEL_FILE_GGUF ? family->rope_gguf : family->rope_hf;
 }
 
-/* A head or an embedding that is another role's. */
-static bool is_shared(const struct model *model, enum role_id role, const struct weight *w) {
-    if (role == ROLE_OUTPUT) return model->tied;
-    enum role_id own = role == ROLE_MTP_EMBD     ? ROLE_TOK_EMBD
-                       : role == ROLE_MTP_OUTPUT ? ROLE_OUTPUT
-                                                 : ROLE_NONE;
-    return own && model_weight(model, own, -1)->data == w->data;
-}
-
 /* A convolution as it was before binding turned it: (channels, taps). False: out of memory. */
 static bool turn_back(struct export_bound *b, struct weight *w) {
     const float *from = (const float *)(const void *)w->data;
@@ -161,7 +152,7 @@ static enum jl_status add_weight(struct export_bound *b, enum role_id role, int 
     const struct weight *w = model_weight(b->model, role, layer);
     struct weight changed;
     struct export_place place;
-    if (!w || is_shared(b->model, role, w)) return JL_OK;
+    if (!w || model_weight_shared(b->model, w)) return JL_OK;
     if (role == ROLE_ROPE_FREQS && b->kind == MODEL_FILE_HF) return JL_OK; // in its configuration
     if (b->kind == MODEL_FILE_HF && export_is_half(role)) return export_join(b, role, layer);
     if (!export_place(family, b->kind, role, layer, 0, &place))

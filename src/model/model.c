@@ -15,12 +15,8 @@ static bool has_bf16_matrix(const struct model *model) {
     return false;
 }
 
-/* Heads and embeddings that are another role's tensor count once. */
-static bool is_shared(const struct model *model, enum role_id role, const struct weight *w) {
-    enum role_id own = role == ROLE_OUTPUT || role == ROLE_MTP_EMBD ? ROLE_TOK_EMBD
-                       : role == ROLE_MTP_OUTPUT                    ? ROLE_OUTPUT
-                                                                    : ROLE_NONE;
-    return own != ROLE_NONE && w->data == model_weight(model, own, -1)->data;
+bool model_weight_shared(const struct model *model, const struct weight *w) {
+    return w->id != (int)(w - model->weights);
 }
 
 size_t model_weight_bytes(const struct model *model) {
@@ -28,7 +24,7 @@ size_t model_weight_bytes(const struct model *model) {
     for (int layer = 0; layer <= hparams_n_block(&model->hp); layer++)
         for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
             const struct weight *w = &model->weights[(size_t)layer * ROLE_COUNT + (size_t)role];
-            if (w->data && !is_shared(model, (enum role_id)role, w))
+            if (w->data && !model_weight_shared(model, w))
                 bytes += w->stride * (size_t)w->n_out * (size_t)(w->n_expert ? w->n_expert : 1);
         }
     for (int i = 0; i < model->n_adapter; i++)

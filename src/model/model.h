@@ -58,6 +58,8 @@ void model_free(struct model *model); // NULL is fine
 
 /* A bound weight, or NULL when the role is absent. layer -1: the model's own. */
 const struct weight *model_weight(const struct model *model, enum role_id role, int layer);
+/* A head or an embedding, as model_weight gives it, that is another role's tensor. */
+bool model_weight_shared(const struct model *model, const struct weight *w);
 size_t model_weight_bytes(const struct model *model); // as stored in the file
 /* What a layer's programs, the family's rules and the configuration ask of a role. layer -1: the
  * model's own roles. */

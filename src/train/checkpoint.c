@@ -197,7 +197,6 @@ static enum jl_status take(const char *path, const struct file_map *map, const s
     out->stage = (int64_t)head->stage;
     out->stage_step = (int64_t)head->stage_step;
     walk_arrays(s, head->n_array, learner, true);
-    learner_restore(learner, out->steps);
     return JL_OK;
 }
 

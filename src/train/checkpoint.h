@@ -24,9 +24,10 @@ enum jl_status checkpoint_write(const char *folder, struct learner *learner,
                                 const struct checkpoint *at, const uint8_t mark[CHECKPOINT_MARK],
                                 int keep, struct jl_error *err);
 
-/* The newest whole checkpoint of the folder into the learner; out->steps is -1 where there is none.
- * `mark(ctx, stage, out)` gives the recipe's fingerprint up to a stage. Torn ones are named to
- * `torn`; one of another recipe is JL_ERR_USAGE. The caller frees out->cursor. */
+/* The newest whole checkpoint of the folder into the learner's arrays, on which the caller then
+ * calls learner_restore; out->steps is -1 where there is none. `mark(ctx, stage, out)` gives the
+ * recipe's fingerprint up to a stage. Torn ones are named to `torn`; one of another recipe is
+ * JL_ERR_USAGE. The caller frees out->cursor. */
 struct checkpoint_reader {
     void (*mark)(void *ctx, int64_t stage, uint8_t out[CHECKPOINT_MARK]);
     void (*torn)(void *ctx, const char *message);

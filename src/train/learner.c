@@ -159,8 +159,7 @@ static enum jl_status make_tapes(struct learner *l, struct jl_error *err) {
     bool mtp = l->model->mtp.n_step > 0 && l->options.mtp_weight > 0;
     JL_TRY(backend_turned_create(l->backend, plans, mtp ? 2 : 1, l->n_weight, l->grads[0],
                                  &l->turned, err));
-    struct tape_options tape = {l->options.rows, l->options.keep, l->turned, l->grads[0],
-                                l->n_weight};
+    struct tape_options tape = {l->options.rows, l->options.keep, l->turned, l->grads[0]};
     JL_TRY(backend_tape_create(l->backend, &l->model->plan, &tape, &l->tape, err));
     l->bytes += backend_turned_bytes(l->turned) + backend_tape_bytes(l->tape);
     if (!mtp) return JL_OK;

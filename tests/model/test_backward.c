@@ -130,7 +130,7 @@ static struct learner *open_learner(const struct setting *set) {
     must(backend_turned_create(l->backend, plans, mtp ? 2 : 1, l->n_weight, l->grads, &l->turned,
                                &err),
          &err);
-    struct tape_options options = {MOST_ROWS, set->keep, l->turned, l->grads, l->n_weight};
+    struct tape_options options = {MOST_ROWS, set->keep, l->turned, l->grads};
     must(backend_tape_create(l->backend, &l->model->plan, &options, &l->tape, &err), &err);
     if (mtp) must(backend_tape_create(l->backend, &l->model->mtp, &options, &l->mtp, &err), &err);
     set_lengths(l->lengths, set->two_pages);

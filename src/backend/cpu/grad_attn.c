@@ -20,8 +20,6 @@ struct attn_work {
     uint8_t *scratch;
 };
 
-static size_t line(size_t n) { return (n + 15) / 16 * 16; } // whole cache lines
-
 static float *cut(uint8_t **at, size_t rows, size_t row_floats) {
     float *out = (float *)(void *)*at;
     *at += rows * row_floats * sizeof *out;
@@ -31,8 +29,9 @@ static float *cut(uint8_t **at, size_t rows, size_t row_floats) {
 static size_t lay_out(const struct backend *backend, const struct step *step, int n_key,
                       uint8_t *memory, struct attn_work *w) {
     const struct attn_spec *attn = step->attn;
-    size_t d_k = line((size_t)attn->d_k), d_v = line((size_t)attn->d_v), n = (size_t)n_key;
-    size_t wide = d_k > d_v ? d_k : d_v, keys = line(n), queries = line(QUERIES);
+    size_t d_k = cpu_f32_line(attn->d_k), d_v = cpu_f32_line(attn->d_v), n = (size_t)n_key;
+    size_t wide = d_k > d_v ? d_k : d_v, keys = cpu_f32_line(n_key),
+           queries = cpu_f32_line(QUERIES);
     uint8_t *at = memory;
     *w = (struct attn_work){.step = step, .n_key = n_key, .key_line = keys};
     w->k = cut(&at, n, d_k);
@@ -63,37 +62,11 @@ size_t cpu_attn_grad_bytes(const struct backend *backend, const struct step *ste
     return lay_out(backend, step, n_rows, none, &unused);
 }
 
-/* y = x w', (n_rows, n_out) of (n_rows, n_in) and (n_out, n_in). */
-static void product(const struct backend *backend, const struct attn_work *w, const float *matrix,
-                    size_t matrix_line, int n_out, int n_in, const float *x, size_t x_line,
-                    int n_rows, float *y, size_t y_line) {
-    const struct cpu_product p = {
-        .w = (const uint8_t *)matrix,
-        .w_stride = matrix_line * sizeof(float),
-        .dtype = DTYPE_F32,
-        .n_out = n_out,
-        .n_in = n_in,
-        .x = (const uint8_t *)x,
-        .x_stride = x_line * sizeof(float),
-        .xfmt = XFMT_F32,
-        .n_rows = n_rows,
-        .y = y,
-        .y_stride = y_line,
-    };
-    cpu_product_here(backend, &p, w->scratch);
-}
-
-static void turn(const struct backend *backend, const float *x, size_t x_line, int rows, int cols,
-                 float *y, size_t y_line) {
-    const struct transpose_args args = {x, y, x_line, y_line, rows, cols};
-    cpu_turn_here(backend, &args, XFMT_F32);
-}
-
 /* Keys and values of the sequence as numbers. */
 static void read_cache(const struct backend *backend, const struct attn_work *w,
                        const struct seq_view *seq, int kv_head) {
     const struct attn_spec *attn = w->step->attn;
-    size_t d_k = line((size_t)attn->d_k), d_v = line((size_t)attn->d_v), head = (size_t)kv_head;
+    size_t d_k = cpu_f32_line(attn->d_k), d_v = cpu_f32_line(attn->d_v), head = (size_t)kv_head;
     for (int first = 0; first < w->n_key; first += KV_CHUNK) {
         const uint8_t *page = seq->pages[first / KV_CHUNK]->data;
         int n = w->n_key - first < KV_CHUNK ? w->n_key - first : KV_CHUNK;
@@ -107,33 +80,8 @@ static void read_cache(const struct backend *backend, const struct attn_work *w,
             kvchunk_values(attn->kv, page + attn->v_at + head * kvchunk_bytes(attn->kv, attn->d_v),
                            attn->d_v, n, v, d_v);
     }
-    turn(backend, w->k, d_k, w->n_key, attn->d_k, w->k_turned, w->key_line);
-}
-
-/* A head of the batch's row, where rows hold heads or have a vector for each. */
-static size_t head_vector(int slots, int row, int head) {
-    return (size_t)(slots > 1 ? row * slots + head : row);
-}
-static size_t head_offset(int slots, int head, int width) {
-    return slots > 1 ? 0 : (size_t)head * (size_t)width;
-}
-
-static void read_query(const struct backend_tape *tape, const struct step *step, int row, int head,
-                       float *out) {
-    const struct tape_value *value = &tape->values[step->from[0]];
-    int d = step->attn->d_k;
-    size_t vector = head_vector(value->slots, row, head), at = head_offset(value->slots, head, d);
-    const uint8_t *data = tape_value(tape, step->from[0], (int)vector);
-    if (step->xfmt == XFMT_BF16)
-        dtype_dequantize(DTYPE_BF16, data + 2 * at, out, d);
-    else
-        memcpy(out, data + sizeof *out * at, (size_t)d * sizeof *out);
-}
-
-static float *grad_head(const struct backend_tape *tape, enum reg_id reg, int slots, int row,
-                        int head, int width) {
-    return tape_grad(tape, reg, (int)head_vector(slots, row, head)) +
-           head_offset(slots, head, width);
+    cpu_f32_turn(backend, (struct f32_rows){w->k, d_k, w->n_key}, attn->d_k, w->k_turned,
+                 w->key_line);
 }
 
 /* p and ds of the block's queries, whose rows see their own position and those before; what they do
@@ -172,27 +120,30 @@ static void block(struct backend_tape *tape, const struct attn_work *w, const st
     const struct backend *backend = tape->backend;
     const struct step *step = w->step;
     const struct attn_spec *attn = step->attn;
-    size_t d_k = line((size_t)attn->d_k), d_v = line((size_t)attn->d_v), queries = line(QUERIES);
+    size_t d_k = cpu_f32_line(attn->d_k), d_v = cpu_f32_line(attn->d_v),
+           queries = cpu_f32_line(QUERIES);
     int n_q = n_row * item->n_head, n_key = first + n_row;
     enum reg_id in = tape_grad_reg(tape, step, 0);
     int in_slots = tape->values[step->from[0]].slots;
     for (int i = 0; i < n_q; i++) {
         int row = item->row0 + first + i / item->n_head, head = item->head0 + i % item->n_head;
-        read_query(tape, step, row, head, w->q + (size_t)i * d_k);
+        tape_read_head(tape, step, row, head, attn->d_k, w->q + (size_t)i * d_k);
         memcpy(w->dout + (size_t)i * d_v,
-               grad_head(tape, step->out, step->out_slots, row, head, attn->d_v),
+               tape_grad_head(tape, step->out, step->out_slots, row, head, attn->d_v),
                (size_t)attn->d_v * sizeof(float));
     }
-    product(backend, w, w->k, d_k, n_key, attn->d_k, w->q, d_k, n_q, w->s, w->key_line);
-    product(backend, w, w->v, d_v, n_key, attn->d_v, w->dout, d_v, n_q, w->dp, w->key_line);
+    cpu_f32_product(backend, (struct f32_rows){w->k, d_k, n_key}, attn->d_k,
+                    (struct f32_rows){w->q, d_k, n_q}, w->s, w->key_line, w->scratch);
+    cpu_f32_product(backend, (struct f32_rows){w->v, d_v, n_key}, attn->d_v,
+                    (struct f32_rows){w->dout, d_v, n_q}, w->dp, w->key_line, w->scratch);
     scores(backend, w, first, item->n_head, n_q, n_key);
 
-    product(backend, w, w->k_turned, w->key_line, attn->d_k, n_key, w->dp, w->key_line, n_q,
-            w->product, d_k);
+    cpu_f32_product(backend, (struct f32_rows){w->k_turned, w->key_line, attn->d_k}, n_key,
+                    (struct f32_rows){w->dp, w->key_line, n_q}, w->product, d_k, w->scratch);
     for (int i = 0; i < n_q; i++)
         tape_put(tape, tape->has[in], w->product + (size_t)i * d_k,
-                 grad_head(tape, in, in_slots, item->row0 + first + i / item->n_head,
-                           item->head0 + i % item->n_head, attn->d_k),
+                 tape_grad_head(tape, in, in_slots, item->row0 + first + i / item->n_head,
+                                item->head0 + i % item->n_head, attn->d_k),
                  attn->d_k);
 
     size_t key_line = (size_t)attn->n_head_kv * (size_t)attn->d_k;
@@ -200,15 +151,15 @@ static void block(struct backend_tape *tape, const struct attn_work *w, const st
     float *dkeys =
         tape->dkeys + (size_t)item->row0 * key_line + (size_t)(item->kv_head * attn->d_k);
     float *dvalues = dkeys;
-    turn(backend, w->q, d_k, n_q, attn->d_k, w->q_turned, queries);
-    turn(backend, w->dp, w->key_line, n_q, n_key, w->dp_turned, queries);
-    product(backend, w, w->q_turned, queries, attn->d_k, n_q, w->dp_turned, queries, n_key,
-            w->product, d_k);
+    cpu_f32_turn(backend, (struct f32_rows){w->q, d_k, n_q}, attn->d_k, w->q_turned, queries);
+    cpu_f32_turn(backend, (struct f32_rows){w->dp, w->key_line, n_q}, n_key, w->dp_turned, queries);
+    cpu_f32_product(backend, (struct f32_rows){w->q_turned, queries, attn->d_k}, n_q,
+                    (struct f32_rows){w->dp_turned, queries, n_key}, w->product, d_k, w->scratch);
     add_rows(backend, w->product, d_k, dkeys, key_line, n_key, attn->d_k);
-    turn(backend, w->dout, d_v, n_q, attn->d_v, w->dout_turned, queries);
-    turn(backend, w->s, w->key_line, n_q, n_key, w->s_turned, queries);
-    product(backend, w, w->dout_turned, queries, attn->d_v, n_q, w->s_turned, queries, n_key,
-            w->product, d_v);
+    cpu_f32_turn(backend, (struct f32_rows){w->dout, d_v, n_q}, attn->d_v, w->dout_turned, queries);
+    cpu_f32_turn(backend, (struct f32_rows){w->s, w->key_line, n_q}, n_key, w->s_turned, queries);
+    cpu_f32_product(backend, (struct f32_rows){w->dout_turned, queries, attn->d_v}, n_q,
+                    (struct f32_rows){w->s_turned, queries, n_key}, w->product, d_v, w->scratch);
     if (attn->values_in_keys) {
         value_line = key_line;
     } else {

@@ -15,8 +15,6 @@ struct heads_work {
     uint8_t *scratch;
 };
 
-static size_t line(int n) { return ((size_t)n + 15) / 16 * 16; }
-
 static size_t lay_out(const struct backend *backend, const struct step *step, int n,
                       uint8_t *memory, struct heads_work *w) {
     int rows = step->heads.taken, cols = step->w.n_in, wide = rows > cols ? rows : cols;
@@ -26,10 +24,13 @@ static size_t lay_out(const struct backend *backend, const struct step *step, in
         float **to;
         size_t floats;
     } parts[] = {
-        {&w->w, (size_t)wide * line(wide)},      {&w->x, (size_t)n * line(wide)},
-        {&w->dy, (size_t)n * line(wide)},        {&w->x_turned, (size_t)wide * line(n)},
-        {&w->dy_turned, (size_t)wide * line(n)}, {&w->dx, (size_t)n * line(wide)},
-        {&w->dw, (size_t)wide * line(wide)},
+        {&w->w, (size_t)wide * cpu_f32_line(wide)},
+        {&w->x, (size_t)n * cpu_f32_line(wide)},
+        {&w->dy, (size_t)n * cpu_f32_line(wide)},
+        {&w->x_turned, (size_t)wide * cpu_f32_line(n)},
+        {&w->dy_turned, (size_t)wide * cpu_f32_line(n)},
+        {&w->dx, (size_t)n * cpu_f32_line(wide)},
+        {&w->dw, (size_t)wide * cpu_f32_line(wide)},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         *parts[i].to = (float *)(void *)at;
@@ -47,25 +48,6 @@ size_t cpu_heads_grad_bytes(const struct backend *backend, const struct step *st
     return lay_out(backend, step, n_rows, none, &unused);
 }
 
-static void product(const struct backend *backend, const struct heads_work *w, const float *matrix,
-                    size_t matrix_line, int n_out, int n_in, const float *x, size_t x_line,
-                    int n_rows, float *y, size_t y_line) {
-    const struct cpu_product p = {
-        .w = (const uint8_t *)matrix,
-        .w_stride = matrix_line * sizeof(float),
-        .dtype = DTYPE_F32,
-        .n_out = n_out,
-        .n_in = n_in,
-        .x = (const uint8_t *)x,
-        .x_stride = x_line * sizeof(float),
-        .xfmt = XFMT_F32,
-        .n_rows = n_rows,
-        .y = y,
-        .y_stride = y_line,
-    };
-    cpu_product_here(backend, &p, w->scratch);
-}
-
 struct heads_call {
     struct backend_tape *tape;
     const struct step *step;
@@ -76,7 +58,7 @@ static void read_matrix(const struct step *step, int head, struct heads_work *w)
     const struct weight *weight = &step->w;
     int row0 = head * step->heads.rows + step->heads.row0;
     for (int r = 0; r < w->rows; r++) {
-        float *to = w->w + (size_t)r * line(w->cols);
+        float *to = w->w + (size_t)r * cpu_f32_line(w->cols);
         dtype_dequantize(weight->dtype, weight->data + (size_t)(row0 + r) * weight->stride, to,
                          w->cols);
         const float *scale = weight->scale ? weight->scale + (size_t)((row0 + r) / F8_SCALE_BLOCK) *
@@ -87,39 +69,17 @@ static void read_matrix(const struct step *step, int head, struct heads_work *w)
     }
 }
 
-static size_t vector_of(int slots, int row, int head) {
-    return (size_t)(slots > 1 ? row * slots + head : row);
-}
-
-static size_t offset_of(int slots, int head, int width) {
-    return slots > 1 ? 0 : (size_t)head * (size_t)width;
-}
-
 static void read_rows(const struct backend_tape *tape, const struct step *step, int head, int n_x,
                       int n_y, struct heads_work *w) {
-    const struct tape_value *value = &tape->values[step->from[0]];
     bool wanted = tape->grads[step->w.id].data != NULL;
     int y_width = step->op == OP_ABSORB ? step->out_width : n_y; // of a head of the output
     for (int row = 0; row < w->n; row++) {
-        memcpy(w->dy + (size_t)row * line(n_y),
-               tape_grad(tape, step->out, (int)vector_of(step->out_slots, row, head)) +
-                   offset_of(step->out_slots, head, y_width),
+        memcpy(w->dy + (size_t)row * cpu_f32_line(n_y),
+               tape_grad_head(tape, step->out, step->out_slots, row, head, y_width),
                (size_t)n_y * sizeof(float));
-        if (!wanted) continue;
-        const uint8_t *x = tape_value(tape, step->from[0], (int)vector_of(value->slots, row, head));
-        size_t at = offset_of(value->slots, head, n_x);
-        float *to = w->x + (size_t)row * line(n_x);
-        if (step->xfmt == XFMT_BF16)
-            dtype_dequantize(DTYPE_BF16, x + 2 * at, to, n_x);
-        else
-            memcpy(to, x + sizeof *to * at, (size_t)n_x * sizeof *to);
+        if (wanted)
+            tape_read_head(tape, step, row, head, n_x, w->x + (size_t)row * cpu_f32_line(n_x));
     }
-}
-
-static void turn(const struct backend *backend, const float *x, size_t x_line, int rows, int cols,
-                 float *y, size_t y_line) {
-    const struct transpose_args args = {x, y, x_line, y_line, rows, cols};
-    cpu_turn_here(backend, &args, XFMT_F32);
 }
 
 /* dW (rows, cols) of the head: rows meet what the matrix's rows belong to. */
@@ -129,15 +89,18 @@ static void weight_grad(const struct backend_tape *tape, const struct step *step
     const struct weight_grad *grad = &tape->grads[step->w.id];
     bool transposed = step->heads.transposed;
     int n_x = transposed ? w->rows : w->cols, n_y = transposed ? w->cols : w->rows;
-    turn(backend, w->x, line(n_x), w->n, n_x, w->x_turned, line(w->n));
-    turn(backend, w->dy, line(n_y), w->n, n_y, w->dy_turned, line(w->n));
+    cpu_f32_turn(backend, (struct f32_rows){w->x, cpu_f32_line(n_x), w->n}, n_x, w->x_turned,
+                 cpu_f32_line(w->n));
+    cpu_f32_turn(backend, (struct f32_rows){w->dy, cpu_f32_line(n_y), w->n}, n_y, w->dy_turned,
+                 cpu_f32_line(w->n));
     const float *by_row = transposed ? w->x_turned : w->dy_turned;
     const float *by_col = transposed ? w->dy_turned : w->x_turned;
-    product(backend, w, by_col, line(w->n), w->cols, w->n, by_row, line(w->n), w->rows, w->dw,
-            line(w->cols));
+    cpu_f32_product(backend, (struct f32_rows){by_col, cpu_f32_line(w->n), w->cols}, w->n,
+                    (struct f32_rows){by_row, cpu_f32_line(w->n), w->rows}, w->dw,
+                    cpu_f32_line(w->cols), w->scratch);
     float *to = grad->data + (size_t)(head * step->heads.rows + step->heads.row0) * (size_t)w->cols;
     for (int r = 0; r < w->rows; r++)
-        tape->backend->kernels.add(w->dw + (size_t)r * line(w->cols),
+        tape->backend->kernels.add(w->dw + (size_t)r * cpu_f32_line(w->cols),
                                    to + (size_t)r * (size_t)w->cols, w->cols);
 }
 
@@ -156,15 +119,16 @@ static void run_item(void *ctx, int head, int thread) {
     read_rows(tape, step, head, n_x, n_y, &w);
     const float *matrix = w.w; // (n_x, n_y)
     if (!transposed) {
-        turn(backend, w.w, line(w.cols), w.rows, w.cols, w.dw, line(w.rows));
+        cpu_f32_turn(backend, (struct f32_rows){w.w, cpu_f32_line(w.cols), w.rows}, w.cols, w.dw,
+                     cpu_f32_line(w.rows));
         matrix = w.dw;
     }
-    product(backend, &w, matrix, line(n_y), n_x, n_y, w.dy, line(n_y), w.n, w.dx, line(n_x));
+    cpu_f32_product(backend, (struct f32_rows){matrix, cpu_f32_line(n_y), n_x}, n_y,
+                    (struct f32_rows){w.dy, cpu_f32_line(n_y), w.n}, w.dx, cpu_f32_line(n_x),
+                    w.scratch);
     for (int row = 0; row < w.n; row++)
-        tape_put(tape, tape->has[in], w.dx + (size_t)row * line(n_x),
-                 tape_grad(tape, in, (int)vector_of(in_slots, row, head)) +
-                     offset_of(in_slots, head, n_x),
-                 n_x);
+        tape_put(tape, tape->has[in], w.dx + (size_t)row * cpu_f32_line(n_x),
+                 tape_grad_head(tape, in, in_slots, row, head, n_x), n_x);
     if (tape->grads[step->w.id].data) weight_grad(tape, step, head, &w);
 }
 
@@ -196,11 +160,9 @@ static void tails_block(struct backend_tape *tape, const struct step *step, int 
     for (int row = first; row < end; row++)
         for (int head = 0; head < heads->n; head++)
             tape->backend->kernels.add(
-                tape_grad(tape, step->out, (int)vector_of(step->out_slots, row, head)) +
-                    offset_of(step->out_slots, head, step->out_width) + step->out_width -
-                    heads->tail,
-                tape_grad(tape, step->in2, (int)vector_of(slots, row, head)) +
-                    offset_of(slots, head, width) + heads->tail_at,
+                tape_grad_head(tape, step->out, step->out_slots, row, head, step->out_width) +
+                    step->out_width - heads->tail,
+                tape_grad_head(tape, step->in2, slots, row, head, width) + heads->tail_at,
                 heads->tail);
 }
 

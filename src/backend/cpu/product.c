@@ -101,3 +101,29 @@ void cpu_turn(const struct backend *backend, const struct transpose_args *args, 
     int n_col_block = (args->cols + TURN_COLS - 1) / TURN_COLS;
     pool_run(backend->pool, call.n_row_block * n_col_block, turn_item, &call);
 }
+
+/* ---- squares of f32 ---- */
+
+void cpu_f32_product(const struct backend *backend, struct f32_rows w, int n_in, struct f32_rows x,
+                     float *y, size_t y_line, uint8_t *scratch) {
+    const struct cpu_product p = {
+        .w = (const uint8_t *)w.at,
+        .w_stride = w.line * sizeof *w.at,
+        .dtype = DTYPE_F32,
+        .n_out = w.n,
+        .n_in = n_in,
+        .x = (const uint8_t *)x.at,
+        .x_stride = x.line * sizeof *x.at,
+        .xfmt = XFMT_F32,
+        .n_rows = x.n,
+        .y = y,
+        .y_stride = y_line,
+    };
+    cpu_product_here(backend, &p, scratch);
+}
+
+void cpu_f32_turn(const struct backend *backend, struct f32_rows x, int n_col, float *y,
+                  size_t y_line) {
+    const struct transpose_args args = {x.at, y, x.line, y_line, x.n, n_col};
+    cpu_turn_here(backend, &args, XFMT_F32);
+}

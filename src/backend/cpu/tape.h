@@ -87,6 +87,19 @@ void cpu_turn(const struct backend *backend, const struct transpose_args *args, 
 void cpu_turn_here(const struct backend *backend, const struct transpose_args *args,
                    enum xfmt form);
 
+/* Squares of f32 on the calling thread: whole cache lines a row; y = x w', (n_rows, n_out) of
+ * (n_rows, n_in) and (n_out, n_in); the transposed copy. Lines and strides in floats. */
+static inline size_t cpu_f32_line(int n) { return ((size_t)n + 15) / 16 * 16; }
+struct f32_rows {
+    const float *at;
+    size_t line;
+    int n; // rows
+};
+void cpu_f32_product(const struct backend *backend, struct f32_rows w, int n_in, struct f32_rows x,
+                     float *y, size_t y_line, uint8_t *scratch);
+void cpu_f32_turn(const struct backend *backend, struct f32_rows x, int n_col, float *y,
+                  size_t y_line);
+
 /* ---- turned weights ---- */
 
 struct turned_view {
@@ -116,6 +129,23 @@ enum reg_id tape_grad_reg(const struct backend_tape *tape, const struct step *st
 static inline float *tape_grad(const struct backend_tape *tape, enum reg_id reg, int vector) {
     return (float *)(void *)((uint8_t *)tape->grad[reg] + (size_t)vector * tape->grad_stride[reg]);
 }
+
+/* A head of a row, where rows hold heads of `width` numbers or have a vector for each: which
+ * vector, and where in it. */
+static inline int tape_head_vector(int slots, int row, int head) {
+    return slots > 1 ? row * slots + head : row;
+}
+static inline size_t tape_head_at(int slots, int head, int width) {
+    return slots > 1 ? 0 : (size_t)head * (size_t)width;
+}
+static inline float *tape_grad_head(const struct backend_tape *tape, enum reg_id reg, int slots,
+                                    int row, int head, int width) {
+    return tape_grad(tape, reg, tape_head_vector(slots, row, head)) +
+           tape_head_at(slots, head, width);
+}
+/* The saved input of a step, of one head, as numbers. */
+void tape_read_head(const struct backend_tape *tape, const struct step *step, int row, int head,
+                    int width, float *out);
 
 /* Puts n floats into a gradient, or adds them where something is there. */
 static inline void tape_put(const struct backend_tape *tape, bool add, const float *from, float *to,

@@ -16,6 +16,17 @@ enum reg_id tape_grad_reg(const struct backend_tape *tape, const struct step *st
     return made->op == OP_CONVERT ? made->in : made->out;
 }
 
+void tape_read_head(const struct backend_tape *tape, const struct step *step, int row, int head,
+                    int width, float *out) {
+    int slots = tape->values[step->from[0]].slots;
+    size_t at = tape_head_at(slots, head, width);
+    const uint8_t *data = tape_value(tape, step->from[0], tape_head_vector(slots, row, head));
+    if (step->xfmt == XFMT_BF16)
+        dtype_dequantize(DTYPE_BF16, data + 2 * at, out, width);
+    else
+        memcpy(out, data + sizeof *out * at, (size_t)width * sizeof *out);
+}
+
 /* ---- forward ---- */
 
 static uint8_t *home_of(const struct backend_tape *tape, int made) {
