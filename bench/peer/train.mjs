@@ -1,7 +1,9 @@
 // Training beside PyTorch, as ratios: GPT shapes, vocabulary 8192, batch 8 x 256.
 //
-//   train.mjs [gpt-5m gpt-10m gpt-30m] [--pairs 3] [--repeat 3] [--threads T] [--python PYTHON]
+//   train.mjs [gpt-5m gpt-10m gpt-30m] [--pairs 3] [--repeat 3] [--threads T] [--peer bf16|f32] [--python PYTHON]
 //
+// PyTorch computes by bf16 autocast where the CPU multiplies bf16; elsewhere that takes minutes a step
+// and f32 is its best: the default is by what the CPU says of itself.
 // Both programs take turns on the same CPUs; a pair is one run of each, and its ratio that of the
 // medians of their steps. A pair in which other programs kept a CPU waiting for more than a tenth of
 // the time is told of.
@@ -13,13 +15,15 @@ import {cores, fail, here, median, options, pinned, pinning, quantile, root, run
 const shapes = {"gpt-5m": [4, 256, 4], "gpt-10m": [6, 320, 5], "gpt-30m": [8, 512, 8]};
 const opt = options({
     jinlin: path.join(root, "build/jinlin"), pairs: 3, repeat: 3, threads: cores().length,
-    python: "/usr/bin/python3", json: "",
-}, "usage: train.mjs [gpt-5m gpt-10m gpt-30m] [--pairs 3] [--repeat 3] [--threads T]");
+    peer: "", python: "/usr/bin/python3", json: "",
+}, "usage: train.mjs [gpt-5m gpt-10m gpt-30m] [--pairs 3] [--repeat 3] [--threads T] [--peer bf16|f32]");
+const flags = fs.readFileSync("/proc/cpuinfo", "latin1");
+const peer = opt.peer || (/\bavx512_bf16\b/.test(flags) ? "bf16" : "f32");
 const names = opt.positional.length > 0 ? opt.positional : Object.keys(shapes);
 const cpus = cores().slice(0, opt.threads);
 const results = [];
 
-console.log(`Jinlin against PyTorch (bf16 autocast), ${opt.threads} threads, ${opt.pairs} pairs, ` +
+console.log(`Jinlin against PyTorch (${peer}), ${opt.threads} threads, ${opt.pairs} pairs, ` +
     `${pinning}\n  shape     tokens/s  PyTorch   ratio (quartiles)`);
 for (const name of names) {
     if (!Object.hasOwn(shapes, name)) fail(`shapes are ${Object.keys(shapes).join(", ")}`);
@@ -31,7 +35,7 @@ for (const name of names) {
             String(opt.repeat), "--threads", String(opt.threads), "--json"]));
         const b = runJson(pinned(cpus, [opt.python, path.join(here, "train_peer.py"),
             ...shapes[name].map(String), "--threads", String(opt.threads), "--repeat",
-            String(opt.repeat)]));
+            String(opt.repeat), "--type", peer]));
         if (waited() - before > 100 * (performance.now() - start)) busy++;
         ours.push(a.tokens_per_second);
         theirs.push(b.tokens_per_second);

@@ -1,6 +1,6 @@
-"""PyTorch's side of `scripts/bench train`: a GPT by the book, bf16 autocast, AdamW; one JSON line.
+"""PyTorch's side of `scripts/bench train`: a GPT by the book, bf16 autocast or f32, AdamW; one JSON line.
 
-    train_peer.py LAYERS WIDTH HEADS --threads T --repeat R
+    train_peer.py LAYERS WIDTH HEADS --threads T --repeat R --type bf16|f32
 
 Attention is written out, as this PyTorch has no fused one for CPUs; position embeddings are learned,
 the head is the embedding. Random tokens, vocabulary 8192, batch 8 x 256. Medians after a warm-up.
@@ -60,6 +60,7 @@ def main():
         parser.add_argument(name, type=int)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--type", choices=("bf16", "f32"), default="bf16")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
@@ -70,7 +71,7 @@ def main():
         ids = torch.randint(VOCAB, (BATCH, LENGTH))
         targets = torch.randint(VOCAB, (BATCH, LENGTH))
         start = time.perf_counter()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.type == "bf16"):
             logits = model(ids)
         loss = functional.cross_entropy(logits.float().view(-1, VOCAB), targets.view(-1))
         optimizer.zero_grad(set_to_none=True)

@@ -22,6 +22,10 @@ int cmd_train(int argc, char **argv) {
          "where it is carried out: checkpoints, then a model a stage (default: RECIPE.run)", 0, 0},
         {"--steps", NULL, CLI_INT, &run.stop_after, "N",
          "stop after so many steps of this call; the same command goes on", 1, 1 << 30},
+        {"--from", NULL, CLI_TEXT, &run.from, "STAGE",
+         "begin with this stage of the recipe (it has `restart = weights`), with --weights", 0, 0},
+        {"--weights", NULL, CLI_TEXT, &run.weights, "FOLDER",
+         "beside --from: the model that the stage before left, wherever that was", 0, 0},
         {"--threads", "-t", CLI_INT, &run.threads, "N", "threads (default: physical cores)", 1,
          256},
         {"--quiet", "-q", CLI_FLAG, &run.quiet, NULL, "say only what has been written", 0, 0},
@@ -39,6 +43,8 @@ int cmd_train(int argc, char **argv) {
     char *own = NULL;
     enum jl_status status = cli_parse(&spec, argc, argv, &path, &done, &err);
     if (done) return 0;
+    if (status == JL_OK && !run.from != !run.weights)
+        status = jl_fail(&err, JL_ERR_USAGE, "--from STAGE and --weights FOLDER go together");
     if (status == JL_OK) status = recipe_read(path, &recipe, &err);
     if (status == JL_OK && !folder) {
         folder = own = folder_of(path);

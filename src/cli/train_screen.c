@@ -224,6 +224,8 @@ enum jl_status train_screen_run(const struct recipe *recipe,
     struct pool *pool = NULL;
     const struct run_options run = {
         .folder = options->folder,
+        .from = options->from,
+        .weights = options->weights,
         .stop_after = options->stop_after,
         .cancel = &stop_wanted,
         .now = (int64_t)time(NULL),

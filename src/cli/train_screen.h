@@ -7,6 +7,7 @@
 
 struct train_screen_options {
     const char *folder;
+    const char *from, *weights; // run.h
     int threads;    // 0: physical cores
     int stop_after; // steps; 0: to the end
     bool quiet;     // only what is remarkable

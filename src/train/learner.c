@@ -20,7 +20,7 @@ static bool is_decay_exponent(const struct learner *l, enum role_id role) {
     return false;
 }
 
-/* The prediction layer's tensors stand still when its loss is not asked for. */
+/* The prediction layer's tensors stand still when its loss is never asked for. */
 static bool is_learned(const struct learner *l, const struct own_tensor *t) {
     return t->learned && (l->options.mtp_weight > 0 || t->layer < l->model->hp.n_layer);
 }
@@ -67,21 +67,27 @@ static void *take(struct learner *l, size_t n, size_t size) {
     return calloc(n ? n : 1, size);
 }
 
+static void read_master(const struct learner *l, const struct param *p) {
+    own_read(l->model, p->id, 0, p->master, p->tensor.n);
+    for (size_t k = 0; p->log_of_minus && k < p->tensor.n; k++)
+        p->master[k] = (float)fmath_log64(-(double)p->master[k]);
+}
+
+static bool in_place(const struct param *p) {
+    return p->tensor.w->dtype == DTYPE_F32 && !p->log_of_minus;
+}
+
 static enum jl_status make_masters(struct learner *l, struct jl_error *err) {
     for (int i = 0; i < l->n_param; i++) {
         struct param *p = &l->params[i];
-        bool in_place = p->tensor.w->dtype == DTYPE_F32 && !p->log_of_minus;
         p->m = take(l, p->tensor.n, sizeof *p->m);
         if (!p->muon) p->v = take(l, p->tensor.n, sizeof *p->v);
-        p->master = in_place ? (float *)(uintptr_t)p->tensor.w->data
-                             : take(l, p->tensor.n, sizeof *p->master);
+        p->master = in_place(p) ? (float *)(uintptr_t)p->tensor.w->data
+                                : take(l, p->tensor.n, sizeof *p->master);
         if (!p->m || (!p->muon && !p->v) || !p->master)
             return jl_fail(err, JL_ERR_MEMORY, "out of memory for the optimizer's state of '%s'",
                            p->tensor.w->name);
-        if (in_place) continue;
-        own_read(l->model, p->id, 0, p->master, p->tensor.n);
-        for (size_t k = 0; p->log_of_minus && k < p->tensor.n; k++)
-            p->master[k] = (float)fmath_log64(-(double)p->master[k]);
+        if (!in_place(p)) read_master(l, p);
     }
     return JL_OK;
 }
@@ -343,4 +349,14 @@ void learner_forget(struct learner *l) {
         if (l->params[i].v) memset(l->params[i].v, 0, l->params[i].tensor.n * sizeof(float));
     }
     l->steps = 0;
+}
+
+void learner_begin_again(struct learner *l) {
+    for (int i = 0; i < l->n_param; i++)
+        if (!in_place(&l->params[i])) read_master(l, &l->params[i]);
+    learner_forget(l);
+}
+
+void learner_set_mtp(struct learner *l, float weight) {
+    l->options.mtp_weight = l->mtp ? weight : 0;
 }

@@ -37,7 +37,7 @@ struct learner_options {
     int n_micro;                           // most micro-batches of a step
     enum tape_keep keep;
     struct optimizer optimizer;
-    float mtp_weight;   // of the prediction layer's loss beside the main one; 0: it is not learned
+    float mtp_weight;   // the most that learner_set_mtp will ask for, and what it is before
     float balance_rate; // what an expert's bias moves by in a step, where routers have one
 };
 
@@ -104,5 +104,10 @@ struct learner_array learner_array(struct learner *learner, int i);
 void learner_restore(struct learner *learner, int64_t steps);
 /* Moments to zero, steps to none: the weights stay. */
 void learner_forget(struct learner *learner);
+/* That, and the masters are what the working copy says: as a learner of the written weights. */
+void learner_begin_again(struct learner *learner);
+/* Of the prediction layer's loss beside the main one, from the next step on; at 0 that layer stands
+ * still and is not computed. */
+void learner_set_mtp(struct learner *learner, float weight);
 
 #endif

@@ -266,11 +266,21 @@ enum jl_status recipe_set_steps(struct recipe *recipe, int stage, int64_t steps,
 }
 
 static enum jl_status finish_stage(const struct parser *p, struct recipe_stage *stage) {
-    static const char *const schedules[] = {"wsd", "cosine", "constant"};
+    static const char *const schedules[] = {"wsd", "cosine", "constant"}, *const restarts[] = {
+                                                                              "no", "yes",
+                                                                              "weights"};
     struct recipe *r = p->recipe;
     int64_t a_step = r->rows * r->micro;
-    int kind;
+    int kind, restart;
     JL_TRY(choose(p, "schedule", stage->schedule, schedules, SCHEDULE_COUNT, &kind));
+    JL_TRY(choose(p, "restart", stage->restart, restarts, 3, &restart));
+    stage->restart_id = (enum stage_restart)restart;
+    if (restart == RESTART_WEIGHTS && r->lora_rank)
+        return jl_fail(p->err, JL_ERR_FORMAT,
+                       "%s: stage '%s': an adapter does not begin again from weights; restart = "
+                       "yes gives its optimizer fresh moments",
+                       p->path, stage->name);
+    if (stage->mtp_weight < 0) stage->mtp_weight = r->mtp_weight;
     if ((stage->steps > 0) + (stage->tokens > 0) + (stage->epochs > 0) != 1)
         return jl_fail(p->err, JL_ERR_FORMAT,
                        "%s: stage '%s' wants steps, tokens or epochs, one of the three", p->path,
@@ -398,6 +408,12 @@ void recipe_free(struct recipe *recipe) {
     json_decref(recipe->config);
     arena_free(&recipe->arena);
     *recipe = (struct recipe){0};
+}
+
+int recipe_stage_find(const struct recipe *recipe, const char *name) {
+    for (int i = 0; i < recipe->n_stage; i++)
+        if (!strcmp(recipe->stages[i].name, name)) return i;
+    return -1;
 }
 
 int64_t recipe_steps(const struct recipe *recipe) {

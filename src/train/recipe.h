@@ -68,7 +68,8 @@
     X("warmup_share", REAL, warmup_share, 0, 0, 0.99, "instead of warmup: of the stage's steps")   \
     X("descent", REAL, descent, 0.2, 0, 1, "share of the stage's steps over which wsd comes down") \
     X("min_rate", REAL, min_rate, 0, 0, 1, "at the end, as a share of rate")                       \
-    X("restart", FLAG, restart, 0, 0, 1, "begin with fresh moments of the optimizer")
+    X("mtp_weight", REAL, mtp_weight, -1, 0, 100, "instead of [train]'s")                          \
+    X("restart", WORD, restart, 0, 0, 0, "no, yes (fresh moments of the optimizer) or weights")
 
 #define RECIPE_WORD const char *
 #define RECIPE_PATH const char *
@@ -76,11 +77,16 @@
 #define RECIPE_REAL double
 #define RECIPE_FLAG bool
 
+/* MOMENTS: the optimizer's begin again. WEIGHTS: all does, as if the run began with the folder that
+ * the stage before left: masters are the weights as they were written, and the data their first. */
+enum stage_restart { RESTART_NO, RESTART_MOMENTS, RESTART_WEIGHTS };
+
 struct recipe_stage {
     const char *name;
     struct data_source_spec *sources; // its own, or [data]'s
     int n_source;
     struct schedule plan;
+    enum stage_restart restart_id; // restart
 #define X(key, kind, field, ...) RECIPE_##kind field;
     STAGE_LIST(X)
 #undef X
@@ -116,6 +122,7 @@ void recipe_free(struct recipe *recipe); // zeroed is fine
 #define RECIPE_MARK 32 // bytes
 void recipe_mark(const struct recipe *recipe, int64_t stage, uint8_t out[RECIPE_MARK]);
 int64_t recipe_steps(const struct recipe *recipe);
+int recipe_stage_find(const struct recipe *recipe, const char *name); // -1: there is none
 /* The steps of a stage that has `epochs`, which only its data can tell: until then they are 0. */
 enum jl_status recipe_set_steps(struct recipe *recipe, int stage, int64_t steps,
                                 struct jl_error *err);

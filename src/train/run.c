@@ -67,11 +67,19 @@ static enum jl_status save(struct run *run) {
     return status;
 }
 
+/* Steps of the run before a stage. */
+static int64_t steps_before(const struct recipe *r, int stage) {
+    int64_t sum = 0;
+    for (int i = 0; i < stage; i++)
+        sum += r->stages[i].steps;
+    return sum;
+}
+
 /* Steps of the run before the last fresh start of the optimizer. */
 static int64_t optimizer_base(const struct recipe *r, int stage) {
-    int64_t base = 0, sum = 0;
-    for (int i = 0; i <= stage; sum += r->stages[i++].steps)
-        if (r->stages[i].restart) base = sum;
+    int64_t base = 0;
+    for (int i = 0; i <= stage; i++)
+        if (r->stages[i].restart_id != RESTART_NO) base = steps_before(r, i);
     return base;
 }
 
@@ -79,7 +87,11 @@ static enum jl_status resume(struct run *run) {
     struct checkpoint at;
     const struct checkpoint_reader reader = {mark_of, torn, run};
     JL_TRY(checkpoint_read_newest(run->options->folder, run->learner, &reader, &at, run->err));
-    if (at.steps < 0) return JL_OK;
+    if (at.steps < 0) {
+        run->stage = run->first_stage;
+        run->step = steps_before(run->recipe, run->stage);
+        return JL_OK;
+    }
     run->step = at.steps;
     run->stage = (int)at.stage;
     run->stage_step = at.stage_step;
@@ -157,6 +169,14 @@ static enum jl_status end_stage(struct run *run) {
     return status;
 }
 
+static void begin_stage(struct run *run) {
+    const struct recipe_stage *stage = &run->recipe->stages[run->stage];
+    learner_set_mtp(run->learner, (float)stage->mtp_weight);
+    if (run->stage_step > 0) return;
+    if (stage->restart_id == RESTART_MOMENTS) learner_forget(run->learner);
+    if (stage->restart_id == RESTART_WEIGHTS) learner_begin_again(run->learner);
+}
+
 static enum jl_status stages(struct run *run) {
     const struct recipe *r = run->recipe;
     bool stopped;
@@ -165,7 +185,7 @@ static enum jl_status stages(struct run *run) {
         run->options->watch.begin(run->options->watch.ctx, run->learner, run->step);
     for (; run->stage < r->n_stage; run->stage++, run->stage_step = 0) {
         JL_TRY(run_open_data(run, run->stage));
-        if (run->stage_step == 0 && r->stages[run->stage].restart) learner_forget(run->learner);
+        begin_stage(run);
         JL_TRY(run_steps(run, &stopped));
         if (stopped)
             return jl_fail(run->err, JL_ERR_CANCELLED,

@@ -1,7 +1,8 @@
 /* A run: a recipe carried out in a folder, from its first step or from where it was left.
  *
  * The folder holds `start/` (a new model as it was before the first step), `cache/` (tokenised
- * sources), `checkpoint-*.jinlin`, `recipe` (as it was read) and, after each stage, `STAGE/`: the
+ * sources), `checkpoint-*.jinlin`, `recipe` (as it was read), `from` (where a run that was begun
+ * elsewhere goes on) and, after each stage, `STAGE/`: the
  * model as a Hugging Face folder, which has been loaded again and given the same logits. */
 #ifndef JL_TRAIN_RUN_H
 #define JL_TRAIN_RUN_H
@@ -34,8 +35,10 @@ struct run_watch {
 };
 
 struct run_options {
-    const char *folder; // made where it is not there; its parent is
-    int64_t stop_after; // steps of this call; 0: to the end. The run can then be gone on with
+    const char *folder;  // made where it is not there; its parent is
+    const char *from;    // NULL, or a stage that restarts from weights: the run begins with it
+    const char *weights; // beside `from`: the folder that the stage before left
+    int64_t stop_after;  // steps of this call; 0: to the end. The run can then be gone on with
     const atomic_bool *cancel; // as stop_after: a checkpoint is written first
     struct run_watch watch;
     int64_t now; // clock of chat templates, seconds since 1970 in UTC

@@ -5,9 +5,11 @@
 #include "base/file.h"
 #include "train/run_self.h"
 
-/* Stages without sources of their own go on in the data of those before. */
+/* Stages without sources of their own go on in the data of those before, unless all begins again.
+ */
 static int data_stage_of(const struct recipe *r, int stage) {
-    while (stage > 0 && r->stages[stage].sources == r->stages[stage - 1].sources)
+    while (stage > 0 && r->stages[stage].restart_id != RESTART_WEIGHTS &&
+           r->stages[stage].sources == r->stages[stage - 1].sources)
         stage--;
     return stage;
 }
@@ -101,9 +103,9 @@ static enum jl_status count_steps(struct run *run, double epochs, int64_t *steps
     return JL_OK;
 }
 
-/* What the recipe leaves to the data. */
+/* What the recipe leaves to the data. Stages that were carried out elsewhere count none. */
 enum jl_status run_find_steps(struct run *run) {
-    for (int i = 0; i < run->known.n_stage; i++) {
+    for (int i = run->first_stage; i < run->known.n_stage; i++) {
         int64_t steps = 0;
         if (run->known.stages[i].steps) continue;
         JL_TRY(run_open_data(run, i));

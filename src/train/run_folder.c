@@ -49,6 +49,8 @@ enum jl_status run_keep_recipe(const struct run *run) {
 /* The model to begin with: the recipe's, or a new one made in the folder once. */
 enum jl_status run_find_start(struct run *run) {
     const struct recipe *r = run->recipe;
+    JL_TRY(run_find_from(run));
+    if (run->start) return JL_OK;
     run->start = r->start ? strdup(r->start) : file_path_in(run->options->folder, "start");
     if (!run->start) return run_no_memory(run);
     if (r->start || file_exists(run->start)) return JL_OK;

@@ -38,6 +38,14 @@ static enum jl_status lora_of(const struct recipe *r, struct run_learner_memory 
     return JL_OK;
 }
 
+/* What any stage asks for. */
+static double most_mtp_weight(const struct recipe *r) {
+    double most = 0;
+    for (int i = 0; i < r->n_stage; i++)
+        if (r->stages[i].mtp_weight > most) most = r->stages[i].mtp_weight;
+    return most;
+}
+
 enum jl_status run_learner_options(const struct recipe *r, const char *start,
                                    struct run_learner_memory *memory, struct learner_options *out,
                                    struct jl_error *err) {
@@ -50,7 +58,7 @@ enum jl_status run_learner_options(const struct recipe *r, const char *start,
         .n_micro = (int)r->micro,
         .keep = r->keep_id,
         .optimizer = optimizer_of(r),
-        .mtp_weight = (float)r->mtp_weight,
+        .mtp_weight = (float)most_mtp_weight(r),
         .balance_rate = (float)r->balance_rate,
     };
     if (!r->lora_rank) return JL_OK;

@@ -12,7 +12,8 @@ struct run {
     const struct recipe *recipe; // &known
     struct recipe known;         // the caller's, with the steps that its epochs come to
     const struct run_options *options;
-    char *start; // the model that it began with
+    char *start;     // the model that it began with
+    int first_stage; // that this folder carries out
     int lock;
     struct learner *learner;
     struct tokenizer *tokenizer;
@@ -37,6 +38,8 @@ enum jl_status run_make_folder(const struct run *run, const char *path);
 enum jl_status run_lock_folder(struct run *run);
 enum jl_status run_keep_recipe(const struct run *run);
 enum jl_status run_find_start(struct run *run);
+/* run_from.c: a run that was begun elsewhere and goes on here from the weights of a stage. */
+enum jl_status run_find_from(struct run *run);
 
 /* run_data.c: the data of a stage; the steps that its epochs come to. */
 enum jl_status run_open_data(struct run *run, int stage);

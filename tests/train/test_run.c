@@ -96,6 +96,7 @@ struct setting {
     const char *config, *model, *data, *train; // more lines of these sections, or NULL
     const char *stages;                        // NULL: one of eight steps
     const char *level;
+    const char *from, *weights; // of run_options; weights: a folder in scratch
     int threads, stop_after;
     int64_t stopped_at; // what a cut run came to
 };
@@ -149,6 +150,8 @@ static enum jl_status try_run(const struct setting *set, const char *folder, str
     const struct pool_options threads = {.n_threads = 2};
     const struct run_options options = {
         .folder = scratch_path(folder),
+        .from = set->from,
+        .weights = set->weights ? scratch_path(set->weights) : NULL,
         .stop_after = set->stop_after,
         .watch = {.begin = on_begin,
                   .step = on_step,
@@ -369,6 +372,50 @@ static void test_stages(void **state) {
     }
 }
 
+static void must_refuse(const struct setting *set, const char *folder, const char *why) {
+    struct jl_error err = {0};
+    struct seen seen;
+    if (try_run(set, folder, &seen, &err) == JL_OK) fail_msg("%s was not refused", folder);
+    if (!strstr(err.message, why)) fail_msg("%s", err.message);
+}
+
+/* A stage that begins again from weights has the same bits where only these weights are, and where
+ * it was cut off there. The prediction layer learns in the stage that asks for it alone. */
+static void test_from_weights(void **state) {
+    (void)state;
+    const struct setting set = {
+        .config = deepseek,
+        .stages = "[stage one]\nsteps = 4\nrate = 1e-2\nmtp_weight = 0\n"
+                  "[stage two]\ntokens = 600\nrate = 3e-3\nrestart = weights\n"
+                  "[stage three]\nsteps = 2\nrate = 1e-3\nsource = sums.jsonl weight=2\n"};
+    struct seen seen = must_run(&set, "whole");
+    assert_true(seen.mtp > 0);
+    struct setting part = set;
+    part.from = "two";
+    part.weights = "whole/one";
+    part.stop_after = 3;
+    seen = must_run(&part, "part");
+    assert_int_equal(seen.begun, 4);
+    assert_int_equal(seen.steps, 3);
+    part.from = part.weights = NULL; // the folder knows
+    part.stop_after = 0;
+    seen = must_run(&part, "part");
+    assert_int_equal(seen.begun, 7);
+    assert_same("whole/two", "part/two");
+    assert_same("whole/three", "part/three");
+
+    part.from = "three";
+    part.weights = "whole/two";
+    must_refuse(&part, "part2", "optimizer of the stage before");
+    part.from = "four";
+    must_refuse(&part, "part3", "no stage 'four'");
+    part.from = "two";
+    must_refuse(&part, "whole", "begun with the first stage");
+    must_refuse(&part, "part", "was begun with stage 'two'");
+    part.weights = "stages/one";
+    must_refuse(&part, "part4", "weights of another model");
+}
+
 /* A stage without sources of its own goes on in the data, and knows how long an epoch is. */
 static void test_epochs(void **state) {
     (void)state;
@@ -443,10 +490,11 @@ static void test_lock(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_torn),       cmocka_unit_test(test_other_recipe),
-        cmocka_unit_test(test_stages),     cmocka_unit_test(test_start),
-        cmocka_unit_test(test_lock),       cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_same_bytes),   cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_torn),         cmocka_unit_test(test_other_recipe),
+        cmocka_unit_test(test_stages),       cmocka_unit_test(test_start),
+        cmocka_unit_test(test_lock),         cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_from_weights),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
