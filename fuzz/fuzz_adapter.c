@@ -31,8 +31,8 @@ static void check(const struct model *base, const struct adapter *adapter) {
         const struct weight *w = model_weight(base, pair->role, pair->layer);
         if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out || pair->rank < 1) abort();
         if (!isfinite(adapter_factor(pair))) abort();
-        check_finite(pair->a, (size_t)pair->rank * (size_t)pair->n_in);
-        check_finite(pair->b, (size_t)pair->rank * (size_t)pair->n_out);
+        check_finite(pair->a, adapter_n_a(pair));
+        check_finite(pair->b, adapter_n_b(pair));
     }
     const struct adapter_use use = {adapter, 1};
     if (adapter_model(base, &use, 1, &model, &err) != JL_OK) abort();
