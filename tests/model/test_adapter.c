@@ -16,6 +16,8 @@
 #include "support/golden.h"
 #include "support/make_adapter.h"
 #include "support/ref64.h"
+#include "support/requantize.h"
+#include "support/scratch.h"
 
 #define N_TOKEN 12
 
@@ -135,9 +137,13 @@ static void test_values(void **state) {
 /* bf16 activations, quantised bases, all levels, threads and cuts. */
 static void test_bits(void **state) {
     (void)state;
-    static const char *const more[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
-                                       "tests/golden/gguf/small-llama.q8_0.gguf"};
-    for (int p = 0; p < N_PATH + 2; p++) {
+    const char *mixture = scratch_path("mixture.gguf");
+    const char *const more[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
+                                "tests/golden/gguf/small-llama.q8_0.gguf", mixture};
+    struct model *moe = load("tests/golden/qwen3-moe", NULL, NULL);
+    requantize(moe, "q8_0", mixture);
+    model_free(moe);
+    for (int p = 0; p < N_PATH + 3; p++) {
         struct model *base = load(p < N_PATH ? paths[p] : more[p - N_PATH], NULL, NULL);
         struct adapter *adapter = make_adapter(base, "all", 5, 10, 3);
         struct model *model = with(base, &(struct adapter_use){adapter, 1}, 1);
@@ -329,6 +335,12 @@ static void test_expert_groups(void **state) {
     model_free(base);
 }
 
+static int clean(void **state) {
+    (void)state;
+    scratch_remove();
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_changes_nothing),
@@ -341,5 +353,5 @@ int main(void) {
         cmocka_unit_test(test_expert_roles),
         cmocka_unit_test(test_expert_groups),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, clean);
 }
