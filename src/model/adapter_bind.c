@@ -124,8 +124,8 @@ static enum jl_status fill(struct model *model, const struct binding *binding,
     return model_plan(model, err);
 }
 
-static enum jl_status bind(const struct model *base, const struct binding *binding,
-                           struct model **out, struct jl_error *err) {
+static enum jl_status stand_on(const struct model *base, const struct binding *binding,
+                               struct model **out, struct jl_error *err) {
     *out = NULL;
     if (base->base)
         return jl_fail(err, JL_ERR_USAGE, "%s: a model with adapters is no base for further ones",
@@ -152,7 +152,7 @@ static enum jl_status bind(const struct model *base, const struct binding *bindi
 
 enum jl_status adapter_model(const struct model *base, const struct adapter_use *uses, int n,
                              struct model **out, struct jl_error *err) {
-    return bind(base, &(struct binding){uses, n, false}, out, err);
+    return stand_on(base, &(struct binding){uses, n, false}, out, err);
 }
 
 /* ---- opening ---- */
@@ -160,7 +160,7 @@ enum jl_status adapter_model(const struct model *base, const struct adapter_use 
 /* The model keeps its base; on failure the base is gone, too. */
 static enum jl_status finish(struct model *base, const struct binding *binding, struct model **out,
                              struct jl_error *err) {
-    enum jl_status status = bind(base, binding, out, err);
+    enum jl_status status = stand_on(base, binding, out, err);
     if (status == JL_OK)
         (*out)->own_base = base;
     else

@@ -31,7 +31,7 @@ int own_count(const struct model *model); // weight ids are below it; some name 
 struct own_tensor own_tensor(const struct model *model, int id);
 
 /* x (n) into the tensor, rounded to its type: elements first .. first+n-1 of the (experts, n_out,
- * n_in) numbers, on a row's boundary for bf16 as for f32. */
+ * n_in) numbers, on a row's boundary for bf16 as for f32. A master stays as it is. */
 void own_write(struct model *model, int id, size_t first, const float *x, size_t n);
 void own_read(const struct model *model, int id, size_t first, float *x, size_t n);
 
