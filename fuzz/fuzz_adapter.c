@@ -1,6 +1,6 @@
 /* Adapters of a tiny base. Byte 0, bit 0: a GGUF file follows; else a folder's two files: the
- * length of the configuration in two bytes, low one first, the configuration, the weights. What is
- * taken fits the base and is finite, and can be bound. */
+ * length of the configuration in two bytes, low one first, the configuration, the weights. Bit 1:
+ * the base is a mixture of experts. What is taken fits the base and is finite, and can be bound. */
 #include "fuzz.h"
 
 #include <math.h>
@@ -8,13 +8,14 @@
 
 #include "model/adapter_self.h"
 
-#define MODEL JL_SOURCE_ROOT "/tests/golden/llama"
+static const char *const models[] = {JL_SOURCE_ROOT "/tests/golden/llama",
+                                     JL_SOURCE_ROOT "/tests/golden/qwen3-moe"};
 
-static const struct model *base_of(void) {
-    static struct model *base;
+static const struct model *base_of(int which) {
+    static struct model *bases[2];
     struct jl_error err;
-    if (!base && model_load(MODEL, NULL, &base, &err) != JL_OK) abort();
-    return base;
+    if (!bases[which] && model_load(models[which], NULL, &bases[which], &err) != JL_OK) abort();
+    return bases[which];
 }
 
 static void check_finite(const float *x, size_t n) {
@@ -30,9 +31,10 @@ static void check(const struct model *base, const struct adapter *adapter) {
         const struct adapter_pair *pair = &adapter->pairs[i];
         const struct weight *w = model_weight(base, pair->role, pair->layer);
         if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out || pair->rank < 1) abort();
+        if (w->n_expert != pair->n_expert) abort();
         if (!isfinite(adapter_factor(pair))) abort();
-        check_finite(pair->a, (size_t)pair->rank * (size_t)pair->n_in);
-        check_finite(pair->b, (size_t)pair->rank * (size_t)pair->n_out);
+        check_finite(pair->a, adapter_n_a(pair));
+        check_finite(pair->b, adapter_n_b(pair));
     }
     const struct adapter_use use = {adapter, 1};
     if (adapter_model(base, &use, 1, &model, &err) != JL_OK) abort();
@@ -40,7 +42,7 @@ static void check(const struct model *base, const struct adapter *adapter) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    const struct model *base = base_of();
+    const struct model *base = base_of(size > 0 && data[0] & 2);
     struct adapter *adapter = NULL;
     struct jl_error err;
     enum jl_status status = JL_ERR_FORMAT;

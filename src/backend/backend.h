@@ -109,7 +109,8 @@ struct delta_spec {
 
 /* ---- experts ---- */
 
-enum expert_part { EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, EXPERT_PARTS };
+/* APART: no part of what a store has, but the step's own weight, which is always in memory. */
+enum expert_part { EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, EXPERT_PARTS, EXPERT_APART = EXPERT_PARTS };
 
 struct expert_view {
     const uint8_t *part[EXPERT_PARTS]; // matrices as the layer's weights describe them

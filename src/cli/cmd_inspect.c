@@ -93,7 +93,8 @@ static json_t *adapters_json(const struct model *model) {
             int rank = slot->a.n_out;
             least = rank < least ? rank : least;
             most = rank > most ? rank : most;
-            numbers += (int64_t)rank * (slot->a.n_in + slot->b.n_out);
+            int64_t each = slot->a.n_expert ? slot->a.n_expert : 1;
+            numbers += each * rank * (slot->a.n_in + slot->b.n_out);
         }
         json_array_append_new(list,
                               json_pack("{s:i, s:i, s:i, s:I}", "matrices", i - first, "rank_least",

@@ -1,6 +1,7 @@
 /* What adapters may stand on, new ones, and their memory. */
 #include "model/adapter.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,22 +33,34 @@ void adapter_free(struct adapter *adapter) {
 }
 
 bool adapter_room(struct adapter *adapter, struct adapter_pair *pair) {
-    size_t a, b;
-    if (!size_mul((size_t)pair->rank, (size_t)pair->n_in, &a) ||
-        !size_mul((size_t)pair->rank, (size_t)pair->n_out, &b))
+    size_t rows, a, b;
+    if (!size_mul(adapter_matrices(pair), (size_t)pair->rank, &rows) ||
+        !size_mul(rows, (size_t)pair->n_in, &a) || !size_mul(rows, (size_t)pair->n_out, &b))
         return false;
     pair->a = arena_calloc(&adapter->arena, a, sizeof *pair->a);
     pair->b = arena_calloc(&adapter->arena, b, sizeof *pair->b);
     return pair->a && pair->b;
 }
 
+/* ---- the factor ---- */
+
 float adapter_factor(const struct adapter_pair *pair) { return (float)(pair->alpha / pair->rank); }
+
+/* The environment that kernels compute in counts such numbers as zeros, other code's may not. */
+static float normal(float x) { return fabsf(x) < FLT_MIN ? copysignf(0, x) : x; }
+
+void adapter_scale(const float *a, float factor, size_t n, float *to) {
+    for (size_t i = 0; i < n; i++)
+        to[i] = factor == 1.0f ? a[i] : normal(normal(a[i]) * factor);
+}
 
 /* ---- roles ---- */
 
 static bool multiplies(const struct prog *prog, enum role_id role) {
     for (int i = 0; prog && i < prog->n_step; i++)
-        if (prog->steps[i].w == role && prog->steps[i].op == OP_LINEAR) return true;
+        if (prog->steps[i].w == role &&
+            (prog->steps[i].op == OP_LINEAR || prog->steps[i].op == OP_EXPERTS))
+            return true;
     return false;
 }
 
@@ -56,8 +69,6 @@ bool adapter_can(const struct model *base, enum role_id role, int layer, const c
     *why = NULL;
     if (row->scope == SCOPE_MODEL)
         *why = "embeddings and output heads take none: merge it with the tool that made it";
-    else if (row->scope == SCOPE_EXPERTS)
-        *why = "experts take none yet: merge it with the tool that made it, or leave them out";
     else if (row->scope == SCOPE_HEADS || role == ROLE_ATTN_KV_UP)
         *why = "latent attention reads this matrix head by head and takes none: merge it with the "
                "tool that made it, or leave it out";
@@ -124,7 +135,7 @@ static void fill_a(const struct adapter_request *request, struct adapter_pair *p
                                 .position = (uint32_t)pair->layer,
                                 .purpose = RNG_ADAPTER};
     float bound = 1.0f / sqrtf((float)pair->n_in);
-    for (size_t i = 0; i < (size_t)pair->rank * (size_t)pair->n_in; i++)
+    for (size_t i = 0; i < adapter_n_a(pair); i++)
         pair->a[i] = (2.0f * rng_uniform(&key, i) - 1.0f) * bound;
 }
 
@@ -156,6 +167,7 @@ enum jl_status adapter_fresh(const struct model *base, const struct adapter_requ
             struct adapter_pair *pair = &adapter->pairs[adapter->n++];
             *pair = (struct adapter_pair){.role = (enum role_id)role,
                                           .layer = layer,
+                                          .n_expert = w->n_expert,
                                           .rank = request->rank,
                                           .n_in = w->n_in,
                                           .n_out = w->n_out,

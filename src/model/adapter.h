@@ -16,11 +16,23 @@
 struct adapter_pair {
     enum role_id role;
     int layer;
+    int n_expert; // 0: one matrix; else one an expert, all of one rank and alpha
     int rank, n_in, n_out;
     double alpha;
-    float *a; // (rank, n_in)
-    float *b; // (n_out, rank)
+    float *a; // (rank, n_in), (n_expert, rank, n_in)
+    float *b; // (n_out, rank), (n_expert, n_out, rank)
 };
+
+static inline size_t adapter_matrices(const struct adapter_pair *pair) {
+    return pair->n_expert ? (size_t)pair->n_expert : 1;
+}
+/* Numbers in a, in b. */
+static inline size_t adapter_n_a(const struct adapter_pair *pair) {
+    return adapter_matrices(pair) * (size_t)pair->rank * (size_t)pair->n_in;
+}
+static inline size_t adapter_n_b(const struct adapter_pair *pair) {
+    return adapter_matrices(pair) * (size_t)pair->rank * (size_t)pair->n_out;
+}
 
 struct adapter {
     const char *name;
@@ -36,8 +48,11 @@ enum jl_status adapter_open(const struct model *base, const char *path, struct a
                             struct jl_error *err);
 void adapter_free(struct adapter *adapter); // NULL is fine
 
-/* What A is multiplied by when an adapter is bound. */
+/* What A is multiplied by when an adapter is bound, and how: each product is rounded once, and a
+ * zero of its sign where it or the number is below the normal ones, in any environment. By 1 all
+ * stays. `to` may be `a`. */
 float adapter_factor(const struct adapter_pair *pair);
+void adapter_scale(const float *a, float factor, size_t n, float *to);
 
 /* May an adapter stand on this role of a layer? `why`: if not, what to do. */
 bool adapter_can(const struct model *base, enum role_id role, int layer, const char **why);
@@ -86,13 +101,15 @@ struct adapter_path {
 enum jl_status adapter_model_load(const char *path, const struct class_request *request,
                                   const struct adapter_path *adapters, int n, struct model **out,
                                   struct jl_error *err);
-/* model_load, with a new adapter to be learned; the base's weights stay in the file, frozen. */
+/* model_load, with a new adapter to be learned; the base's weights stay in the file, frozen. What
+ * is learned of A is A without its factor (own.h). */
 enum jl_status adapter_model_learn(const char *path, const struct class_request *request,
                                    const struct adapter_request *fresh, struct model **out,
                                    struct jl_error *err);
 
-/* The adapter of a model's use `use` as its matrices stand now, its factor in A: alpha is the rank,
- * so that what is written and read again has the same bits. */
+/* The adapter of a model's use `use` as its matrices stand now: what is written and read again has
+ * the same bits. One that is learned has the alpha it was asked for with; of others the factor is
+ * in A, and alpha is the rank. */
 enum jl_status adapter_of_model(const struct model *model, int use, struct adapter **out,
                                 struct jl_error *err);
 

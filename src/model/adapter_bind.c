@@ -34,36 +34,70 @@ static const char *name_of(struct model *model, const struct adapter_slot *slot,
     return arena_strdup(&model->arena, name);
 }
 
-static bool put_matrix(struct model *model, struct weight *w, const float *from, float factor) {
-    size_t n = (size_t)w->n_out * (size_t)w->n_in;
+/* n numbers: the matrix, or the experts' one after the other. */
+static bool put_matrix(struct model *model, struct weight *w, const float *from, size_t n,
+                       float factor) {
     float *to = arena_calloc(&model->arena, n, sizeof *to);
-    for (size_t i = 0; to && i < n; i++)
-        to[i] = factor == 1.0f ? from[i] : from[i] * factor;
     w->dtype = DTYPE_F32;
     w->stride = (size_t)w->n_in * sizeof *to;
     w->data = (const uint8_t *)to;
-    return to != NULL;
+    if (!to) return false;
+    adapter_scale(from, factor, n, to);
+    if (!w->n_expert) return true;
+    const uint8_t **experts = arena_calloc(&model->arena, (size_t)w->n_expert, sizeof *experts);
+    for (int e = 0; experts && e < w->n_expert; e++)
+        experts[e] = w->data + (size_t)e * (size_t)w->n_out * w->stride;
+    w->experts = experts;
+    return experts != NULL;
 }
 
-static enum jl_status bind_pair(struct model *model, const struct adapter_use *use, int number,
+/* A without its factor, which is what moves. */
+static bool keep_master(struct model *model, struct adapter_slot *slot,
+                        const struct adapter_pair *pair, float factor) {
+    slot->alpha = pair->alpha;
+    slot->factor = factor;
+    if (factor == 1.0f) return true; // A itself
+    slot->master = arena_calloc(&model->arena, adapter_n_a(pair), sizeof *slot->master);
+    if (slot->master) memcpy(slot->master, pair->a, adapter_n_a(pair) * sizeof *slot->master);
+    return slot->master != NULL;
+}
+
+struct binding {
+    const struct adapter_use *uses;
+    int n;
+    bool learn;
+};
+
+static enum jl_status bind_pair(struct model *model, const struct binding *binding, int number,
                                 const struct adapter_pair *pair, struct jl_error *err) {
+    const struct adapter_use *use = &binding->uses[number];
     struct adapter_slot *slot = &model->adapters[model->n_adapter];
     const struct weight *w = model_weight(model, pair->role, pair->layer);
     const char *why;
     float factor = factor_of(pair, use->scale);
-    if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out ||
+    if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out || w->n_expert != pair->n_expert ||
         !adapter_can(model, pair->role, pair->layer, &why))
         return report_fail(err, JL_ERR_USAGE, model->file->path,
                            "adapter %s was opened for another base",
                            report_quote_str(use->adapter->name).text);
     *slot = (struct adapter_slot){.role = pair->role, .layer = pair->layer, .use = number};
+    slot->alpha = pair->rank;
+    slot->factor = 1.0f;
     int id = (hparams_n_block(&model->hp) + 1) * ROLE_COUNT + 2 * model->n_adapter;
-    slot->a = (struct weight){
-        .name = name_of(model, slot, 'a'), .id = id, .n_out = pair->rank, .n_in = pair->n_in};
-    slot->b = (struct weight){
-        .name = name_of(model, slot, 'b'), .id = id + 1, .n_out = pair->n_out, .n_in = pair->rank};
-    if (!slot->a.name || !slot->b.name || !put_matrix(model, &slot->a, pair->a, factor) ||
-        !put_matrix(model, &slot->b, pair->b, 1.0f))
+    slot->a = (struct weight){.name = name_of(model, slot, 'a'),
+                              .id = id,
+                              .n_out = pair->rank,
+                              .n_in = pair->n_in,
+                              .n_expert = pair->n_expert};
+    slot->b = (struct weight){.name = name_of(model, slot, 'b'),
+                              .id = id + 1,
+                              .n_out = pair->n_out,
+                              .n_in = pair->rank,
+                              .n_expert = pair->n_expert};
+    if (!slot->a.name || !slot->b.name ||
+        !put_matrix(model, &slot->a, pair->a, adapter_n_a(pair), factor) ||
+        !put_matrix(model, &slot->b, pair->b, adapter_n_b(pair), 1.0f) ||
+        (binding->learn && !keep_master(model, slot, pair, factor)))
         return no_memory(model, err);
     model->n_adapter++;
     return JL_OK;
@@ -75,22 +109,23 @@ static enum jl_status check_scale(const struct adapter_use *use, struct jl_error
                    report_quote_str(use->adapter->name).text);
 }
 
-static enum jl_status fill(struct model *model, const struct adapter_use *uses, int n,
+static enum jl_status fill(struct model *model, const struct binding *binding,
                            struct jl_error *err) {
-    int pairs = n_pairs(uses, n);
+    const struct adapter_use *uses = binding->uses;
+    int pairs = n_pairs(uses, binding->n);
     if (pairs < 0) return jl_fail(err, JL_ERR_LIMIT, "too many adapters");
     model->adapters = arena_calloc(&model->arena, (size_t)pairs + 1, sizeof *model->adapters);
     if (!model->adapters) return no_memory(model, err);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < binding->n; i++) {
         JL_TRY(check_scale(&uses[i], err));
         for (int k = 0; k < uses[i].adapter->n; k++)
-            JL_TRY(bind_pair(model, &uses[i], i, &uses[i].adapter->pairs[k], err));
+            JL_TRY(bind_pair(model, binding, i, &uses[i].adapter->pairs[k], err));
     }
     return model_plan(model, err);
 }
 
-enum jl_status adapter_model(const struct model *base, const struct adapter_use *uses, int n,
-                             struct model **out, struct jl_error *err) {
+static enum jl_status stand_on(const struct model *base, const struct binding *binding,
+                               struct model **out, struct jl_error *err) {
     *out = NULL;
     if (base->base)
         return jl_fail(err, JL_ERR_USAGE, "%s: a model with adapters is no base for further ones",
@@ -106,7 +141,7 @@ enum jl_status adapter_model(const struct model *base, const struct adapter_use 
                             .n_ignored = base->n_ignored,
                             .tied = base->tied,
                             .base = base};
-    enum jl_status status = fill(model, uses, n, err);
+    enum jl_status status = fill(model, binding, err);
     if (status != JL_OK) {
         model_free(model);
         return status;
@@ -115,12 +150,17 @@ enum jl_status adapter_model(const struct model *base, const struct adapter_use 
     return JL_OK;
 }
 
+enum jl_status adapter_model(const struct model *base, const struct adapter_use *uses, int n,
+                             struct model **out, struct jl_error *err) {
+    return stand_on(base, &(struct binding){uses, n, false}, out, err);
+}
+
 /* ---- opening ---- */
 
 /* The model keeps its base; on failure the base is gone, too. */
-static enum jl_status finish(struct model *base, const struct adapter_use *uses, int n,
-                             struct model **out, struct jl_error *err) {
-    enum jl_status status = adapter_model(base, uses, n, out, err);
+static enum jl_status finish(struct model *base, const struct binding *binding, struct model **out,
+                             struct jl_error *err) {
+    enum jl_status status = stand_on(base, binding, out, err);
     if (status == JL_OK)
         (*out)->own_base = base;
     else
@@ -146,7 +186,7 @@ enum jl_status adapter_model_load(const char *path, const struct class_request *
         uses[i] = (struct adapter_use){opened[i], adapters[i].scale};
     }
     if (status == JL_OK)
-        status = finish(base, uses, n, out, err);
+        status = finish(base, &(struct binding){uses, n, false}, out, err);
     else
         model_free(base);
     for (int i = 0; opened && i < n; i++)
@@ -169,7 +209,7 @@ enum jl_status adapter_model_learn(const char *path, const struct class_request 
         return status;
     }
     const struct adapter_use use = {adapter, 1.0f};
-    status = finish(base, &use, 1, out, err);
+    status = finish(base, &(struct binding){&use, 1, true}, out, err);
     adapter_free(adapter);
     return status;
 }
@@ -189,16 +229,18 @@ enum jl_status adapter_of_model(const struct model *model, int use, struct adapt
         if (slot->use != use) continue;
         *pair = (struct adapter_pair){.role = slot->role,
                                       .layer = slot->layer,
+                                      .n_expert = slot->a.n_expert,
                                       .rank = slot->a.n_out,
                                       .n_in = slot->a.n_in,
                                       .n_out = slot->b.n_out,
-                                      .alpha = slot->a.n_out};
+                                      .alpha = slot->alpha};
         if (!adapter_room(adapter, pair)) {
             adapter_free(adapter);
             return no_memory(model, err);
         }
-        memcpy(pair->a, floats(&slot->a), slot->a.stride * (size_t)slot->a.n_out);
-        memcpy(pair->b, floats(&slot->b), slot->b.stride * (size_t)slot->b.n_out);
+        memcpy(pair->a, slot->master ? slot->master : floats(&slot->a),
+               adapter_n_a(pair) * sizeof *pair->a);
+        memcpy(pair->b, floats(&slot->b), adapter_n_b(pair) * sizeof *pair->b);
         adapter->n++;
     }
     *out = adapter;

@@ -19,13 +19,15 @@ static bool stands_on(const struct adapter_pair *pair, enum role_id role, int la
     return pair->role == role && pair->layer == layer;
 }
 
-/* row += B[o] A: a chain over the rank from +0, then one addition. */
-static void add_row(struct merge *m, const struct adapter_pair *pair, float scale, int o) {
+/* row += B[o] A: a chain over the rank from +0, then one addition. Row o of the matrices, expert
+ * after expert. */
+static void add_row(struct merge *m, const struct adapter_pair *pair, float scale, size_t o) {
     float factor = (float)(pair->alpha / pair->rank * (double)scale);
-    const float *b = pair->b + (size_t)o * (size_t)pair->rank;
+    size_t rank = (size_t)pair->rank, first = o / (size_t)pair->n_out * rank;
+    const float *b = pair->b + o * rank;
     memset(m->delta, 0, (size_t)pair->n_in * sizeof *m->delta);
     for (int k = 0; k < pair->rank; k++) {
-        const float *a = pair->a + (size_t)k * (size_t)pair->n_in;
+        const float *a = pair->a + (first + (size_t)k) * (size_t)pair->n_in;
         for (int i = 0; i < pair->n_in; i++)
             m->delta[i] = fmaf(b[k], factor == 1.0f ? a[i] : a[i] * factor, m->delta[i]);
     }
@@ -47,8 +49,8 @@ static enum jl_status merge_matrix(struct merge *m, const struct own_tensor *t) 
                            "tensor '%s' is %s: an adapter is merged into F32, F16 or BF16 weights, "
                            "which can be quantised afterwards",
                            w->name, dtype_name(w->dtype));
-    for (int o = 0; o < w->n_out; o++) {
-        size_t first = (size_t)o * (size_t)w->n_in;
+    for (size_t o = 0; o < t->n / (size_t)w->n_in; o++) {
+        size_t first = o * (size_t)w->n_in;
         own_read(m->model, w->id, first, m->row, (size_t)w->n_in);
         for (int u = 0; u < m->n; u++)
             for (int k = 0; k < m->uses[u].adapter->n; k++) {
@@ -68,7 +70,8 @@ static enum jl_status check_pairs(const struct merge *m, int *widest) {
             const struct weight *w = pair->layer < hparams_n_block(&m->model->hp)
                                          ? model_weight(m->model, pair->role, pair->layer)
                                          : NULL;
-            if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out)
+            if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out ||
+                w->n_expert != pair->n_expert)
                 return report_fail(m->err, JL_ERR_USAGE, m->model->file->path,
                                    "adapter %s was opened for another base",
                                    report_quote_str(m->uses[u].adapter->name).text);

@@ -70,28 +70,39 @@ static enum jl_status bad(const struct reader *r, const struct tensor_info *t, c
                        report_quote_str(t->name).text, what);
 }
 
-/* (rows, cols), of which a GGUF file leaves out an outer 1. */
-static bool dims_of(const struct tensor_info *t, int64_t *rows, int64_t *cols) {
-    if (t->n_dim < 1 || t->n_dim > 2) return false;
-    *rows = t->n_dim == 2 ? t->dim[0] : 1;
-    *cols = t->dim[t->n_dim - 1];
+/* (experts, rows, cols), of which a GGUF file leaves out outer ones of size 1; one expert without
+ * any. */
+static bool dims_of(const struct tensor_info *t, bool experts, int64_t dim[3]) {
+    if (t->n_dim < 1 || t->n_dim > 2 + experts) return false;
+    for (int i = 0; i < 3; i++)
+        dim[i] = i < 3 - t->n_dim ? 1 : t->dim[i - (3 - t->n_dim)];
     return true;
 }
 
-static enum jl_status check_shapes(const struct reader *r, const struct tensor_info *a,
-                                   const struct tensor_info *b, const struct weight *w, int parts,
-                                   int *rank) {
-    int64_t a_rows, a_cols, b_rows, b_cols, n_out = (int64_t)w->n_out * parts;
-    if (!dims_of(a, &a_rows, &a_cols) || !dims_of(b, &b_rows, &b_cols) || a_cols != w->n_in ||
-        b_rows != n_out || a_rows != b_cols || a_rows < 1 || a_rows > ADAPTER_MAX_RANK) {
-        char what[160];
+/* The two halves of a pair in the file. */
+struct halves {
+    const struct tensor_info *a, *b;
+    const char *name; // of the base's tensor
+    int matrices;     // that both hold: all experts', or one
+    int64_t n_out;    // rows of b, which may be those of several roles
+    const struct weight *w;
+};
+
+static enum jl_status check_shapes(const struct reader *r, const struct halves *h, int *rank) {
+    int64_t a[3], b[3], n = h->matrices;
+    bool experts = h->w->n_expert > 0;
+    if (!dims_of(h->a, experts, a) || !dims_of(h->b, experts, b) || a[0] != n || b[0] != n ||
+        a[2] != h->w->n_in || b[1] != h->n_out || a[1] != b[2] || a[1] < 1 ||
+        a[1] > ADAPTER_MAX_RANK) {
+        char what[192], each[24] = "";
+        if (n > 1) snprintf(each, sizeof each, "%lld, ", (long long)n);
         snprintf(what, sizeof what,
-                 "and its other half must be (rank, %d) and (%lld, rank), as the base's matrix of "
-                 "%lld x %d asks",
-                 w->n_in, (long long)n_out, (long long)n_out, w->n_in);
-        return bad(r, a, what);
+                 "and its other half must be (%srank, %d) and (%s%lld, rank), as the base's matrix "
+                 "of %lld x %d asks",
+                 each, h->w->n_in, each, (long long)h->n_out, (long long)h->n_out, h->w->n_in);
+        return bad(r, h->a, what);
     }
-    *rank = (int)a_rows;
+    *rank = (int)a[1];
     return JL_OK;
 }
 
@@ -110,43 +121,116 @@ static enum jl_status read_row(const struct reader *r, const struct tensor_info 
     return JL_OK;
 }
 
-static enum jl_status read_pair(struct reader *r, const struct role_source *source, int layer,
-                                const char *name, const struct tensor_info *a,
-                                const struct tensor_info *b) {
+/* Both halves, or neither. */
+static enum jl_status find_halves(const struct reader *r, const struct role_source *source,
+                                  int layer, struct halves *h) {
+    const char *why;
+    h->a = find(r, h->name, false);
+    h->b = find(r, h->name, true);
+    if (!h->a && !h->b) return JL_OK;
+    if (!adapter_can(r->base, source->role, layer, &why)) return bad(r, h->a ? h->a : h->b, why);
+    if (!h->a || !h->b)
+        return bad(r, h->a ? h->a : h->b,
+                   h->a ? "has no lora_B beside it" : "has no lora_A beside it");
+    h->w = model_weight(r->base, source->role, layer);
+    h->n_out = (int64_t)h->w->n_out * (source->parts ? source->parts : 1);
+    r->claimed[h->a - r->file->tensors] = r->claimed[h->b - r->file->tensors] = true;
+    return JL_OK;
+}
+
+static enum jl_status read_size(const struct reader *r, const struct halves *h, int *rank,
+                                double *alpha) {
+    JL_TRY(check_shapes(r, h, rank));
+    JL_TRY(r->file->pair(r->file, h->name, *rank, alpha, r->err));
+    if (!isfinite((float)(*alpha / *rank)) || *alpha == 0)
+        return bad(r, h->a, "has an alpha that is zero or not finite");
+    return JL_OK;
+}
+
+/* Matrix `from` of the halves, as matrix `to` of the pair. */
+static enum jl_status read_matrix(const struct reader *r, const struct halves *h,
+                                  const struct role_source *source, struct adapter_pair *pair,
+                                  int from, int to) {
+    size_t rank = (size_t)pair->rank, n_in = (size_t)pair->n_in, n_out = (size_t)pair->n_out;
+    float *a = pair->a + (size_t)to * rank * n_in, *b = pair->b + (size_t)to * rank * n_out;
+    int64_t first = (int64_t)from * h->n_out + (int64_t)source->part * pair->n_out;
+    for (int k = 0; k < pair->rank; k++)
+        JL_TRY(read_row(r, h->a, (int64_t)from * pair->rank + k, pair->n_in, a + (size_t)k * n_in));
+    for (int o = 0; o < pair->n_out; o++)
+        JL_TRY(read_row(r, h->b,
+                        first +
+                            adapter_row(r->base, pair->role, r->file->kind, r->base->file->kind, o),
+                        pair->rank, b + (size_t)o * rank));
+    return JL_OK;
+}
+
+static enum jl_status start_pair(struct reader *r, const struct role_source *source, int layer,
+                                 int rank, double alpha) {
     const struct weight *w = model_weight(r->base, source->role, layer);
     struct adapter_pair *pair = &r->adapter->pairs[r->adapter->n];
-    enum model_file_kind to = r->base->file->kind;
-    *pair = (struct adapter_pair){
-        .role = source->role, .layer = layer, .n_in = w->n_in, .n_out = w->n_out};
-    JL_TRY(check_shapes(r, a, b, w, source->parts ? source->parts : 1, &pair->rank));
-    JL_TRY(r->file->pair(r->file, name, pair->rank, &pair->alpha, r->err));
-    if (!isfinite(adapter_factor(pair)) || pair->alpha == 0)
-        return bad(r, a, "has an alpha that is zero or not finite");
+    *pair = (struct adapter_pair){.role = source->role,
+                                  .layer = layer,
+                                  .n_expert = w->n_expert,
+                                  .rank = rank,
+                                  .n_in = w->n_in,
+                                  .n_out = w->n_out,
+                                  .alpha = alpha};
     if (!adapter_room(r->adapter, pair)) return adapter_no_memory(r->file->path, r->err);
-    for (int k = 0; k < pair->rank; k++)
-        JL_TRY(read_row(r, a, k, pair->n_in, pair->a + (size_t)k * (size_t)pair->n_in));
-    for (int o = 0; o < pair->n_out; o++)
-        JL_TRY(read_row(r, b,
-                        (int64_t)source->part * pair->n_out +
-                            adapter_row(r->base, pair->role, r->file->kind, to, o),
-                        pair->rank, pair->b + (size_t)o * (size_t)pair->rank));
-    r->claimed[a - r->file->tensors] = r->claimed[b - r->file->tensors] = true;
     r->adapter->n++;
+    return JL_OK;
+}
+
+/* One pair of tensors, of all experts where the role has some. */
+static enum jl_status read_whole(struct reader *r, const struct role_source *source, int layer,
+                                 const char *pattern, bool *found) {
+    char name[BIND_NAME];
+    struct halves h = {.name = name};
+    int rank;
+    double alpha;
+    bind_put_name(name, pattern, layer, 0);
+    JL_TRY(find_halves(r, source, layer, &h));
+    *found = h.a != NULL;
+    if (!*found) return JL_OK;
+    h.matrices = h.w->n_expert ? h.w->n_expert : 1;
+    JL_TRY(read_size(r, &h, &rank, &alpha));
+    JL_TRY(start_pair(r, source, layer, rank, alpha));
+    for (int m = 0; m < h.matrices; m++)
+        JL_TRY(read_matrix(r, &h, source, &r->adapter->pairs[r->adapter->n - 1], m, m));
+    return JL_OK;
+}
+
+/* A pair of tensors an expert; those that have none get zeros, which add nothing. */
+static enum jl_status read_apart(struct reader *r, const struct role_source *source, int layer,
+                                 const char *pattern, bool *found) {
+    struct adapter_pair *pair = &r->adapter->pairs[r->adapter->n];
+    *found = false;
+    for (int e = 0; e < r->base->hp.n_expert; e++) {
+        char name[BIND_NAME];
+        struct halves h = {.name = name, .matrices = 1};
+        int rank;
+        double alpha;
+        bind_put_name(name, pattern, layer, e);
+        JL_TRY(find_halves(r, source, layer, &h));
+        if (!h.a) continue;
+        JL_TRY(read_size(r, &h, &rank, &alpha));
+        if (!*found) JL_TRY(start_pair(r, source, layer, rank, alpha));
+        *found = true;
+        if (rank != pair->rank || alpha != pair->alpha)
+            return bad(r, h.a,
+                       "has another rank or alpha than an expert before it; those of one layer "
+                       "must have one");
+        JL_TRY(read_matrix(r, &h, source, pair, 0, e));
+    }
     return JL_OK;
 }
 
 static enum jl_status read_role(struct reader *r, enum role_id role, int layer) {
     struct role_source source;
-    const char *why;
-    for (int k = 0; bind_source(r->base->family, r->file->kind, role, k, &source); k++) {
-        char name[BIND_NAME];
-        bind_put_name(name, r->file->kind == MODEL_FILE_GGUF ? source.gguf : source.hf, layer, 0);
-        const struct tensor_info *a = find(r, name, false), *b = find(r, name, true);
-        if (!a && !b) continue;
-        if (!adapter_can(r->base, role, layer, &why)) return bad(r, a ? a : b, why);
-        if (!a || !b)
-            return bad(r, a ? a : b, a ? "has no lora_B beside it" : "has no lora_A beside it");
-        return read_pair(r, &source, layer, name, a, b);
+    bool found = false;
+    for (int k = 0; !found && bind_source(r->base->family, r->file->kind, role, k, &source); k++) {
+        const char *pattern = r->file->kind == MODEL_FILE_GGUF ? source.gguf : source.hf;
+        bool apart = strstr(pattern, "%e") != NULL;
+        JL_TRY((apart ? read_apart : read_whole)(r, &source, layer, pattern, &found));
     }
     return JL_OK;
 }

@@ -21,6 +21,8 @@
 struct site {
     struct export_place place;
     const struct adapter_pair *part[MOST_PARTS]; // NULL: the tensor's part has no adapter
+    int expert;                                  // whose it is, where each has its own; else 0
+    int stacked;                                 // experts that stand together; 0: one matrix
     bool shared;                                 // all parts have the same A
     bool folded;                                 // A holds the factor
     int rank, n_in, n_out;
@@ -39,7 +41,7 @@ struct writing {
 
 static bool same_a(const struct adapter_pair *x, const struct adapter_pair *y) {
     return x->rank == y->rank && x->alpha == y->alpha &&
-           !memcmp(x->a, y->a, (size_t)x->rank * (size_t)x->n_in * sizeof *x->a);
+           !memcmp(x->a, y->a, adapter_n_a(x) * sizeof *x->a);
 }
 
 static void add_part(struct site *site, const struct adapter_pair *pair) {
@@ -63,54 +65,71 @@ static struct site *find(struct writing *w, const char *name) {
     return NULL;
 }
 
+static enum jl_status add_site(struct writing *w, const struct adapter_pair *pair, int expert,
+                               bool *apart) {
+    struct export_place place;
+    if (!export_place(w->base->family, w->kind, pair->role, pair->layer, expert, &place) ||
+        place.parts > MOST_PARTS)
+        return report_fail(w->err, JL_ERR_UNSUPPORTED, w->path,
+                           "such files have no tensor for '%s' of layer %d, which the adapter "
+                           "stands on",
+                           role_row(pair->role)->gguf, pair->layer);
+    struct site *site = place.parts > 1 ? find(w, place.name) : NULL;
+    if (!site) {
+        site = &w->sites[w->n++];
+        site->place = place;
+        site->expert = expert;
+        site->stacked = place.apart ? 0 : pair->n_expert;
+    }
+    site->place.part = place.part;
+    add_part(site, pair);
+    *apart = place.apart;
+    return JL_OK;
+}
+
 static enum jl_status find_sites(struct writing *w) {
-    w->sites = calloc((size_t)w->adapter->n + 1, sizeof *w->sites);
+    size_t most = 1;
+    for (int i = 0; i < w->adapter->n; i++)
+        most += adapter_matrices(&w->adapter->pairs[i]);
+    w->sites = calloc(most, sizeof *w->sites);
     if (!w->sites) return adapter_no_memory(w->path, w->err);
     for (int i = 0; i < w->adapter->n; i++) {
         const struct adapter_pair *pair = &w->adapter->pairs[i];
-        struct export_place place;
-        if (!export_place(w->base->family, w->kind, pair->role, pair->layer, 0, &place) ||
-            place.parts > MOST_PARTS)
-            return report_fail(w->err, JL_ERR_UNSUPPORTED, w->path,
-                               "such files have no tensor for '%s' of layer %d, which the adapter "
-                               "stands on",
-                               role_row(pair->role)->gguf, pair->layer);
-        struct site *site = find(w, place.name);
-        if (!site) {
-            site = &w->sites[w->n++];
-            site->place = place;
-        }
-        site->place.part = place.part;
-        add_part(site, pair);
+        bool apart = false;
+        JL_TRY(add_site(w, pair, 0, &apart));
+        for (int e = 1; apart && e < pair->n_expert; e++)
+            JL_TRY(add_site(w, pair, e, &apart));
     }
     return JL_OK;
 }
 
 /* ---- rows ---- */
 
-static void put_a(const struct writing *w, const struct site *site, float *out) {
-    (void)w;
+/* (rank, n_in) of matrix m of the site. */
+static void put_a(const struct site *site, size_t m, float *out) {
     for (int p = 0; p < MOST_PARTS; p++) {
         const struct adapter_pair *pair = site->part[p];
         if (!pair || (p > 0 && site->shared)) continue;
         size_t n = (size_t)pair->rank * (size_t)pair->n_in;
-        float factor = site->folded ? adapter_factor(pair) : 1.0f;
-        for (size_t i = 0; i < n; i++)
-            out[i] = pair->a[i] * factor;
+        adapter_scale(pair->a + ((size_t)site->expert + m) * n,
+                      site->folded ? adapter_factor(pair) : 1.0f, n, out);
         out += n;
     }
 }
 
-static void put_b(const struct writing *w, const struct site *site, float *out) {
+/* (n_out, rank) */
+static void put_b(const struct writing *w, const struct site *site, size_t m, float *out) {
     int at = 0;
     for (int p = 0; p < MOST_PARTS; p++) {
         const struct adapter_pair *pair = site->part[p];
         if (!pair) continue;
+        size_t rank = (size_t)pair->rank;
+        const float *b = pair->b + ((size_t)site->expert + m) * (size_t)pair->n_out * rank;
         for (int o = 0; o < pair->n_out; o++) {
             int row = p * pair->n_out + o;
             int from = adapter_row(w->base, pair->role, w->base->file->kind, w->kind, o);
-            memcpy(out + (size_t)row * (size_t)site->rank + at,
-                   pair->b + (size_t)from * (size_t)pair->rank, (size_t)pair->rank * sizeof *out);
+            memcpy(out + (size_t)row * (size_t)site->rank + at, b + (size_t)from * rank,
+                   rank * sizeof *out);
         }
         if (!site->shared) at += pair->rank;
     }
@@ -122,14 +141,17 @@ static enum jl_status write_data(const struct writing *w, write_fn *write, void 
     enum jl_status status = JL_OK;
     for (int i = 0; i < w->n && status == JL_OK; i++) {
         const struct site *site = &w->sites[i];
-        size_t n_a = (size_t)site->rank * (size_t)site->n_in;
-        size_t n_b = (size_t)site->rank * (size_t)site->n_out;
-        float *a = calloc(n_a, sizeof *a), *b = calloc(n_b, sizeof *b);
+        size_t each_a = (size_t)site->rank * (size_t)site->n_in;
+        size_t each_b = (size_t)site->rank * (size_t)site->n_out;
+        size_t n = (size_t)(site->stacked ? site->stacked : 1);
+        float *a = calloc(n * each_a, sizeof *a), *b = calloc(n * each_b, sizeof *b);
         if (a && b) {
-            put_a(w, site, a);
-            put_b(w, site, b);
-            status = write(writer, a, n_a * sizeof *a, w->err);
-            if (status == JL_OK) status = write(writer, b, n_b * sizeof *b, w->err);
+            for (size_t m = 0; m < n; m++) {
+                put_a(site, m, a + m * each_a);
+                put_b(w, site, m, b + m * each_b);
+            }
+            status = write(writer, a, n * each_a * sizeof *a, w->err);
+            if (status == JL_OK) status = write(writer, b, n * each_b * sizeof *b, w->err);
         } else {
             status = adapter_no_memory(w->path, w->err);
         }
@@ -139,11 +161,15 @@ static enum jl_status write_data(const struct writing *w, write_fn *write, void 
     return status;
 }
 
-static void name_and_shape(const struct writing *w, const struct site *site, bool is_b,
-                           char name[ADAPTER_NAME], int64_t dim[2]) {
+/* Returns how many dimensions. */
+static int name_and_shape(const struct writing *w, const struct site *site, bool is_b,
+                          char name[ADAPTER_NAME], int64_t dim[3]) {
+    int n = 0;
     adapter_tensor_name(w->kind, site->place.name, is_b, name);
-    dim[0] = is_b ? site->n_out : site->rank;
-    dim[1] = is_b ? site->rank : site->n_in;
+    if (site->stacked) dim[n++] = site->stacked;
+    dim[n++] = is_b ? site->n_out : site->rank;
+    dim[n++] = is_b ? site->rank : site->n_in;
+    return n;
 }
 
 /* ---- GGUF ---- */
@@ -168,7 +194,7 @@ static enum jl_status write_gguf_data(void *writer, const void *data, size_t byt
 static enum jl_status write_gguf(struct writing *w) {
     struct gguf_writer *writer;
     char name[ADAPTER_NAME];
-    int64_t dim[2];
+    int64_t dim[3];
     JL_TRY(find_sites(w));
     JL_TRY(gguf_writer_create(w->path, 0, &writer, w->err));
     gguf_put_text(writer, "general.type", "adapter");
@@ -177,8 +203,8 @@ static enum jl_status write_gguf(struct writing *w) {
     gguf_put_text(writer, "adapter.type", "lora");
     gguf_put_f32(writer, "adapter.lora.alpha", common_alpha(w));
     for (int i = 0; i < 2 * w->n; i++) {
-        name_and_shape(w, &w->sites[i / 2], i % 2, name, dim);
-        gguf_add_tensor(writer, name, DTYPE_F32, 2, dim);
+        int n_dim = name_and_shape(w, &w->sites[i / 2], i % 2, name, dim);
+        gguf_add_tensor(writer, name, DTYPE_F32, n_dim, dim);
     }
     enum jl_status status = write_data(w, write_gguf_data, writer);
     if (status == JL_OK) status = gguf_writer_commit(writer, w->err);
@@ -261,12 +287,12 @@ static enum jl_status write_st_data(void *writer, const void *data, size_t bytes
 static enum jl_status write_weights(const struct writing *w, const char *folder) {
     struct st_writer *writer;
     char name[ADAPTER_NAME];
-    int64_t dim[2];
+    int64_t dim[3];
     JL_TRY(st_writer_create(folder, 0, &writer, w->err));
     st_writer_rename(writer, "adapter_model.safetensors");
     for (int i = 0; i < 2 * w->n; i++) {
-        name_and_shape(w, &w->sites[i / 2], i % 2, name, dim);
-        st_add_tensor(writer, name, DTYPE_F32, 2, dim);
+        int n_dim = name_and_shape(w, &w->sites[i / 2], i % 2, name, dim);
+        st_add_tensor(writer, name, DTYPE_F32, n_dim, dim);
     }
     enum jl_status status = write_data(w, write_st_data, writer);
     if (status == JL_OK) status = st_writer_commit(writer, w->err);

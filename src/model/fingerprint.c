@@ -56,10 +56,12 @@ static void add_configuration(XXH3_state_t *sum, const struct model *model) {
     add(sum, model->rope.freq, (size_t)model->rope.n_rot / 2 * sizeof *model->rope.freq);
 }
 
+/* Of an adapter: its experts' matrices follow each other. */
 static void add_matrix(XXH3_state_t *sum, const struct weight *w) {
     const int32_t shape[2] = {w->n_out, w->n_in};
+    size_t n = (size_t)(w->n_expert ? w->n_expert : 1);
     add(sum, shape, sizeof shape);
-    add(sum, w->data, w->stride * (size_t)w->n_out);
+    add(sum, w->data, w->stride * (size_t)w->n_out * n);
 }
 
 static void add_adapters(XXH3_state_t *sum, const struct model *model) {

@@ -19,17 +19,19 @@ bool model_weight_shared(const struct model *model, const struct weight *w) {
     return w->id != (int)(w - model->weights);
 }
 
+static size_t weight_bytes(const struct weight *w) {
+    return w->stride * (size_t)w->n_out * (size_t)(w->n_expert ? w->n_expert : 1);
+}
+
 size_t model_weight_bytes(const struct model *model) {
     size_t bytes = 0;
     for (int layer = 0; layer <= hparams_n_block(&model->hp); layer++)
         for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
             const struct weight *w = &model->weights[(size_t)layer * ROLE_COUNT + (size_t)role];
-            if (w->data && !model_weight_shared(model, w))
-                bytes += w->stride * (size_t)w->n_out * (size_t)(w->n_expert ? w->n_expert : 1);
+            if (w->data && !model_weight_shared(model, w)) bytes += weight_bytes(w);
         }
     for (int i = 0; i < model->n_adapter; i++)
-        bytes += model->adapters[i].a.stride * (size_t)model->adapters[i].a.n_out +
-                 model->adapters[i].b.stride * (size_t)model->adapters[i].b.n_out;
+        bytes += weight_bytes(&model->adapters[i].a) + weight_bytes(&model->adapters[i].b);
     return bytes;
 }
 

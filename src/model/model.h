@@ -21,8 +21,12 @@ struct ignored_tensor {
 struct adapter_slot {
     enum role_id role;
     int layer;
-    int use;            // which of the model's adapters it belongs to
-    struct weight a, b; // (rank, n_in) with the factor in it, (n_out, rank); F32, in the arena
+    int use;      // which of the model's adapters it belongs to
+    double alpha; // and factor: of A as adapter_of_model gives it back
+    float factor;
+    float *master;      // NULL, or A as it is learned, without the factor
+    struct weight a, b; // (rank, n_in) with the factor in it, (n_out, rank); F32, in the arena, of
+                        // each expert where the base's has one; experts follow without gaps
 };
 
 struct model {

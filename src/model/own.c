@@ -81,11 +81,14 @@ static const struct weight *weight_at(const struct model *model, int id) {
 static struct own_tensor adapter_tensor(const struct model *model, int id) {
     const struct adapter_slot *slot = &model->adapters[(id - base_count(model)) / 2];
     const struct weight *w = weight_at(model, id);
+    bool is_a = w == &slot->a;
     return (struct own_tensor){.role = slot->role,
                                .layer = slot->layer,
                                .w = w,
-                               .n = (size_t)w->n_out * (size_t)w->n_in,
-                               .learned = true};
+                               .n = (size_t)matrices(w) * (size_t)w->n_out * (size_t)w->n_in,
+                               .learned = true,
+                               .master = is_a ? slot->master : NULL,
+                               .factor = is_a && slot->master ? slot->factor : 1.0f};
 }
 
 struct own_tensor own_tensor(const struct model *model, int id) {
@@ -93,7 +96,8 @@ struct own_tensor own_tensor(const struct model *model, int id) {
     const struct weight *w = &model->weights[id];
     int row = id / ROLE_COUNT;
     struct own_tensor t = {.role = (enum role_id)(id % ROLE_COUNT),
-                           .layer = row == hparams_n_block(&model->hp) ? -1 : row};
+                           .layer = row == hparams_n_block(&model->hp) ? -1 : row,
+                           .factor = 1.0f};
     if (!w->data || w->id != id) return t;
     t.w = w;
     t.n = (size_t)matrices(w) * (size_t)w->n_out * (size_t)w->n_in;

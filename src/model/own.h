@@ -19,9 +19,11 @@ struct own_tensor {
     enum role_id role; // the first that uses it
     int layer;         // -1: the model's own
     const struct weight *w;
-    size_t n;     // numbers in it, of all experts
-    bool learned; // may be written: it is no part of the file, and no constant; of a model with
-                  // adapters those only, for its base is shared
+    size_t n;      // numbers in it, of all experts
+    bool learned;  // may be written: it is no part of the file, and no constant; of a model with
+                   // adapters those only, for its base is shared
+    float *master; // NULL, or what is learned in its place, (n): the weight is adapter_scale()
+    float factor;  // of that by this; else 1
 };
 
 int own_count(const struct model *model); // weight ids are below it; some name no tensor
@@ -29,7 +31,7 @@ int own_count(const struct model *model); // weight ids are below it; some name 
 struct own_tensor own_tensor(const struct model *model, int id);
 
 /* x (n) into the tensor, rounded to its type: elements first .. first+n-1 of the (experts, n_out,
- * n_in) numbers, on a row's boundary for bf16 as for f32. */
+ * n_in) numbers, on a row's boundary for bf16 as for f32. A master stays as it is. */
 void own_write(struct model *model, int id, size_t first, const float *x, size_t n);
 void own_read(const struct model *model, int id, size_t first, float *x, size_t n);
 

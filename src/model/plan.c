@@ -17,7 +17,8 @@ struct planner {
     int width[REG_COUNT];              // of the value a register holds now: elements of a vector
     int slots[REG_COUNT];              // vectors of a row; 0: nothing the program has written
     enum reg_id converted[XFMT_COUNT]; // which register each conversion buffer was made from
-    struct wait {                      // linear steps of one input whose adapters are still to add
+    struct wait {                      // matrices of one input whose adapters are still to add
+        enum op_id op;                 // OP_LINEAR, OP_EXPERTS
         enum reg_id in, out;
         enum role_id role;
     } waits[MOST_WAITS];
@@ -217,12 +218,14 @@ static enum jl_status plan_step(struct planner *p, const struct prog_step *line,
 
 static enum jl_status plan_adapter(struct planner *p, const struct adapter_slot *slot,
                                    const struct wait *wait) {
-    struct step low = {.op = OP_LINEAR, .in = wait->in, .out = REG_LA, .layer = slot->layer};
+    struct step low = {.op = wait->op, .in = wait->in, .out = REG_LA, .layer = slot->layer};
+    low.part = EXPERT_APART;
     low.slots = low.out_slots = p->slots[wait->in];
     low.w = slot->a;
     JL_TRY(plan_matrix(p, &low));
     JL_TRY(emit(p, low));
-    struct step high = {.op = OP_LINEAR, .in = REG_LA, .out = REG_LB, .layer = slot->layer};
+    struct step high = {.op = wait->op, .in = REG_LA, .out = REG_LB, .layer = slot->layer};
+    high.part = EXPERT_APART;
     high.slots = high.out_slots = p->slots[REG_LA];
     high.w = slot->b;
     JL_TRY(plan_matrix(p, &high));
@@ -233,8 +236,8 @@ static enum jl_status plan_adapter(struct planner *p, const struct adapter_slot 
     return emit(p, add);
 }
 
-/* Adapters add to the outputs of linear steps behind the last of those that share an input, and
- * behind their biases: the steps of one input stay together, and are done as one. */
+/* Adapters add to the outputs of matrices behind the last of those that share an input, and behind
+ * their biases: the steps of one input stay together, and are done as one. */
 static enum jl_status flush_adapters(struct planner *p, int layer) {
     int n = p->n_wait;
     p->n_wait = 0;
@@ -250,7 +253,7 @@ static enum jl_status flush_adapters(struct planner *p, int layer) {
 /* Before a line of a program: does it read or write what waits? */
 static bool must_flush(const struct planner *p, const struct prog_step *line) {
     if (line->op == OP_BIAS) return false;
-    return line->op != OP_LINEAR || line->in != p->waits[0].in || p->n_wait == MOST_WAITS;
+    return line->op != p->waits[0].op || line->in != p->waits[0].in || p->n_wait == MOST_WAITS;
 }
 
 static bool has_adapter(const struct model *model, enum role_id role, int layer) {
@@ -263,8 +266,9 @@ static enum jl_status plan_line(struct planner *p, const struct prog_step *line,
     int before = p->n_step;
     if (p->n_wait && must_flush(p, line)) JL_TRY(flush_adapters(p, layer));
     JL_TRY(plan_step(p, line, layer));
-    if (line->op == OP_LINEAR && p->n_step > before && has_adapter(p->model, line->w, layer))
-        p->waits[p->n_wait++] = (struct wait){line->in, line->out, line->w};
+    bool multiplies = line->op == OP_LINEAR || line->op == OP_EXPERTS;
+    if (multiplies && p->n_step > before && has_adapter(p->model, line->w, layer))
+        p->waits[p->n_wait++] = (struct wait){line->op, line->in, line->out, line->w};
     return JL_OK;
 }
 

@@ -82,8 +82,9 @@ static enum jl_status make_masters(struct learner *l, struct jl_error *err) {
         struct param *p = &l->params[i];
         p->m = take(l, p->tensor.n, sizeof *p->m);
         if (!p->muon) p->v = take(l, p->tensor.n, sizeof *p->v);
-        p->master = in_place(p) ? (float *)(uintptr_t)p->tensor.w->data
-                                : take(l, p->tensor.n, sizeof *p->master);
+        p->master = p->tensor.master ? p->tensor.master
+                    : in_place(p)    ? (float *)(uintptr_t)p->tensor.w->data
+                                     : take(l, p->tensor.n, sizeof *p->master);
         if (!p->m || (!p->muon && !p->v) || !p->master)
             return jl_fail(err, JL_ERR_MEMORY, "out of memory for the optimizer's state of '%s'",
                            p->tensor.w->name);
@@ -212,7 +213,8 @@ void learner_free(struct learner *l) {
         struct param *p = &l->params[i];
         free(p->m);
         free(p->v);
-        if (p->master != (const float *)(const void *)p->tensor.w->data) free(p->master);
+        if (p->master != (const float *)(const void *)p->tensor.w->data && !p->tensor.master)
+            free(p->master);
     }
     for (int level = 0; level < MOST_LEVELS; level++) {
         free(l->grads[level]);
@@ -278,7 +280,8 @@ const int64_t *learner_load(const struct learner *l, int layer) {
 
 /* ---- checkpoints ---- */
 
-/* Of each parameter its master, m and v; then the routers' biases, which no gradient moves. */
+/* Of each parameter its master, m and v; then the routers' biases, which no gradient moves. A master
+ * that the model has is the weight without its factor, and is called so. */
 static const char *const kinds[] = {"master", "m", "v"};
 
 static bool is_balanced(const struct learner *l, int id, struct own_tensor *out) {
@@ -304,7 +307,8 @@ struct learner_array learner_array(struct learner *l, int i) {
         float *const data[] = {p->master, p->m, p->v};
         int n = p->muon ? 2 : 3;
         if (i < n) {
-            snprintf(out.name, sizeof out.name, "%s.%s", p->tensor.w->name, kinds[i]);
+            snprintf(out.name, sizeof out.name, "%s.%s", p->tensor.w->name,
+                     i == 0 && p->tensor.master ? "unscaled" : kinds[i]);
             out.data = data[i];
             out.n = p->tensor.n;
             return out;
@@ -321,8 +325,24 @@ struct learner_array learner_array(struct learner *l, int i) {
     return out;
 }
 
+#define SCALE_AT_ONCE (1 << 16)
+
+static void scale_item(void *ctx, int item, int thread) {
+    const struct own_tensor *t = ctx;
+    size_t first = (size_t)item * SCALE_AT_ONCE, left = t->n - first;
+    float *to = (float *)(uintptr_t)t->w->data; // F32, its experts' matrices without gaps
+    (void)thread;
+    adapter_scale(t->master + first, t->factor, left < SCALE_AT_ONCE ? left : SCALE_AT_ONCE,
+                  to + first);
+}
+
 void learner_publish(struct learner *l, const struct param *p) {
     const struct weight *w = p->tensor.w;
+    if (p->tensor.master) {
+        struct own_tensor t = p->tensor;
+        backend_run(l->backend, (int)((t.n + SCALE_AT_ONCE - 1) / SCALE_AT_ONCE), scale_item, &t);
+        return;
+    }
     if (p->log_of_minus) {
         float *to = (float *)(uintptr_t)w->data;
         for (size_t k = 0; k < p->tensor.n; k++)

@@ -9,7 +9,7 @@ struct param {
     int id;
     struct own_tensor tensor;
     float *master; // (tensor.n): what is learned; of f32 tensors that are not transformed, the
-                   // working copy itself
+                   // working copy itself; or the model's own, tensor.master
     float *m, *v;  // moments; v NULL with Muon
     bool muon;
     bool log_of_minus; // the master is log(-w): a decay stays below zero

@@ -191,10 +191,12 @@ static void merge(struct learner *l, unsigned *waiting, bool last) {
 
 /* ---- the move ---- */
 
+/* From the gradients of the working copy to those of the masters. */
 static void chain_rule(struct learner *l) {
     for (int i = 0; i < l->n_param; i++) {
         const struct param *p = &l->params[i];
         float *grad = l->grads[0][p->id].data;
+        if (p->tensor.master) backend_mix(l->backend, p->tensor.factor, grad, 0, grad, p->tensor.n);
         const float *w = (const float *)(const void *)p->tensor.w->data;
         for (size_t k = 0; p->log_of_minus && k < p->tensor.n; k++)
             grad[k] = grad[k] * w[k];

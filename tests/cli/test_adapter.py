@@ -50,6 +50,61 @@ def write_adapter(folder, size=0.3, rank=2, **config):
     return folder
 
 
+MIXTURE = "tests/golden/qwen3-moe"
+
+
+def expert_tensors(experts, rank=2, size=0.3):
+    """name -> (shape, values): on the way up of some experts of layer 0."""
+    with open(f"{MIXTURE}/config.json", encoding="utf-8") as file:
+        model = json.load(file)
+    draw = random.Random(2)
+    tensors = {}
+    for expert in experts:
+        for half, shape in (("A", (rank, model["hidden_size"])), ("B", (model["moe_intermediate_size"], rank))):
+            name = f"base_model.model.model.layers.0.mlp.experts.{expert}.up_proj.lora_{half}.weight"
+            tensors[name] = shape, array.array("f", (draw.uniform(-size, size) for _ in range(shape[0] * shape[1])))
+    return tensors
+
+
+def write_folder(folder, tensors, rank=2):
+    header, data, at = {}, b"", 0
+    for name, (shape, values) in tensors.items():
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + 4 * len(values)]}
+        data += values.tobytes()
+        at += 4 * len(values)
+    os.makedirs(folder)
+    text = json.dumps(header).encode()
+    with open(f"{folder}/adapter_model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
+    with open(f"{folder}/adapter_config.json", "w", encoding="utf-8") as file:
+        json.dump({"peft_type": "LORA", "r": rank, "lora_alpha": 2 * rank, "target_modules": ["up_proj"]}, file)
+    return folder
+
+
+def write_gguf(path, tensors, n_expert, rank=2):
+    """The same by hand, as llama.cpp has it: one tensor for all experts, those without a pair zeros."""
+    def text(value):
+        return struct.pack("<Q", len(value)) + value.encode()
+    keys = b"".join(text(key) + struct.pack("<I", 8) + text(value) for key, value in (
+        ("general.type", "adapter"), ("general.architecture", "qwen3moe"), ("adapter.type", "lora")))
+    keys += text("adapter.lora.alpha") + struct.pack("<If", 6, 2 * rank)
+    heads, data = b"", b""
+    for half in "AB":
+        shape = next(shape for name, (shape, _) in tensors.items() if f"lora_{half}" in name)
+        values = b""
+        for expert in range(n_expert):
+            name = f"base_model.model.model.layers.0.mlp.experts.{expert}.up_proj.lora_{half}.weight"
+            values += tensors[name][1].tobytes() if name in tensors else bytes(4 * shape[0] * shape[1])
+        data += bytes(-len(data) % 32)
+        heads += text(f"blk.0.ffn_up_exps.weight.lora_{half.lower()}") + struct.pack(
+            "<IQQQIQ", 3, shape[1], shape[0], n_expert, 0, len(data))
+        data += values
+    head = b"GGUF" + struct.pack("<IQQ", 3, 2, 4) + keys + heads
+    with open(path, "wb") as file:
+        file.write(head + bytes(-len(head) % 32) + data)
+    return path
+
+
 class Adapters(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -99,6 +154,31 @@ class Adapters(unittest.TestCase):
         kinds = [{t["name"]: t["dtype"] for t in json.loads(self.ok("inspect", path, "--json").stdout)["tensors"]
                   if t["name"].endswith("_proj.weight")} for path in (MODEL, self.path("kept"))]
         self.assertEqual(*kinds)
+
+    def test_experts(self):
+        """On three of a layer's experts: both forms give the same, merging nearly so."""
+        with open(f"{MIXTURE}/config.json", encoding="utf-8") as file:
+            n_expert = json.load(file)["num_experts"]
+        tensors = expert_tensors((0, 2, 3))
+        folder = write_folder(self.path("experts"), tensors)
+        gguf = write_gguf(self.path("experts.gguf"), tensors, n_expert)
+        base, one = self.logits(MIXTURE), self.logits(MIXTURE, "--adapter", folder)
+        self.assertGreater(self.far(base, one), 0.01)
+        self.assertEqual(one, self.logits(MIXTURE, "--adapter", gguf))
+        self.assertEqual(base, self.logits(MIXTURE, "--adapter", f"{folder}@0"))
+        self.ok("export", MIXTURE, self.path("merged"), "--adapter", folder, "--type", "f32")
+        self.assertLess(self.far(one, self.logits(self.path("merged"))), 1e-4)
+        out = json.loads(self.ok("inspect", MIXTURE, "--json", "--adapter", folder).stdout)
+        plain = json.loads(self.ok("inspect", MIXTURE, "--json").stdout)
+        self.assertEqual(out["adapters"][0]["matrices"], 1)
+        numbers = n_expert * sum(len(values) for _, values in tensors.values()) // 3
+        self.assertEqual(out["adapters"][0]["numbers"], numbers)
+        self.assertEqual(out["weight_bytes"] - plain["weight_bytes"], 4 * numbers)
+        added = [step for step in out["program"] if step.get("out") in ("la", "lb")]
+        self.assertEqual([step["op"] for step in added], ["experts", "experts"])
+        half = {name: value for name, value in tensors.items() if "experts.2.up_proj.lora_B" not in name}
+        self.fails(4, "experts.2.up_proj.lora_A.weight' has no lora_B", "inspect", MIXTURE, "--adapter",
+                   write_folder(self.path("half"), half))
 
     def test_other_commands(self):
         out = json.loads(self.ok("inspect", MODEL, "--json", "--adapter", self.adapter).stdout)

@@ -16,6 +16,8 @@
 #include "support/golden.h"
 #include "support/make_adapter.h"
 #include "support/ref64.h"
+#include "support/requantize.h"
+#include "support/scratch.h"
 
 #define N_TOKEN 12
 
@@ -135,9 +137,13 @@ static void test_values(void **state) {
 /* bf16 activations, quantised bases, all levels, threads and cuts. */
 static void test_bits(void **state) {
     (void)state;
-    static const char *const more[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
-                                       "tests/golden/gguf/small-llama.q8_0.gguf"};
-    for (int p = 0; p < N_PATH + 2; p++) {
+    const char *mixture = scratch_path("mixture.gguf");
+    const char *const more[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
+                                "tests/golden/gguf/small-llama.q8_0.gguf", mixture};
+    struct model *moe = load("tests/golden/qwen3-moe", NULL, NULL);
+    requantize(moe, "q8_0", mixture);
+    model_free(moe);
+    for (int p = 0; p < N_PATH + 3; p++) {
         struct model *base = load(p < N_PATH ? paths[p] : more[p - N_PATH], NULL, NULL);
         struct adapter *adapter = make_adapter(base, "all", 5, 10, 3);
         struct model *model = with(base, &(struct adapter_use){adapter, 1}, 1);
@@ -255,7 +261,7 @@ static void test_roles(void **state) {
     (void)state;
     struct jl_error err = {0};
     struct model *base = load("tests/golden/deepseek-v3", NULL, NULL);
-    const char *names[] = {"q_a_proj", "attn_o", "attn_kv_b"}, *none = "ffn_gate_exps";
+    const char *names[] = {"q_a_proj", "attn_o", "attn_kv_b"}, *none = "ffn_norm";
     struct adapter_request request = {"r", names, 2, 2, 2, 1};
     struct adapter *adapter;
     must(adapter_fresh(base, &request, &adapter, &err), &err);
@@ -276,6 +282,65 @@ static void test_roles(void **state) {
     model_free(base);
 }
 
+/* Names of experts; "up_proj" is what folders call theirs, and the shared and the dense ones. */
+static void test_expert_roles(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct model *base = load("tests/golden/deepseek-v3", NULL, NULL);
+    const char *gate = "ffn_gate_exps", *up = "up_proj";
+    struct adapter_request request = {"r", &gate, 1, 2, 2, 1};
+    struct adapter *adapter;
+    int n_dense = 0, n_moe = 0;
+    for (int layer = 0; layer < base->hp.n_layer; layer++)
+        *(model_weight(base, ROLE_EXP_UP, layer) ? &n_moe : &n_dense) += 1;
+    must(adapter_fresh(base, &request, &adapter, &err), &err);
+    assert_int_equal(adapter->n, n_moe);
+    for (int i = 0; i < adapter->n; i++) {
+        const struct adapter_pair *pair = &adapter->pairs[i];
+        assert_true(pair->role == ROLE_EXP_GATE && pair->n_expert == base->hp.n_expert);
+        size_t each = adapter_n_a(pair) / (size_t)pair->n_expert;
+        for (int e = 1; e < pair->n_expert; e++)
+            assert_memory_not_equal(pair->a, pair->a + (size_t)e * each, each * sizeof(float));
+    }
+    struct model *model = with(base, &(struct adapter_use){adapter, 1}, 1);
+    assert_int_equal(model_weight_bytes(model) - model_weight_bytes(base),
+                     (size_t)adapter->n *
+                         (adapter_n_a(&adapter->pairs[0]) + adapter_n_b(&adapter->pairs[0])) * 4);
+    model_free(model);
+    adapter_free(adapter);
+    request.roles = &up;
+    must(adapter_fresh(base, &request, &adapter, &err), &err);
+    assert_int_equal(adapter->n, n_dense + 2 * n_moe);
+    adapter_free(adapter);
+    model_free(base);
+}
+
+/* On one part of the experts only, or on all but one: steps are grouped otherwise, bits are not. */
+static void test_expert_groups(void **state) {
+    (void)state;
+    static const char *const roles[] = {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps", "up_proj"};
+    struct model *base = load("tests/golden/qwen3-moe", "f32", "f32");
+    fill_ids(base);
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        struct adapter *adapter = make_adapter(base, roles[i], 3, 6, i);
+        struct model *model = with(base, &(struct adapter_use){adapter, 1}, 1);
+        check_values(base, model, roles[i]);
+        float *want = logits_of(model, "ref", 1, 1), *got = logits_of(model, NULL, 3, 0);
+        assert_memory_equal(want, got, n_logit(base) * sizeof *got);
+        free(want);
+        free(got);
+        model_free(model);
+        adapter_free(adapter);
+    }
+    model_free(base);
+}
+
+static int clean(void **state) {
+    (void)state;
+    scratch_remove();
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_changes_nothing),
@@ -285,6 +350,8 @@ int main(void) {
         cmocka_unit_test(test_merge_refused),
         cmocka_unit_test(test_shared_base),
         cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_expert_roles),
+        cmocka_unit_test(test_expert_groups),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, clean);
 }

@@ -46,6 +46,19 @@ static const struct make_model kinds[] = {
     {"qwen2", 2, 48, 64, 6, 2, 8, 99, true, false, false, DTYPE_F32, NULL, NULL, 6, 1},
     {"qwen3", 2, 32, 48, 4, 2, 24, 65, true, false, false, DTYPE_F32, NULL, NULL, 8, 1},
     {"glm4", 2, 48, 56, 4, 2, 16, 71, false, true, false, DTYPE_F32, NULL, NULL, 13, 1},
+    {.family = "deepseek_v3",
+     .n_layer = 2,
+     .n_embd = 32,
+     .n_ff = 48,
+     .n_head = 2,
+     .n_head_kv = 2,
+     .head_dim = 16,
+     .n_vocab = 65,
+     .dtype = DTYPE_F32,
+     .seed = 3,
+     .n_shard = 1,
+     .moe = {8, 2, 16, 1, 1, 4, 2, true, 2.5, 0},
+     .mla = {.kv_lora = 16, .nope = 16, .rope = 8, .v = 16}},
 };
 
 /* Families whose two kinds of files order a head's rows differently sum in another order. */
@@ -106,11 +119,130 @@ static void round_trip(const struct make_model *kind, int number, const char *ro
     free(base_gguf);
 }
 
+/* ---- experts ---- */
+
+/* A folder with a pair for each of `experts` on the up projections of layer 0, of rank 2; the last
+ * has rank `last`. */
+static void write_experts(const struct model *base, const int *experts, int n, int last,
+                          const char *config) {
+    struct jl_error err = {0};
+    struct st_writer *writer;
+    const struct weight *w = model_weight(base, ROLE_EXP_UP, 0);
+    scratch_text("experts/adapter_config.json", config);
+    must(st_writer_create(scratch_path("experts"), 0, &writer, &err), &err);
+    st_writer_rename(writer, "adapter_model.safetensors");
+    float *x = calloc((size_t)(w->n_in + w->n_out) * 8, sizeof *x);
+    for (int i = 0; i < (w->n_in + w->n_out) * 8; i++)
+        x[i] = 0.01f * (float)(i % 17 - 8);
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 2 * n; i++) {
+            char name[128];
+            int rank = i / 2 == n - 1 ? last : 2;
+            int64_t dim[2] = {i % 2 ? w->n_out : rank, i % 2 ? rank : w->n_in};
+            snprintf(name, sizeof name,
+                     "base_model.model.model.layers.0.mlp.experts.%d.up_proj.lora_%c.weight",
+                     experts[i / 2], i % 2 ? 'B' : 'A');
+            if (!round)
+                st_add_tensor(writer, name, DTYPE_F32, 2, dim);
+            else
+                must(st_write_data(writer, x + experts[i / 2], (size_t)(dim[0] * dim[1]) * 4, &err),
+                     &err);
+        }
+    must(st_writer_commit(writer, &err), &err);
+    st_writer_free(writer);
+    free(x);
+}
+
+/* Experts without a pair have zeros; a pair without tensors at all is none. */
+static void test_some_experts(void **state) {
+    (void)state;
+    static const int experts[] = {1, 3};
+    struct jl_error err = {0};
+    struct model *base;
+    struct adapter *adapter;
+    const char *path = scratch_path("experts");
+    const char *config = "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 3}";
+    must(model_load("tests/golden/qwen3-moe", NULL, &base, &err), &err);
+    write_experts(base, experts, 2, 2, config);
+    must(adapter_open(base, path, &adapter, &err), &err);
+    assert_int_equal(adapter->n, 1);
+    const struct adapter_pair *pair = &adapter->pairs[0];
+    assert_int_equal(pair->n_expert, base->hp.n_expert);
+    assert_true(pair->rank == 2 && pair->alpha == 3);
+    size_t each = 2 * (size_t)pair->n_out;
+    for (int e = 0; e < pair->n_expert; e++) {
+        const float *b = pair->b + (size_t)e * each;
+        bool there = e == 1 || e == 3;
+        for (size_t i = 0; i < each; i++)
+            assert_true(b[i] == (there ? 0.01f * (float)(((int)i + e) % 17 - 8) : 0));
+    }
+    adapter_free(adapter);
+    write_experts(base, experts, 2, 1, config);
+    assert_int_equal(adapter_open(base, path, &adapter, &err), JL_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "experts.3.up_proj"));
+    write_experts(base, experts, 2, 1,
+                  "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 3, \"rank_pattern\": "
+                  "{\"experts.3.up_proj\": 1}}");
+    assert_int_equal(adapter_open(base, path, &adapter, &err), JL_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "experts.3.up_proj"));
+    assert_non_null(strstr(err.message, "another rank or alpha"));
+    write_experts(base, experts, 2, 2,
+                  "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 3, "
+                  "\"target_parameters\": [\"mlp.experts.gate_up_proj\"]}");
+    assert_int_equal(adapter_open(base, path, &adapter, &err), JL_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "target_parameters"));
+    model_free(base);
+}
+
+/* A GGUF file of a base whose gate and up projections are one tensor: both have its A, each its
+ * rows of B. */
+static void test_joint_experts(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct model *base;
+    struct gguf_writer *writer;
+    struct adapter *adapter;
+    const char *path = scratch_path("joint.gguf");
+    must(model_load("tests/golden/qwen3-next", NULL, &base, &err), &err);
+    const struct weight *w = model_weight(base, ROLE_EXP_UP, 0);
+    int64_t n = w->n_expert, a[3] = {n, 2, w->n_in}, b[3] = {n, 2 * w->n_out, 2};
+    size_t n_a = (size_t)(n * 2 * w->n_in), n_b = (size_t)(n * 4 * w->n_out);
+    float *x = calloc(n_a + n_b, sizeof *x);
+    for (size_t i = 0; i < n_a + n_b; i++)
+        x[i] = (float)i;
+    must(gguf_writer_create(path, 0, &writer, &err), &err);
+    gguf_put_text(writer, "general.type", "adapter");
+    gguf_put_text(writer, "general.architecture", "qwen3next");
+    gguf_put_text(writer, "adapter.type", "lora");
+    gguf_put_f32(writer, "adapter.lora.alpha", 5);
+    gguf_add_tensor(writer, "blk.0.ffn_gate_up_exps.weight.lora_a", DTYPE_F32, 3, a);
+    gguf_add_tensor(writer, "blk.0.ffn_gate_up_exps.weight.lora_b", DTYPE_F32, 3, b);
+    must(gguf_write_data(writer, x, n_a * sizeof *x, &err), &err);
+    must(gguf_write_data(writer, x + n_a, n_b * sizeof *x, &err), &err);
+    must(gguf_writer_commit(writer, &err), &err);
+    gguf_writer_free(writer);
+    must(adapter_open(base, path, &adapter, &err), &err);
+    assert_int_equal(adapter->n, 2);
+    size_t part = 2 * (size_t)w->n_out;
+    for (int p = 0; p < 2; p++) {
+        const struct adapter_pair *pair = &adapter->pairs[p];
+        bool up = pair->role == ROLE_EXP_UP;
+        assert_memory_equal(pair->a, x, n_a * sizeof *x);
+        for (size_t e = 0; e < (size_t)n; e++)
+            assert_memory_equal(pair->b + e * part, x + n_a + (2 * e + up) * part,
+                                part * sizeof *x);
+    }
+    adapter_free(adapter);
+    model_free(base);
+    free(x);
+}
+
 static void test_round_trip(void **state) {
     (void)state;
     for (int i = 0; i < (int)(sizeof kinds / sizeof kinds[0]); i++) {
         round_trip(&kinds[i], i, "all");
         round_trip(&kinds[i], i, "ffn_up");
+        if (kinds[i].moe.n_expert) round_trip(&kinds[i], i, "ffn_down_exps");
     }
 }
 
@@ -324,7 +456,19 @@ static const struct {
     {"qwen3-moe",
      {A("model.layers.0.mlp.experts.0.up_proj"), B("model.layers.0.mlp.experts.0.up_proj")},
      JL_ERR_FORMAT,
-     "experts take none"},
+     "experts.0.up_proj.lora_A.weight' and its other half must be (rank,"},
+    {"qwen3-moe",
+     {A("model.layers.0.mlp.experts.99.up_proj"), B("model.layers.0.mlp.experts.99.up_proj")},
+     JL_ERR_FORMAT,
+     "experts.99.up_proj"},
+    {"qwen3-moe",
+     {A("model.layers.0.mlp.experts"), B("model.layers.0.mlp.experts")}, // of stacked parameters
+     JL_ERR_FORMAT,
+     "mlp.experts.lora_A.weight"},
+    {"qwen3-moe",
+     {A("model.layers.0.mlp.experts.1.up_proj")},
+     JL_ERR_FORMAT,
+     "experts.1.up_proj.lora_A.weight' has no lora_B"},
     {"deepseek-v3",
      {A("model.layers.0.self_attn.kv_b_proj"), B("model.layers.0.self_attn.kv_b_proj")},
      JL_ERR_FORMAT,
@@ -444,10 +588,11 @@ static int clean(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_of_model),   cmocka_unit_test(test_configs),
-        cmocka_unit_test(test_tensors),    cmocka_unit_test(test_absent),
-        cmocka_unit_test(test_gguf),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_of_model),      cmocka_unit_test(test_configs),
+        cmocka_unit_test(test_tensors),       cmocka_unit_test(test_absent),
+        cmocka_unit_test(test_gguf),          cmocka_unit_test(test_some_experts),
+        cmocka_unit_test(test_joint_experts),
     };
     return cmocka_run_group_tests(tests, NULL, clean);
 }

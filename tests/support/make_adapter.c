@@ -19,7 +19,7 @@ struct adapter *make_adapter(const struct model *base, const char *role, int ran
         struct adapter_pair *pair = &adapter->pairs[i];
         const struct rng_key key = {.seed = seed, .sequence = (uint32_t)i, .purpose = RNG_TEST};
         float size = 0.5f / __builtin_sqrtf((float)rank);
-        for (size_t k = 0; k < (size_t)pair->rank * (size_t)pair->n_out; k++)
+        for (size_t k = 0; k < adapter_n_b(pair); k++)
             pair->b[k] = size * (2 * rng_uniform(&key, k) - 1);
     }
     return adapter;
@@ -31,9 +31,10 @@ void same_adapters(const struct adapter *a, const struct adapter *b) {
         const struct adapter_pair *x = &a->pairs[i], *y = &b->pairs[i];
         assert_int_equal(x->role, y->role);
         assert_int_equal(x->layer, y->layer);
+        assert_int_equal(x->n_expert, y->n_expert);
         assert_int_equal(x->rank, y->rank);
         assert_true(adapter_factor(x) == adapter_factor(y));
-        assert_memory_equal(x->a, y->a, (size_t)x->rank * (size_t)x->n_in * sizeof *x->a);
-        assert_memory_equal(x->b, y->b, (size_t)x->rank * (size_t)x->n_out * sizeof *x->b);
+        assert_memory_equal(x->a, y->a, adapter_n_a(x) * sizeof *x->a);
+        assert_memory_equal(x->b, y->b, adapter_n_b(x) * sizeof *x->b);
     }
 }

@@ -21,14 +21,24 @@ static float *widen(const struct weight *w, const uint8_t *data, int row) {
     return out;
 }
 
+/* Which of w's matrices it is; -1: none. */
+static int matrix_of(const struct weight *w, const uint8_t *data) {
+    for (int e = 0; w->experts && e < w->n_expert; e++)
+        if (w->experts[e] == data) return e;
+    return w->data == data ? 0 : -1;
+}
+
 /* y[r] += B A x[r] of the adapters that stand on the matrix. */
 static void add_adapters(const struct model *m, const uint8_t *data, const double *x, double *y,
                          int n) {
     for (int i = 0; i < m->n_adapter; i++) {
         const struct adapter_slot *slot = &m->adapters[i];
-        if (model_weight(m, slot->role, slot->layer)->data != data) continue;
-        double *low = ref64_matrix(m, &slot->a, slot->a.data, NULL, x, n);
-        double *high = ref64_matrix(m, &slot->b, slot->b.data, NULL, low, n);
+        int e = matrix_of(model_weight(m, slot->role, slot->layer), data);
+        if (e < 0) continue;
+        const uint8_t *a = slot->a.experts ? slot->a.experts[e] : slot->a.data;
+        const uint8_t *b = slot->b.experts ? slot->b.experts[e] : slot->b.data;
+        double *low = ref64_matrix(m, &slot->a, a, NULL, x, n);
+        double *high = ref64_matrix(m, &slot->b, b, NULL, low, n);
         for (size_t k = 0; k < (size_t)n * (size_t)slot->b.n_out; k++)
             y[k] += high[k];
         free(low);

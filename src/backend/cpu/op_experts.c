@@ -124,6 +124,15 @@ struct experts_call {
     int items_per_matrix;
 };
 
+/* Where the active expert's matrix is, and its scales. */
+static const uint8_t *matrix_of(const struct expert_order *order, const struct step *step,
+                                int active, const float **scale) {
+    const struct expert_view *view = &order->views[active];
+    *scale = step->part == EXPERT_APART ? NULL : view->scale[step->part];
+    return step->part == EXPERT_APART ? step->w.experts[order->ids[active]]
+                                      : view->part[step->part];
+}
+
 /* Outputs out0..out1-1 of a matrix of the active expert. */
 static void run_part(const struct backend_frame *frame, const struct step *step, int active,
                      int out0, int out1, int thread) {
@@ -131,11 +140,13 @@ static void run_part(const struct backend_frame *frame, const struct step *step,
     int first = order->first[active], n_rows = order->first[active + 1] - first;
     const struct step *dispatch = cpu_in_place(frame, step);
     enum reg_id in = dispatch && step->in == dispatch->out ? dispatch->in : step->in;
+    const float *scale;
+    const uint8_t *matrix = matrix_of(order, step, active, &scale);
     struct linear_args args = {
-        .w = order->views[active].part[step->part],
+        .w = matrix,
         .w_stride = step->w.stride,
         .n_in = step->w.n_in,
-        .scale = order->views[active].scale[step->part],
+        .scale = scale,
         .scale_stride = step->w.scale_stride,
         .x = frame->reg[in] + (dispatch ? 0 : (size_t)first * frame->stride[in]),
         .x_stride = frame->stride[in],
