@@ -290,18 +290,18 @@ static void torn(void *ctx, const char *message) {
     fail_msg("%s", message);
 }
 
-static void resumed(const char *path, int number) {
+static void test_resumed(void **state) {
+    (void)state;
+    const char *path = models[N_MODEL - 1], *folder = "cut";
     struct jl_error err = {0};
     struct backend *backend = start(2);
     double whole[N_STEP], parts[N_STEP];
     uint8_t prints[2][FINGERPRINT_BYTES], marks[CHECKPOINT_MARK];
     struct checkpoint at = {.steps = 5}, found;
     const struct checkpoint_reader reader = {mark, torn, NULL};
-    char folder[32];
     struct learner *all = learn(backend, path, whole);
     struct learner *cut = start_learner(backend, path, ALPHA, 1);
     step(cut, parts, 5);
-    snprintf(folder, sizeof folder, "cut%d", number);
     assert_int_equal(mkdir(scratch_path(folder), 0777), 0);
     mark(NULL, 0, marks);
     must(checkpoint_write(scratch_path(folder), cut, &at, marks, 1, &err), &err);
@@ -327,12 +327,6 @@ static void resumed(const char *path, int number) {
     learner_free(all);
     learner_free(cut);
     backend_free(backend);
-}
-
-static void test_resumed(void **state) {
-    (void)state;
-    for (int i = 0; i < N_MODEL; i++)
-        resumed(models[i], i);
 }
 
 static int clean(void **state) {
