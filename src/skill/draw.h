@@ -19,6 +19,7 @@ struct skill_draw {
     int n_word; // unused ones of `words`
     enum skill_part part;
     enum skill_tongue tongue;
+    const void *tables;  // what the skill's load made; NULL without
     struct arena *arena; // of skill_textf
     int n_refused;       // contents of the other part, so far
     bool no_memory, no_content;

@@ -15,14 +15,14 @@ static void sort_numbers(int *items, int n, bool down) {
         }
 }
 
-static void make_sort(const void *tables, struct skill_draw *draw, struct skill_task *task) {
+static void make_sort(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[2][8] = {
-        {"把 {a} 从小到大排列。", "从小到大排序:{a}", "请将这些数按升序排列:{a}",
-         "{a},由小到大怎么排?", "给这组数从小到大排个序:{a}", "升序排列 {a}",
-         "请把下面的数从小到大写出来:{a}", "{a} 这几个数,从最小的开始依次写出。"},
-        {"把 {a} 从大到小排列。", "从大到小排序:{a}", "请将这些数按降序排列:{a}",
-         "{a},由大到小怎么排?", "给这组数从大到小排个序:{a}", "降序排列 {a}",
-         "请把下面的数从大到小写出来:{a}", "{a} 这几个数,从最大的开始依次写出。"}};
+        {"把 {a} 从小到大排列。", "从小到大排序：{a}", "请将这些数按升序排列：{a}",
+         "{a}，由小到大怎么排？", "给这组数从小到大排个序：{a}", "升序排列 {a}",
+         "请把下面的数从小到大写出来：{a}", "{a} 这几个数，从最小的开始依次写出。"},
+        {"把 {a} 从大到小排列。", "从大到小排序：{a}", "请将这些数按降序排列：{a}",
+         "{a}，由大到小怎么排？", "给这组数从大到小排个序：{a}", "降序排列 {a}",
+         "请把下面的数从大到小写出来：{a}", "{a} 这几个数，从最大的开始依次写出。"}};
     static const char *const en[2][8] = {
         {"Sort {a} from smallest to largest.", "Put these numbers in ascending order: {a}",
          "Sort in increasing order: {a}", "Arrange {a} from least to greatest.",

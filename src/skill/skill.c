@@ -38,7 +38,7 @@ static const struct skill_group *draw_group(const struct skill *skill, struct sk
 enum jl_status skill_make(const struct skill *skill, const void *tables,
                           const struct skill_order *order, struct arena *arena,
                           struct skill_task *task, struct jl_error *err) {
-    struct skill_draw draw = {.part = order->part, .arena = arena};
+    struct skill_draw draw = {.part = order->part, .tables = tables, .arena = arena};
     draw.key = (struct rng_key){
         .seed = order->seed,
         .sequence = (uint32_t)XXH64(skill->name, strlen(skill->name), (uint64_t)order->part),
@@ -51,7 +51,7 @@ enum jl_status skill_make(const struct skill *skill, const void *tables,
     if (order->group) group = order->group;
     draw.tongue = task->tongue = skill_chance(&draw, 50) ? SKILL_ZH : SKILL_EN;
     task->group = group->name;
-    group->make(tables, &draw, task);
+    group->make(&draw, task);
     if (draw.no_memory || !skill_task_complete(task))
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for a task of %s/%s", skill->name,
                        group->name);

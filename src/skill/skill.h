@@ -20,9 +20,9 @@
 struct skill_group {
     const char *name;
     int weight; // how often, against the other groups
-    /* Fills a cleared task. `tables`: what the skill's load made, NULL without. Lack of memory or
-     * of content is noted in `draw` and `task`, and reported by skill_make. */
-    void (*make)(const void *tables, struct skill_draw *draw, struct skill_task *task);
+    /* Fills a cleared task. Lack of memory or of content is noted in `draw` and `task`, and
+     * reported by skill_make. */
+    void (*make)(struct skill_draw *draw, struct skill_task *task);
 };
 
 struct skill {
