@@ -6,6 +6,7 @@
 
 static const struct skill *const skills[] = {
     &skill_countdown,
+    &skill_sums,
     &skill_order_things,
 };
 
