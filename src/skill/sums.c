@@ -219,11 +219,11 @@ static void make_mixed(struct skill_draw *draw, struct skill_task *task) {
     struct skill_turn *turn = skill_turn(task);
     struct node nodes[MOST_NODES];
     struct skill_text text = {0};
-    int n_node;
+    int n_node, n_op = skill_range(draw, 2, 4);
     do {
         do
             n_node = 1;
-        while (!draw_tree(draw, nodes, &n_node, 0, skill_range(draw, 2, 4)));
+        while (!draw_tree(draw, nodes, &n_node, 0, n_op));
         text.bytes.len = 0;
         write_tree(&text, nodes, 0, false);
         skill_put(&text, "%c", 0);
