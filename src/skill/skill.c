@@ -5,7 +5,8 @@
 #include <xxhash.h>
 
 static const struct skill *const skills[] = {
-    &skill_countdown, &skill_sums, &skill_calendar, &skill_units, &skill_order_things,
+    &skill_countdown,    &skill_sums,  &skill_calendar, &skill_units,
+    &skill_order_things, &skill_logic, &skill_story,
 };
 
 const struct skill *skill_at(size_t index) {
