@@ -138,6 +138,46 @@ static void make_extreme(struct skill_draw *draw, struct skill_task *task) {
     skill_expect_answer(task, "number");
 }
 
+/* Decimals with different numbers of places, which are made as long as each other. */
+static void make_compare(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const zh[2][6] = {
+        {"{a} 和 {b} 哪个大？", "{a} 与 {b}，较大的是哪个？", "比较 {a} 和 {b}，写出大的那个。",
+         "{a}、{b} 谁更大？", "{a} 和 {b} 中较大的数是？", "哪个更大：{a} 还是 {b}？"},
+        {"{a} 和 {b} 哪个小？", "{a} 与 {b}，较小的是哪个？", "比较 {a} 和 {b}，写出小的那个。",
+         "{a}、{b} 谁更小？", "{a} 和 {b} 中较小的数是？", "哪个更小：{a} 还是 {b}？"}};
+    static const char *const en[2][6] = {
+        {"Which is larger, {a} or {b}?", "{a} or {b}: which is bigger?",
+         "Compare {a} and {b}; write the larger one.", "Which number is greater: {a} or {b}?",
+         "The larger of {a} and {b}?", "Is {a} or {b} the larger number?"},
+        {"Which is smaller, {a} or {b}?", "{a} or {b}: which is less?",
+         "Compare {a} and {b}; write the smaller one.", "Which number is lower: {a} or {b}?",
+         "The smaller of {a} and {b}?", "Is {a} or {b} the smaller number?"}};
+    static const int powers[] = {1, 10, 100, 1000};
+    struct skill_turn *turn = skill_turn(task);
+    int whole[2], rest[2], places[2], padded[2], least = skill_below(draw, 2), most;
+    const char *texts[2];
+    bool first;
+    do {
+        whole[0] = skill_below(draw, skill_chance(draw, 50) ? 10 : 100);
+        whole[1] = skill_chance(draw, 80) ? whole[0] : skill_below(draw, 100);
+        for (int i = 0; i < 2; i++) {
+            places[i] = skill_range(draw, 1, 3);
+            rest[i] = skill_range(draw, 1, powers[places[i]] - 1);
+            texts[i] = skill_textf(draw, "%d.%0*d", whole[i], places[i], rest[i]);
+        }
+        most = places[0] > places[1] ? places[0] : places[1];
+        for (int i = 0; i < 2; i++)
+            padded[i] = rest[i] * powers[most - places[i]];
+        first = whole[0] != whole[1] ? whole[0] > whole[1] : padded[0] > padded[1];
+    } while ((whole[0] == whole[1] && padded[0] == padded[1]) ||
+             !skill_takes(draw, 5, "compare %s %s", texts[!first], texts[first]));
+    skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[least][skill_below(draw, 6)], texts, 2);
+    skill_put(&turn->thought, "%d.%0*d%c%d.%0*d", whole[0], most, padded[0], first ? '>' : '<',
+              whole[1], most, padded[1]);
+    skill_puts(&turn->answer, texts[first == (bool)least]);
+    skill_expect_answer(task, "number");
+}
+
 /* ---- what a list has where, and twice ---- */
 
 static void make_unique(struct skill_draw *draw, struct skill_task *task) {
@@ -232,6 +272,7 @@ static const struct skill_group groups[] = {
     {"sort", 3, make_sort},
     {"sort-words", 2, make_sort_words},
     {"extreme", 2, make_extreme},
+    {"compare", 2, make_compare},
     {"unique", 1, make_unique},
     {"place", 1, make_place},
     {"count", 1, make_count},

@@ -9,12 +9,14 @@
 enum { N_LETTER = 26, MOST_VALUE = 99999 };
 
 static const struct thing {
-    const char *zh, *en;
+    const char *zh, *en, *measure;
 } things[] = {
-    {"个苹果", "apples"},   {"支铅笔", "pencils"},  {"本书", "books"},    {"颗糖", "sweets"},
-    {"个鸡蛋", "eggs"},     {"张贴纸", "stickers"}, {"朵花", "flowers"},  {"个橘子", "oranges"},
-    {"块饼干", "biscuits"}, {"个气球", "balloons"}, {"枚邮票", "stamps"}, {"个杯子", "cups"},
-    {"个球", "balls"},      {"条鱼", "fish"},       {"个面包", "rolls"},  {"张卡片", "cards"},
+    {"个苹果", "apples", "个"},   {"支铅笔", "pencils", "支"}, {"本书", "books", "本"},
+    {"颗糖", "sweets", "颗"},     {"个鸡蛋", "eggs", "个"},    {"张贴纸", "stickers", "张"},
+    {"朵花", "flowers", "朵"},    {"个橘子", "oranges", "个"}, {"块饼干", "biscuits", "块"},
+    {"个气球", "balloons", "个"}, {"枚邮票", "stamps", "枚"},  {"个杯子", "cups", "个"},
+    {"个球", "balls", "个"},      {"条鱼", "fish", "条"},      {"个面包", "rolls", "个"},
+    {"张卡片", "cards", "张"},
 };
 
 /* ---- equations ---- */
@@ -90,26 +92,43 @@ static int n_tale(void) {
     return n;
 }
 
+/* Numbers that the tale's equations lead on from; false: none after many tries. */
+static bool draw_numbers(struct skill_draw *draw, int at, int values[N_LETTER]) {
+    const struct story_tale *tale = &story_tales[at];
+    for (int tries = 0; tries < 3000; tries++) {
+        memset(values, 0,
+               N_LETTER * sizeof *values); // those that a tale has not are in its content, too
+        draw_values(draw, tale->draw, values);
+        if (work_out(tale->make, values) && work_out(tale->think, values) &&
+            skill_takes(draw, 5, "story %d %d %d %d %d", at, values[0], values[1], values[2],
+                        values[3]))
+            return true;
+    }
+    return false;
+}
+
 static void make_story(struct skill_draw *draw, struct skill_task *task) {
     struct skill_turn *turn = skill_turn(task);
-    int values[N_LETTER] = {0}, at, n = n_tale();
-    const struct story_tale *tale;
+    int values[N_LETTER], at;
     const char *people[2];
-    do {
-        at = skill_below(draw, n);
-        tale = &story_tales[at];
-        draw_values(draw, tale->draw, values);
-    } while (!work_out(tale->make, values) || !work_out(tale->think, values) ||
-             !skill_takes(draw, 5, "story %d %d %d %d %d", at, values[0], values[1], values[2],
-                          values[3]));
+    do
+        at = skill_below(draw, n_tale());
+    while (!draw_numbers(draw, at, values));
+    const struct story_tale *tale = &story_tales[at];
     const struct thing *thing = &skill_pick(draw, things);
     names_draw(draw, 2, people);
-    const char *filled[7] = {
-        NULL, NULL, NULL, NULL, people[0], people[1], skill_zh(draw) ? thing->zh : thing->en};
+    const char *filled[8] = {NULL,
+                             NULL,
+                             NULL,
+                             NULL,
+                             people[0],
+                             people[1],
+                             skill_zh(draw) ? thing->zh : thing->en,
+                             thing->measure};
     for (int i = 0; i < 4; i++)
         filled[i] = skill_textf(draw, "%d", values[i]);
     const char *const *phrases = skill_zh(draw) ? tale->zh : tale->en;
-    skill_fill(&turn->user, phrases[skill_below(draw, count_phrases(phrases))], filled, 7);
+    skill_fill(&turn->user, phrases[skill_below(draw, count_phrases(phrases))], filled, 8);
     struct equation equation = {0};
     const char *text = tale->think;
     for (bool bad = false; next_equation(&text, values, &equation, &bad);)

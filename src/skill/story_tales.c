@@ -63,7 +63,7 @@ const struct story_tale story_tales[] = {
      "y=a*x c=y+b",
      "p=c-b q=p/a"},
     {{"{e}有 {a} {g}，{f}比{e}多 {b} {h}，两人共有多少{h}？",
-      "{e}的{a} {g}比{f}少 {b} {h}。两人合起来有几{h}？"},
+      "{e}的 {a} {g}比{f}少 {b} {h}。两人合起来有几{h}？"},
      {"{e} has {a} {g}. {f} has {b} more. How many do they have together?",
       "{f} has {b} {g} more than {e}, who has {a}. How many in all?"},
      "a3-60 b2-30",
