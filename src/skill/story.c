@@ -9,14 +9,14 @@
 enum { N_LETTER = 26, MOST_VALUE = 99999 };
 
 static const struct thing {
-    const char *zh, *en, *measure;
+    const char *measure, *zh, *en;
 } things[] = {
-    {"个苹果", "apples", "个"},   {"支铅笔", "pencils", "支"}, {"本书", "books", "本"},
-    {"颗糖", "sweets", "颗"},     {"个鸡蛋", "eggs", "个"},    {"张贴纸", "stickers", "张"},
-    {"朵花", "flowers", "朵"},    {"个橘子", "oranges", "个"}, {"块饼干", "biscuits", "块"},
-    {"个气球", "balloons", "个"}, {"枚邮票", "stamps", "枚"},  {"个杯子", "cups", "个"},
-    {"个球", "balls", "个"},      {"条鱼", "fish", "条"},      {"个面包", "rolls", "个"},
-    {"张卡片", "cards", "张"},
+    {"个", "苹果", "apples"},   {"支", "铅笔", "pencils"}, {"本", "书", "books"},
+    {"颗", "糖", "sweets"},     {"个", "鸡蛋", "eggs"},    {"张", "贴纸", "stickers"},
+    {"朵", "花", "flowers"},    {"个", "橘子", "oranges"}, {"块", "饼干", "biscuits"},
+    {"个", "气球", "balloons"}, {"枚", "邮票", "stamps"},  {"个", "杯子", "cups"},
+    {"个", "球", "balls"},      {"条", "鱼", "fish"},      {"个", "面包", "rolls"},
+    {"张", "卡片", "cards"},
 };
 
 /* ---- equations ---- */
@@ -117,18 +117,14 @@ static void make_story(struct skill_draw *draw, struct skill_task *task) {
     const struct story_tale *tale = &story_tales[at];
     const struct thing *thing = &skill_pick(draw, things);
     names_draw(draw, 2, people);
-    const char *filled[8] = {NULL,
-                             NULL,
-                             NULL,
-                             NULL,
-                             people[0],
-                             people[1],
-                             skill_zh(draw) ? thing->zh : thing->en,
-                             thing->measure};
+    const char *counted =
+        skill_zh(draw) ? skill_textf(draw, "%s%s", thing->measure, thing->zh) : thing->en;
+    const char *filled[9] = {NULL,      NULL,    NULL,           NULL,     people[0],
+                             people[1], counted, thing->measure, thing->zh};
     for (int i = 0; i < 4; i++)
         filled[i] = skill_textf(draw, "%d", values[i]);
     const char *const *phrases = skill_zh(draw) ? tale->zh : tale->en;
-    skill_fill(&turn->user, phrases[skill_below(draw, count_phrases(phrases))], filled, 8);
+    skill_fill(&turn->user, phrases[skill_below(draw, count_phrases(phrases))], filled, 9);
     struct equation equation = {0};
     const char *text = tale->think;
     for (bool bad = false; next_equation(&text, values, &equation, &bad);)

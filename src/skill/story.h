@@ -5,7 +5,8 @@
 #define STORY_MOST_PHRASES 3
 
 /* Numbers are letters a to z. In phrases {a} to {d} are numbers of the story, {e} and {f} people,
- * {g} a thing that is counted (in Chinese with its measure word: 个苹果), {h} the measure word. */
+ * {g} a thing that is counted (in Chinese with its measure word: 个苹果), {h} its measure word and
+ * {i} its name in Chinese. */
 struct story_tale {
     const char *zh[STORY_MOST_PHRASES], *en[STORY_MOST_PHRASES]; // NULL: no more
     const char *draw;                                            // "a2-9 b3-12": from, to
