@@ -104,7 +104,7 @@ const struct story_tale story_tales[] = {
      "x3-40 d2-30",
      "y=x+d c=x+y",
      "p=c-d q=p/2"},
-    {{"{e}和{f}共有 {c} {g}，{e}的数量是{f}的 {a} 倍，{f}有几{h}？{e}比{f}多几{h}？只答多几{h}。",
+    {{"{e}和{f}共有 {c} {g}，{e}的数量是{f}的 {a} 倍，{e}比{f}多几{h}？",
       "{c} {g}分给两人，{e}是{f}的 {a} 倍，{e}比{f}多多少{h}？"},
      {"{e} and {f} have {c} {g}; {e} has {a} times as many as {f}. How many more has {e}?",
       "{c} {g} are split so that {e} gets {a} times what {f} gets. How many more does {e} get?"},
