@@ -31,7 +31,10 @@ static bool last_fraction(const char *text, size_t len, int64_t *num, int64_t *d
     if (minus && at - text >= 2 && at[-1] == '-' && at[-2] == '/') return false;
     *den = 1;
     if (!read_digits(&at, end, num)) return false;
-    if (at < end && *at == '/' && !read_digits((at++, &at), end, den)) return false;
+    if (at < end && *at == '/') {
+        at++;
+        if (!read_digits(&at, end, den)) return false;
+    }
     if (minus) *num = -*num;
     return at == end && *den > 0;
 }
