@@ -103,6 +103,22 @@ struct kinds { // each is one of the next: in Chinese, and in English in the sin
 };
 
 static const struct kinds ladders[] = {
+    {{"蜜蜂", "昆虫", "动物"}, {"a bee", "an insect", "an animal"}, {"bees", "insects", "animals"}},
+    {{"松树", "树", "植物"}, {"a pine", "a tree", "a plant"}, {"pines", "trees", "plants"}},
+    {{"小提琴", "乐器", "东西"},
+     {"a violin", "an instrument", "a thing"},
+     {"violins", "instruments", "things"}},
+    {{"苹果", "水果", "食物"}, {"an apple", "a fruit", "a food"}, {"apples", "fruits", "foods"}},
+    {{"偶数", "整数", "有理数"},
+     {"an even number", "an integer", "a rational number"},
+     {"even numbers", "integers", "rational numbers"}},
+    {{"词典", "书", "印刷品"},
+     {"a dictionary", "a book", "a printed work"},
+     {"dictionaries", "books", "printed works"}},
+    {{"库里", "达姆", "奥索"}, {"a koori", "a dam", "an osso"}, {"kooris", "dams", "ossos"}},
+    {{"湖", "水体", "地貌"},
+     {"a lake", "a body of water", "a landform"},
+     {"lakes", "bodies of water", "landforms"}},
     {{"猫", "动物", "生物"},
      {"a cat", "an animal", "a living thing"},
      {"cats", "animals", "living things"}},
@@ -235,25 +251,36 @@ struct clause {
 };
 
 static const struct clause clauses[] = {
-    {"下雨", "没有下雨", "it rains", "it does not rain", "does it rain"},
-    {"灯亮", "灯没有亮", "the lamp is on", "the lamp is not on", "is the lamp on"},
-    {"地面湿", "地面不湿", "the ground is wet", "the ground is not wet", "is the ground wet"},
-    {"门开着", "门没有开", "the door is open", "the door is not open", "is the door open"},
-    {"铃响", "铃没有响", "the bell rings", "the bell does not ring", "does the bell ring"},
-    {"猫叫", "猫没有叫", "the cat meows", "the cat does not meow", "does the cat meow"},
-    {"刮风", "没有刮风", "the wind blows", "the wind does not blow", "does the wind blow"},
-    {"船开走", "船没有开走", "the boat leaves", "the boat does not leave", "does the boat leave"},
-    {"商店营业", "商店没有营业", "the shop is open", "the shop is not open", "is the shop open"},
-    {"今天是周末", "今天不是周末", "it is the weekend", "it is not the weekend",
-     "is it the weekend"},
-    {"水开", "水没有开", "the water boils", "the water does not boil", "does the water boil"},
-    {"旗升起", "旗没有升起", "the flag is up", "the flag is not up", "is the flag up"},
+    {"下雨了", "没有下雨", "it rains", "it does not rain", "does it rain"},
+    {"灯亮了", "灯没有亮", "the lamp is on", "the lamp is not on", "is the lamp on"},
+    {"地面湿了", "地面没有湿", "the ground is wet", "the ground is not wet", "is the ground wet"},
+    {"门开了", "门没有开", "the door is open", "the door is not open", "is the door open"},
+    {"铃响了", "铃没有响", "the bell rings", "the bell does not ring", "does the bell ring"},
+    {"猫叫了", "猫没有叫", "the cat meows", "the cat does not meow", "does the cat meow"},
+    {"刮风了", "没有刮风", "the wind blows", "the wind does not blow", "does the wind blow"},
+    {"船开走了", "船没有开走", "the boat leaves", "the boat does not leave", "does the boat leave"},
+    {"商店开门了", "商店没有开门", "the shop is open", "the shop is not open", "is the shop open"},
+    {"钟停了", "钟没有停", "the clock stops", "the clock does not stop", "does the clock stop"},
+    {"水开了", "水没有开", "the water boils", "the water does not boil", "does the water boil"},
+    {"旗升起了", "旗没有升起", "the flag is up", "the flag is not up", "is the flag up"},
+    {"下雪了", "没有下雪", "it snows", "it does not snow", "does it snow"},
+    {"鸟飞走了", "鸟没有飞走", "the bird flies away", "the bird does not fly away",
+     "does the bird fly away"},
+    {"电话响了", "电话没有响", "the phone rings", "the phone does not ring", "does the phone ring"},
+    {"车停了", "车没有停", "the car stops", "the car does not stop", "does the car stop"},
+    {"花开了", "花没有开", "the flower blooms", "the flower does not bloom",
+     "does the flower bloom"},
+    {"孩子笑了", "孩子没有笑", "the child laughs", "the child does not laugh",
+     "does the child laugh"},
+    {"冰化了", "冰没有化", "the ice melts", "the ice does not melt", "does the ice melt"},
+    {"机器转了", "机器没有转", "the machine runs", "the machine does not run",
+     "does the machine run"},
 };
 
 static void make_if(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {
-        "如果{a}，那么{b}。现在{c}。{d}吗？", "只要{a}，就{b}。已知{c}。{d}吗？",
-        "规则：{a}，则{b}。事实：{c}。问：{d}吗？", "要是{a}，就会{b}。{c}。{d}吗？"};
+        "如果{a}，那么{b}。现在{c}。{d}吗？", "只要{a}，那么{b}。已知{c}。{d}吗？",
+        "规则：若{a}，则{b}。事实：{c}。问：{d}吗？", "每当{a}，总是{b}。现在{c}。{d}吗？"};
     static const char *const en[] = {"If {a}, then {b}. Now {c}. So {d}?",
                                      "Whenever {a}, {b}. We know that {c}. Then {d}?",
                                      "Rule: if {a}, {b}. Fact: {c}. Question: {d}?",
@@ -276,7 +303,7 @@ static void make_if(struct skill_draw *draw, struct skill_task *task) {
               is_zh ? clauses[q].zh : clauses[q].en, fact, is_zh ? asked->zh : asked->en_ask);
     skill_put(&turn->thought, "%s→%s\n%s→%s%s", is_zh ? clauses[p].zh : clauses[p].en,
               is_zh ? clauses[q].zh : clauses[q].en, fact, conclusion, follows < 0 ? " ?" : "");
-    skill_puts(&turn->answer, follows_text(draw, follows));
+    skill_puts(&turn->answer, !follows && is_zh ? "没有" : follows_text(draw, follows));
     skill_expect_answer(task, "exact");
 }
 

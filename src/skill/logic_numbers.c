@@ -8,8 +8,8 @@ enum { MOST_ROW = 8 };
 /* ---- what comes next ---- */
 
 static void next_by_difference(struct skill_draw *draw, int *row, int n) {
-    int step = skill_range(draw, 1, 15);
-    row[0] = skill_range(draw, 1, 60);
+    int step = skill_range(draw, 1, 25);
+    row[0] = skill_range(draw, 1, 99);
     if (skill_chance(draw, 35)) {
         row[0] += step * n;
         step = -step;
