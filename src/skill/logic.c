@@ -280,7 +280,7 @@ static const struct clause clauses[] = {
 static void make_if(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {
         "如果{a}，那么{b}。现在{c}。{d}吗？", "只要{a}，那么{b}。已知{c}。{d}吗？",
-        "规则：若{a}，则{b}。事实：{c}。问：{d}吗？", "每当{a}，总是{b}。现在{c}。{d}吗？"};
+        "规则：若{a}，则{b}。事实：{c}。问：{d}吗？", "要是{a}，一定{b}。现在{c}。{d}吗？"};
     static const char *const en[] = {"If {a}, then {b}. Now {c}. So {d}?",
                                      "Whenever {a}, {b}. We know that {c}. Then {d}?",
                                      "Rule: if {a}, {b}. Fact: {c}. Question: {d}?",
