@@ -84,13 +84,13 @@ static void make_chain(struct skill_draw *draw, struct skill_task *task) {
             skill_put(&turn->user, "Is %s %s than %s?", names[a], compare->en[down], names[b]);
         skill_puts(&turn->answer, yes_no(draw, (a < b) != down));
     } else {
-        const char *and = in_tongue(draw, "、", ", ");
+        const char *between = in_tongue(draw, "、", ", ");
         if (skill_zh(draw))
             skill_put(&turn->user, "从%s到%s排列。", compare->zh_top[0], compare->zh_top[1]);
         else
             skill_put(&turn->user, "List them from %s to %s.", compare->en_top[0],
                       compare->en_top[1]);
-        skill_puts(&turn->answer, skill_list_words(draw, names, n, and));
+        skill_puts(&turn->answer, skill_list_words(draw, names, n, between));
     }
     skill_expect_answer(task, ask == 3 ? "list" : "exact");
 }
@@ -156,7 +156,7 @@ static const struct kinds ladders[] = {
 static const struct form {
     bool none;   // no X is a Y, not: all X are Y
     bool top;    // it is, or is not, the last of the ladder; else the first
-    bool not ;   // it is not
+    bool denied; // it is not
     int follows; // that it is the other one
 } forms[] = {
     {false, false, false, 1}, {false, true, false, -1}, {true, false, false, 0},
@@ -203,12 +203,12 @@ static void say_rules(struct skill_draw *draw, struct skill_text *out, const str
 /* The rules, then the step from what is said to what is asked where that is another one. */
 static void think_rules(struct skill_draw *draw, struct skill_text *out, const struct form *form,
                         const char *const *names, int n, const char *said, const char *asked) {
-    const char *not = form->not ? in_tongue(draw, "非", "not ") : "",
+    const char *denied = form->denied ? in_tongue(draw, "非", "not ") : "",
                *arrow = form->none ? "≠" : "→";
     for (int i = 0; i + 1 < n; i++)
         skill_put(out, "%s%s%s%s", i ? "\n" : "", names[i], arrow, names[i + 1]);
-    if (n > 2 || form->top || form->not )
-        skill_put(out, "\n%s%s%s%s%s%s", not, said, arrow, not, asked,
+    if (n > 2 || form->top || form->denied)
+        skill_put(out, "\n%s%s%s%s%s%s", denied, said, arrow, denied, asked,
                   form->follows < 0 ? " ?" : "");
 }
 
@@ -234,10 +234,10 @@ static void make_syllogism(struct skill_draw *draw, struct skill_task *task) {
     const char *said = names[form->top ? s.n - 1 : 0], *asked = names[form->top ? 0 : s.n - 1];
     say_rules(draw, &turn->user, &s, form->none);
     if (skill_zh(draw))
-        skill_put(&turn->user, "%c %s是%s。%c 是%s吗？", it, form->not ? "不" : "", said, it,
+        skill_put(&turn->user, "%c %s是%s。%c 是%s吗？", it, form->denied ? "不" : "", said, it,
                   asked);
     else
-        skill_put(&turn->user, "%c is %s%s. Is %c %s?", it, form->not ? "not " : "", said, it,
+        skill_put(&turn->user, "%c is %s%s. Is %c %s?", it, form->denied ? "not " : "", said, it,
                   asked);
     think_rules(draw, &turn->thought, form, names, s.n, said, asked);
     skill_puts(&turn->answer, follows_text(draw, form->follows));
@@ -286,23 +286,26 @@ static void make_if(struct skill_draw *draw, struct skill_task *task) {
                                      "Rule: if {a}, {b}. Fact: {c}. Question: {d}?",
                                      "It is always so: if {a}, {b}. Today {c}. So {d}?"};
     struct skill_turn *turn = skill_turn(task);
-    int p, q, top, not ;
+    int p, q, top, denied;
     do {
         p = skill_below(draw, SKILL_COUNT(clauses));
         q = skill_below(draw, SKILL_COUNT(clauses));
         top = skill_below(draw, 2);
-        not = skill_below(draw, 2);
-    } while (p == q || !skill_takes(draw, 10, "if %d %d %d %d", p, q, top, not ));
+        denied = skill_below(draw, 2);
+    } while (p == q || !skill_takes(draw, 10, "if %d %d %d %d", p, q, top, denied));
     bool is_zh = skill_zh(draw);
     const struct clause *said = &clauses[top ? q : p], *asked = &clauses[top ? p : q];
-    int follows = top ? (not ? 0 : -1) : (not ? -1 : 1);
-    const char *fact = is_zh ? (not ? said->zh_not : said->zh) : (not ? said->en_not : said->en);
+    int follows = top ? (denied ? 0 : -1) : (denied ? -1 : 1);
+    const char *fact =
+        is_zh ? (denied ? said->zh_not : said->zh) : (denied ? said->en_not : said->en);
     const char *conclusion =
-        is_zh ? (not ? asked->zh_not : asked->zh) : (not ? asked->en_not : asked->en);
+        is_zh ? (denied ? asked->zh_not : asked->zh) : (denied ? asked->en_not : asked->en);
     SKILL_SAY(draw, &turn->user, zh, en, is_zh ? clauses[p].zh : clauses[p].en,
               is_zh ? clauses[q].zh : clauses[q].en, fact, is_zh ? asked->zh : asked->en_ask);
-    skill_put(&turn->thought, "%s→%s\n%s→%s%s", is_zh ? clauses[p].zh : clauses[p].en,
-              is_zh ? clauses[q].zh : clauses[q].en, fact, conclusion, follows < 0 ? " ?" : "");
+    skill_put(&turn->thought, "%s→%s", is_zh ? clauses[p].zh : clauses[p].en,
+              is_zh ? clauses[q].zh : clauses[q].en);
+    if (top || denied)
+        skill_put(&turn->thought, "\n%s→%s%s", fact, conclusion, follows < 0 ? " ?" : "");
     skill_puts(&turn->answer, !follows && is_zh ? "没有" : follows_text(draw, follows));
     skill_expect_answer(task, "exact");
 }
