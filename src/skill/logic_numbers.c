@@ -101,7 +101,8 @@ void logic_make_next(struct skill_draw *draw, struct skill_task *task) {
     int row[MOST_ROW], n, kind;
     do {
         kind = skill_pick(draw, kinds);
-        n = skill_range(draw, kind == 2 ? 5 : 4, 6);
+        // Four terms of a growing step may be sums of two, too: 2 3 5 8.
+        n = skill_range(draw, kind == 2 || kind == 4 ? 5 : 4, 6);
         makers[kind](draw, row, n);
     } while (!skill_takes(draw, 5, "next %d %d %d", row[0], row[1], row[2]));
     SKILL_SAY(draw, &turn->user, zh, en, skill_list(draw, row, n, skill_zh(draw) ? "，" : ", "));
