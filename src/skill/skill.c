@@ -6,6 +6,7 @@
 
 static const struct skill *const skills[] = {
     &skill_order_things,
+    &skill_talk,
 };
 
 const struct skill *skill_at(size_t index) {
