@@ -246,13 +246,13 @@ static void say(const struct talk *talk, struct skill_draw *draw, struct skill_t
     expect(task, intent, &word);
 }
 
-static void make_say(const void *tables, struct skill_draw *draw, struct skill_task *task) {
-    say(tables, draw, task);
+static void make_say(struct skill_draw *draw, struct skill_task *task) {
+    say(draw->tables, draw, task);
 }
 
-static void make_turns(const void *tables, struct skill_draw *draw, struct skill_task *task) {
+static void make_turns(struct skill_draw *draw, struct skill_task *task) {
     for (int n = skill_range(draw, 2, SKILL_MOST_TURNS); n > 0; n--)
-        say(tables, draw, task);
+        say(draw->tables, draw, task);
 }
 
 static const struct skill_group groups[] = {{"say", 3, make_say}, {"turns", 1, make_turns}, {0}};
