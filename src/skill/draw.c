@@ -51,11 +51,15 @@ void skill_choose(struct skill_draw *draw, int n, int k, int *out) {
     }
 }
 
-int skill_number(struct skill_draw *draw, int digits) {
-    int low = 1, n = skill_range(draw, 1, digits);
-    while (--n > 0)
+int skill_digits(struct skill_draw *draw, int digits) {
+    int low = 1;
+    while (--digits > 0)
         low *= 10;
     return skill_range(draw, low, 10 * (low - 1) + 9);
+}
+
+int skill_number(struct skill_draw *draw, int digits) {
+    return skill_digits(draw, skill_range(draw, 1, digits));
 }
 
 bool skill_zh(const struct skill_draw *draw) { return draw->tongue == SKILL_ZH; }
@@ -71,6 +75,21 @@ const char *skill_textf(struct skill_draw *draw, const char *fmt, ...) {
     va_end(args);
     if (!text) draw->no_memory = true;
     return text ? text : "";
+}
+
+const char *skill_list(struct skill_draw *draw, const int *items, int n, const char *between) {
+    const char *text = "";
+    for (int i = 0; i < n; i++)
+        text = skill_textf(draw, "%s%s%d", text, i ? between : "", items[i]);
+    return text;
+}
+
+const char *skill_list_words(struct skill_draw *draw, const char *const *items, int n,
+                             const char *between) {
+    const char *text = "";
+    for (int i = 0; i < n; i++)
+        text = skill_textf(draw, "%s%s%s", text, i ? between : "", items[i]);
+    return text;
 }
 
 bool skill_takes(struct skill_draw *draw, int percent, const char *fmt, ...) {

@@ -19,6 +19,7 @@ struct skill_draw {
     int n_word; // unused ones of `words`
     enum skill_part part;
     enum skill_tongue tongue;
+    const void *tables;  // what the skill's load made; NULL without
     struct arena *arena; // of skill_textf
     int n_refused;       // contents of the other part, so far
     bool no_memory, no_content;
@@ -35,6 +36,7 @@ void skill_shuffle(struct skill_draw *draw, int *items, int n);
 void skill_choose(struct skill_draw *draw, int n, int k, int *out);
 /* A number of 1 to `digits` digits (<= 9), each length as likely; never 0. */
 int skill_number(struct skill_draw *draw, int digits);
+int skill_digits(struct skill_draw *draw, int digits); // of exactly so many (<= 9)
 
 #define skill_pick(draw, array) ((array)[skill_below(draw, SKILL_COUNT(array))])
 
@@ -43,6 +45,11 @@ bool skill_zh(const struct skill_draw *draw);
 /* printf into memory that lasts as long as the task; "" where there is none (noted). */
 const char *skill_textf(struct skill_draw *draw, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Items with `between` between them, in such memory. */
+const char *skill_list(struct skill_draw *draw, const int *items, int n, const char *between);
+const char *skill_list_words(struct skill_draw *draw, const char *const *items, int n,
+                             const char *between);
 
 /* Whether the content that `fmt` spells belongs to the part that is wanted; of all contents
  * `percent` are held out, by their hash. Makers draw again until it does:

@@ -5,7 +5,8 @@
 #include <xxhash.h>
 
 static const struct skill *const skills[] = {
-    &skill_order_things,
+    &skill_countdown,    &skill_sums,  &skill_calendar, &skill_units,
+    &skill_order_things, &skill_logic, &skill_story,
     &skill_talk,
 };
 
@@ -39,7 +40,7 @@ static const struct skill_group *draw_group(const struct skill *skill, struct sk
 enum jl_status skill_make(const struct skill *skill, const void *tables,
                           const struct skill_order *order, struct arena *arena,
                           struct skill_task *task, struct jl_error *err) {
-    struct skill_draw draw = {.part = order->part, .arena = arena};
+    struct skill_draw draw = {.part = order->part, .tables = tables, .arena = arena};
     draw.key = (struct rng_key){
         .seed = order->seed,
         .sequence = (uint32_t)XXH64(skill->name, strlen(skill->name), (uint64_t)order->part),
@@ -50,9 +51,12 @@ enum jl_status skill_make(const struct skill *skill, const void *tables,
     skill_task_clear(task);
     const struct skill_group *group = draw_group(skill, &draw); // drawn in any case
     if (order->group) group = order->group;
+    draw.key.sequence = (uint32_t)XXH64(group->name, strlen(group->name), draw.key.sequence);
+    draw.block = 0;
+    draw.n_word = 0;
     draw.tongue = task->tongue = skill_chance(&draw, 50) ? SKILL_ZH : SKILL_EN;
     task->group = group->name;
-    group->make(tables, &draw, task);
+    group->make(&draw, task);
     if (draw.no_memory || !skill_task_complete(task))
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for a task of %s/%s", skill->name,
                        group->name);

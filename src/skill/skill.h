@@ -20,9 +20,9 @@
 struct skill_group {
     const char *name;
     int weight; // how often, against the other groups
-    /* Fills a cleared task. `tables`: what the skill's load made, NULL without. Lack of memory or
-     * of content is noted in `draw` and `task`, and reported by skill_make. */
-    void (*make)(const void *tables, struct skill_draw *draw, struct skill_task *task);
+    /* Fills a cleared task. Lack of memory or of content is noted in `draw` and `task`, and
+     * reported by skill_make. */
+    void (*make)(struct skill_draw *draw, struct skill_task *task);
 };
 
 struct skill {
@@ -54,7 +54,7 @@ enum jl_status skill_make(const struct skill *skill, const void *tables,
                           struct skill_task *task, struct jl_error *err);
 
 /* The table's rows, one file each. */
-extern const struct skill skill_order_things;
-extern const struct skill skill_talk;
+extern const struct skill skill_countdown, skill_sums, skill_calendar, skill_units,
+    skill_order_things, skill_logic, skill_story, skill_talk;
 
 #endif
