@@ -7,6 +7,7 @@
 static const struct skill *const skills[] = {
     &skill_countdown,    &skill_sums,  &skill_calendar, &skill_units,
     &skill_order_things, &skill_logic, &skill_story,
+    &skill_talk,
 };
 
 const struct skill *skill_at(size_t index) {
