@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "format/report.h"
 #include "model/adapter_self.h"
+#include "model/init.h"
 
 /* ---- memory ---- */
 
@@ -51,16 +52,31 @@ static bool multiplies(const struct prog *prog, enum role_id role) {
     return false;
 }
 
+bool adapter_is_lookup(enum role_id role) { return role == ROLE_TOK_EMBD; }
+
+bool adapter_shape(const struct model *base, enum role_id role, int layer, int *n_in, int *n_out) {
+    const struct hparams *hp = &base->hp;
+    if (role == ROLE_ATTN_KV_UP && model_weight(base, ROLE_ATTN_K_UP, layer)) { // in two tensors
+        *n_in = hp->kv_lora_rank;
+        *n_out = (int)hparams_dim(hp, DIM_KV_UP);
+        return true;
+    }
+    const struct weight *w = model_weight(base, role, layer);
+    if (!w) return false;
+    *n_in = adapter_is_lookup(role) ? w->n_out : w->n_in;
+    *n_out = adapter_is_lookup(role) ? w->n_in : w->n_out;
+    return true;
+}
+
 bool adapter_can(const struct model *base, enum role_id role, int layer, const char **why) {
     const struct role_row *row = role_row(role);
     *why = NULL;
-    if (row->scope == SCOPE_MODEL)
-        *why = "embeddings and output heads take none: merge it with the tool that made it";
-    else if (row->scope == SCOPE_EXPERTS)
+    if (role == ROLE_TOK_EMBD || role == ROLE_OUTPUT || role == ROLE_ATTN_KV_UP) return true;
+    if (row->scope == SCOPE_EXPERTS)
         *why = "experts take none yet: merge it with the tool that made it, or leave them out";
-    else if (row->scope == SCOPE_HEADS || role == ROLE_ATTN_KV_UP)
-        *why = "latent attention reads this matrix head by head and takes none: merge it with the "
-               "tool that made it, or leave it out";
+    else if (row->scope == SCOPE_HEADS)
+        *why = "is for a half of kv_b, and takes none: an adapter stands on both halves together, "
+               "as kv_b_proj in a folder or blk.N.attn_kv_b.weight in a GGUF file";
     else if (row->rows == DIM_ONE)
         *why = "it is a vector, not a matrix";
     else if (!multiplies(model_mixer(base->family, &base->hp, layer), role) &&
@@ -71,11 +87,13 @@ bool adapter_can(const struct model *base, enum role_id role, int layer, const c
 
 /* ---- a new one ---- */
 
-/* "blk.%d.attn_q.weight" is called attn_q, "model.layers.%d.self_attn.q_proj.weight" q_proj. */
+/* "blk.%d.attn_q.weight" is called attn_q, "model.layers.%d.self_attn.q_proj.weight" q_proj,
+ * "token_embd.weight" token_embd. */
 static bool is_called(const char *pattern, const char *name) {
     size_t n = pattern ? strlen(pattern) : 0, m = strlen(name), tail = strlen(".weight");
-    return n > tail + m && !strcmp(pattern + n - tail, ".weight") &&
-           !strncmp(pattern + n - tail - m, name, m) && pattern[n - tail - m - 1] == '.';
+    return n >= tail + m && !strcmp(pattern + n - tail, ".weight") &&
+           !strncmp(pattern + n - tail - m, name, m) &&
+           (n == tail + m || pattern[n - tail - m - 1] == '.');
 }
 
 static bool is_named(enum role_id role, const char *name) {
@@ -89,8 +107,9 @@ static bool is_named(enum role_id role, const char *name) {
 static bool is_wanted(const struct model *base, const struct adapter_request *request,
                       enum role_id role, int layer) {
     const char *why;
-    if (layer >= base->hp.n_layer || !model_weight(base, role, layer) ||
-        !adapter_can(base, role, layer, &why))
+    int n_in, n_out;
+    if (layer >= base->hp.n_layer || (role_row(role)->scope == SCOPE_MODEL) != (layer < 0) ||
+        !adapter_shape(base, role, layer, &n_in, &n_out) || !adapter_can(base, role, layer, &why))
         return false;
     for (int i = 0; i < request->n_role; i++)
         if (is_named(role, request->roles[i])) return true;
@@ -105,10 +124,9 @@ static enum jl_status check_names(const struct model *base, const struct adapter
         bool found = false;
         one.roles = request->roles + i;
         one.n_role = 1;
-        for (int layer = 0; layer < base->hp.n_layer && !found; layer++)
+        for (int layer = -1; layer < base->hp.n_layer && !found; layer++)
             for (int role = ROLE_NONE + 1; role < ROLE_COUNT && !found; role++)
-                found = role_row((enum role_id)role)->scope != SCOPE_MODEL &&
-                        is_wanted(base, &one, (enum role_id)role, layer);
+                found = is_wanted(base, &one, (enum role_id)role, layer);
         if (!found)
             return report_fail(err, JL_ERR_USAGE, base->file->path,
                                "no matrix that takes an adapter is called %s; write all, or names "
@@ -118,11 +136,27 @@ static enum jl_status check_names(const struct model *base, const struct adapter
     return JL_OK;
 }
 
-static void fill_a(const struct adapter_request *request, struct adapter_pair *pair) {
+static void fill_normal(const struct rng_key *key, float *x, size_t n) {
+    for (size_t i = 0; i < n; i += 4) {
+        uint32_t words[4];
+        double values[4];
+        rng_block(key, i / 4, words);
+        init_normals(words, values);
+        init_normals(words + 2, values + 2);
+        for (size_t k = 0; k < 4 && i + k < n; k++)
+            x[i + k] = (float)values[k];
+    }
+}
+
+static void fill_pair(const struct adapter_request *request, struct adapter_pair *pair) {
     const struct rng_key key = {.seed = request->seed,
                                 .sequence = (uint32_t)pair->role,
                                 .position = (uint32_t)pair->layer,
                                 .purpose = RNG_ADAPTER};
+    if (adapter_is_lookup(pair->role)) {
+        fill_normal(&key, pair->b, (size_t)pair->rank * (size_t)pair->n_out);
+        return;
+    }
     float bound = 1.0f / sqrtf((float)pair->n_in);
     for (size_t i = 0; i < (size_t)pair->rank * (size_t)pair->n_in; i++)
         pair->a[i] = (2.0f * rng_uniform(&key, i) - 1.0f) * bound;
@@ -145,26 +179,22 @@ enum jl_status adapter_fresh(const struct model *base, const struct adapter_requ
     JL_TRY(check_request(request, err));
     JL_TRY(check_names(base, request, err));
     struct adapter *adapter =
-        adapter_new(request->name ? request->name : "adapter", base->hp.n_layer * ROLE_COUNT);
+        adapter_new(request->name ? request->name : "adapter", (base->hp.n_layer + 1) * ROLE_COUNT);
     if (!adapter) return adapter_no_memory(base->file->path, err);
-    for (int layer = 0; layer < base->hp.n_layer; layer++)
+    for (int layer = -1; layer < base->hp.n_layer; layer++)
         for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
-            if (role_row((enum role_id)role)->scope == SCOPE_MODEL ||
-                !is_wanted(base, request, (enum role_id)role, layer))
-                continue;
-            const struct weight *w = model_weight(base, (enum role_id)role, layer);
+            if (!is_wanted(base, request, (enum role_id)role, layer)) continue;
             struct adapter_pair *pair = &adapter->pairs[adapter->n++];
             *pair = (struct adapter_pair){.role = (enum role_id)role,
                                           .layer = layer,
                                           .rank = request->rank,
-                                          .n_in = w->n_in,
-                                          .n_out = w->n_out,
                                           .alpha = request->alpha};
+            adapter_shape(base, pair->role, layer, &pair->n_in, &pair->n_out);
             if (!adapter_room(adapter, pair)) {
                 adapter_free(adapter);
                 return adapter_no_memory(base->file->path, err);
             }
-            fill_a(request, pair);
+            fill_pair(request, pair);
         }
     *out = adapter;
     return JL_OK;

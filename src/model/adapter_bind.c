@@ -48,11 +48,12 @@ static bool put_matrix(struct model *model, struct weight *w, const float *from,
 static enum jl_status bind_pair(struct model *model, const struct adapter_use *use, int number,
                                 const struct adapter_pair *pair, struct jl_error *err) {
     struct adapter_slot *slot = &model->adapters[model->n_adapter];
-    const struct weight *w = model_weight(model, pair->role, pair->layer);
     const char *why;
+    int n_in, n_out;
+    bool lookup = adapter_is_lookup(pair->role);
     float factor = factor_of(pair, use->scale);
-    if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out ||
-        !adapter_can(model, pair->role, pair->layer, &why))
+    if (!adapter_shape(model, pair->role, pair->layer, &n_in, &n_out) || n_in != pair->n_in ||
+        n_out != pair->n_out || !adapter_can(model, pair->role, pair->layer, &why))
         return report_fail(err, JL_ERR_USAGE, model->file->path,
                            "adapter %s was opened for another base",
                            report_quote_str(use->adapter->name).text);
@@ -60,6 +61,10 @@ static enum jl_status bind_pair(struct model *model, const struct adapter_use *u
     int id = (hparams_n_block(&model->hp) + 1) * ROLE_COUNT + 2 * model->n_adapter;
     slot->a = (struct weight){
         .name = name_of(model, slot, 'a'), .id = id, .n_out = pair->rank, .n_in = pair->n_in};
+    if (lookup) {
+        slot->a.n_out = pair->n_in;
+        slot->a.n_in = pair->rank;
+    }
     slot->b = (struct weight){
         .name = name_of(model, slot, 'b'), .id = id + 1, .n_out = pair->n_out, .n_in = pair->rank};
     if (!slot->a.name || !slot->b.name || !put_matrix(model, &slot->a, pair->a, factor) ||
@@ -189,10 +194,11 @@ enum jl_status adapter_of_model(const struct model *model, int use, struct adapt
         if (slot->use != use) continue;
         *pair = (struct adapter_pair){.role = slot->role,
                                       .layer = slot->layer,
-                                      .rank = slot->a.n_out,
+                                      .rank = slot->b.n_in,
                                       .n_in = slot->a.n_in,
                                       .n_out = slot->b.n_out,
-                                      .alpha = slot->a.n_out};
+                                      .alpha = slot->b.n_in};
+        if (adapter_is_lookup(slot->role)) pair->n_in = slot->a.n_out;
         if (!adapter_room(adapter, pair)) {
             adapter_free(adapter);
             return no_memory(model, err);

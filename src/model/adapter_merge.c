@@ -15,13 +15,21 @@ struct merge {
     struct jl_error *err;
 };
 
+/* kv_b may be two tensors, and is one matrix to the adapter. */
+static bool is_half(enum role_id role) { return role == ROLE_ATTN_K_UP || role == ROLE_ATTN_V_UP; }
+
 static bool stands_on(const struct adapter_pair *pair, enum role_id role, int layer) {
-    return pair->role == role && pair->layer == layer;
+    return pair->layer == layer &&
+           (pair->role == role || (pair->role == ROLE_ATTN_KV_UP && is_half(role)));
+}
+
+static float factor_of(const struct adapter_pair *pair, float scale) {
+    return (float)(pair->alpha / pair->rank * (double)scale);
 }
 
 /* row += B[o] A: a chain over the rank from +0, then one addition. */
 static void add_row(struct merge *m, const struct adapter_pair *pair, float scale, int o) {
-    float factor = (float)(pair->alpha / pair->rank * (double)scale);
+    float factor = factor_of(pair, scale);
     const float *b = pair->b + (size_t)o * (size_t)pair->rank;
     memset(m->delta, 0, (size_t)pair->n_in * sizeof *m->delta);
     for (int k = 0; k < pair->rank; k++) {
@@ -31,6 +39,39 @@ static void add_row(struct merge *m, const struct adapter_pair *pair, float scal
     }
     for (int i = 0; i < pair->n_in; i++)
         m->row[i] += m->delta[i];
+}
+
+/* The same of rows o .. o+n-1 of B and one column of A, (rank) `step` apart: a part of a column of
+ * B A. */
+static void add_column(struct merge *m, const struct adapter_pair *pair, float scale,
+                       const float *column, int step, int o, int n) {
+    float factor = factor_of(pair, scale);
+    for (int i = 0; i < n; i++) {
+        const float *b = pair->b + (size_t)(o + i) * (size_t)pair->rank;
+        float delta = 0;
+        for (int k = 0; k < pair->rank; k++) {
+            float a = column[(size_t)k * (size_t)step];
+            delta = fmaf(b[k], factor == 1.0f ? a : a * factor, delta);
+        }
+        m->row[i] += delta;
+    }
+}
+
+/* Row o of the tensor. */
+static void add_pair(struct merge *m, const struct adapter_pair *pair, float scale,
+                     const struct own_tensor *t, int o) {
+    const struct hparams *hp = &m->model->hp;
+    int nope = hp->head_dim_k - hp->n_rot, joint = nope + hp->head_dim_v;
+    if (adapter_is_lookup(pair->role)) {
+        add_column(m, pair, scale, pair->a + (size_t)o * (size_t)pair->rank, 1, 0, pair->n_out);
+    } else if (t->role == ROLE_ATTN_K_UP) { // a head's keys, turned
+        int head = o / hp->kv_lora_rank;
+        add_column(m, pair, scale, pair->a + o % hp->kv_lora_rank, pair->n_in, head * joint, nope);
+    } else if (t->role == ROLE_ATTN_V_UP) {
+        add_row(m, pair, scale, o / hp->head_dim_v * joint + nope + o % hp->head_dim_v);
+    } else {
+        add_row(m, pair, scale, o);
+    }
 }
 
 static bool is_touched(const struct merge *m, enum role_id role, int layer) {
@@ -53,7 +94,7 @@ static enum jl_status merge_matrix(struct merge *m, const struct own_tensor *t) 
         for (int u = 0; u < m->n; u++)
             for (int k = 0; k < m->uses[u].adapter->n; k++) {
                 const struct adapter_pair *pair = &m->uses[u].adapter->pairs[k];
-                if (stands_on(pair, t->role, t->layer)) add_row(m, pair, m->uses[u].scale, o);
+                if (stands_on(pair, t->role, t->layer)) add_pair(m, pair, m->uses[u].scale, t, o);
             }
         own_write(m->model, w->id, first, m->row, (size_t)w->n_in);
     }
@@ -65,14 +106,20 @@ static enum jl_status check_pairs(const struct merge *m, int *widest) {
     for (int u = 0; u < m->n; u++)
         for (int k = 0; k < m->uses[u].adapter->n; k++) {
             const struct adapter_pair *pair = &m->uses[u].adapter->pairs[k];
-            const struct weight *w = pair->layer < hparams_n_block(&m->model->hp)
-                                         ? model_weight(m->model, pair->role, pair->layer)
-                                         : NULL;
-            if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out)
+            int n_in, n_out;
+            if (pair->layer >= hparams_n_block(&m->model->hp) ||
+                !adapter_shape(m->model, pair->role, pair->layer, &n_in, &n_out) ||
+                n_in != pair->n_in || n_out != pair->n_out)
                 return report_fail(m->err, JL_ERR_USAGE, m->model->file->path,
                                    "adapter %s was opened for another base",
                                    report_quote_str(m->uses[u].adapter->name).text);
-            if (w->n_in > *widest) *widest = w->n_in;
+            if (pair->layer < 0 && m->model->tied)
+                return report_fail(m->err, JL_ERR_UNSUPPORTED, m->model->file->path,
+                                   "the embedding and the output head are one tensor: an adapter "
+                                   "on one of them cannot be merged without changing the other; "
+                                   "run the model with it beside (--adapter)");
+            int wide = n_in > n_out ? n_in : n_out; // of a row, whichever way its tensor stands
+            if (wide > *widest) *widest = wide;
         }
     return JL_OK;
 }
@@ -80,7 +127,7 @@ static enum jl_status check_pairs(const struct merge *m, int *widest) {
 static enum jl_status merge_all(struct merge *m) {
     for (int id = 0; id < own_count(m->model); id++) {
         struct own_tensor t = own_tensor(m->model, id);
-        if (t.w && t.layer >= 0 && is_touched(m, t.role, t.layer)) JL_TRY(merge_matrix(m, &t));
+        if (t.w && is_touched(m, t.role, t.layer)) JL_TRY(merge_matrix(m, &t));
     }
     return JL_OK;
 }

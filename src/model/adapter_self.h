@@ -8,8 +8,15 @@
 #define ADAPTER_NAME (BIND_NAME + 64)
 
 /* The two tensors beside the base's tensor `name` ("model.layers.0.mlp.up_proj.weight"). */
-void adapter_tensor_name(enum model_file_kind kind, const char *name, bool is_b,
+void adapter_tensor_name(enum model_file_kind kind, enum role_id role, const char *name, bool is_b,
                          char out[ADAPTER_NAME]);
+
+/* Folders have A of an embedding as (rank, n_in), like any other. */
+static inline bool adapter_a_turned(enum model_file_kind kind, enum role_id role) {
+    return kind == MODEL_FILE_HF && adapter_is_lookup(role);
+}
+/* (rows, cols) -> (cols, rows) */
+void adapter_turn(const float *from, int rows, int cols, float *to);
 
 /* A file's tensors and how its configuration reads them. */
 struct adapter_file {

@@ -89,14 +89,17 @@ static enum jl_status find_sites(struct writing *w) {
 /* ---- rows ---- */
 
 static void put_a(const struct writing *w, const struct site *site, float *out) {
-    (void)w;
     for (int p = 0; p < MOST_PARTS; p++) {
         const struct adapter_pair *pair = site->part[p];
         if (!pair || (p > 0 && site->shared)) continue;
         size_t n = (size_t)pair->rank * (size_t)pair->n_in;
         float factor = site->folded ? adapter_factor(pair) : 1.0f;
+        if (adapter_a_turned(w->kind, pair->role))
+            adapter_turn(pair->a, pair->n_in, pair->rank, out);
+        else
+            memcpy(out, pair->a, n * sizeof *out);
         for (size_t i = 0; i < n; i++)
-            out[i] = pair->a[i] * factor;
+            out[i] = out[i] * factor;
         out += n;
     }
 }
@@ -141,9 +144,11 @@ static enum jl_status write_data(const struct writing *w, write_fn *write, void 
 
 static void name_and_shape(const struct writing *w, const struct site *site, bool is_b,
                            char name[ADAPTER_NAME], int64_t dim[2]) {
-    adapter_tensor_name(w->kind, site->place.name, is_b, name);
-    dim[0] = is_b ? site->n_out : site->rank;
-    dim[1] = is_b ? site->rank : site->n_in;
+    enum role_id role = (site->part[0] ? site->part[0] : site->part[1])->role;
+    bool by_token = adapter_is_lookup(role) && !adapter_a_turned(w->kind, role);
+    adapter_tensor_name(w->kind, role, site->place.name, is_b, name);
+    dim[0] = is_b ? site->n_out : by_token ? site->n_in : site->rank;
+    dim[1] = is_b || by_token ? site->rank : site->n_in;
 }
 
 /* ---- GGUF ---- */

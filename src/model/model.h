@@ -22,7 +22,8 @@ struct adapter_slot {
     enum role_id role;
     int layer;
     int use;            // which of the model's adapters it belongs to
-    struct weight a, b; // (rank, n_in) with the factor in it, (n_out, rank); F32, in the arena
+    struct weight a, b; // (rank, n_in) with the factor in it, (n_out, rank); F32, in the arena; of
+                        // an embedding a is (n_vocab, rank)
 };
 
 struct model {

@@ -64,8 +64,9 @@ static bool is_counted(const struct importance *importance, const char *name) {
 
 /* Matrices that the step multiplies with, 0: none that could be seen. */
 static int count_matrices(const struct step *step) {
+    if (step->out == REG_LA || step->out == REG_LB) return 0; // no adapters'
     switch (step->op) {
-    case OP_LINEAR: return step->out == REG_LA || step->out == REG_LB ? 0 : 1; // no adapters'
+    case OP_LINEAR: return 1;
     case OP_EXPERTS: return step->w.n_expert;
     case OP_ABSORB:
     case OP_HEADS:

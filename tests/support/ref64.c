@@ -21,12 +21,14 @@ static float *widen(const struct weight *w, const uint8_t *data, int row) {
     return out;
 }
 
-/* y[r] += B A x[r] of the adapters that stand on the matrix. */
+/* y[r] += B A x[r] of the adapters that stand on a block's matrix, or on the output head. */
 static void add_adapters(const struct model *m, const uint8_t *data, const double *x, double *y,
                          int n) {
     for (int i = 0; i < m->n_adapter; i++) {
         const struct adapter_slot *slot = &m->adapters[i];
-        if (model_weight(m, slot->role, slot->layer)->data != data) continue;
+        const struct weight *w = model_weight(m, slot->role, slot->layer);
+        bool head = !data && slot->role == ROLE_OUTPUT;
+        if (!head && (slot->layer < 0 || !w || w->data != data)) continue;
         double *low = ref64_matrix(m, &slot->a, slot->a.data, NULL, x, n);
         double *high = ref64_matrix(m, &slot->b, slot->b.data, NULL, low, n);
         for (size_t k = 0; k < (size_t)n * (size_t)slot->b.n_out; k++)
@@ -196,6 +198,22 @@ static void layer_forward(const struct model *m, int layer, double *h, int n) {
     free(x);
 }
 
+/* h[t] += B A[ids[t]] */
+static void add_lookups(const struct model *m, const int32_t *ids, double *h, int n) {
+    for (int i = 0; i < m->n_adapter; i++) {
+        const struct weight *a = &m->adapters[i].a, *b = &m->adapters[i].b;
+        if (m->adapters[i].role != ROLE_TOK_EMBD) continue;
+        double *low = calloc((size_t)n * (size_t)a->n_in, sizeof *low);
+        for (int t = 0; t < n; t++)
+            for (int k = 0; k < a->n_in; k++)
+                low[t * a->n_in + k] =
+                    (double)((const float *)(const void *)a->data)[ids[t] * a->n_in + k];
+        double *high = ref64_matrix(m, b, b->data, NULL, low, n);
+        add(h, high, (size_t)n * (size_t)b->n_out);
+        free(low);
+    }
+}
+
 static double *embed(const struct weight *embd, const int32_t *ids, int n) {
     double *h = calloc((size_t)n * (size_t)embd->n_in, sizeof *h);
     for (int t = 0; t < n; t++) {
@@ -210,6 +228,7 @@ static double *embed(const struct weight *embd, const int32_t *ids, int n) {
 /* Hidden states after the output norm. */
 static double *hidden(const struct model *model, const int32_t *ids, int n) {
     double *h = embed(model_weight(model, ROLE_TOK_EMBD, -1), ids, n);
+    add_lookups(model, ids, h, n);
     for (int layer = 0; layer < model->hp.n_layer; layer++)
         layer_forward(model, layer, h, n);
     norm(model, ROLE_OUTPUT_NORM, -1, h, h, n, model->hp.n_embd);
@@ -219,6 +238,7 @@ static double *hidden(const struct model *model, const int32_t *ids, int n) {
 double *ref64_logits(const struct model *model, const int32_t *ids, int n) {
     double *h = hidden(model, ids, n);
     double *logits = linear(model, ROLE_OUTPUT, ROLE_OUTPUT_B, -1, h, n);
+    add_adapters(model, NULL, h, logits, n);
     free(h);
     return logits;
 }
