@@ -28,8 +28,9 @@ static void check(const struct model *base, const struct adapter *adapter) {
     if (adapter->n < 1) abort();
     for (int i = 0; i < adapter->n; i++) {
         const struct adapter_pair *pair = &adapter->pairs[i];
-        const struct weight *w = model_weight(base, pair->role, pair->layer);
-        if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out || pair->rank < 1) abort();
+        int n_in, n_out;
+        if (!adapter_shape(base, pair->role, pair->layer, &n_in, &n_out)) abort();
+        if (n_in != pair->n_in || n_out != pair->n_out || pair->rank < 1) abort();
         if (!isfinite(adapter_factor(pair))) abort();
         check_finite(pair->a, (size_t)pair->rank * (size_t)pair->n_in);
         check_finite(pair->b, (size_t)pair->rank * (size_t)pair->n_out);

@@ -110,4 +110,7 @@ enum jl_status adapter_of_model(const struct model *model, int use, struct adapt
 enum jl_status adapter_merge(struct model *owned, const struct adapter_use *uses, int n,
                              struct jl_error *err);
 
+/* Could the adapters of a model be merged into its base's file? Errors say why not. */
+enum jl_status adapter_mergeable(const struct model *with, struct jl_error *err);
+
 #endif

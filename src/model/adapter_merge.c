@@ -81,13 +81,48 @@ static bool is_touched(const struct merge *m, enum role_id role, int layer) {
     return false;
 }
 
+/* ---- what cannot be ---- */
+
+static enum jl_status refuse_type(const struct model *model, const struct weight *w,
+                                  struct jl_error *err) {
+    return report_fail(err, JL_ERR_UNSUPPORTED, model->file->path,
+                       "tensor '%s' is %s: an adapter is merged into F32, F16 or BF16 weights, "
+                       "which can be quantised afterwards",
+                       w->name, dtype_name(w->dtype));
+}
+
+static enum jl_status check_ends(const struct model *model, int layer, struct jl_error *err) {
+    if (layer >= 0 || !model->tied) return JL_OK;
+    return report_fail(err, JL_ERR_UNSUPPORTED, model->file->path,
+                       "the embedding and the output head are one tensor: an adapter on one of "
+                       "them cannot be merged without changing the other; run the model with it "
+                       "beside (--adapter)");
+}
+
+static bool is_float(enum dtype dtype) {
+    return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16;
+}
+
+enum jl_status adapter_mergeable(const struct model *with, struct jl_error *err) {
+    static const enum role_id halves[] = {ROLE_ATTN_K_UP, ROLE_ATTN_V_UP};
+    for (int i = 0; i < with->n_adapter; i++) {
+        const struct adapter_slot *slot = &with->adapters[i];
+        const struct weight *w = model_weight(with, slot->role, slot->layer);
+        JL_TRY(check_ends(with, slot->layer, err));
+        for (int half = 0; half < 2; half++) {
+            if (slot->role == ROLE_ATTN_KV_UP && model_weight(with, halves[half], slot->layer))
+                w = model_weight(with, halves[half], slot->layer);
+            if (!is_float(w->dtype)) return refuse_type(with, w, err);
+        }
+    }
+    return JL_OK;
+}
+
+/* ---- the sum ---- */
+
 static enum jl_status merge_matrix(struct merge *m, const struct own_tensor *t) {
     const struct weight *w = t->w;
-    if (!t->learned)
-        return report_fail(m->err, JL_ERR_UNSUPPORTED, m->model->file->path,
-                           "tensor '%s' is %s: an adapter is merged into F32, F16 or BF16 weights, "
-                           "which can be quantised afterwards",
-                           w->name, dtype_name(w->dtype));
+    if (!t->learned) return refuse_type(m->model, w, m->err);
     for (int o = 0; o < w->n_out; o++) {
         size_t first = (size_t)o * (size_t)w->n_in;
         own_read(m->model, w->id, first, m->row, (size_t)w->n_in);
@@ -113,11 +148,7 @@ static enum jl_status check_pairs(const struct merge *m, int *widest) {
                 return report_fail(m->err, JL_ERR_USAGE, m->model->file->path,
                                    "adapter %s was opened for another base",
                                    report_quote_str(m->uses[u].adapter->name).text);
-            if (pair->layer < 0 && m->model->tied)
-                return report_fail(m->err, JL_ERR_UNSUPPORTED, m->model->file->path,
-                                   "the embedding and the output head are one tensor: an adapter "
-                                   "on one of them cannot be merged without changing the other; "
-                                   "run the model with it beside (--adapter)");
+            JL_TRY(check_ends(m->model, pair->layer, m->err));
             int wide = n_in > n_out ? n_in : n_out; // of a row, whichever way its tensor stands
             if (wide > *widest) *widest = wide;
         }
