@@ -19,6 +19,7 @@
 #include "session/quantize.h"
 #include "support/golden.h"
 #include "support/make_adapter.h"
+#include "support/make_model.h"
 #include "support/ref64.h"
 #include "support/scratch.h"
 #include "tensor/kvchunk.h"
@@ -330,12 +331,33 @@ static void test_differences(void **state) {
 
 /* ---- adapters ---- */
 
+/* Latent attention with kv_b in two tensors. */
+static const char *halves(void) {
+    static const struct make_model spec = {
+        .family = "deepseek_v2",
+        .n_layer = 2,
+        .n_embd = 48,
+        .n_ff = 40,
+        .n_head = 3,
+        .n_head_kv = 3,
+        .head_dim = 20,
+        .n_vocab = 61,
+        .dtype = DTYPE_BF16,
+        .seed = 4,
+        .mla = {.q_lora = 28, .kv_lora = 36, .nope = 12, .rope = 8, .v = 20, .split = true}};
+    const char *path = scratch_path("halves.gguf");
+    make_gguf(&spec, path);
+    return path;
+}
+
 /* Nothing but the adapters has a gradient; the bases' matrices are F32 and BF16, in the file. */
 static void test_adapter_differences(void **state) {
     (void)state;
     for (int p = 0; p < N_PATH; p++)
         check_differences(&(struct setting){
             .path = paths[p], .act = "f32", .kv = "f32", .threads = 2, .rank = 1 + p % 5});
+    check_differences(
+        &(struct setting){.path = halves(), .act = "f32", .kv = "f32", .threads = 2, .rank = 3});
 }
 
 /* Cosine of two gradients of one tensor. */
@@ -444,8 +466,8 @@ static void test_bits(void **state) {
 
 static void test_adapter_bits(void **state) {
     (void)state;
-    static const char *const bases[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
-                                        "tests/golden/deepseek-v3", "tests/golden/qwen3-next"};
+    const char *const bases[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
+                                 "tests/golden/deepseek-v3", "tests/golden/qwen3-next", halves()};
     for (int p = 0; p < (int)(sizeof bases / sizeof bases[0]); p++)
         for (int bf16 = 0; bf16 < 2; bf16++)
             check_bits(&(struct setting){.path = bases[p],
