@@ -18,6 +18,7 @@
 #include "model/own.h"
 #include "support/golden.h"
 #include "support/make_adapter.h"
+#include "support/make_model.h"
 #include "support/ref64.h"
 #include "support/requantize.h"
 #include "support/scratch.h"
@@ -104,7 +105,8 @@ static enum jl_status load(const struct setting *set, const struct class_request
     if (!set->rank) return model_load_owned(set->path, request, set->dtype, out, err);
     struct model *base;
     must(model_load(set->path, request, &base, err), err);
-    struct adapter *adapter = make_adapter(base, "all", set->rank, 2 * set->rank, 3);
+    struct adapter *adapter =
+        make_adapter_on(base, make_adapter_every, MAKE_ADAPTER_EVERY, set->rank, 2 * set->rank, 3);
     enum jl_status status = adapter_model(base, &(struct adapter_use){adapter, 1}, 1, out, err);
     (*out)->own_base = base;
     adapter_free(adapter);
@@ -305,8 +307,10 @@ static void check_differences(const struct setting *set) {
     if (fabs(loss - want) > 1e-4 * want) fail_msg("%s: loss %g, want %g", set->path, loss, want);
     for (int id = 0; id < l->n_weight; id++) {
         if (!l->grads[id].data) continue;
-        bool experts = set->rank && own_tensor(l->model, id).w->n_expert;
-        if (seen++ % some && !experts) continue; // adapters are alike: every fourth
+        struct own_tensor t = own_tensor(l->model, id);
+        // Adapters are alike, those of one op: of linear steps every fourth.
+        bool alone = set->rank && (t.layer < 0 || t.role == ROLE_ATTN_KV_UP || t.w->n_expert);
+        if (!alone && seen++ % some) continue;
         check_tensor(l, id, &worst);
         n++;
     }
@@ -328,12 +332,33 @@ static void test_differences(void **state) {
 
 /* ---- adapters ---- */
 
+/* Latent attention with kv_b in two tensors. */
+static const char *halves(void) {
+    static const struct make_model spec = {
+        .family = "deepseek_v2",
+        .n_layer = 2,
+        .n_embd = 48,
+        .n_ff = 40,
+        .n_head = 3,
+        .n_head_kv = 3,
+        .head_dim = 20,
+        .n_vocab = 61,
+        .dtype = DTYPE_BF16,
+        .seed = 4,
+        .mla = {.q_lora = 28, .kv_lora = 36, .nope = 12, .rope = 8, .v = 20, .split = true}};
+    const char *path = scratch_path("halves.gguf");
+    make_gguf(&spec, path);
+    return path;
+}
+
 /* Nothing but the adapters has a gradient; the bases' matrices are F32 and BF16, in the file. */
 static void test_adapter_differences(void **state) {
     (void)state;
     for (int p = 0; p < N_PATH; p++)
         check_differences(&(struct setting){
             .path = paths[p], .act = "f32", .kv = "f32", .threads = 2, .rank = 1 + p % 5});
+    check_differences(
+        &(struct setting){.path = halves(), .act = "f32", .kv = "f32", .threads = 2, .rank = 3});
 }
 
 /* Cosine of two gradients of one tensor. */
@@ -433,8 +458,8 @@ static void test_bits(void **state) {
 
 static void test_adapter_bits(void **state) {
     (void)state;
-    static const char *const bases[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
-                                        "tests/golden/deepseek-v3", "tests/golden/qwen3-next"};
+    const char *const bases[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
+                                 "tests/golden/deepseek-v3", "tests/golden/qwen3-next", halves()};
     for (int p = 0; p < (int)(sizeof bases / sizeof bases[0]); p++)
         for (int bf16 = 0; bf16 < 2; bf16++)
             check_bits(&(struct setting){.path = bases[p],
