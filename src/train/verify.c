@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "text/number_text.h"
+#include "train/verify_self.h"
 
 #define NUMBER_MOST_DIGITS 400 // of a number's text without its commas
 
@@ -94,7 +95,7 @@ static const char *put_exponent(struct number_text *out, const char *at, const c
 
 /* Whether a sign stands before `at`; one behind a digit, a letter or a bracket is a difference or a
  * hyphen. U+2212 is a minus, too. */
-static bool is_negative(const char *begin, const char *at) {
+bool verify_minus_before(const char *begin, const char *at) {
     size_t n = (size_t)(at - begin), sign = 0;
     if (n >= 1 && at[-1] == '-') sign = 1;
     if (n >= 3 && !memcmp(at - 3, "\xE2\x88\x92", 3)) sign = 3;
@@ -109,7 +110,7 @@ static bool is_negative(const char *begin, const char *at) {
 static const char *read_number(const char *begin, const char *at, const char *end, double *out,
                                bool *ok) {
     struct number_text text = {.fits = true};
-    if (is_negative(begin, at)) put(&text, "-", 1);
+    if (verify_minus_before(begin, at)) put(&text, "-", 1);
     if (is_digit(*at))
         at = put_whole(&text, at, end);
     else
@@ -121,22 +122,25 @@ static const char *read_number(const char *begin, const char *at, const char *en
     return at;
 }
 
-bool verify_last_number(const char *text, size_t len, double *out) {
-    const char *end = len ? text + len : text; // an empty text may be NULL
-    bool found = false;
-    for (const char *at = text; at < end;) {
-        bool point = *at == '.' && at + 1 < end && is_digit(at[1]);
-        double number;
-        bool ok;
-        if (!is_digit(*at) && !point) {
-            at++;
-            continue;
-        }
-        at = read_number(text, at, end, &number, &ok);
-        if (ok) *out = number;
-        found = ok; // a number too long to be one hides those before
+bool verify_next_number(const char *begin, const char **at, const char *end, double *out) {
+    for (; *at < end; ++*at) {
+        bool point = **at == '.' && *at + 1 < end && is_digit((*at)[1]), ok;
+        if (!is_digit(**at) && !point) continue;
+        *at = read_number(begin, *at, end, out, &ok);
+        if (!ok) *out = (double)NAN;
+        return true;
     }
-    return found;
+    return false;
+}
+
+bool verify_last_number(const char *text, size_t len, double *out) {
+    const char *at = text, *end = len ? text + len : text; // an empty text may be NULL
+    double number, last = (double)NAN; // one too long to be one hides those before
+    while (verify_next_number(text, &at, end, &number))
+        last = number;
+    if (isnan(last)) return false;
+    *out = last;
+    return true;
 }
 
 static enum jl_status prepare_number(struct verify_expect *expect, struct jl_error *err) {
@@ -157,6 +161,10 @@ static enum jl_status check_number(const struct verify_expect *expect, const cha
     return JL_OK;
 }
 
+int verify_shown(const struct verify_expect *expect) {
+    return (int)(expect->len < 100 ? expect->len : 100);
+}
+
 /* ---- the table ---- */
 
 static const struct verifier verifiers[] = {
@@ -164,6 +172,10 @@ static const struct verifier verifiers[] = {
     {"contains", false, NULL, check_contains},
     {"number", true, prepare_number, check_number},
     {"regex", false, prepare_regex, check_regex},
+    {"fraction", false, verify_prepare_fraction, verify_check_fraction},
+    {"numbers", false, verify_prepare_numbers, verify_check_numbers},
+    {"list", false, verify_prepare_list, verify_check_list},
+    {"countdown", false, verify_prepare_countdown, verify_check_countdown},
 };
 
 const struct verifier *verify_at(size_t index) {
