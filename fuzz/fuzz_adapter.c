@@ -29,9 +29,7 @@ static void check(const struct model *base, const struct adapter *adapter) {
     if (adapter->n < 1) abort();
     for (int i = 0; i < adapter->n; i++) {
         const struct adapter_pair *pair = &adapter->pairs[i];
-        const struct weight *w = model_weight(base, pair->role, pair->layer);
-        if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out || pair->rank < 1) abort();
-        if (w->n_expert != pair->n_expert) abort();
+        if (!adapter_fits(base, pair) || pair->rank < 1) abort();
         if (!isfinite(adapter_factor(pair))) abort();
         check_finite(pair->a, adapter_n_a(pair));
         check_finite(pair->b, adapter_n_b(pair));

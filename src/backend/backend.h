@@ -89,8 +89,9 @@ struct attn_spec {
     bool values_in_keys; // a value is the first d_v elements of its key: v_at means nothing
 };
 
-/* A matrix that holds one for each of n heads, `rows` rows a head. A step multiplies a head's
- * vector by the rows from row0 on, `taken` of them, or from the other side by their transpose. */
+/* A matrix that holds one for each of n heads, `rows` rows a head; 0: all heads have the same. A
+ * step multiplies a head's vector by the rows from row0 on, `taken` of them, or from the other side
+ * by their transpose. */
 struct heads_spec {
     int n, rows, row0, taken;
     bool transposed;   // as kernel linear_t computes it

@@ -13,17 +13,19 @@
 /* clang-format off */
 #define OP_LIST(X)                                                                                                                                                 \
     X(OP_EMBED,       embed,       0, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_NONE,   CHEAP,  APART)       /* out = row of w; or the given vector */                     \
+    X(OP_LOOKUP,      lookup,      0, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_NONE,   CHEAP,  APART)       /* out = row of w; zeros where a vector is given */            \
     X(OP_ROPE_TABLE,  rope_table,  0, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out = cos, sin of the position */                          \
     X(OP_NORM,        norm,        1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP,  APART)       /* out = rms_norm(in) * w */                                  \
     X(OP_HEAD_NORM,   head_norm,   1, OUT_WRITES,  WEIGHT_VECTOR,  SAVE_IN,     CHEAP,  APART)       /* the same, head by head */                                  \
     X(OP_CONVERT,     convert,     1, OUT_WRITES,  WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out = in in another xfmt */                                \
     X(OP_LINEAR,      linear,      1, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY, TOGETHER)    /* out = w in */                                              \
+    X(OP_LINEAR_ADD,  linear_add,  1, OUT_UPDATES, WEIGHT_MATRIX,  SAVE_IN,     COSTLY, TOGETHER)    /* out += w in, which never stands whole by itself */         \
     X(OP_BIAS,        bias,        0, OUT_UPDATES, WEIGHT_VECTOR,  SAVE_NONE,   CHEAP,  APART)       /* out += w */                                                \
     X(OP_ROPE,        rope,        1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN,     CHEAP,  APART)       /* heads of out turned by in */                               \
     X(OP_KV_PUT,      kv_put,      2, OUT_NONE,    WEIGHT_NONE,    SAVE_NONE,   CHEAP,  TOGETHER)    /* in, in2 -> cache, rounded */                               \
     X(OP_ATTN,        attn,        1, OUT_WRITES,  WEIGHT_NONE,    SAVE_IN,     COSTLY, TOGETHER)    /* softmax(in K') V from the cache */                         \
     X(OP_ABSORB,      absorb,      2, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY, TOGETHER)    /* heads of out = w' in of the head, then the end of in2's */ \
-    X(OP_HEADS,       heads,       1, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY, TOGETHER)    /* heads of out = w in of the head */                         \
+    X(OP_HEADS,       heads,       1, OUT_WRITES,  WEIGHT_MATRIX,  SAVE_IN,     COSTLY, TOGETHER)    /* heads of out = w in of the head, or w' in */               \
     X(OP_SILU_MUL,    silu_mul,    2, OUT_WRITES,  WEIGHT_NONE,    SAVE_BOTH,   CHEAP,  APART)       /* out = silu(in) * in2 */                                    \
     X(OP_SIGMOID_MUL, sigmoid_mul, 1, OUT_UPDATES, WEIGHT_NONE,    SAVE_IN_OLD, CHEAP,  APART)       /* out *= sigmoid(in) */                                      \
     X(OP_ADD,         add,         1, OUT_UPDATES, WEIGHT_NONE,    SAVE_NONE,   CHEAP,  APART)       /* out += in */                                               \

@@ -137,8 +137,8 @@ static struct token_work work_of(const struct model *model) {
     struct token_work work = {0, 0};
     for (int i = 0; i < model->plan.n_step; i++) {
         const struct step *step = &model->plan.steps[i];
-        bool reads = step->op == OP_LINEAR || step->op == OP_EXPERTS || step->op == OP_ABSORB ||
-                     step->op == OP_HEADS;
+        bool reads = step->op == OP_LINEAR || step->op == OP_LINEAR_ADD || step->op == OP_EXPERTS ||
+                     step->op == OP_ABSORB || step->op == OP_HEADS;
         double times = step->op == OP_EXPERTS ? model->hp.n_expert_used : reads;
         work.bytes += times * (double)step->w.stride * step->w.n_out;
         if (step->out != REG_LOGITS) work.weights += times * (double)step->w.n_in * step->w.n_out;

@@ -90,11 +90,12 @@ static json_t *adapters_json(const struct model *model) {
         int64_t numbers = 0;
         for (; i < model->n_adapter && model->adapters[i].use == use; i++) {
             const struct adapter_slot *slot = &model->adapters[i];
-            int rank = slot->a.n_out;
+            int rank = slot->b.n_in;
             least = rank < least ? rank : least;
             most = rank > most ? rank : most;
             int64_t each = slot->a.n_expert ? slot->a.n_expert : 1;
-            numbers += each * rank * (slot->a.n_in + slot->b.n_out);
+            numbers +=
+                each * ((int64_t)slot->a.n_out * slot->a.n_in + (int64_t)rank * slot->b.n_out);
         }
         json_array_append_new(list,
                               json_pack("{s:i, s:i, s:i, s:I}", "matrices", i - first, "rank_least",

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "format/report.h"
 #include "model/adapter_self.h"
+#include "model/init.h"
 
 /* ---- memory ---- */
 
@@ -64,14 +65,36 @@ static bool multiplies(const struct prog *prog, enum role_id role) {
     return false;
 }
 
+bool adapter_is_lookup(enum role_id role) { return role == ROLE_TOK_EMBD; }
+
+bool adapter_shape(const struct model *base, enum role_id role, int layer,
+                   struct adapter_shape *out) {
+    const struct hparams *hp = &base->hp;
+    if (role == ROLE_ATTN_KV_UP && model_weight(base, ROLE_ATTN_K_UP, layer)) { // in two tensors
+        *out = (struct adapter_shape){0, hp->kv_lora_rank, (int)hparams_dim(hp, DIM_KV_UP)};
+        return true;
+    }
+    const struct weight *w = model_weight(base, role, layer);
+    if (!w) return false;
+    *out = adapter_is_lookup(role) ? (struct adapter_shape){0, w->n_out, w->n_in}
+                                   : (struct adapter_shape){w->n_expert, w->n_in, w->n_out};
+    return true;
+}
+
+bool adapter_fits(const struct model *base, const struct adapter_pair *pair) {
+    struct adapter_shape shape;
+    return pair->layer < hparams_n_block(&base->hp) &&
+           adapter_shape(base, pair->role, pair->layer, &shape) && shape.n_in == pair->n_in &&
+           shape.n_out == pair->n_out && shape.n_expert == pair->n_expert;
+}
+
 bool adapter_can(const struct model *base, enum role_id role, int layer, const char **why) {
     const struct role_row *row = role_row(role);
     *why = NULL;
-    if (row->scope == SCOPE_MODEL)
-        *why = "embeddings and output heads take none: merge it with the tool that made it";
-    else if (row->scope == SCOPE_HEADS || role == ROLE_ATTN_KV_UP)
-        *why = "latent attention reads this matrix head by head and takes none: merge it with the "
-               "tool that made it, or leave it out";
+    if (role == ROLE_TOK_EMBD || role == ROLE_OUTPUT || role == ROLE_ATTN_KV_UP) return true;
+    if (row->scope == SCOPE_HEADS)
+        *why = "is for a half of kv_b, and takes none: an adapter stands on both halves together, "
+               "as kv_b_proj in a folder or blk.N.attn_kv_b.weight in a GGUF file";
     else if (row->rows == DIM_ONE)
         *why = "it is a vector, not a matrix";
     else if (!multiplies(model_mixer(base->family, &base->hp, layer), role) &&
@@ -82,11 +105,13 @@ bool adapter_can(const struct model *base, enum role_id role, int layer, const c
 
 /* ---- a new one ---- */
 
-/* "blk.%d.attn_q.weight" is called attn_q, "model.layers.%d.self_attn.q_proj.weight" q_proj. */
+/* "blk.%d.attn_q.weight" is called attn_q, "model.layers.%d.self_attn.q_proj.weight" q_proj,
+ * "token_embd.weight" token_embd. */
 static bool is_called(const char *pattern, const char *name) {
     size_t n = pattern ? strlen(pattern) : 0, m = strlen(name), tail = strlen(".weight");
-    return n > tail + m && !strcmp(pattern + n - tail, ".weight") &&
-           !strncmp(pattern + n - tail - m, name, m) && pattern[n - tail - m - 1] == '.';
+    return n >= tail + m && !strcmp(pattern + n - tail, ".weight") &&
+           !strncmp(pattern + n - tail - m, name, m) &&
+           (n == tail + m || pattern[n - tail - m - 1] == '.');
 }
 
 static bool is_named(enum role_id role, const char *name) {
@@ -98,10 +123,10 @@ static bool is_named(enum role_id role, const char *name) {
 
 /* The prediction layer is not the model that answers: it gets none. */
 static bool is_wanted(const struct model *base, const struct adapter_request *request,
-                      enum role_id role, int layer) {
+                      enum role_id role, int layer, struct adapter_shape *shape) {
     const char *why;
-    if (layer >= base->hp.n_layer || !model_weight(base, role, layer) ||
-        !adapter_can(base, role, layer, &why))
+    if (layer >= base->hp.n_layer || (role_row(role)->scope == SCOPE_MODEL) != (layer < 0) ||
+        !adapter_shape(base, role, layer, shape) || !adapter_can(base, role, layer, &why))
         return false;
     for (int i = 0; i < request->n_role; i++)
         if (is_named(role, request->roles[i])) return true;
@@ -113,13 +138,13 @@ static enum jl_status check_names(const struct model *base, const struct adapter
                                   struct jl_error *err) {
     for (int i = 0; i < request->n_role; i++) {
         struct adapter_request one = *request;
+        struct adapter_shape shape;
         bool found = false;
         one.roles = request->roles + i;
         one.n_role = 1;
-        for (int layer = 0; layer < base->hp.n_layer && !found; layer++)
+        for (int layer = -1; layer < base->hp.n_layer && !found; layer++)
             for (int role = ROLE_NONE + 1; role < ROLE_COUNT && !found; role++)
-                found = role_row((enum role_id)role)->scope != SCOPE_MODEL &&
-                        is_wanted(base, &one, (enum role_id)role, layer);
+                found = is_wanted(base, &one, (enum role_id)role, layer, &shape);
         if (!found)
             return report_fail(err, JL_ERR_USAGE, base->file->path,
                                "no matrix that takes an adapter is called %s; write all, or names "
@@ -129,11 +154,27 @@ static enum jl_status check_names(const struct model *base, const struct adapter
     return JL_OK;
 }
 
-static void fill_a(const struct adapter_request *request, struct adapter_pair *pair) {
+static void fill_normal(const struct rng_key *key, float *x, size_t n) {
+    for (size_t i = 0; i < n; i += 4) {
+        uint32_t words[4];
+        double values[4];
+        rng_block(key, i / 4, words);
+        init_normals(words, values);
+        init_normals(words + 2, values + 2);
+        for (size_t k = 0; k < 4 && i + k < n; k++)
+            x[i + k] = (float)values[k];
+    }
+}
+
+static void fill_pair(const struct adapter_request *request, struct adapter_pair *pair) {
     const struct rng_key key = {.seed = request->seed,
                                 .sequence = (uint32_t)pair->role,
                                 .position = (uint32_t)pair->layer,
                                 .purpose = RNG_ADAPTER};
+    if (adapter_is_lookup(pair->role)) {
+        fill_normal(&key, pair->b, adapter_n_b(pair));
+        return;
+    }
     float bound = 1.0f / sqrtf((float)pair->n_in);
     for (size_t i = 0; i < adapter_n_a(pair); i++)
         pair->a[i] = (2.0f * rng_uniform(&key, i) - 1.0f) * bound;
@@ -156,27 +197,25 @@ enum jl_status adapter_fresh(const struct model *base, const struct adapter_requ
     JL_TRY(check_request(request, err));
     JL_TRY(check_names(base, request, err));
     struct adapter *adapter =
-        adapter_new(request->name ? request->name : "adapter", base->hp.n_layer * ROLE_COUNT);
+        adapter_new(request->name ? request->name : "adapter", (base->hp.n_layer + 1) * ROLE_COUNT);
     if (!adapter) return adapter_no_memory(base->file->path, err);
-    for (int layer = 0; layer < base->hp.n_layer; layer++)
+    for (int layer = -1; layer < base->hp.n_layer; layer++)
         for (int role = ROLE_NONE + 1; role < ROLE_COUNT; role++) {
-            if (role_row((enum role_id)role)->scope == SCOPE_MODEL ||
-                !is_wanted(base, request, (enum role_id)role, layer))
-                continue;
-            const struct weight *w = model_weight(base, (enum role_id)role, layer);
+            struct adapter_shape shape;
+            if (!is_wanted(base, request, (enum role_id)role, layer, &shape)) continue;
             struct adapter_pair *pair = &adapter->pairs[adapter->n++];
             *pair = (struct adapter_pair){.role = (enum role_id)role,
                                           .layer = layer,
-                                          .n_expert = w->n_expert,
+                                          .n_expert = shape.n_expert,
                                           .rank = request->rank,
-                                          .n_in = w->n_in,
-                                          .n_out = w->n_out,
+                                          .n_in = shape.n_in,
+                                          .n_out = shape.n_out,
                                           .alpha = request->alpha};
             if (!adapter_room(adapter, pair)) {
                 adapter_free(adapter);
                 return adapter_no_memory(base->file->path, err);
             }
-            fill_a(request, pair);
+            fill_pair(request, pair);
         }
     *out = adapter;
     return JL_OK;

@@ -1,10 +1,13 @@
 /* Low-rank adapters (LoRA, arXiv 2106.09685): y = W x + (alpha / rank) B (A x), beside the matrices
  * of a base whose own weights stand still.
  *
- * An adapter is a list of pairs of matrices, each for a role and a layer of one base; rows stand in
- * the order in which that base's rows stand. It is read from a folder as PEFT writes it or from a
- * GGUF file as llama.cpp has it, and written as either. A model with adapters (adapter_bind.c) has
- * a plan of its own over the base's mapping and weights. docs/adapters.md. */
+ * An adapter is a list of pairs of matrices, each for a role and a layer of one base (-1: the
+ * model's own embedding or output head); rows stand in the order in which that base's rows stand.
+ * What latent attention makes of its latents, kv_b, is one matrix to an adapter, a head's keys and
+ * then its values, whether the base has it in one tensor or in two. It is read from a folder as
+ * PEFT writes it or from a GGUF file as llama.cpp has it, and written as either. A model with
+ * adapters (adapter_bind.c) has a plan of its own over the base's mapping and weights.
+ * docs/adapters.md. */
 #ifndef JL_MODEL_ADAPTER_H
 #define JL_MODEL_ADAPTER_H
 
@@ -19,7 +22,7 @@ struct adapter_pair {
     int n_expert; // 0: one matrix; else one an expert, all of one rank and alpha
     int rank, n_in, n_out;
     double alpha;
-    float *a; // (rank, n_in), (n_expert, rank, n_in)
+    float *a; // (rank, n_in), (n_expert, rank, n_in); of an embedding (n_in, rank), a row a token
     float *b; // (n_out, rank), (n_expert, n_out, rank)
 };
 
@@ -56,19 +59,30 @@ void adapter_scale(const float *a, float factor, size_t n, float *to);
 
 /* May an adapter stand on this role of a layer? `why`: if not, what to do. */
 bool adapter_can(const struct model *base, enum role_id role, int layer, const char **why);
+/* The matrix, or one an expert, that an adapter on the role sees. False: the base has none. */
+struct adapter_shape {
+    int n_expert, n_in, n_out; // as a pair's
+};
+bool adapter_shape(const struct model *base, enum role_id role, int layer,
+                   struct adapter_shape *out);
+/* Does the pair stand on a matrix of the base, as it is shaped there? */
+bool adapter_fits(const struct model *base, const struct adapter_pair *pair);
+/* Are rows of A looked up, not multiplied with? n_in is the vocabulary then. */
+bool adapter_is_lookup(enum role_id role);
 
 /* ---- a new one ---- */
 
 struct adapter_request {
     const char *name;
-    const char *const *roles; // "attn_q" or "q_proj", as files call them; "all": every matrix
+    const char *const *roles; // "attn_q" or "q_proj", as files call them; "all": the blocks'
     int n_role;
     int rank;
     double alpha;
     uint64_t seed;
 };
 
-/* A is uniform within 1 / sqrt(n_in), as PEFT begins; B is zero: nothing changes yet. */
+/* A is uniform within 1 / sqrt(n_in) and B zero; on an embedding A is zero and B normal: as PEFT
+ * begins, nothing changes yet. */
 enum jl_status adapter_fresh(const struct model *base, const struct adapter_request *request,
                              struct adapter **out, struct jl_error *err);
 
@@ -114,8 +128,12 @@ enum jl_status adapter_of_model(const struct model *model, int use, struct adapt
                                 struct jl_error *err);
 
 /* Adds the adapters to the weights of an owned model (own.h), each number rounded once to its type:
- * W + B A in f32, adapters in order, each B A a chain over the rank ascending from +0. */
+ * W + B A in f32, adapters in order, each B A a chain over the rank ascending from +0. An embedding
+ * or a head that is the other, too, takes none: both would change. */
 enum jl_status adapter_merge(struct model *owned, const struct adapter_use *uses, int n,
                              struct jl_error *err);
+
+/* Could the adapters of a model be merged into its base's file? Errors say why not. */
+enum jl_status adapter_mergeable(const struct model *with, struct jl_error *err);
 
 #endif

@@ -72,11 +72,10 @@ static enum jl_status bind_pair(struct model *model, const struct binding *bindi
                                 const struct adapter_pair *pair, struct jl_error *err) {
     const struct adapter_use *use = &binding->uses[number];
     struct adapter_slot *slot = &model->adapters[model->n_adapter];
-    const struct weight *w = model_weight(model, pair->role, pair->layer);
     const char *why;
+    bool lookup = adapter_is_lookup(pair->role);
     float factor = factor_of(pair, use->scale);
-    if (!w || w->n_in != pair->n_in || w->n_out != pair->n_out || w->n_expert != pair->n_expert ||
-        !adapter_can(model, pair->role, pair->layer, &why))
+    if (!adapter_fits(model, pair) || !adapter_can(model, pair->role, pair->layer, &why))
         return report_fail(err, JL_ERR_USAGE, model->file->path,
                            "adapter %s was opened for another base",
                            report_quote_str(use->adapter->name).text);
@@ -86,8 +85,8 @@ static enum jl_status bind_pair(struct model *model, const struct binding *bindi
     int id = (hparams_n_block(&model->hp) + 1) * ROLE_COUNT + 2 * model->n_adapter;
     slot->a = (struct weight){.name = name_of(model, slot, 'a'),
                               .id = id,
-                              .n_out = pair->rank,
-                              .n_in = pair->n_in,
+                              .n_out = lookup ? pair->n_in : pair->rank,
+                              .n_in = lookup ? pair->rank : pair->n_in,
                               .n_expert = pair->n_expert};
     slot->b = (struct weight){.name = name_of(model, slot, 'b'),
                               .id = id + 1,
@@ -226,12 +225,13 @@ enum jl_status adapter_of_model(const struct model *model, int use, struct adapt
     for (int i = 0; i < model->n_adapter; i++) {
         const struct adapter_slot *slot = &model->adapters[i];
         struct adapter_pair *pair = &adapter->pairs[adapter->n];
+        bool lookup = adapter_is_lookup(slot->role);
         if (slot->use != use) continue;
         *pair = (struct adapter_pair){.role = slot->role,
                                       .layer = slot->layer,
                                       .n_expert = slot->a.n_expert,
-                                      .rank = slot->a.n_out,
-                                      .n_in = slot->a.n_in,
+                                      .rank = slot->b.n_in,
+                                      .n_in = lookup ? slot->a.n_out : slot->a.n_in,
                                       .n_out = slot->b.n_out,
                                       .alpha = slot->alpha};
         if (!adapter_room(adapter, pair)) {

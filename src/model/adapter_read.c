@@ -1,4 +1,4 @@
-/* The tensors of an adapter's file as pairs of a base: names, shapes, the order of rows. */
+/* The tensors of an adapter's file as pairs of a base. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,39 +8,6 @@
 #include "format/report.h"
 #include "model/adapter_self.h"
 
-/* ---- names ---- */
-
-void adapter_tensor_name(enum model_file_kind kind, const char *name, bool is_b,
-                         char out[ADAPTER_NAME]) {
-    size_t n = strlen(name), tail = strlen(".weight");
-    if (kind == MODEL_FILE_GGUF)
-        snprintf(out, ADAPTER_NAME, "%s.lora_%c", name, is_b ? 'b' : 'a');
-    else
-        snprintf(out, ADAPTER_NAME, "base_model.model.%.*s.lora_%c.weight", (int)(n - tail), name,
-                 is_b ? 'B' : 'A');
-}
-
-/* ---- order of rows ---- */
-
-static enum rope_pairs pairs_of(const struct family *family, enum model_file_kind kind) {
-    bool gguf = kind == MODEL_FILE_GGUF;
-    return gguf ? family->rope_gguf : family->rope_hf;
-}
-
-int adapter_row(const struct model *base, enum role_id role, enum model_file_kind from,
-                enum model_file_kind to, int row) {
-    const struct hparams *hp = &base->hp;
-    enum rope_pairs order = pairs_of(base->family, to);
-    int half = hp->n_rot / 2;
-    if (order == pairs_of(base->family, from) || (role != ROLE_ATTN_Q && role != ROLE_ATTN_K))
-        return row;
-    int i = row % hp->head_dim_k;
-    if (i >= hp->n_rot) return row;
-    return row - i + (order == ROPE_INTERLEAVED ? i % 2 * half + i / 2 : i % half * 2 + i / half);
-}
-
-/* ---- one pair ---- */
-
 struct reader {
     const struct model *base;
     const struct adapter_file *file;
@@ -49,91 +16,66 @@ struct reader {
     struct jl_error *err;
 };
 
-static const struct tensor_info *find(const struct reader *r, const char *name, bool is_b) {
-    char want[ADAPTER_NAME];
-    adapter_tensor_name(r->file->kind, name, is_b, want);
-    size_t lo = 0, hi = r->file->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int order = strcmp(want, r->file->tensors[mid].name);
-        if (order == 0) return &r->file->tensors[mid];
-        if (order < 0)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return NULL;
-}
-
 static enum jl_status bad(const struct reader *r, const struct tensor_info *t, const char *what) {
-    return report_fail(r->err, JL_ERR_FORMAT, r->file->path, "tensor %s %s",
-                       report_quote_str(t->name).text, what);
+    return adapter_tensor_bad(r->file, t, what, r->err);
 }
 
-/* (experts, rows, cols), of which a GGUF file leaves out outer ones of size 1; one expert without
- * any. */
-static bool dims_of(const struct tensor_info *t, bool experts, int64_t dim[3]) {
-    if (t->n_dim < 1 || t->n_dim > 2 + experts) return false;
-    for (int i = 0; i < 3; i++)
-        dim[i] = i < 3 - t->n_dim ? 1 : t->dim[i - (3 - t->n_dim)];
-    return true;
-}
+/* ---- the two halves of a pair in the file ---- */
 
-/* The two halves of a pair in the file. */
 struct halves {
     const struct tensor_info *a, *b;
     const char *name; // of the base's tensor
     int matrices;     // that both hold: all experts', or one
     int64_t n_out;    // rows of b, which may be those of several roles
-    const struct weight *w;
+    struct adapter_shape shape;
+    bool by_token; // a is (n_in, rank)
 };
 
-static enum jl_status check_shapes(const struct reader *r, const struct halves *h, int *rank) {
+static enum jl_status bad_shapes(const struct reader *r, const struct halves *h) {
+    char what[192], each[24] = "", a[48];
+    if (h->matrices > 1) snprintf(each, sizeof each, "%d, ", h->matrices);
+    snprintf(a, sizeof a, h->by_token ? "%d, rank" : "rank, %d", h->shape.n_in);
+    snprintf(what, sizeof what,
+             "and its other half must be (%s%s) and (%s%lld, rank), as the base's matrix of %lld x "
+             "%d asks",
+             each, a, each, (long long)h->n_out, (long long)h->n_out, h->shape.n_in);
+    return bad(r, h->a, what);
+}
+
+static enum jl_status check_shapes(const struct reader *r, const struct halves *h, int *out) {
     int64_t a[3], b[3], n = h->matrices;
-    bool experts = h->w->n_expert > 0;
-    if (!dims_of(h->a, experts, a) || !dims_of(h->b, experts, b) || a[0] != n || b[0] != n ||
-        a[2] != h->w->n_in || b[1] != h->n_out || a[1] != b[2] || a[1] < 1 ||
-        a[1] > ADAPTER_MAX_RANK) {
-        char what[192], each[24] = "";
-        if (n > 1) snprintf(each, sizeof each, "%lld, ", (long long)n);
-        snprintf(what, sizeof what,
-                 "and its other half must be (%srank, %d) and (%s%lld, rank), as the base's matrix "
-                 "of %lld x %d asks",
-                 each, h->w->n_in, each, (long long)h->n_out, (long long)h->n_out, h->w->n_in);
-        return bad(r, h->a, what);
-    }
-    *rank = (int)a[1];
+    bool experts = h->shape.n_expert > 0;
+    if (!adapter_tensor_dims(h->a, experts, a) || !adapter_tensor_dims(h->b, experts, b))
+        return bad_shapes(r, h);
+    int64_t rank = h->by_token ? a[2] : a[1], n_in = h->by_token ? a[1] : a[2];
+    if (a[0] != n || b[0] != n || n_in != h->shape.n_in || b[1] != h->n_out || rank != b[2] ||
+        rank < 1 || rank > ADAPTER_MAX_RANK)
+        return bad_shapes(r, h);
+    *out = (int)rank;
     return JL_OK;
 }
 
-/* One row, dequantised and looked at. */
-static enum jl_status read_row(const struct reader *r, const struct tensor_info *t, int64_t row,
-                               int64_t cols, float *to) {
-    size_t stride;
-    if (dtype_row(t->dtype)->x_f32 == XFMT_NONE || t->dtype == DTYPE_F8_E4M3 ||
-        !dtype_row_bytes(t->dtype, cols, &stride))
-        return report_fail(r->err, JL_ERR_UNSUPPORTED, r->file->path,
-                           "tensor %s is %s; an adapter's are F32, F16, BF16 or quantised",
-                           report_quote_str(t->name).text, dtype_name(t->dtype));
-    dtype_dequantize(t->dtype, t->data + (size_t)row * stride, to, cols);
-    for (int64_t i = 0; i < cols; i++)
-        if (!isfinite(to[i])) return bad(r, t, "holds a number that is not finite");
-    return JL_OK;
+static const struct tensor_info *find_half(const struct reader *r, enum role_id role,
+                                           const char *name, bool is_b) {
+    char want[ADAPTER_NAME];
+    adapter_tensor_name(r->file->kind, role, name, is_b, want);
+    return adapter_tensor_find(r->file, want);
 }
 
 /* Both halves, or neither. */
 static enum jl_status find_halves(const struct reader *r, const struct role_source *source,
                                   int layer, struct halves *h) {
     const char *why;
-    h->a = find(r, h->name, false);
-    h->b = find(r, h->name, true);
+    h->a = find_half(r, source->role, h->name, false);
+    h->b = find_half(r, source->role, h->name, true);
     if (!h->a && !h->b) return JL_OK;
     if (!adapter_can(r->base, source->role, layer, &why)) return bad(r, h->a ? h->a : h->b, why);
     if (!h->a || !h->b)
         return bad(r, h->a ? h->a : h->b,
                    h->a ? "has no lora_B beside it" : "has no lora_A beside it");
-    h->w = model_weight(r->base, source->role, layer);
-    h->n_out = (int64_t)h->w->n_out * (source->parts ? source->parts : 1);
+    adapter_shape(r->base, source->role, layer, &h->shape);
+    h->n_out = (int64_t)h->shape.n_out * (source->parts ? source->parts : 1);
+    h->by_token = adapter_a_by_token(r->file->kind, source->role);
     r->claimed[h->a - r->file->tensors] = r->claimed[h->b - r->file->tensors] = true;
     return JL_OK;
 }
@@ -147,36 +89,78 @@ static enum jl_status read_size(const struct reader *r, const struct halves *h, 
     return JL_OK;
 }
 
-/* Matrix `from` of the halves, as matrix `to` of the pair. */
-static enum jl_status read_matrix(const struct reader *r, const struct halves *h,
-                                  const struct role_source *source, struct adapter_pair *pair,
-                                  int from, int to) {
-    size_t rank = (size_t)pair->rank, n_in = (size_t)pair->n_in, n_out = (size_t)pair->n_out;
-    float *a = pair->a + (size_t)to * rank * n_in, *b = pair->b + (size_t)to * rank * n_out;
-    int64_t first = (int64_t)from * h->n_out + (int64_t)source->part * pair->n_out;
-    for (int k = 0; k < pair->rank; k++)
-        JL_TRY(read_row(r, h->a, (int64_t)from * pair->rank + k, pair->n_in, a + (size_t)k * n_in));
-    for (int o = 0; o < pair->n_out; o++)
-        JL_TRY(read_row(r, h->b,
-                        first +
-                            adapter_row(r->base, pair->role, r->file->kind, r->base->file->kind, o),
-                        pair->rank, b + (size_t)o * rank));
-    return JL_OK;
-}
+/* ---- one pair ---- */
 
 static enum jl_status start_pair(struct reader *r, const struct role_source *source, int layer,
-                                 int rank, double alpha) {
-    const struct weight *w = model_weight(r->base, source->role, layer);
+                                 const struct halves *h, int rank, double alpha) {
     struct adapter_pair *pair = &r->adapter->pairs[r->adapter->n];
     *pair = (struct adapter_pair){.role = source->role,
                                   .layer = layer,
-                                  .n_expert = w->n_expert,
+                                  .n_expert = h->shape.n_expert,
                                   .rank = rank,
-                                  .n_in = w->n_in,
-                                  .n_out = w->n_out,
+                                  .n_in = h->shape.n_in,
+                                  .n_out = h->shape.n_out,
                                   .alpha = alpha};
     if (!adapter_room(r->adapter, pair)) return adapter_no_memory(r->file->path, r->err);
     r->adapter->n++;
+    return JL_OK;
+}
+
+/* Rows first .. first+n-1 of the tensor. */
+static enum jl_status read_rows(const struct reader *r, const struct tensor_info *t, int64_t first,
+                                int n, int cols, float *to) {
+    for (int i = 0; i < n; i++)
+        JL_TRY(
+            adapter_tensor_row(r->file, t, first + i, cols, to + (size_t)i * (size_t)cols, r->err));
+    return JL_OK;
+}
+
+/* Of an embedding whose tokens stand side by side in the file. */
+static enum jl_status read_turned(const struct reader *r, const struct halves *h,
+                                  const struct adapter_pair *pair) {
+    float *rows = calloc(adapter_n_a(pair), sizeof *rows);
+    if (!rows) return adapter_no_memory(r->file->path, r->err);
+    enum jl_status status = read_rows(r, h->a, 0, pair->rank, pair->n_in, rows);
+    if (status == JL_OK) adapter_turn(rows, pair->rank, pair->n_in, pair->a);
+    free(rows);
+    return status;
+}
+
+/* A of matrix `from` of the halves, as matrix `to` of the pair; and B. */
+static enum jl_status read_a(const struct reader *r, const struct halves *h,
+                             const struct adapter_pair *pair, int from, int to) {
+    int rows = h->by_token ? pair->n_in : pair->rank, cols = h->by_token ? pair->rank : pair->n_in;
+    if (adapter_a_turned(r->file->kind, pair->role)) return read_turned(r, h, pair);
+    return read_rows(r, h->a, (int64_t)from * rows, rows, cols,
+                     pair->a + (size_t)to * (size_t)rows * (size_t)cols);
+}
+
+static enum jl_status read_b(const struct reader *r, const struct halves *h,
+                             const struct role_source *source, const struct adapter_pair *pair,
+                             int from, int to) {
+    size_t rank = (size_t)pair->rank;
+    float *b = pair->b + (size_t)to * rank * (size_t)pair->n_out;
+    int64_t first = (int64_t)from * h->n_out + (int64_t)source->part * pair->n_out;
+    for (int o = 0; o < pair->n_out; o++) {
+        int row = adapter_row(r->base, pair->role, r->file->kind, r->base->file->kind, o);
+        JL_TRY(read_rows(r, h->b, first + row, 1, pair->rank, b + (size_t)o * rank));
+    }
+    return JL_OK;
+}
+
+static enum jl_status read_matrix(const struct reader *r, const struct halves *h,
+                                  const struct role_source *source, const struct adapter_pair *pair,
+                                  int from, int to) {
+    JL_TRY(read_a(r, h, pair, from, to));
+    return read_b(r, h, source, pair, from, to);
+}
+
+/* ---- a role of a layer ---- */
+
+static enum jl_status read_copy(struct reader *r, enum role_id role, const char *name) {
+    const struct tensor_info *copy;
+    JL_TRY(adapter_copy_check(r->file, name, model_weight(r->base, role, -1), &copy, r->err));
+    if (copy) r->claimed[copy - r->file->tensors] = true;
     return JL_OK;
 }
 
@@ -191,12 +175,13 @@ static enum jl_status read_whole(struct reader *r, const struct role_source *sou
     JL_TRY(find_halves(r, source, layer, &h));
     *found = h.a != NULL;
     if (!*found) return JL_OK;
-    h.matrices = h.w->n_expert ? h.w->n_expert : 1;
+    h.matrices = h.shape.n_expert ? h.shape.n_expert : 1;
     JL_TRY(read_size(r, &h, &rank, &alpha));
-    JL_TRY(start_pair(r, source, layer, rank, alpha));
+    JL_TRY(start_pair(r, source, layer, &h, rank, alpha));
     for (int m = 0; m < h.matrices; m++)
         JL_TRY(read_matrix(r, &h, source, &r->adapter->pairs[r->adapter->n - 1], m, m));
-    return JL_OK;
+    bool copied = layer < 0 && r->file->kind == MODEL_FILE_HF;
+    return copied ? read_copy(r, source->role, name) : JL_OK;
 }
 
 /* A pair of tensors an expert; those that have none get zeros, which add nothing. */
@@ -213,7 +198,7 @@ static enum jl_status read_apart(struct reader *r, const struct role_source *sou
         JL_TRY(find_halves(r, source, layer, &h));
         if (!h.a) continue;
         JL_TRY(read_size(r, &h, &rank, &alpha));
-        if (!*found) JL_TRY(start_pair(r, source, layer, rank, alpha));
+        if (!*found) JL_TRY(start_pair(r, source, layer, &h, rank, alpha));
         *found = true;
         if (rank != pair->rank || alpha != pair->alpha)
             return bad(r, h.a,
@@ -255,7 +240,8 @@ static enum jl_status read_all(struct reader *r) {
         for (int i = ROLE_NONE + 1; i < ROLE_COUNT; i++) {
             enum role_id role = (enum role_id)i;
             bool own = role_row(role)->scope == SCOPE_MODEL;
-            if (own == (layer < 0) && model_weight(r->base, role, layer))
+            struct adapter_shape shape;
+            if (own == (layer < 0) && adapter_shape(r->base, role, layer, &shape))
                 JL_TRY(read_role(r, role, layer));
         }
     return check_claimed(r);
@@ -265,7 +251,7 @@ enum jl_status adapter_read_pairs(const struct model *base, const struct adapter
                                   struct adapter **out, struct jl_error *err) {
     struct reader r = {.base = base, .file = file, .err = err};
     *out = NULL;
-    r.adapter = adapter_new(file->name, hparams_n_block(&base->hp) * ROLE_COUNT);
+    r.adapter = adapter_new(file->name, (hparams_n_block(&base->hp) + 1) * ROLE_COUNT);
     r.claimed = calloc(file->n + 1, sizeof *r.claimed);
     enum jl_status status =
         r.adapter && r.claimed ? read_all(&r) : adapter_no_memory(file->path, err);

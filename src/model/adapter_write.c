@@ -105,14 +105,18 @@ static enum jl_status find_sites(struct writing *w) {
 
 /* ---- rows ---- */
 
-/* (rank, n_in) of matrix m of the site. */
-static void put_a(const struct site *site, size_t m, float *out) {
+/* (rank, n_in) of matrix m of the site, or (n_in, rank). */
+static void put_a(const struct writing *w, const struct site *site, size_t m, float *out) {
     for (int p = 0; p < MOST_PARTS; p++) {
         const struct adapter_pair *pair = site->part[p];
         if (!pair || (p > 0 && site->shared)) continue;
         size_t n = (size_t)pair->rank * (size_t)pair->n_in;
-        adapter_scale(pair->a + ((size_t)site->expert + m) * n,
-                      site->folded ? adapter_factor(pair) : 1.0f, n, out);
+        const float *a = pair->a + ((size_t)site->expert + m) * n;
+        if (adapter_a_turned(w->kind, pair->role)) {
+            adapter_turn(a, pair->n_in, pair->rank, out);
+            a = out;
+        }
+        adapter_scale(a, site->folded ? adapter_factor(pair) : 1.0f, n, out);
         out += n;
     }
 }
@@ -147,7 +151,7 @@ static enum jl_status write_data(const struct writing *w, write_fn *write, void 
         float *a = calloc(n * each_a, sizeof *a), *b = calloc(n * each_b, sizeof *b);
         if (a && b) {
             for (size_t m = 0; m < n; m++) {
-                put_a(site, m, a + m * each_a);
+                put_a(w, site, m, a + m * each_a);
                 put_b(w, site, m, b + m * each_b);
             }
             status = write(writer, a, n * each_a * sizeof *a, w->err);
@@ -165,10 +169,12 @@ static enum jl_status write_data(const struct writing *w, write_fn *write, void 
 static int name_and_shape(const struct writing *w, const struct site *site, bool is_b,
                           char name[ADAPTER_NAME], int64_t dim[3]) {
     int n = 0;
-    adapter_tensor_name(w->kind, site->place.name, is_b, name);
+    enum role_id role = (site->part[0] ? site->part[0] : site->part[1])->role;
+    bool by_token = adapter_a_by_token(w->kind, role);
+    adapter_tensor_name(w->kind, role, site->place.name, is_b, name);
     if (site->stacked) dim[n++] = site->stacked;
-    dim[n++] = is_b ? site->n_out : site->rank;
-    dim[n++] = is_b ? site->rank : site->n_in;
+    dim[n++] = is_b ? site->n_out : by_token ? site->n_in : site->rank;
+    dim[n++] = is_b || by_token ? site->rank : site->n_in;
     return n;
 }
 

@@ -143,8 +143,8 @@ void init_plan_free(struct init_plan *plan) {
 
 static double unit(uint32_t word) { return ((double)word + 0.5) * 0x1p-32; } // in (0, 1)
 
-/* Box and Muller's pair: two independent normals from two uniforms. */
-static void normals(const uint32_t words[2], double out[2]) {
+/* Box and Muller's pair. */
+void init_normals(const uint32_t words[2], double out[2]) {
     double sine, cosine, radius = sqrt(-2 * fmath_log64(unit(words[0])));
     fmath_sincos64(TAU * unit(words[1]), &sine, &cosine);
     out[0] = radius * cosine;
@@ -153,8 +153,8 @@ static void normals(const uint32_t words[2], double out[2]) {
 
 static void draw(enum init_kind kind, const uint32_t words[4], double out[4]) {
     if (kind == INIT_NORMAL) {
-        normals(words, out);
-        normals(words + 2, out + 2);
+        init_normals(words, out);
+        init_normals(words + 2, out + 2);
         return;
     }
     for (int i = 0; i < 4; i++)

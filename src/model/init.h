@@ -51,4 +51,7 @@ void init_plan_free(struct init_plan *plan); // zeroed is fine
  * floats. */
 void init_row(const struct init_tensor *tensor, int64_t row, uint8_t *out, float *scratch);
 
+/* Two independent standard normals from two words of a random block. */
+void init_normals(const uint32_t words[2], double out[2]);
+
 #endif

@@ -26,7 +26,8 @@ struct adapter_slot {
     float factor;
     float *master;      // NULL, or A as it is learned, without the factor
     struct weight a, b; // (rank, n_in) with the factor in it, (n_out, rank); F32, in the arena, of
-                        // each expert where the base's has one; experts follow without gaps
+                        // each expert where the base's has one; experts follow without gaps. Of an
+                        // embedding a is (n_vocab, rank)
 };
 
 struct model {

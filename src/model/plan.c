@@ -216,6 +216,32 @@ static enum jl_status plan_step(struct planner *p, const struct prog_step *line,
 
 /* ---- adapters ---- */
 
+/* What LB holds onto a register, whose vectors may be longer. */
+static enum jl_status plan_add(struct planner *p, enum reg_id out, int layer) {
+    struct step add = {.op = OP_ADD, .in = REG_LB, .out = out, .layer = layer};
+    add.slots = add.out_slots = p->slots[out];
+    add.width = p->width[REG_LB];
+    add.out_width = p->width[out];
+    return emit(p, add);
+}
+
+/* B of what stands in LA, onto `out`, by steps of `op`. Logits get it without a register of their
+ * size. */
+static enum jl_status plan_high(struct planner *p, const struct adapter_slot *slot, enum op_id op,
+                                enum reg_id out) {
+    bool at_once = out == REG_LOGITS;
+    struct step high = {.op = at_once ? OP_LINEAR_ADD : op,
+                        .in = REG_LA,
+                        .out = at_once ? out : REG_LB,
+                        .layer = slot->layer,
+                        .part = EXPERT_APART};
+    high.slots = high.out_slots = p->slots[REG_LA];
+    high.w = slot->b;
+    JL_TRY(plan_matrix(p, &high));
+    JL_TRY(emit(p, high));
+    return at_once ? JL_OK : plan_add(p, out, slot->layer);
+}
+
 static enum jl_status plan_adapter(struct planner *p, const struct adapter_slot *slot,
                                    const struct wait *wait) {
     struct step low = {.op = wait->op, .in = wait->in, .out = REG_LA, .layer = slot->layer};
@@ -224,16 +250,71 @@ static enum jl_status plan_adapter(struct planner *p, const struct adapter_slot 
     low.w = slot->a;
     JL_TRY(plan_matrix(p, &low));
     JL_TRY(emit(p, low));
-    struct step high = {.op = wait->op, .in = REG_LA, .out = REG_LB, .layer = slot->layer};
-    high.part = EXPERT_APART;
-    high.slots = high.out_slots = p->slots[REG_LA];
-    high.w = slot->b;
-    JL_TRY(plan_matrix(p, &high));
-    JL_TRY(emit(p, high));
-    struct step add = {.op = OP_ADD, .in = REG_LB, .out = wait->out, .layer = slot->layer};
-    add.slots = add.out_slots = p->slots[REG_LB];
-    add.width = add.out_width = p->width[REG_LB];
-    return emit(p, add);
+    return plan_high(p, slot, wait->op, wait->out);
+}
+
+/* Onto embeddings: A's rows are looked up. */
+static enum jl_status plan_lookup(struct planner *p, const struct adapter_slot *slot,
+                                  enum reg_id out) {
+    struct step low = {.op = OP_LOOKUP, .out = REG_LA, .layer = slot->layer};
+    low.slots = low.out_slots = 1;
+    low.w = slot->a;
+    low.width = low.out_width = low.w.n_in;
+    JL_TRY(emit(p, low));
+    return plan_high(p, slot, OP_LINEAR, out);
+}
+
+/* A step of heads of an adapter's matrix, from `in` to `out`. */
+static enum jl_status plan_heads_of(struct planner *p, const struct weight *w, enum reg_id in,
+                                    enum reg_id out, struct heads_spec heads, int layer) {
+    struct step step = {.op = OP_HEADS, .in = in, .out = out, .layer = layer, .heads = heads};
+    step.heads.n = p->model->hp.n_head;
+    step.w = *w;
+    step.width = p->width[in];
+    step.slots = p->slots[in];
+    step.xfmt = XFMT_F32;
+    step.out_slots = heads.transposed ? step.heads.n : 1;
+    step.out_width = heads.transposed ? w->n_in : step.heads.n * heads.taken;
+    return emit(p, step);
+}
+
+/* Latent attention's kv_b, y = B A c for a latent c, as it is used: behind attention the values'
+ * rows of B after A of what each head has attended to; before it A' of what the keys' rows of B
+ * make of each head's query, absorbed like the query itself. A is one for all heads. */
+static enum jl_status plan_latent(struct planner *p, const struct adapter_slot *slot,
+                                  const struct prog_step *line) {
+    const struct hparams *hp = &p->model->hp;
+    int nope = hp->head_dim_k - hp->n_rot, joint = nope + hp->head_dim_v;
+    if (line->op == OP_ABSORB) {
+        JL_TRY(plan_heads_of(p, &slot->b, line->in, REG_LA,
+                             (struct heads_spec){.rows = joint, .taken = nope, .transposed = true},
+                             slot->layer));
+        JL_TRY(plan_heads_of(p, &slot->a, REG_LA, REG_LB,
+                             (struct heads_spec){.taken = slot->a.n_out, .transposed = true},
+                             slot->layer));
+        return plan_add(p, line->out, slot->layer);
+    }
+    struct step low = {.op = OP_LINEAR, .in = line->in, .out = REG_LA, .layer = slot->layer};
+    low.slots = low.out_slots = p->slots[line->in];
+    low.w = slot->a;
+    JL_TRY(plan_matrix(p, &low));
+    JL_TRY(emit(p, low));
+    JL_TRY(plan_heads_of(p, &slot->b, REG_LA, REG_LB,
+                         (struct heads_spec){.rows = joint, .row0 = nope, .taken = hp->head_dim_v},
+                         slot->layer));
+    return plan_add(p, line->out, slot->layer);
+}
+
+/* Adapters of lines that wait for nobody. */
+static enum jl_status plan_at_once(struct planner *p, const struct prog_step *line, int layer) {
+    bool lookup = line->op == OP_EMBED, latent = line->op == OP_ABSORB || line->op == OP_HEADS;
+    for (int i = 0; (lookup || latent) && i < p->model->n_adapter; i++) {
+        const struct adapter_slot *slot = &p->model->adapters[i];
+        if (slot->layer != layer) continue;
+        if (lookup && slot->role == line->w) JL_TRY(plan_lookup(p, slot, line->out));
+        if (latent && slot->role == ROLE_ATTN_KV_UP) JL_TRY(plan_latent(p, slot, line));
+    }
+    return JL_OK;
 }
 
 /* Adapters add to the outputs of matrices behind the last of those that share an input, and behind
@@ -267,9 +348,10 @@ static enum jl_status plan_line(struct planner *p, const struct prog_step *line,
     if (p->n_wait && must_flush(p, line)) JL_TRY(flush_adapters(p, layer));
     JL_TRY(plan_step(p, line, layer));
     bool multiplies = line->op == OP_LINEAR || line->op == OP_EXPERTS;
-    if (multiplies && p->n_step > before && has_adapter(p->model, line->w, layer))
+    if (p->n_step == before) return JL_OK;
+    if (multiplies && has_adapter(p->model, line->w, layer))
         p->waits[p->n_wait++] = (struct wait){line->op, line->in, line->out, line->w};
-    return JL_OK;
+    return plan_at_once(p, line, layer);
 }
 
 /* From one program to the next only the residual stream and the rotary table are handed on. */
@@ -346,11 +428,11 @@ static enum jl_status plan_rope(struct model *model, struct jl_error *err) {
 }
 
 /* Room for the layers first .. end-1 between two programs: each line gives at most itself and one
- * conversion; an adapter's pair three steps; one check a layer. */
+ * conversion; an adapter's pair three steps, or twice three; one check a layer. */
 static enum jl_status make_room(struct planner *p, const struct prog *before,
                                 const struct prog *after, int first, int end) {
     const struct model *model = p->model;
-    p->cap = 2 * (before->n_step + after->n_step) + 3 * model->n_adapter;
+    p->cap = 2 * (before->n_step + after->n_step) + 6 * model->n_adapter;
     for (int layer = first; layer < end; layer++)
         p->cap += 2 * (model_mixer(model->family, &model->hp, layer)->n_step +
                        model_ffn(model->family, &model->hp, layer)->n_step) +

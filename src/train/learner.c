@@ -264,7 +264,7 @@ int64_t learner_n_active(const struct learner *l) {
     for (int i = 0; i < l->model->plan.n_step; i++) {
         const struct step *step = &l->model->plan.steps[i];
         int64_t size = (int64_t)step->w.n_out * step->w.n_in;
-        if (step->op == OP_LINEAR) n += size;
+        if (step->op == OP_LINEAR || step->op == OP_LINEAR_ADD) n += size * step->slots;
         if (step->op == OP_EXPERTS) n += size * hp->n_expert_used;
         if (step->op == OP_HEADS || step->op == OP_ABSORB)
             n += (int64_t)step->heads.n * step->heads.taken * step->w.n_in;

@@ -26,6 +26,7 @@ static enum jl_status open_learner(struct run *run) {
     JL_TRY(run_learner_options(run->recipe, run->start, &memory, &options, run->err));
     JL_TRY(learner_create(run->backend, &options, &run->learner, run->err));
     const struct model *model = learner_model(run->learner);
+    if (run->recipe->lora_merge) JL_TRY(adapter_mergeable(model, run->err)); // not at the end only
     JL_TRY(open_tokenizer(model->file, &run->tokenizer, run->err));
     JL_TRY(chat_form_open(run->start, run->tokenizer, &run->form, run->err));
     end_tokens_find(model->file, run->tokenizer, model->hp.n_vocab, &run->ends);

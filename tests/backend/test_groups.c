@@ -175,8 +175,9 @@ static void gathered_vectors_are_left_alone(void **state) {
 
 static void rows_together_end_a_run(void **state) {
     (void)state;
-    static const enum op_id ops[] = {OP_LINEAR, OP_ATTN,     OP_ABSORB,  OP_HEADS, OP_CONV,
-                                     OP_DELTA,  OP_DISPATCH, OP_EXPERTS, OP_PICK,  OP_KV_PUT};
+    static const enum op_id ops[] = {OP_LINEAR,  OP_LINEAR_ADD, OP_ATTN,  OP_ABSORB,
+                                     OP_HEADS,   OP_CONV,       OP_DELTA, OP_DISPATCH,
+                                     OP_EXPERTS, OP_PICK,       OP_KV_PUT};
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         struct step steps[] = {row_step(OP_NORM, REG_H, REG_X), row_step(ops[i], REG_X, REG_Y)};
         assert_int_equal(op_row(ops[i])->rows, TOGETHER);

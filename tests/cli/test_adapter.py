@@ -24,49 +24,24 @@ def run(*args):
                           timeout=120)
 
 
-def write_adapter(folder, size=0.3, rank=2, **config):
-    """On every query projection and every way down, as PEFT saves it."""
-    with open(f"{MODEL}/config.json", encoding="utf-8") as file:
-        model = json.load(file)
+def config_of(model):
+    with open(f"{model}/config.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def peft_tensors(modules, size, rank):
+    """name -> (shape, values), as PEFT calls them; modules: name, outputs, inputs."""
     draw = random.Random(1)
-    tensors, data, at = {}, b"", 0
-    n_q = model["num_attention_heads"] * model["head_dim"]
-    for layer in range(model["num_hidden_layers"]):
-        for module, n_out, n_in in (("self_attn.q_proj", n_q, model["hidden_size"]),
-                                    ("mlp.down_proj", model["hidden_size"], model["intermediate_size"])):
-            for half, shape in (("A", (rank, n_in)), ("B", (n_out, rank))):
-                values = array.array("f", (draw.uniform(-size, size) for _ in range(shape[0] * shape[1])))
-                name = f"base_model.model.model.layers.{layer}.{module}.lora_{half}.weight"
-                tensors[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + 4 * len(values)]}
-                data += values.tobytes()
-                at += 4 * len(values)
-    os.makedirs(folder)
-    header = json.dumps(tensors).encode()
-    with open(f"{folder}/adapter_model.safetensors", "wb") as file:
-        file.write(struct.pack("<Q", len(header)) + header + data)
-    with open(f"{folder}/adapter_config.json", "w", encoding="utf-8") as file:
-        json.dump({"peft_type": "LORA", "r": rank, "lora_alpha": 2 * rank, "bias": "none",
-                   "target_modules": ["q_proj", "down_proj"], **config}, file)
-    return folder
-
-
-MIXTURE = "tests/golden/qwen3-moe"
-
-
-def expert_tensors(experts, rank=2, size=0.3):
-    """name -> (shape, values): on the way up of some experts of layer 0."""
-    with open(f"{MIXTURE}/config.json", encoding="utf-8") as file:
-        model = json.load(file)
-    draw = random.Random(2)
     tensors = {}
-    for expert in experts:
-        for half, shape in (("A", (rank, model["hidden_size"])), ("B", (model["moe_intermediate_size"], rank))):
-            name = f"base_model.model.model.layers.0.mlp.experts.{expert}.up_proj.lora_{half}.weight"
-            tensors[name] = shape, array.array("f", (draw.uniform(-size, size) for _ in range(shape[0] * shape[1])))
+    for module, n_out, n_in in modules:
+        for half, shape in (("A", (rank, n_in)), ("B", (n_out, rank))):
+            end = f"lora_embedding_{half}" if module.endswith("embed_tokens") else f"lora_{half}.weight"
+            tensors[f"base_model.model.{module}.{end}"] = shape, array.array(
+                "f", (draw.uniform(-size, size) for _ in range(shape[0] * shape[1])))
     return tensors
 
 
-def write_folder(folder, tensors, rank=2):
+def write_folder(folder, tensors, rank=2, **config):
     header, data, at = {}, b"", 0
     for name, (shape, values) in tensors.items():
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + 4 * len(values)]}
@@ -76,9 +51,44 @@ def write_folder(folder, tensors, rank=2):
     text = json.dumps(header).encode()
     with open(f"{folder}/adapter_model.safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + data)
+    targets = sorted({name.split(".lora_")[0].split(".")[-1] for name in tensors})
     with open(f"{folder}/adapter_config.json", "w", encoding="utf-8") as file:
-        json.dump({"peft_type": "LORA", "r": rank, "lora_alpha": 2 * rank, "target_modules": ["up_proj"]}, file)
+        json.dump({"peft_type": "LORA", "r": rank, "lora_alpha": 2 * rank, "bias": "none",
+                   "target_modules": targets, **config}, file)
     return folder
+
+
+def write_peft(folder, modules, size, rank, **config):
+    return write_folder(folder, peft_tensors(modules, size, rank), rank, **config)
+
+
+def write_adapter(folder, size=0.3, rank=2, **config):
+    """On every query projection and every way down."""
+    model = config_of(MODEL)
+    n_q, width = model["num_attention_heads"] * model["head_dim"], model["hidden_size"]
+    return write_peft(folder, [module for layer in range(model["num_hidden_layers"])
+                               for module in ((f"model.layers.{layer}.self_attn.q_proj", n_q, width),
+                                              (f"model.layers.{layer}.mlp.down_proj", width,
+                                               model["intermediate_size"]))], size, rank, **config)
+
+
+def write_ends(folder, model, kv_b):
+    """On the embedding, the output head, and latent attention's kv_b."""
+    c = config_of(model)
+    ends = [("model.embed_tokens", c["hidden_size"], c["vocab_size"]), ("lm_head", c["vocab_size"], c["hidden_size"])]
+    heads = c["num_attention_heads"] * (c["qk_nope_head_dim"] + c["v_head_dim"]) if kv_b else 0
+    return write_peft(folder, ends + [(f"model.layers.{layer}.self_attn.kv_b_proj", heads, c["kv_lora_rank"])
+                                      for layer in range(c["num_hidden_layers"]) if kv_b], 0.3, 3)
+
+
+MIXTURE = "tests/golden/qwen3-moe"
+
+
+def expert_tensors(experts, rank=2, size=0.3):
+    """name -> (shape, values): on the way up of some experts of layer 0."""
+    model = config_of(MIXTURE)
+    return peft_tensors([(f"model.layers.0.mlp.experts.{expert}.up_proj", model["moe_intermediate_size"],
+                          model["hidden_size"]) for expert in experts], size, rank)
 
 
 def write_gguf(path, tensors, n_expert, rank=2):
@@ -126,8 +136,8 @@ class Adapters(unittest.TestCase):
         self.assertEqual(done.returncode, code, f"{args}: {done.stdout}{done.stderr}")
         self.assertIn(named, done.stderr)
 
-    def logits(self, model, *args):
-        self.ok("logits", model, "--tokens", TOKENS, "-o", self.path("out.f32"), *EXACT, *args)
+    def logits(self, model, *args, tokens=TOKENS):
+        self.ok("logits", model, "--tokens", tokens, "-o", self.path("out.f32"), *EXACT, *args)
         with open(self.path("out.f32"), "rb") as file:
             return array.array("f", file.read())
 
@@ -157,8 +167,7 @@ class Adapters(unittest.TestCase):
 
     def test_experts(self):
         """On three of a layer's experts: both forms give the same, merging nearly so."""
-        with open(f"{MIXTURE}/config.json", encoding="utf-8") as file:
-            n_expert = json.load(file)["num_experts"]
+        n_expert = config_of(MIXTURE)["num_experts"]
         tensors = expert_tensors((0, 2, 3))
         folder = write_folder(self.path("experts"), tensors)
         gguf = write_gguf(self.path("experts.gguf"), tensors, n_expert)
@@ -179,6 +188,34 @@ class Adapters(unittest.TestCase):
         half = {name: value for name, value in tensors.items() if "experts.2.up_proj.lora_B" not in name}
         self.fails(4, "experts.2.up_proj.lora_A.weight' has no lora_B", "inspect", MIXTURE, "--adapter",
                    write_folder(self.path("half"), half))
+
+    def test_kv_b_and_ends(self):
+        """Latent attention's matrix, the embedding and the head: beside, merged, and tuned by name."""
+        model, tokens = "tests/golden/deepseek-v2", "tests/golden/deepseek-v2/tokens.json"
+        adapter = write_ends(self.path("ends"), model, True)
+        base, one = self.logits(model, tokens=tokens), self.logits(model, "--adapter", adapter, tokens=tokens)
+        self.assertGreater(self.far(base, one), 0.1)
+        self.assertEqual(base, self.logits(model, "--adapter", f"{adapter}@0", tokens=tokens))
+        self.ok("export", model, self.path("merged"), "--adapter", adapter, "--type", "f32")
+        self.assertLess(self.far(one, self.logits(self.path("merged"), tokens=tokens)), 2e-4 * max(map(abs, one)))
+        out, plain = (json.loads(self.ok("inspect", model, "--json", *more).stdout)
+                      for more in (("--adapter", adapter), ()))
+        n_layer = out["hparams"]["n_layer"]
+        self.assertEqual([(a["matrices"], a["rank_least"], a["rank_most"]) for a in out["adapters"]],
+                         [(n_layer + 2, 3, 3)])
+        self.assertEqual(out["weight_bytes"] - plain["weight_bytes"], 4 * out["adapters"][0]["numbers"])
+        self.assertEqual(len(out["program"]) - len(plain["program"]), 6 * n_layer + 3 + 2)
+        self.assertEqual([sum(step["op"] == op for step in out["program"]) for op in ("lookup", "linear_add")],
+                         [1, 1])
+
+    def test_tied(self):
+        """On a tied embedding only what tokens give is changed; what would change both is refused."""
+        model = "tests/golden/llama-llama3rope-tied"
+        adapter = write_ends(self.path("ends"), model, False)
+        tokens = f"{model}/tokens.json"
+        self.assertNotEqual(self.logits(model, tokens=tokens), self.logits(model, "--adapter", adapter, tokens=tokens))
+        self.fails(5, "one tensor", "export", model, self.path("no"), "--adapter", adapter, "--type", "f32")
+        self.assertFalse(os.path.exists(self.path("no")))
 
     def test_other_commands(self):
         out = json.loads(self.ok("inspect", MODEL, "--json", "--adapter", self.adapter).stdout)

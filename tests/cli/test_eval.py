@@ -247,6 +247,25 @@ class Teach(Base):
                  for name in ("tuned", "tuned.gguf")}
         self.assertEqual(len(texts), 1)
 
+    def test_tune_lora_by_name(self):
+        """The embedding and the head learn by name; what cannot be merged is said before the first step."""
+        data = self.write("lora.jsonl", *({"text": f"{i} and {i + 1} and on"} for i in range(20)))
+        out = self.path("tuned-ends")
+        args = ("--data", data, "--method", "lora", "--rank", "3", "--steps", "4", "--rows", "64", "--seq-len", "32",
+                "--roles")
+        said = self.ok("tune", self.model, "-o", out, *args, "embed_tokens,lm_head,q_proj")
+        self.assertIn("gives the same logits", said)
+        with open(os.path.join(out, "tuned/adapter_config.json"), encoding="utf-8") as file:
+            self.assertEqual(sorted(json.load(file)["target_modules"]), ["embed_tokens", "lm_head", "q_proj"])
+        texts = {self.ok("run", self.model, "--adapter", os.path.join(out, name), "-p", "3 and", "-n", "8", "--greedy")
+                 for name in ("tuned", "tuned.gguf")}
+        self.assertEqual(len(texts), 1)
+        quantised = self.path("quantised.gguf")
+        self.ok("quantize", self.model, quantised, "--type", "q8_0")
+        for model, roles, named in ((self.model, "lm_head", "one tensor"), (quantised, "all", "quantised")):
+            self.fails(5, named, "tune", model, "-o", self.path("no"), *args, roles, "--merge")
+            self.assertFalse(os.path.exists(self.path("no/tuned")))
+
     def test_tune_refused(self):
         data = self.write("few.jsonl", {"text": "a"})
         out = self.path("never")

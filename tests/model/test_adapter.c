@@ -11,24 +11,59 @@
 
 #include <cmocka.h>
 
+#include "model/exec.h"
 #include "model/fingerprint.h"
 #include "model/own.h"
 #include "support/golden.h"
 #include "support/make_adapter.h"
+#include "support/make_model.h"
 #include "support/ref64.h"
 #include "support/requantize.h"
 #include "support/scratch.h"
 
-#define N_TOKEN 12
+#define N_TOKEN 20 // more than the head adds at a time
 
-static const char *const paths[] = {
-    "tests/golden/llama",       "tests/golden/qwen2",
-    "tests/golden/qwen3",       "tests/golden/qwen3-moe",
-    "tests/golden/glm4",        "tests/golden/glm4-moe",
-    "tests/golden/deepseek-v2", "tests/golden/qwen3-next",
-    "tests/golden/deepseek-v3", "tests/golden/gguf/tiny-llama.f32.gguf",
+/* The last is made by the test: kv_b in two tensors. */
+static const char *paths[] = {
+    "tests/golden/llama",
+    "tests/golden/qwen2",
+    "tests/golden/qwen3",
+    "tests/golden/qwen3-moe",
+    "tests/golden/glm4",
+    "tests/golden/glm4-moe",
+    "tests/golden/deepseek-v2",
+    "tests/golden/qwen3-next",
+    "tests/golden/deepseek-v3",
+    "tests/golden/gguf/tiny-llama.f32.gguf",
+    "tests/golden/llama-llama3rope-tied",
+    NULL,
 };
 enum { N_PATH = sizeof paths / sizeof paths[0] };
+
+static int make_halves(void **state) {
+    (void)state;
+    static const struct make_model spec = {
+        .family = "deepseek_v2",
+        .n_layer = 2,
+        .n_embd = 48,
+        .n_ff = 40,
+        .n_head = 3,
+        .n_head_kv = 3,
+        .head_dim = 20,
+        .n_vocab = 1101, // more outputs than the head adds at a time
+        .dtype = DTYPE_F16,
+        .seed = 4,
+        .mla = {.q_lora = 28, .kv_lora = 36, .nope = 12, .rope = 8, .v = 20, .split = true}};
+    paths[N_PATH - 1] = strdup(scratch_path("halves.gguf"));
+    make_gguf(&spec, paths[N_PATH - 1]);
+    return 0;
+}
+
+static int clean(void **state) {
+    (void)state;
+    scratch_remove();
+    return 0;
+}
 
 static void must(enum jl_status status, const struct jl_error *err) {
     if (status != JL_OK) fail_msg("%s", err->message);
@@ -47,6 +82,11 @@ static struct model *with(const struct model *base, const struct adapter_use *us
     struct model *model;
     must(adapter_model(base, uses, n, &model, &err), &err);
     return model;
+}
+
+/* On all that an adapter may stand on. */
+static struct adapter *every(const struct model *base, int rank, double alpha, uint64_t seed) {
+    return make_adapter_on(base, make_adapter_every, MAKE_ADAPTER_EVERY, rank, alpha, seed);
 }
 
 static int32_t ids[N_TOKEN];
@@ -72,8 +112,7 @@ static size_t n_logit(const struct model *model) { return N_TOKEN * (size_t)mode
 
 static void test_new_changes_nothing(void **state) {
     (void)state;
-    const char *all = "all";
-    const struct adapter_request request = {"new", &all, 1, 4, 8, 1};
+    const struct adapter_request request = {"new", make_adapter_every, MAKE_ADAPTER_EVERY, 4, 8, 1};
     for (int p = 0; p < N_PATH; p++) {
         struct jl_error err = {0};
         struct model *base = load(paths[p], NULL, NULL);
@@ -123,7 +162,7 @@ static void test_values(void **state) {
         for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
             char what[32];
             if (golden_quick() && i != (size_t)p % 6) continue;
-            struct adapter *adapter = make_adapter(base, "all", ranks[i], 2.0 * ranks[i] + 1, i);
+            struct adapter *adapter = every(base, ranks[i], 2.0 * ranks[i] + 1, i);
             struct model *model = with(base, &(struct adapter_use){adapter, 0.75f}, 1);
             adapter_free(adapter); // the model has its own copy
             snprintf(what, sizeof what, "rank %d", ranks[i]);
@@ -145,7 +184,7 @@ static void test_bits(void **state) {
     model_free(moe);
     for (int p = 0; p < N_PATH + 3; p++) {
         struct model *base = load(p < N_PATH ? paths[p] : more[p - N_PATH], NULL, NULL);
-        struct adapter *adapter = make_adapter(base, "all", 5, 10, 3);
+        struct adapter *adapter = every(base, 5, 10, 3);
         struct model *model = with(base, &(struct adapter_use){adapter, 1}, 1);
         fill_ids(base);
         float *want = logits_of(model, NULL, 1, 0);
@@ -174,7 +213,8 @@ static void test_merged(void **state) {
         struct jl_error err = {0};
         const struct class_request request = {"f32", "f32"};
         struct model *base = load(paths[p], "f32", "f32"), *merged;
-        struct adapter *first = make_adapter(base, "all", 4, 8, 5);
+        struct adapter *first =
+            base->tied ? make_adapter(base, "all", 4, 8, 5) : every(base, 4, 8, 5);
         struct adapter *second = make_adapter(base, "attn_o", 2, 3, 6);
         const struct adapter_use uses[] = {{first, 1}, {second, -0.5f}};
         struct model *model = with(base, uses, 2);
@@ -271,8 +311,20 @@ static void test_roles(void **state) {
                     adapter->pairs[i].role == ROLE_ATTN_O);
     adapter_free(adapter);
     request.n_role = 3;
-    assert_int_equal(adapter_fresh(base, &request, &adapter, &err), JL_ERR_USAGE);
-    assert_non_null(strstr(err.message, "attn_kv_b"));
+    must(adapter_fresh(base, &request, &adapter, &err), &err);
+    assert_int_equal(adapter->n, 3 * base->hp.n_layer);
+    adapter_free(adapter);
+    request.roles = make_adapter_every;
+    request.n_role = 1; // all are the blocks' matrices
+    must(adapter_fresh(base, &request, &adapter, &err), &err);
+    assert_true(adapter->pairs[0].layer == 0);
+    adapter_free(adapter);
+    request.n_role = MAKE_ADAPTER_EVERY;
+    must(adapter_fresh(base, &request, &adapter, &err), &err);
+    assert_int_equal(adapter->pairs[0].role, ROLE_TOK_EMBD);
+    assert_int_equal(adapter->pairs[0].n_in, base->hp.n_vocab);
+    assert_int_equal(adapter->pairs[1].role, ROLE_OUTPUT);
+    adapter_free(adapter);
     request.roles = &none;
     request.n_role = 1;
     assert_int_equal(adapter_fresh(base, &request, &adapter, &err), JL_ERR_USAGE);
@@ -335,10 +387,71 @@ static void test_expert_groups(void **state) {
     model_free(base);
 }
 
-static int clean(void **state) {
+/* ---- given vectors ---- */
+
+/* Logits of two rows, the second given as the vector that the base has for its token. */
+static void logits_of_vector(const struct model *model, const float *vector, float *logits) {
+    struct jl_error err = {0};
+    struct backend *backend;
+    struct exec *exec;
+    struct backend_buffer *page;
+    must(backend_cpu_create(&(struct backend_options){NULL, 2}, &backend, &err), &err);
+    must(exec_create(model, backend, 2, &exec, &err), &err);
+    must(backend_alloc(backend, model->page_bytes, &page, &err), &err);
+    const struct batch_row rows[] = {{.token = ids[0], .vector = vector, .want_logits = true},
+                                     {.token = ids[1], .pos = {1}, .want_logits = true}};
+    const struct seq_view seq = {.pages = &page, .n_page = 1};
+    must(exec_forward(exec, &(struct batch){rows, 2, &seq, 1, NULL}, logits, &err), &err);
+    exec_free(exec);
+    backend_release(page);
+    backend_free(backend);
+}
+
+/* An adapter on the embedding adds to what tokens give, and to nothing else. */
+static void test_vectors(void **state) {
     (void)state;
-    scratch_remove();
-    return 0;
+    struct model *base = load("tests/golden/qwen3", "f32", "f32");
+    struct adapter *adapter = make_adapter(base, "embed_tokens", 3, 6, 1);
+    struct model *model = with(base, &(struct adapter_use){adapter, 1}, 1);
+    const struct weight *embedding = model_weight(base, ROLE_TOK_EMBD, -1);
+    size_t n_vocab = (size_t)base->hp.n_vocab;
+    float *vector = calloc((size_t)embedding->n_in, sizeof *vector);
+    float *logits = calloc(8 * n_vocab, sizeof *logits);
+    fill_ids(base);
+    dtype_dequantize(embedding->dtype, embedding->data + (size_t)ids[0] * embedding->stride, vector,
+                     embedding->n_in);
+    logits_of_vector(base, NULL, logits);
+    logits_of_vector(base, vector, logits + 2 * n_vocab);
+    logits_of_vector(model, vector, logits + 4 * n_vocab);
+    logits_of_vector(model, NULL, logits + 6 * n_vocab);
+    assert_memory_equal(logits, logits + 2 * n_vocab, 2 * n_vocab * sizeof *logits);
+    assert_memory_equal(logits, logits + 4 * n_vocab, n_vocab * sizeof *logits);
+    assert_memory_not_equal(logits + n_vocab, logits + 5 * n_vocab, n_vocab * sizeof *logits);
+    assert_memory_not_equal(logits, logits + 6 * n_vocab, n_vocab * sizeof *logits);
+    free(vector);
+    free(logits);
+    adapter_free(adapter);
+    model_free(model);
+    model_free(base);
+}
+
+/* One tensor for two: what is added to it for one would change the other. */
+static void test_merge_tied(void **state) {
+    (void)state;
+    static const char *const roles[] = {"embed_tokens", "lm_head"};
+    for (int i = 0; i < 2; i++) {
+        struct jl_error err = {0};
+        struct model *owned;
+        must(model_load_owned("tests/golden/llama-llama3rope-tied", NULL, DTYPE_F32, &owned, &err),
+             &err);
+        struct adapter *adapter = make_adapter(owned, roles[i], 2, 2, 1);
+        assert_int_equal(adapter->n, 1);
+        assert_int_equal(adapter_merge(owned, &(struct adapter_use){adapter, 1}, 1, &err),
+                         JL_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "one tensor"));
+        adapter_free(adapter);
+        model_free(owned);
+    }
 }
 
 int main(void) {
@@ -352,6 +465,8 @@ int main(void) {
         cmocka_unit_test(test_roles),
         cmocka_unit_test(test_expert_roles),
         cmocka_unit_test(test_expert_groups),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_merge_tied),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return cmocka_run_group_tests(tests, make_halves, clean);
 }

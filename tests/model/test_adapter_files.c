@@ -12,6 +12,7 @@
 
 #include "format/gguf_write.h"
 #include "format/st_write.h"
+#include "session/export_folder.h"
 #include "support/golden.h"
 #include "support/make_adapter.h"
 #include "support/make_model.h"
@@ -59,6 +60,17 @@ static const struct make_model kinds[] = {
      .n_shard = 1,
      .moe = {8, 2, 16, 1, 1, 4, 2, true, 2.5, 0},
      .mla = {.kv_lora = 16, .nope = 16, .rope = 8, .v = 16}},
+    {.family = "deepseek_v2",
+     .n_layer = 2,
+     .n_embd = 40,
+     .n_ff = 24,
+     .n_head = 3,
+     .n_head_kv = 3,
+     .head_dim = 20,
+     .n_vocab = 53,
+     .seed = 7,
+     .n_shard = 1,
+     .mla = {.kv_lora = 28, .nope = 12, .rope = 8, .v = 16}},
 };
 
 /* Families whose two kinds of files order a head's rows differently sum in another order. */
@@ -98,7 +110,10 @@ static void round_trip(const struct make_model *kind, int number, const char *ro
     for (int i = 0; i < N_TOKEN; i++)
         ids[i] = (i * 37 + 11) % hf->hp.n_vocab;
     const struct model *const bases[] = {hf, gguf};
-    struct adapter *made = make_adapter(hf, role, 3, 7, 1), *again, *turned;
+    const char *const *roles = strcmp(role, "every") ? &role : make_adapter_every;
+    struct adapter *made =
+        make_adapter_on(hf, roles, roles == &role ? 1 : MAKE_ADAPTER_EVERY, 3, 7, 1);
+    struct adapter *again, *turned;
     float *want = logits_of(hf, made);
     must(adapter_write_folder(hf, made, scratch_path(names[0]), &err), &err);
     must(adapter_write_gguf(hf, made, scratch_path(names[1]), &err), &err);
@@ -240,9 +255,130 @@ static void test_joint_experts(void **state) {
 static void test_round_trip(void **state) {
     (void)state;
     for (int i = 0; i < (int)(sizeof kinds / sizeof kinds[0]); i++) {
-        round_trip(&kinds[i], i, "all");
+        round_trip(&kinds[i], i, "every");
         round_trip(&kinds[i], i, "ffn_up");
         if (kinds[i].moe.n_expert) round_trip(&kinds[i], i, "ffn_down_exps");
+    }
+}
+
+/* A base with kv_b in two tensors and one with it in one: the adapter is the same to both. */
+static void test_halves(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct make_model spec = kinds[sizeof kinds / sizeof kinds[0] - 1];
+    struct model *halves, *joint;
+    struct pool *pool;
+    const struct class_request f32 = {"f32", "f32"};
+    spec.mla.split = true;
+    make_gguf(&spec, scratch_path("halves.gguf"));
+    must(model_load(scratch_path("halves.gguf"), &f32, &halves, &err), &err);
+    must(pool_create(&(struct pool_options){.n_threads = 2}, &pool, &err), &err);
+    must(export_folder_write(halves, &(struct export_folder_options){.no_tokenizer = true},
+                             scratch_path("joint"), pool, &err),
+         &err);
+    must(model_load(scratch_path("joint"), &f32, &joint, &err), &err);
+    assert_null(model_weight(halves, ROLE_ATTN_KV_UP, 0));
+    assert_non_null(model_weight(joint, ROLE_ATTN_KV_UP, 0));
+    const struct model *bases[] = {halves, joint};
+    for (int i = 0; i < N_TOKEN; i++)
+        ids[i] = (i * 37 + 11) % halves->hp.n_vocab;
+    struct adapter *made = make_adapter(joint, "kv_b_proj", 3, 7, 1), *opened;
+    assert_int_equal(made->n, 2);
+    float *logits[2] = {logits_of(halves, made), logits_of(joint, made)};
+    check_near(logits[0], logits[1], N_TOKEN * (size_t)halves->hp.n_vocab, "halves");
+    for (int from = 0; from < 2; from++)
+        for (int form = 0; form < 2; form++) {
+            char name[32];
+            snprintf(name, sizeof name, "kv-%d.%d", from, form);
+            const char *path = scratch_path(name);
+            must((form ? adapter_write_gguf : adapter_write_folder)(bases[from], made, path, &err),
+                 &err);
+            for (int to = 0; to < 2; to++) {
+                must(adapter_open(bases[to], path, &opened, &err), &err);
+                same_adapters(made, opened);
+                adapter_free(opened);
+            }
+        }
+    for (int i = 0; i < 2; i++)
+        free(logits[i]);
+    adapter_free(made);
+    model_free(halves);
+    model_free(joint);
+    pool_free(pool);
+}
+
+/* ---- copies of the base ---- */
+
+/* PEFT saves the embedding beside an adapter on it. */
+static void put_copy(const struct model *base, struct adapter *made, float change, int rows,
+                     const char *folder) {
+    struct jl_error err = {0};
+    struct st_writer *writer;
+    const struct adapter_pair *pair = &made->pairs[0];
+    const struct weight *w = model_weight(base, ROLE_TOK_EMBD, -1);
+    size_t width = (size_t)w->n_in, n_a = (size_t)pair->rank * (size_t)pair->n_in;
+    float *copy = calloc((size_t)(w->n_out + 1) * width, sizeof *copy);
+    float *a = calloc(n_a, sizeof *a);
+    for (int k = 0; k < w->n_out; k++)
+        dtype_dequantize(w->dtype, w->data + (size_t)k * w->stride, copy + (size_t)k * width,
+                         w->n_in);
+    for (size_t i = 0; i < width; i++)
+        copy[3 * width + i] *= change;
+    for (int t = 0; t < pair->n_in; t++)
+        for (int k = 0; k < pair->rank; k++)
+            a[k * pair->n_in + t] = pair->a[t * pair->rank + k];
+    must(st_writer_create(folder, 0, &writer, &err), &err);
+    st_writer_rename(writer, "adapter_model.safetensors");
+#define E "base_model.model.model.embed_tokens."
+    st_add_tensor(writer, E "base_layer.weight", DTYPE_F32, 2, (const int64_t[]){rows, w->n_in});
+    st_add_tensor(writer, E "lora_embedding_A", DTYPE_F32, 2,
+                  (const int64_t[]){pair->rank, pair->n_in});
+    st_add_tensor(writer, E "lora_embedding_B", DTYPE_F32, 2,
+                  (const int64_t[]){pair->n_out, pair->rank});
+    must(st_write_data(writer, copy, (size_t)rows * width * sizeof *copy, &err), &err);
+    must(st_write_data(writer, a, n_a * sizeof *a, &err), &err);
+    must(st_write_data(writer, pair->b, (size_t)pair->rank * (size_t)pair->n_out * sizeof *a, &err),
+         &err);
+    must(st_writer_commit(writer, &err), &err);
+    st_writer_free(writer);
+    free(copy);
+    free(a);
+}
+
+static void test_copies(void **state) {
+    (void)state;
+    static const struct {
+        const char *base;
+        float change;
+        int more;
+        const char *says; // NULL: taken
+    } cases[] = {
+        {"tests/golden/llama", 1, 0, NULL},
+        {"tests/golden/llama", 1.02f, 0, "numbers are others"},
+        {"tests/golden/llama", 1, 1, "resized"},
+        {"tests/golden/gguf/small-llama.q4_k_m.gguf", 1.02f, 0, NULL},
+        {"tests/golden/gguf/small-llama.q4_k_m.gguf", -1, 0, "numbers are others"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct jl_error err = {0};
+        struct model *base;
+        struct adapter *opened;
+        must(model_load(cases[i].base, NULL, &base, &err), &err);
+        struct adapter *made = make_adapter(base, "token_embd", 2, 4, 1);
+        scratch_text("copy/adapter_config.json",
+                     "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 4, "
+                     "\"target_modules\": [\"embed_tokens\"]}");
+        put_copy(base, made, cases[i].change, base->hp.n_vocab + cases[i].more,
+                 scratch_path("copy"));
+        enum jl_status status = adapter_open(base, scratch_path("copy"), &opened, &err);
+        assert_int_equal(status, cases[i].says ? JL_ERR_FORMAT : JL_OK);
+        if (cases[i].says && (!strstr(err.message, cases[i].says) ||
+                              !strstr(err.message, "embed_tokens.base_layer.weight")))
+            fail_msg("case %zu: %s", i, err.message);
+        if (!cases[i].says) same_adapters(made, opened);
+        adapter_free(opened);
+        adapter_free(made);
+        model_free(base);
     }
 }
 
@@ -448,7 +584,23 @@ static const struct {
      {A("transformer.h.0.attn.c_attn"), B("transformer.h.0.attn.c_attn")},
      JL_ERR_FORMAT,
      "no matrix of the base"},
-    {"llama", {A("lm_head"), B("lm_head")}, JL_ERR_FORMAT, "output heads take none"},
+    {"llama", {A("lm_head"), B("lm_head")}, JL_ERR_FORMAT, "must be (rank,"},
+    {"llama",
+     {{"base_model.model.model.embed_tokens.lora_embedding_A", 2, 0, 0, DTYPE_F32},
+      {"base_model.model.model.embed_tokens.lora_embedding_B", 0, 2, 0, DTYPE_F32}},
+     JL_ERR_FORMAT,
+     "must be (rank,"},
+    {"llama",
+     {A("model.embed_tokens"), B("model.embed_tokens")},
+     JL_ERR_FORMAT,
+     "no matrix of the base"},
+    {"llama", {A("model.norm"), B("model.norm")}, JL_ERR_FORMAT, "vector"},
+    {"llama",
+     {{Q ".lora_A.weight", 2, 0, 0, DTYPE_F32},
+      {Q ".lora_B.weight", 0, 2, 0, DTYPE_F32},
+      {"base_model.model.lm_head.base_layer.weight", 2, 2, 0, DTYPE_F32}},
+     JL_ERR_FORMAT,
+     "lm_head.base_layer"},
     {"llama",
      {A("model.layers.0.input_layernorm"), B("model.layers.0.input_layernorm")},
      JL_ERR_FORMAT,
@@ -472,7 +624,7 @@ static const struct {
     {"deepseek-v3",
      {A("model.layers.0.self_attn.kv_b_proj"), B("model.layers.0.self_attn.kv_b_proj")},
      JL_ERR_FORMAT,
-     "head by head"},
+     "must be (rank,"},
 };
 
 static void test_tensors(void **state) {
@@ -580,6 +732,36 @@ static void test_gguf(void **state) {
     model_free(base);
 }
 
+/* One half of kv_b, as no tool writes it. */
+static void test_half_refused(void **state) {
+    (void)state;
+    struct jl_error err = {0};
+    struct make_model spec = kinds[sizeof kinds / sizeof kinds[0] - 1];
+    struct model *base;
+    struct adapter *adapter;
+    struct gguf_writer *writer;
+    float zeros[64] = {0};
+    spec.mla.split = true;
+    make_gguf(&spec, scratch_path("half.gguf"));
+    must(model_load(scratch_path("half.gguf"), NULL, &base, &err), &err);
+    const char *path = scratch_path("half-adapter.gguf");
+    must(gguf_writer_create(path, 0, &writer, &err), &err);
+    gguf_put_text(writer, "general.type", "adapter");
+    gguf_put_text(writer, "general.architecture", "deepseek2");
+    gguf_put_text(writer, "adapter.type", "lora");
+    gguf_put_f32(writer, "adapter.lora.alpha", 1);
+    gguf_add_tensor(writer, "blk.0.attn_k_b.weight.lora_a", DTYPE_F32, 3, (int64_t[]){3, 1, 12});
+    gguf_add_tensor(writer, "blk.0.attn_k_b.weight.lora_b", DTYPE_F32, 2, (int64_t[]){28, 1});
+    must(gguf_write_data(writer, zeros, 36 * sizeof *zeros, &err), &err);
+    must(gguf_write_data(writer, zeros, 28 * sizeof *zeros, &err), &err);
+    must(gguf_writer_commit(writer, &err), &err);
+    gguf_writer_free(writer);
+    assert_int_equal(adapter_open(base, path, &adapter, &err), JL_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "attn_k_b.weight.lora_a"));
+    assert_non_null(strstr(err.message, "attn_kv_b"));
+    model_free(base);
+}
+
 static int clean(void **state) {
     (void)state;
     scratch_remove();
@@ -592,7 +774,8 @@ int main(void) {
         cmocka_unit_test(test_of_model),      cmocka_unit_test(test_configs),
         cmocka_unit_test(test_tensors),       cmocka_unit_test(test_absent),
         cmocka_unit_test(test_gguf),          cmocka_unit_test(test_some_experts),
-        cmocka_unit_test(test_joint_experts),
+        cmocka_unit_test(test_joint_experts), cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_copies),        cmocka_unit_test(test_half_refused),
     };
     return cmocka_run_group_tests(tests, NULL, clean);
 }

@@ -18,6 +18,7 @@
 #include "model/own.h"
 #include "support/golden.h"
 #include "support/make_adapter.h"
+#include "support/make_model.h"
 #include "support/ref64.h"
 #include "support/requantize.h"
 #include "support/scratch.h"
@@ -96,7 +97,8 @@ struct setting {
     enum tape_keep keep;
     enum dtype dtype;
     bool two_pages;
-    int rank; // of an adapter on all matrices, which alone is learned; 0: none
+    int rank;      // of an adapter on all matrices, which alone is learned; 0: none
+    uint64_t seed; // of its numbers; 0: 3
 };
 
 static enum jl_status load(const struct setting *set, const struct class_request *request,
@@ -104,7 +106,8 @@ static enum jl_status load(const struct setting *set, const struct class_request
     if (!set->rank) return model_load_owned(set->path, request, set->dtype, out, err);
     struct model *base;
     must(model_load(set->path, request, &base, err), err);
-    struct adapter *adapter = make_adapter(base, "all", set->rank, 2 * set->rank, 3);
+    struct adapter *adapter = make_adapter_on(base, make_adapter_every, MAKE_ADAPTER_EVERY,
+                                              set->rank, 2 * set->rank, set->seed ? set->seed : 3);
     enum jl_status status = adapter_model(base, &(struct adapter_use){adapter, 1}, 1, out, err);
     (*out)->own_base = base;
     adapter_free(adapter);
@@ -305,8 +308,10 @@ static void check_differences(const struct setting *set) {
     if (fabs(loss - want) > 1e-4 * want) fail_msg("%s: loss %g, want %g", set->path, loss, want);
     for (int id = 0; id < l->n_weight; id++) {
         if (!l->grads[id].data) continue;
-        bool experts = set->rank && own_tensor(l->model, id).w->n_expert;
-        if (seen++ % some && !experts) continue; // adapters are alike: every fourth
+        struct own_tensor t = own_tensor(l->model, id);
+        // Adapters are alike, those of one op: of linear steps every fourth.
+        bool alone = set->rank && (t.layer < 0 || t.role == ROLE_ATTN_KV_UP || t.w->n_expert);
+        if (!alone && seen++ % some) continue;
         check_tensor(l, id, &worst);
         n++;
     }
@@ -328,12 +333,33 @@ static void test_differences(void **state) {
 
 /* ---- adapters ---- */
 
+/* Latent attention with kv_b in two tensors. */
+static const char *halves(void) {
+    static const struct make_model spec = {
+        .family = "deepseek_v2",
+        .n_layer = 2,
+        .n_embd = 48,
+        .n_ff = 40,
+        .n_head = 3,
+        .n_head_kv = 3,
+        .head_dim = 20,
+        .n_vocab = 61,
+        .dtype = DTYPE_BF16,
+        .seed = 4,
+        .mla = {.q_lora = 28, .kv_lora = 36, .nope = 12, .rope = 8, .v = 20, .split = true}};
+    const char *path = scratch_path("halves.gguf");
+    make_gguf(&spec, path);
+    return path;
+}
+
 /* Nothing but the adapters has a gradient; the bases' matrices are F32 and BF16, in the file. */
 static void test_adapter_differences(void **state) {
     (void)state;
     for (int p = 0; p < N_PATH; p++)
         check_differences(&(struct setting){
             .path = paths[p], .act = "f32", .kv = "f32", .threads = 2, .rank = 1 + p % 5});
+    check_differences(
+        &(struct setting){.path = halves(), .act = "f32", .kv = "f32", .threads = 2, .rank = 3});
 }
 
 /* Cosine of two gradients of one tensor. */
@@ -347,16 +373,29 @@ static double cosine(const float *a, const float *b, size_t n) {
     return ab / sqrt(aa * bb);
 }
 
+/* Have the rows of two learners chosen the same experts, as far as their numbers tell? */
+static void same_choices(const struct learner *l, const struct learner *twin) {
+    for (int layer = 0; layer < l->model->hp.n_layer; layer++) {
+        const int32_t *load = backend_tape_load(l->tape, layer);
+        if (load)
+            assert_memory_equal(load, backend_tape_load(twin->tape, layer),
+                                (size_t)l->model->hp.n_expert * sizeof *load);
+    }
+}
+
 /* On a quantised base the way back reads the same numbers as on one of them in F32; the way there
- * rounds its inputs, by which the gradients differ a little. */
-static void check_twin(const char *path) {
-    struct setting set = {.path = path, .act = "f32", .kv = "f32", .threads = 2, .rank = 4};
+ * rounds its inputs, by which the gradients differ a little: by far more where that makes a row
+ * choose another expert, so the seed is one with which none does. */
+static void check_twin(const char *path, uint64_t seed) {
+    struct setting set = {
+        .path = path, .act = "f32", .kv = "f32", .threads = 2, .rank = 4, .seed = seed};
     struct learner *l = open_learner(&set);
     requantize(l->model, "f32", scratch_path("twin.gguf"));
     set.path = scratch_path("twin.gguf");
     struct learner *twin = open_learner(&set);
     double loss = learn(l), want = learn(twin), least = 1;
     if (fabs(loss - want) > 0.02 * want) fail_msg("loss %g, twin %g", loss, want);
+    same_choices(l, twin);
     for (int id = 0; id < l->n_weight; id++) {
         if (!l->grads[id].data) continue;
         struct own_tensor t = own_tensor(l->model, id);
@@ -373,12 +412,12 @@ static void test_adapter_quantised(void **state) {
     (void)state;
     struct jl_error err = {0};
     struct model *mixture;
-    check_twin("tests/golden/gguf/small-llama.q8_0.gguf");
-    check_twin("tests/golden/gguf/small-llama.q4_k_m.gguf");
+    check_twin("tests/golden/gguf/small-llama.q8_0.gguf", 3);
+    check_twin("tests/golden/gguf/small-llama.q4_k_m.gguf", 3);
     must(model_load("tests/golden/qwen3-moe", NULL, &mixture, &err), &err);
     requantize(mixture, "q8_0", scratch_path("mixture.gguf"));
     model_free(mixture);
-    check_twin(scratch_path("mixture.gguf"));
+    check_twin(scratch_path("mixture.gguf"), 27);
 }
 
 /* ---- bits ---- */
@@ -433,8 +472,8 @@ static void test_bits(void **state) {
 
 static void test_adapter_bits(void **state) {
     (void)state;
-    static const char *const bases[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
-                                        "tests/golden/deepseek-v3", "tests/golden/qwen3-next"};
+    const char *const bases[] = {"tests/golden/gguf/small-llama.q4_k_m.gguf",
+                                 "tests/golden/deepseek-v3", "tests/golden/qwen3-next", halves()};
     for (int p = 0; p < (int)(sizeof bases / sizeof bases[0]); p++)
         for (int bf16 = 0; bf16 < 2; bf16++)
             check_bits(&(struct setting){.path = bases[p],

@@ -11,9 +11,16 @@
 
 struct adapter *make_adapter(const struct model *base, const char *role, int rank, double alpha,
                              uint64_t seed) {
+    return make_adapter_on(base, &role, 1, rank, alpha, seed);
+}
+
+const char *const make_adapter_every[] = {"all", "embed_tokens", "lm_head"};
+
+struct adapter *make_adapter_on(const struct model *base, const char *const *roles, int n_role,
+                                int rank, double alpha, uint64_t seed) {
     struct jl_error err = {0};
     struct adapter *adapter;
-    const struct adapter_request request = {"made", &role, 1, rank, alpha, seed};
+    const struct adapter_request request = {"made", roles, n_role, rank, alpha, seed};
     if (adapter_fresh(base, &request, &adapter, &err) != JL_OK) fail_msg("%s", err.message);
     for (int i = 0; i < adapter->n; i++) {
         struct adapter_pair *pair = &adapter->pairs[i];
@@ -21,6 +28,10 @@ struct adapter *make_adapter(const struct model *base, const char *role, int ran
         float size = 0.5f / __builtin_sqrtf((float)rank);
         for (size_t k = 0; k < adapter_n_b(pair); k++)
             pair->b[k] = size * (2 * rng_uniform(&key, k) - 1);
+        // a new one on an embedding has zeros there, and the embedding's numbers are small
+        for (size_t k = 0; adapter_is_lookup(pair->role) && k < (size_t)rank * (size_t)pair->n_in;
+             k++)
+            pair->a[k] = 0.1f * (2 * rng_uniform(&key, (1 << 24) + k) - 1);
     }
     return adapter;
 }

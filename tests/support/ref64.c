@@ -23,17 +23,24 @@ static float *widen(const struct weight *w, const uint8_t *data, int row) {
 
 /* Which of w's matrices it is; -1: none. */
 static int matrix_of(const struct weight *w, const uint8_t *data) {
-    for (int e = 0; w->experts && e < w->n_expert; e++)
+    for (int e = 0; w && w->experts && e < w->n_expert; e++)
         if (w->experts[e] == data) return e;
-    return w->data == data ? 0 : -1;
+    return w && w->data == data ? 0 : -1;
 }
 
-/* y[r] += B A x[r] of the adapters that stand on the matrix. */
+/* The same of the base's that an adapter stands on, a block's. Without data: the output head. */
+static int matrix_under(const struct model *m, const struct adapter_slot *slot,
+                        const uint8_t *data) {
+    if (!data) return slot->role == ROLE_OUTPUT ? 0 : -1;
+    return slot->layer < 0 ? -1 : matrix_of(model_weight(m, slot->role, slot->layer), data);
+}
+
+/* y[r] += B A x[r] of the adapters that stand on a block's matrix, or on the output head. */
 static void add_adapters(const struct model *m, const uint8_t *data, const double *x, double *y,
                          int n) {
     for (int i = 0; i < m->n_adapter; i++) {
         const struct adapter_slot *slot = &m->adapters[i];
-        int e = matrix_of(model_weight(m, slot->role, slot->layer), data);
+        int e = matrix_under(m, slot, data);
         if (e < 0) continue;
         const uint8_t *a = slot->a.experts ? slot->a.experts[e] : slot->a.data;
         const uint8_t *b = slot->b.experts ? slot->b.experts[e] : slot->b.data;
@@ -206,6 +213,22 @@ static void layer_forward(const struct model *m, int layer, double *h, int n) {
     free(x);
 }
 
+/* h[t] += B A[ids[t]] */
+static void add_lookups(const struct model *m, const int32_t *ids, double *h, int n) {
+    for (int i = 0; i < m->n_adapter; i++) {
+        const struct weight *a = &m->adapters[i].a, *b = &m->adapters[i].b;
+        if (m->adapters[i].role != ROLE_TOK_EMBD) continue;
+        double *low = calloc((size_t)n * (size_t)a->n_in, sizeof *low);
+        for (int t = 0; t < n; t++)
+            for (int k = 0; k < a->n_in; k++)
+                low[t * a->n_in + k] =
+                    (double)((const float *)(const void *)a->data)[ids[t] * a->n_in + k];
+        double *high = ref64_matrix(m, b, b->data, NULL, low, n);
+        add(h, high, (size_t)n * (size_t)b->n_out);
+        free(low);
+    }
+}
+
 static double *embed(const struct weight *embd, const int32_t *ids, int n) {
     double *h = calloc((size_t)n * (size_t)embd->n_in, sizeof *h);
     for (int t = 0; t < n; t++) {
@@ -220,6 +243,7 @@ static double *embed(const struct weight *embd, const int32_t *ids, int n) {
 /* Hidden states after the output norm. */
 static double *hidden(const struct model *model, const int32_t *ids, int n) {
     double *h = embed(model_weight(model, ROLE_TOK_EMBD, -1), ids, n);
+    add_lookups(model, ids, h, n);
     for (int layer = 0; layer < model->hp.n_layer; layer++)
         layer_forward(model, layer, h, n);
     norm(model, ROLE_OUTPUT_NORM, -1, h, h, n, model->hp.n_embd);
@@ -229,6 +253,7 @@ static double *hidden(const struct model *model, const int32_t *ids, int n) {
 double *ref64_logits(const struct model *model, const int32_t *ids, int n) {
     double *h = hidden(model, ids, n);
     double *logits = linear(model, ROLE_OUTPUT, ROLE_OUTPUT_B, -1, h, n);
+    add_adapters(model, NULL, h, logits, n);
     free(h);
     return logits;
 }

@@ -37,6 +37,18 @@ static void rotate(const struct model *m, double *x, int pos) {
     }
 }
 
+/* One number of what the layer's adapters add to the joint matrix. */
+static double added(const struct model *m, int layer, int row, int col) {
+    double sum = 0;
+    for (int i = 0; i < m->n_adapter; i++) {
+        const struct weight *a = &m->adapters[i].a, *b = &m->adapters[i].b;
+        if (m->adapters[i].role != ROLE_ATTN_KV_UP || m->adapters[i].layer != layer) continue;
+        for (int k = 0; k < b->n_in; k++)
+            sum += at(b, row, k) * at(a, k, col);
+    }
+    return sum;
+}
+
 /* The matrices of all heads as (n_head, rows, kv_lora_rank): keys without their rotary part, or
  * values, out of whichever layout the file has. */
 static double *expand(const struct model *m, int layer, bool values) {
@@ -47,10 +59,13 @@ static double *expand(const struct model *m, int layer, bool values) {
     double *out = calloc((size_t)(hp->n_head * rows * lora), sizeof *out), *to = out;
     for (int h = 0; h < hp->n_head; h++)
         for (int r = 0; r < rows; r++)
-            for (int c = 0; c < lora; c++)
-                *to++ = w        ? at(w, h * joint + (values ? nope : 0) + r, c)
-                        : values ? at(model_weight(m, ROLE_ATTN_V_UP, layer), h * rows + r, c)
-                                 : at(model_weight(m, ROLE_ATTN_K_UP, layer), h * lora + c, r);
+            for (int c = 0; c < lora; c++) {
+                int row = h * joint + (values ? nope : 0) + r;
+                *to = w        ? at(w, row, c)
+                      : values ? at(model_weight(m, ROLE_ATTN_V_UP, layer), h * rows + r, c)
+                               : at(model_weight(m, ROLE_ATTN_K_UP, layer), h * lora + c, r);
+                *to++ += added(m, layer, row, c);
+            }
     return out;
 }
 

@@ -169,6 +169,7 @@ uint8_t *cpu_alloc_zeroed(size_t bytes);
 
 /* Scratch bytes one thread needs for this step. */
 size_t cpu_linear_scratch(const struct backend *backend, const struct step *step);
+size_t cpu_linear_add_scratch(const struct backend *backend, const struct step *step);
 size_t cpu_attn_scratch(const struct step *step);
 size_t cpu_heads_scratch(const struct backend *backend, const struct step *step);
 

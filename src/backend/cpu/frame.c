@@ -15,6 +15,7 @@ size_t cpu_out_stride(const struct step *step) {
 
 static size_t step_scratch(const struct backend *backend, const struct step *step) {
     if (step->op == OP_LINEAR || step->op == OP_EXPERTS) return cpu_linear_scratch(backend, step);
+    if (step->op == OP_LINEAR_ADD) return cpu_linear_add_scratch(backend, step);
     if (step->op == OP_ATTN) return cpu_attn_scratch(step);
     if (step->op == OP_ABSORB || step->op == OP_HEADS) return cpu_heads_scratch(backend, step);
     return 0;

@@ -51,14 +51,12 @@ static void vectors_out(struct backend_tape *tape, const struct step *step) {
     }
 }
 
-enum jl_status cpu_grad_embed(struct backend_tape *tape, const struct step *step,
-                              struct jl_error *err) {
+/* Of rows with tokens, onto the tokens' rows of the weight. */
+static void scatter(struct backend_tape *tape, const struct step *step) {
     struct weight_grad *grad = &tape->grads[step->w.id];
     struct embed_call call = {.tape = tape, .step = step, .dw = grad->data};
     uint64_t *order = (uint64_t *)(void *)tape->temp[TEMP_SUMS];
-    (void)err;
-    if (tape->ends->dvector) vectors_out(tape, step);
-    if (!grad->data) return JL_OK;
+    if (!grad->data) return;
     if (grad->fresh)
         memset(grad->data, 0, (size_t)step->w.n_out * (size_t)step->w.n_in * sizeof(float));
     grad->fresh = false;
@@ -70,5 +68,19 @@ enum jl_status cpu_grad_embed(struct backend_tape *tape, const struct step *step
     call.order = order;
     call.n_item = 4 * backend_threads(tape->backend);
     pool_run(tape->backend->pool, call.n_item, embed_item, &call);
+}
+
+enum jl_status cpu_grad_embed(struct backend_tape *tape, const struct step *step,
+                              struct jl_error *err) {
+    (void)err;
+    if (tape->ends->dvector) vectors_out(tape, step);
+    scatter(tape, step);
+    return JL_OK;
+}
+
+enum jl_status cpu_grad_lookup(struct backend_tape *tape, const struct step *step,
+                               struct jl_error *err) {
+    (void)err;
+    scatter(tape, step);
     return JL_OK;
 }

@@ -1,5 +1,6 @@
 /* Matrices of heads backwards, by the F32 rule over dequantised weights whatever their type, as
- * absorbing goes forward. An item is a head. */
+ * absorbing goes forward. An item is a head. What heads make of a matrix that they share is added
+ * up in their order. */
 #include <string.h>
 
 #include "backend/cpu/tape.h"
@@ -46,6 +47,16 @@ size_t cpu_heads_grad_bytes(const struct backend *backend, const struct step *st
     uint8_t none[1]; // only distances from it are looked at
     struct heads_work unused;
     return lay_out(backend, step, n_rows, none, &unused);
+}
+
+static bool is_shared(const struct step *step) { return step->heads.rows == 0; }
+
+static size_t matrix_floats(const struct step *step) {
+    return (size_t)step->heads.taken * (size_t)step->w.n_in;
+}
+
+size_t cpu_heads_grad_sums(const struct step *step) {
+    return is_shared(step) ? (size_t)step->heads.n * matrix_floats(step) : 0;
 }
 
 struct heads_call {
@@ -98,10 +109,13 @@ static void weight_grad(const struct backend_tape *tape, const struct step *step
     cpu_f32_product(backend, (struct f32_rows){by_col, cpu_f32_line(w->n), w->cols}, w->n,
                     (struct f32_rows){by_row, cpu_f32_line(w->n), w->rows}, w->dw,
                     cpu_f32_line(w->cols), w->scratch);
-    float *to = grad->data + (size_t)(head * step->heads.rows + step->heads.row0) * (size_t)w->cols;
+    bool shared = is_shared(step);
+    float *to = shared ? (float *)(void *)tape->temp[TEMP_SUMS] + (size_t)head * matrix_floats(step)
+                       : grad->data +
+                             (size_t)(head * step->heads.rows + step->heads.row0) * (size_t)w->cols;
     for (int r = 0; r < w->rows; r++)
-        tape->backend->kernels.add(w->dw + (size_t)r * cpu_f32_line(w->cols),
-                                   to + (size_t)r * (size_t)w->cols, w->cols);
+        tape_put(tape, !shared, w->dw + (size_t)r * cpu_f32_line(w->cols),
+                 to + (size_t)r * (size_t)w->cols, w->cols);
 }
 
 static void run_item(void *ctx, int head, int thread) {
@@ -135,11 +149,14 @@ static void run_item(void *ctx, int head, int thread) {
 static void run(struct backend_tape *tape, const struct step *step) {
     struct weight_grad *grad = &tape->grads[step->w.id];
     struct heads_call call = {tape, step};
+    bool shared = is_shared(step);
     // Two steps may share a matrix, a head's rows of keys and of values.
-    if (grad->data && grad->fresh)
+    if (!shared && grad->data && grad->fresh)
         memset(grad->data, 0, (size_t)step->w.n_out * (size_t)step->w.n_in * sizeof(float));
-    grad->fresh = false;
+    if (!shared) grad->fresh = false;
     pool_run(tape->backend->pool, step->heads.n, run_item, &call);
+    if (shared && grad->data)
+        tape_add_sums(tape, &step->w, step->heads.n, (int)matrix_floats(step));
     tape->has[tape_grad_reg(tape, step, 0)] = true;
 }
 

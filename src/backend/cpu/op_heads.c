@@ -1,5 +1,6 @@
-/* A matrix a head: absorbing the keys' projection into queries, and the values' projection behind
- * latent attention. An item is a head, or some outputs of one where there are few. */
+/* A matrix a head, or one for all: absorbing the keys' projection into queries, the values'
+ * projection behind latent attention, and what an adapter adds to either. An item is a head, or
+ * some outputs of one where there are few. */
 #include <string.h>
 
 #include "backend/cpu/cpu.h"

@@ -105,6 +105,72 @@ enum jl_status cpu_op_linear(struct backend_frame *frame, const struct step *ste
     return JL_OK;
 }
 
+/* ---- onto what is there ---- */
+
+/* Products of some rows and outputs at a time stand in the thread's scratch. */
+#define ADD_ROWS 16
+#define ADD_OUTPUTS 512
+
+struct add_call {
+    struct backend_frame *frame;
+    const struct step *step;
+    const struct linear_body *body;
+    int per_item; // outputs an item
+};
+
+static void add_item(void *ctx, int item, int thread) {
+    const struct add_call *call = ctx;
+    const struct backend_frame *frame = call->frame;
+    const struct step *step = call->step;
+    int out0 = item * call->per_item, out1 = least(out0 + call->per_item, step->w.n_out);
+    int n_rows = frame->n_row * step->slots;
+    float *products = (float *)(void *)cpu_scratch(frame, thread);
+    struct linear_args args = {
+        .w = step->w.data,
+        .w_stride = step->w.stride,
+        .n_in = step->w.n_in,
+        .scale = step->w.scale,
+        .scale_stride = step->w.scale_stride,
+        .x_stride = frame->stride[step->in],
+        .out0 = out0,
+        .out1 = out1,
+        // Bodies count outputs from w's first row on.
+        .y = (float *)((uintptr_t)products - (size_t)out0 * sizeof *products),
+        .y_stride = ADD_OUTPUTS,
+        .scratch = (uint8_t *)(products + ADD_ROWS * ADD_OUTPUTS),
+    };
+    for (int row = 0; row < n_rows; row += ADD_ROWS) {
+        args.x = frame->reg[step->in] + (size_t)row * frame->stride[step->in];
+        args.n_rows = least(ADD_ROWS, n_rows - row);
+        call->body->run(&args);
+        for (int r = 0; r < args.n_rows; r++)
+            frame->backend->kernels.add(products + (size_t)r * ADD_OUTPUTS,
+                                        cpu_row_f32(frame, step->out, row + r) + out0, out1 - out0);
+    }
+}
+
+enum jl_status cpu_op_linear_add(struct backend_frame *frame, const struct step *step,
+                                 struct jl_error *err) {
+    (void)err;
+    int n_rows = least(frame->n_row * step->slots, ADD_ROWS);
+    struct add_call call = {.frame = frame, .step = step};
+    call.body = kernel_linear(&frame->backend->kernels, step->w.dtype, step->xfmt, n_rows);
+    int tile = call.body->tile;
+    call.per_item = least(cpu_part_outputs(frame->backend, step->w.n_out, tile, step->w.n_in,
+                                           frame->n_row * step->slots, 1),
+                          ADD_OUTPUTS / tile * tile);
+    if (frame->observer) cpu_observe_linear(frame, step);
+    cpu_note_linear(frame, step, n_rows);
+    frame->ran.row[KSLOT_add] = true;
+    pool_run(frame->backend->pool, (step->w.n_out + call.per_item - 1) / call.per_item, add_item,
+             &call);
+    return JL_OK;
+}
+
+size_t cpu_linear_add_scratch(const struct backend *backend, const struct step *step) {
+    return ADD_ROWS * ADD_OUTPUTS * sizeof(float) + cpu_linear_scratch(backend, step);
+}
+
 size_t cpu_linear_scratch(const struct backend *backend, const struct step *step) {
     return kernel_linear_scratch(&backend->kernels, step->w.dtype, step->xfmt, step->w.n_in);
 }

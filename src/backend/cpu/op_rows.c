@@ -14,6 +14,16 @@ void cpu_row_embed(struct backend_frame *frame, const struct step *step, int row
                          step->width);
 }
 
+void cpu_row_lookup(struct backend_frame *frame, const struct step *step, int row) {
+    const struct batch_row *in = &frame->batch->rows[row];
+    float *out = cpu_row_f32(frame, step->out, row);
+    if (in->vector)
+        memset(out, 0, (size_t)step->width * sizeof *out);
+    else
+        dtype_dequantize(step->w.dtype, step->w.data + (size_t)in->token * step->w.stride, out,
+                         step->width);
+}
+
 void cpu_row_rope_table(struct backend_frame *frame, const struct step *step, int row) {
     const struct rope_spec *rope = step->rope;
     double pos = frame->batch->rows[row].pos[0];

@@ -21,7 +21,8 @@ static int segment_of(const struct backend_tape *tape, int i) {
 }
 
 static bool saves_for_weight_only(enum op_id op) {
-    return op == OP_LINEAR || op == OP_EXPERTS || op == OP_HEADS || op == OP_ABSORB;
+    return op == OP_LINEAR || op == OP_LINEAR_ADD || op == OP_EXPERTS || op == OP_HEADS ||
+           op == OP_ABSORB;
 }
 
 static void find_needed(struct layout *l) {
@@ -116,20 +117,25 @@ static void step_room(struct backend_tape *tape, const struct step *step,
     size_t vectors = rows * (size_t)step->slots;
     switch (step->op) {
     case OP_LINEAR:
+    case OP_LINEAR_ADD:
         if (step->out == REG_LOGITS) vectors = (size_t)tape->chunk_rows;
         cpu_linear_grad_room(backend, step, (int)vectors, grads[step->w.id].data != NULL,
                              tape->temp_bytes);
         break;
     case OP_EXPERTS: thread = cpu_expert_grad_bytes(backend, step, tape->max_rows); break;
     case OP_HEADS:
-    case OP_ABSORB: thread = cpu_heads_grad_bytes(backend, step, tape->max_rows); break;
+    case OP_ABSORB:
+        thread = cpu_heads_grad_bytes(backend, step, tape->max_rows);
+        if (grads[step->w.id].data) sums = cpu_heads_grad_sums(step) * sizeof(float);
+        break;
     case OP_ATTN: thread = cpu_attn_grad_bytes(backend, step, tape->max_rows); break;
     case OP_DELTA: thread = cpu_delta_grad_bytes(step, tape->max_rows); break;
     case OP_CONV: // every sequence has sums of its own, and may be one row
         thread = 64 * sizeof(float) * rows;
         sums = rows * (size_t)step->delta->n_tap * (size_t)step->width * sizeof(float);
         break;
-    case OP_EMBED: sums = rows * sizeof(uint64_t); break;
+    case OP_EMBED:
+    case OP_LOOKUP: sums = rows * sizeof(uint64_t); break;
     default: sums = (vectors / TAPE_BLOCK + 1) * (size_t)step->width * sizeof(float); break;
     }
     thread = thread > 2 * widest ? thread : 2 * widest;

@@ -238,6 +238,8 @@ void cpu_add_weight_grad(struct backend_tape *tape, const struct weight *w, cons
 /* Of one thread, for experts that n_rows rows have chosen. */
 size_t cpu_expert_grad_bytes(const struct backend *backend, const struct step *step, int n_rows);
 size_t cpu_heads_grad_bytes(const struct backend *backend, const struct step *step, int n_rows);
+/* Floats of what a matrix that all heads share gets from each of them; 0: they have their own. */
+size_t cpu_heads_grad_sums(const struct step *step);
 size_t cpu_attn_grad_bytes(const struct backend *backend, const struct step *step, int n_rows);
 size_t cpu_delta_grad_bytes(const struct step *step, int n_rows);
 

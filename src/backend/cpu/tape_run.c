@@ -151,18 +151,38 @@ static void head_bias(struct backend_tape *tape, const struct loss_call *call) {
     }
 }
 
-static void head_back(struct backend_tape *tape, const struct loss_call *call) {
-    const struct step *head = &tape->plan.steps[tape->head];
-    enum reg_id in = tape_grad_reg(tape, head, 0);
+/* Does the step read what stands for all rows, not only for those whose logits are there? */
+static bool reads_all_rows(const struct backend_tape *tape, const struct step *step) {
+    return step->from[0] >= 0 && step->from[0] < tape->head;
+}
+
+/* A matrix of the output layer backwards: of outputs from the logits' gradient, else from that of
+ * the register which it wrote. `has`: something is there of the gradient of what all rows gave. */
+static void matrix_back(struct backend_tape *tape, const struct loss_call *call,
+                        const struct step *step, bool *has) {
+    bool all = reads_all_rows(tape, step), logits = step->out == REG_LOGITS;
+    int first = all ? call->first : 0;
+    enum reg_id in = tape_grad_reg(tape, step, 0);
+    set_strides(tape, step);
     const struct linear_step_rows rows = {
-        .x = tape->grads[head->w.id].data ? tape_value(tape, head->from[0], call->first) : NULL,
-        .dy = call->logits,
-        .dy_stride = call->stride,
-        .dx = tape_grad(tape, in, call->first),
+        .x = tape->grads[step->w.id].data ? tape_value(tape, step->from[0], first) : NULL,
+        .dy = logits ? call->logits : tape_grad(tape, step->out, 0),
+        .dy_stride = logits ? call->stride : tape->grad_stride[step->out] / sizeof(float),
+        .dx = tape_grad(tape, in, first),
         .dx_stride = tape->grad_stride[in] / sizeof(float),
         .n = call->n_row,
+        .add_dx = all && *has,
     };
-    cpu_linear_step_grad(tape, head, &rows);
+    cpu_linear_step_grad(tape, step, &rows);
+    *has |= all;
+}
+
+static void head_back(struct backend_tape *tape, const struct loss_call *call) {
+    bool has = false;
+    for (int i = tape->plan.n_step - 1; i >= tape->head; i--) {
+        const struct step *step = &tape->plan.steps[i];
+        if (step->op == OP_LINEAR || step->op == OP_LINEAR_ADD) matrix_back(tape, call, step, &has);
+    }
 }
 
 static enum jl_status run_head(struct backend_tape *tape, const struct tape_loss *loss,
@@ -182,9 +202,10 @@ static enum jl_status run_head(struct backend_tape *tape, const struct tape_loss
             frame->reg[REG_LOGITS] = (uint8_t *)call.logits;
             frame->stride[REG_LOGITS] = call.stride * sizeof(float);
             frame->slots[REG_LOGITS] = 1;
-            if (i == tape->head)
-                frame->reg[head->in] += (size_t)call.first * frame->stride[head->in];
-            JL_TRY(cpu_run_step(frame, &tape->plan.steps[i], err));
+            const struct step *step = &tape->plan.steps[i];
+            if (reads_all_rows(tape, step))
+                frame->reg[step->in] += (size_t)call.first * frame->stride[step->in];
+            JL_TRY(cpu_run_step(frame, step, err));
         }
         pool_run(tape->backend->pool, (call.n_row + 3) / 4, loss_item, &call);
         if (!tape->grads) continue;

@@ -17,7 +17,7 @@ struct backend_turned {
 };
 
 static bool can_turn(const struct step *step) {
-    return (step->op == OP_LINEAR || step->op == OP_EXPERTS) &&
+    return (step->op == OP_LINEAR || step->op == OP_LINEAR_ADD || step->op == OP_EXPERTS) &&
            (step->w.dtype == DTYPE_F32 || step->w.dtype == DTYPE_BF16);
 }
 
