@@ -16,7 +16,8 @@ enum rng_purpose {
     RNG_INIT,
     RNG_SHUFFLE,
     RNG_HOLDOUT,
-    RNG_ADAPTER
+    RNG_ADAPTER,
+    RNG_SKILL
 };
 
 struct rng_key {

@@ -26,6 +26,7 @@
     X(runs, "what trainings have told: lists, curves, samples")                                    \
     X(tune, "teach a model what a file of examples shows")                                         \
     X(eval, "measure what a model can do, by files of tasks")                                      \
+    X(skill, "make tasks to learn from and to be judged by")                                       \
     X(bench, "prefill and decode speed of a model, or of the kernels")                             \
     X(help, "this list; also: help COMMAND, help env, help exit")
 
