@@ -52,7 +52,7 @@ static enum jl_status check(struct skill_command *c, struct jl_error *err) {
 }
 
 static enum jl_status write_lines(struct skill_command *c, FILE *out, struct jl_error *err) {
-    if (c->tasks) fprintf(out, "{\"task\": \"%s\"}\n", c->name);
+    if (c->tasks) fprintf(out, "{\"task\": \"%s\", \"defaults\": {\"max_tokens\": 1024}}\n", c->name);
     for (int i = 0; i < c->n; i++) {
         c->order.number = (uint32_t)c->from + (uint32_t)i;
         JL_TRY(skill_make(c->skill, c->tables, &c->order, &c->arena, &c->task, err));

@@ -73,6 +73,21 @@ const char *skill_textf(struct skill_draw *draw, const char *fmt, ...) {
     return text ? text : "";
 }
 
+const char *skill_list(struct skill_draw *draw, const int *items, int n, const char *between) {
+    const char *text = "";
+    for (int i = 0; i < n; i++)
+        text = skill_textf(draw, "%s%s%d", text, i ? between : "", items[i]);
+    return text;
+}
+
+const char *skill_list_words(struct skill_draw *draw, const char *const *items, int n,
+                             const char *between) {
+    const char *text = "";
+    for (int i = 0; i < n; i++)
+        text = skill_textf(draw, "%s%s%s", text, i ? between : "", items[i]);
+    return text;
+}
+
 bool skill_takes(struct skill_draw *draw, int percent, const char *fmt, ...) {
     char content[MOST_CONTENT];
     va_list args;

@@ -45,6 +45,11 @@ bool skill_zh(const struct skill_draw *draw);
 const char *skill_textf(struct skill_draw *draw, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Items with `between` between them, in such memory. */
+const char *skill_list(struct skill_draw *draw, const int *items, int n, const char *between);
+const char *skill_list_words(struct skill_draw *draw, const char *const *items, int n,
+                             const char *between);
+
 /* Whether the content that `fmt` spells belongs to the part that is wanted; of all contents
  * `percent` are held out, by their hash. Makers draw again until it does:
  *     do { draw a and b } while (!skill_takes(draw, 2, "add %d %d", a, b));

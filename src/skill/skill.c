@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 static const struct skill *const skills[] = {
+    &skill_countdown,
     &skill_order_things,
 };
 

@@ -51,6 +51,19 @@ void skill_fill(struct skill_text *text, const char *phrase, const char *const *
     skill_puts(text, phrase);
 }
 
+void skill_say(struct skill_draw *draw, struct skill_text *text, struct skill_phrases phrases,
+               const char *const *values, int n) {
+    bool zh = skill_zh(draw);
+    int index = skill_below(draw, zh ? phrases.n_zh : phrases.n_en);
+    skill_fill(text, (zh ? phrases.zh : phrases.en)[index], values, n);
+}
+
+void skill_expect_answer(struct skill_task *task, const char *check) {
+    const struct skill_text *answer = &task->turns[task->n_turn - 1].answer;
+    append(&task->expect, answer->bytes.data, answer->bytes.len);
+    task->check = check;
+}
+
 /* ---- memory ---- */
 
 enum { N_TEXT = 3 * SKILL_MOST_TURNS + 1 };

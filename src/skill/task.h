@@ -38,6 +38,22 @@ void skill_puts(struct skill_text *text, const char *bytes);
 /* Appends `phrase` with {a} as values[0], {b} as values[1] and so on; {{ is a brace. n values. */
 void skill_fill(struct skill_text *text, const char *phrase, const char *const *values, int n);
 
+/* One of the phrases of the task's tongue, filled: SKILL_SAY(draw, &turn->user, zh, en, a, b). Both
+ * are arrays of phrases; at least one value. */
+struct skill_phrases {
+    const char *const *zh, *const *en;
+    int n_zh, n_en;
+};
+void skill_say(struct skill_draw *draw, struct skill_text *text, struct skill_phrases phrases,
+               const char *const *values, int n);
+#define SKILL_SAY(draw, text, zh, en, ...)                                                         \
+    skill_say(draw, text, (struct skill_phrases){zh, en, SKILL_COUNT(zh), SKILL_COUNT(en)},        \
+              (const char *const[]){__VA_ARGS__},                                                  \
+              SKILL_COUNT(((const char *const[]){__VA_ARGS__})))
+
+/* What is expected is the answer as it stands so far, judged by the verifier `check`. */
+void skill_expect_answer(struct skill_task *task, const char *check);
+
 void skill_task_clear(struct skill_task *task);          // memory stays
 void skill_task_free(struct skill_task *task);           // zeroed is fine
 bool skill_task_complete(const struct skill_task *task); // no text lacked memory

@@ -1,9 +1,11 @@
 #include "train/verify.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "text/number_text.h"
+#include "train/verify_self.h"
 
 #define NUMBER_MOST_DIGITS 400 // of a number's text without its commas
 
@@ -94,7 +96,7 @@ static const char *put_exponent(struct number_text *out, const char *at, const c
 
 /* Whether a sign stands before `at`; one behind a digit, a letter or a bracket is a difference or a
  * hyphen. U+2212 is a minus, too. */
-static bool is_negative(const char *begin, const char *at) {
+bool verify_minus_before(const char *begin, const char *at) {
     size_t n = (size_t)(at - begin), sign = 0;
     if (n >= 1 && at[-1] == '-') sign = 1;
     if (n >= 3 && !memcmp(at - 3, "\xE2\x88\x92", 3)) sign = 3;
@@ -109,7 +111,7 @@ static bool is_negative(const char *begin, const char *at) {
 static const char *read_number(const char *begin, const char *at, const char *end, double *out,
                                bool *ok) {
     struct number_text text = {.fits = true};
-    if (is_negative(begin, at)) put(&text, "-", 1);
+    if (verify_minus_before(begin, at)) put(&text, "-", 1);
     if (is_digit(*at))
         at = put_whole(&text, at, end);
     else
@@ -121,22 +123,25 @@ static const char *read_number(const char *begin, const char *at, const char *en
     return at;
 }
 
-bool verify_last_number(const char *text, size_t len, double *out) {
-    const char *end = len ? text + len : text; // an empty text may be NULL
-    bool found = false;
-    for (const char *at = text; at < end;) {
-        bool point = *at == '.' && at + 1 < end && is_digit(at[1]);
-        double number;
-        bool ok;
-        if (!is_digit(*at) && !point) {
-            at++;
-            continue;
-        }
-        at = read_number(text, at, end, &number, &ok);
-        if (ok) *out = number;
-        found = ok; // a number too long to be one hides those before
+bool verify_next_number(const char *begin, const char **at, const char *end, double *out) {
+    for (; *at < end; ++*at) {
+        bool point = **at == '.' && *at + 1 < end && is_digit((*at)[1]), ok;
+        if (!is_digit(**at) && !point) continue;
+        *at = read_number(begin, *at, end, out, &ok);
+        if (!ok) *out = NAN;
+        return true;
     }
-    return found;
+    return false;
+}
+
+bool verify_last_number(const char *text, size_t len, double *out) {
+    const char *at = text, *end = len ? text + len : text; // an empty text may be NULL
+    double number, last = NAN; // one too long to be one hides those before
+    while (verify_next_number(text, &at, end, &number))
+        last = number;
+    if (isnan(last)) return false;
+    *out = last;
+    return true;
 }
 
 static enum jl_status prepare_number(struct verify_expect *expect, struct jl_error *err) {
@@ -157,13 +162,24 @@ static enum jl_status check_number(const struct verify_expect *expect, const cha
     return JL_OK;
 }
 
+int verify_shown(const struct verify_expect *expect) {
+    return (int)(expect->len < 100 ? expect->len : 100);
+}
+
 /* ---- the table ---- */
 
 static const struct verifier verifiers[] = {
-    {"exact", false, NULL, check_exact},
-    {"contains", false, NULL, check_contains},
-    {"number", true, prepare_number, check_number},
-    {"regex", false, prepare_regex, check_regex},
+    {"exact", false, 0, NULL, check_exact},
+    {"contains", false, 0, NULL, check_contains},
+    {"number", true, 0, prepare_number, check_number},
+    {"regex", false, 0, prepare_regex, check_regex},
+    {"fraction", false, 0, verify_prepare_fraction, verify_check_fraction},
+    {"numbers", false, 0, verify_prepare_numbers, verify_check_numbers},
+    {"list", false, 0, verify_prepare_list, verify_check_list},
+    {"countdown", false, 0, verify_prepare_countdown, verify_check_countdown},
+    {"verse", false, SKILL_RHYMES, verify_prepare_verse, verify_check_verse},
+    {"verse_form", false, SKILL_RHYMES, verify_prepare_verse, verify_check_verse_form},
+    {"idiom_move", false, SKILL_IDIOMS, verify_prepare_move, verify_check_move},
 };
 
 const struct verifier *verify_at(size_t index) {
@@ -184,5 +200,6 @@ enum jl_status verify_prepare(const struct verifier *verifier, struct verify_exp
 
 void verify_free(struct verify_expect *expect) {
     match_free(expect->match);
+    free(expect->wanted);
     *expect = (struct verify_expect){0};
 }

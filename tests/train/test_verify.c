@@ -179,7 +179,7 @@ static void refused(void **state) {
     size_t n = 0;
     while (verify_at(n))
         n++;
-    assert_int_equal(n, 4);
+    assert_int_equal(n, 8);
 }
 
 int main(void) {

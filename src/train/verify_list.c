@@ -1,0 +1,143 @@
+/* Answers with several parts: fractions, numbers in their order, lists. */
+#include "train/verify_self.h"
+
+#include <string.h>
+
+#include "text/expression.h"
+
+/* ---- fraction ---- */
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+static const char *digits(const char *at, const char *end, int64_t *out, bool *fits) {
+    for (*out = 0; at < end && is_digit(*at); at++)
+        *fits = *fits && !__builtin_mul_overflow(*out, 10, out) &&
+                !__builtin_add_overflow(*out, *at - '0', out);
+    return at;
+}
+
+/* The last fraction or whole number of a text; false: none, too large, a decimal or a zero below.
+ */
+static bool last_fraction(const char *text, size_t len, int64_t *num, int64_t *den) {
+    const char *end = len ? text + len : text;
+    bool found = false;
+    for (const char *at = text; at < end;) {
+        if (!is_digit(*at)) {
+            at++;
+            continue;
+        }
+        bool minus = verify_minus_before(text, at);
+        bool glued = at > text && (at[-1] == '/' || at[-1] == '.');
+        found = !glued;
+        *den = 1;
+        at = digits(at, end, num, &found);
+        if (end - at > 1 && *at == '/' && is_digit(at[1])) at = digits(at + 1, end, den, &found);
+        if (end - at > 1 && (*at == '.' || *at == '/' || *at == ',') && is_digit(at[1]))
+            found = false;
+        if (minus && found) *num = -*num;
+    }
+    return found && *den > 0;
+}
+
+static bool lowest(int64_t num, int64_t den) {
+    struct fraction made;
+    return fraction_make(num, den, &made) && made.den == den;
+}
+
+enum jl_status verify_prepare_fraction(struct verify_expect *expect, struct jl_error *err) {
+    int64_t num, den;
+    if (last_fraction(expect->text, expect->len, &num, &den) && lowest(num, den)) return JL_OK;
+    return jl_fail(err, JL_ERR_FORMAT,
+                   "a fraction in lowest terms is expected, such as 3/4, not '%.*s'",
+                   verify_shown(expect), expect->text);
+}
+
+enum jl_status verify_check_fraction(const struct verify_expect *expect, const char *answer,
+                                     size_t len, bool *right, struct jl_error *err) {
+    int64_t num, den, wanted_num, wanted_den;
+    (void)err;
+    *right = last_fraction(expect->text, expect->len, &wanted_num, &wanted_den) &&
+             last_fraction(answer, len, &num, &den) && num == wanted_num && den == wanted_den;
+    return JL_OK;
+}
+
+/* ---- numbers ---- */
+
+enum jl_status verify_prepare_numbers(struct verify_expect *expect, struct jl_error *err) {
+    double number;
+    const char *at = expect->text, *end = at + expect->len;
+    if (verify_next_number(expect->text, &at, end, &number)) return JL_OK;
+    return jl_fail(err, JL_ERR_FORMAT, "numbers are expected, and '%.*s' has none",
+                   verify_shown(expect), expect->text);
+}
+
+enum jl_status verify_check_numbers(const struct verify_expect *expect, const char *answer,
+                                    size_t len, bool *right, struct jl_error *err) {
+    const char *want = expect->text, *want_end = want + expect->len;
+    const char *at = answer, *end = len ? answer + len : answer;
+    double wanted, given;
+    (void)err;
+    for (;;) {
+        bool more_wanted = verify_next_number(expect->text, &want, want_end, &wanted);
+        bool more_given = verify_next_number(answer, &at, end, &given);
+        *right = more_wanted == more_given && (!more_wanted || wanted == given);
+        if (!*right || !more_wanted) return JL_OK;
+    }
+}
+
+/* ---- list ---- */
+
+/* Bytes of what parts items (or ends a list), 0: part of an item. */
+static size_t separator(const char *at, const char *end) {
+    static const char *const marks[] = {" ",
+                                        "\t",
+                                        "\n",
+                                        "\r",
+                                        ",",
+                                        ";",
+                                        "\xE3\x80\x81" /* 、 */,
+                                        "\xEF\xBC\x8C" /* ， */,
+                                        "\xEF\xBC\x9B" /* ； */,
+                                        "\xE3\x80\x80"};
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        size_t n = strlen(marks[i]);
+        if (n <= (size_t)(end - at) && !memcmp(at, marks[i], n)) return n;
+    }
+    if (end - at == 1 && *at == '.') return 1;
+    if (end - at == 3 && !memcmp(at, "\xE3\x80\x82" /* 。 */, 3)) return 3;
+    return 0;
+}
+
+static bool next_item(const char **at, const char *end, const char **item, size_t *n) {
+    size_t skip;
+    while (*at < end && (skip = separator(*at, end)))
+        *at += skip;
+    *item = *at;
+    while (*at < end && !separator(*at, end))
+        ++*at;
+    *n = (size_t)(*at - *item);
+    return *n > 0;
+}
+
+enum jl_status verify_prepare_list(struct verify_expect *expect, struct jl_error *err) {
+    const char *at = expect->text, *item;
+    size_t n;
+    if (next_item(&at, at + expect->len, &item, &n)) return JL_OK;
+    return jl_fail(err, JL_ERR_FORMAT, "a list is expected, and '%.*s' has no item",
+                   verify_shown(expect), expect->text);
+}
+
+enum jl_status verify_check_list(const struct verify_expect *expect, const char *answer, size_t len,
+                                 bool *right, struct jl_error *err) {
+    const char *want = expect->text, *want_end = want + expect->len;
+    const char *at = answer, *end = len ? answer + len : answer;
+    const char *wanted, *given;
+    size_t n_wanted, n_given;
+    (void)err;
+    for (;;) {
+        bool more = next_item(&want, want_end, &wanted, &n_wanted);
+        *right = next_item(&at, end, &given, &n_given) == more && n_given == n_wanted &&
+                 !memcmp(wanted, given, n_wanted);
+        if (!*right || !more) return JL_OK;
+    }
+}
