@@ -18,7 +18,7 @@ static enum jl_status bad(const struct reading *r, const char *what, struct jl_e
     return jl_fail(err, JL_ERR_FORMAT, "%s:%d: %s", r->name, r->line, what);
 }
 
-static const char *keep(struct reading *r, const json_t *text) {
+static char *keep(struct reading *r, const json_t *text) {
     char *at = r->pool;
     memcpy(at, json_string_value(text), json_string_length(text) + 1);
     r->pool += json_string_length(text) + 1;
@@ -100,4 +100,16 @@ const char *poems_line(const struct poem *poem, int i) {
     while (i-- > 0)
         line += strlen(line) + 1;
     return line;
+}
+
+void poems_as_lines(const struct poem *poem, struct han_lines *out) {
+    const char *line = poem->lines;
+    out->whole = poem->n_line <= HAN_MOST_LINES;
+    out->n_line = out->whole ? poem->n_line : HAN_MOST_LINES;
+    for (int i = 0; i < out->n_line; i++, line += strlen(line) + 1) {
+        out->n_char[i] = han_decode(line, strlen(line), out->code[i], HAN_MOST_CHARS);
+        out->whole = out->whole && out->n_char[i] > 0;
+        for (int k = 0; k < out->n_char[i]; k++)
+            out->whole = out->whole && han_is(out->code[i][k]);
+    }
 }

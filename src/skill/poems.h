@@ -8,9 +8,10 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include "skill/han.h"
 
 struct poem {
-    const char *lines; // n_line texts, one after the other, each with its NUL
+    char *lines; // n_line texts, one after the other, each with its NUL
     const char *title, *author, *dynasty;
     const char *tune;  // NULL: none
     const char *marks; // one behind each line, as UTF-8; NULL: ， and 。 in turn
@@ -28,6 +29,7 @@ struct poems {
 enum jl_status poems_read(const char *folder, const char *name, struct arena *arena,
                           struct poems *out, struct jl_error *err);
 
+void poems_as_lines(const struct poem *poem, struct han_lines *out);
 /* Line i of a poem. */
 const char *poems_line(const struct poem *poem, int i);
 

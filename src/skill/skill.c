@@ -7,6 +7,8 @@
 static const struct skill *const skills[] = {
     &skill_countdown,
     &skill_order_things,
+    &skill_verse,
+    &skill_verse_plan,
 };
 
 const struct skill *skill_at(size_t index) {

@@ -55,5 +55,6 @@ enum jl_status skill_make(const struct skill *skill, const void *tables,
 
 /* The table's rows, one file each. */
 extern const struct skill skill_countdown, skill_order_things;
+extern const struct skill skill_verse, skill_verse_plan;
 
 #endif

@@ -21,7 +21,7 @@ static const char modifiers[] =
     "青白红绿碧苍黄翠紫明清寒冷暖暗幽孤独古旧新老晓晚朝落飞流残斜长短远高深浅空小大东西南北故归征"
     "千万百双芳秀疏密荒";
 /* Nouns that are too wide for a poem to be about, alone. */
-static const char not_alone[] = "色光声影边年岁节人王君关别道塞原恨思情席珠";
+static const char not_alone[] = "鸳鸯梧晨暮色光声影边年岁节人王君关别道塞原恨思情席珠";
 
 struct counts {
     uint16_t id[CODE_END]; // 1 + number of a noun; behind them those of the modifiers

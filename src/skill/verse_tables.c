@@ -5,7 +5,8 @@
 
 #include <xxhash.h>
 
-#include "skill/han.h"
+#include "skill/variants.h"
+#include "skill/verse_check.h"
 #include "text/utf8.h"
 
 #define CODE_END 0x40000
@@ -26,15 +27,31 @@ static void count_chars(const struct poem *poem, int32_t *seen) {
         }
 }
 
-static bool is_common(const struct poem *poem, const int32_t *seen) {
+static bool is_common(const struct verse_tables *t, const struct poem *poem, const int32_t *seen) {
     const char *at = poem->lines;
     for (int i = 0; i < poem->n_line; i++, at += strlen(at) + 1)
         for (size_t k = 0, len = strlen(at); k < len;) {
             uint32_t code;
             k += (size_t)utf8_step(at + k, len - k, &code);
-            if (!han_is(code) || code >= CODE_END || seen[code] < VERSE_RARE) return false;
+            if (code >= CODE_END || seen[code] < VERSE_RARE || !hanzi_reading(&t->hanzi, code))
+                return false;
         }
     return true;
+}
+
+/* A mended poem may have lost its rhyme. */
+static void mend(const struct verse_tables *t, const struct variants *variants, struct poem *poem) {
+    struct verse_wanted wanted = {0};
+    struct han_lines lines;
+    int n = 0;
+    char *at = poem->lines;
+    for (int i = 0; i < poem->n_line; i++, at += strlen(at) + 1)
+        n += variants_mend(variants, at, strlen(at));
+    if (!n || !poem->strict) return;
+    wanted.form = verse_forms[poem->form];
+    poems_as_lines(poem, &lines);
+    struct verse_verdict verdict = verse_judge(&t->rhymes, &wanted, &lines);
+    poem->strict = verse_right(&verdict);
 }
 
 /* Verses of monks' sermons and of mourning are another kind of text. */
@@ -45,19 +62,23 @@ static bool is_poetry(const char *title) {
     return true;
 }
 
-static bool choose(struct verse_pool *pool, const int32_t *seen, struct arena *arena) {
+static bool choose(const struct verse_tables *t, struct verse_pool *pool, const int32_t *seen,
+                   struct arena *arena) {
     int n = pool->poems.n;
     pool->fit = arena_calloc(arena, (size_t)n, sizeof *pool->fit);
+    pool->common = arena_calloc(arena, (size_t)n, sizeof *pool->common);
+    if (!pool->fit || !pool->common) return false;
     for (int f = 0; f < VERSE_N_REGULAR; f++) {
         pool->of_form[f] = arena_calloc(arena, (size_t)n, sizeof(int));
         if (!pool->of_form[f]) return false;
     }
-    for (int i = 0; pool->fit && i < n; i++) {
+    for (int i = 0; i < n; i++) {
         const struct poem *poem = &pool->poems.poems[i];
-        pool->fit[i] = poem->strict && is_common(poem, seen) && is_poetry(poem->title);
+        pool->common[i] = is_common(t, poem, seen);
+        pool->fit[i] = poem->strict && pool->common[i] && is_poetry(poem->title);
         if (pool->fit[i]) pool->of_form[poem->form][pool->n_of_form[poem->form]++] = i;
     }
-    return pool->fit != NULL;
+    return true;
 }
 
 /* ---- what is held out ---- */
@@ -151,12 +172,11 @@ static int by_tune(const void *a, const void *b) {
     return order ? order : x->poem - y->poem;
 }
 
-static int list_tuned(const struct verse_pool *pool, const int32_t *seen, bool held,
-                      struct tuned *out) {
+static int list_tuned(const struct verse_pool *pool, bool held, struct tuned *out) {
     int n = 0;
     for (int i = 0; i < pool->poems.n; i++) {
         const struct poem *poem = &pool->poems.poems[i];
-        if (!poem->tune || strstr(poem->tune, "・") || !is_common(poem, seen) ||
+        if (!poem->tune || strstr(poem->tune, "・") || !pool->common[i] ||
             !verse_shape(poem, out[n].shape))
             continue;
         out[n].tune = poem->tune;
@@ -200,13 +220,13 @@ static bool add_tune(struct verse_tables *t, const struct tuned *list, int n, st
     return true;
 }
 
-static bool list_tunes(struct verse_tables *t, const int32_t *seen, struct arena *arena) {
+static bool list_tunes(struct verse_tables *t, struct arena *arena) {
     size_t most = (size_t)(t->train.poems.n + t->held.poems.n) + 1;
     struct tuned *list = arena_calloc(arena, most, sizeof *list); // shapes stay
     t->tunes = arena_calloc(arena, MOST_TUNES, sizeof *t->tunes);
     if (!list || !t->tunes) return false;
-    int n = list_tuned(&t->train, seen, false, list);
-    n += list_tuned(&t->held, seen, true, list + n);
+    int n = list_tuned(&t->train, false, list);
+    n += list_tuned(&t->held, true, list + n);
     qsort(list, (size_t)n, sizeof *list, by_tune);
     for (int i = 0, k; i < n; i = k) {
         for (k = i; k < n && !strcmp(list[k].tune, list[i].tune);)
@@ -220,10 +240,17 @@ static bool list_tunes(struct verse_tables *t, const int32_t *seen, struct arena
 
 static bool prepare(struct verse_tables *t, struct arena *arena, struct arena *own) {
     int32_t *seen = arena_calloc(own, CODE_END, sizeof *seen);
-    for (int i = 0; seen && i < t->train.poems.n; i++)
+    struct variants *variants = arena_calloc(own, 1, sizeof *variants);
+    if (!seen || !variants) return false;
+    variants_list(variants);
+    for (int i = 0; i < t->train.poems.n; i++) {
+        mend(t, variants, &t->train.poems.poems[i]);
         count_chars(&t->train.poems.poems[i], seen);
-    return seen && choose(&t->train, seen, arena) && choose(&t->held, seen, arena) &&
-           list_asked(t, arena) && list_tunes(t, seen, arena);
+    }
+    for (int i = 0; i < t->held.poems.n; i++)
+        mend(t, variants, &t->held.poems.poems[i]);
+    return choose(t, &t->train, seen, arena) && choose(t, &t->held, seen, arena) &&
+           list_asked(t, arena) && list_tunes(t, arena);
 }
 
 enum jl_status verse_tables_read(const char *folder, struct arena *arena, struct verse_tables *out,
@@ -231,6 +258,7 @@ enum jl_status verse_tables_read(const char *folder, struct arena *arena, struct
     struct arena own = {0};
     *out = (struct verse_tables){0};
     JL_TRY(rhyme_read(folder, arena, &out->rhymes, err));
+    JL_TRY(hanzi_read(folder, arena, &out->hanzi, err));
     JL_TRY(poems_read(folder, "verse/train.jsonl", arena, &out->train.poems, err));
     JL_TRY(poems_read(folder, "verse/heldout.jsonl", arena, &out->held.poems, err));
     bool ok = prepare(out, arena, &own);

@@ -1,7 +1,10 @@
-/* What the skills of verse draw from: poems, rhymes, themes and tunes, from the data folder. */
+/* What the skills of verse draw from: poems, rhymes, themes and tunes, from the data folder.
+ * Variants of characters are mended (variants.h), and poems with characters that are not in the
+ * table of readings, or seldom in the poems, are left out. */
 #ifndef JL_SKILL_VERSE_TABLES_H
 #define JL_SKILL_VERSE_TABLES_H
 
+#include "skill/hanzi.h"
 #include "skill/poems.h"
 #include "skill/rhyme.h"
 #include "skill/themes.h"
@@ -21,7 +24,8 @@ struct verse_tune {
 
 struct verse_pool {
     struct poems poems;
-    bool *fit;                     // (poems.n) regular and strict, without rare characters
+    bool *fit;                     // (poems.n) regular and strict, of common characters
+    bool *common;                  // (poems.n) of characters that are neither rare nor unusual
     int *of_form[VERSE_N_REGULAR]; // numbers of the fit ones
     int n_of_form[VERSE_N_REGULAR];
 };
@@ -29,6 +33,7 @@ struct verse_pool {
 struct verse_tables {
     bool plan; // answers have a thought
     struct rhyme_book rhymes;
+    struct hanzi hanzi;
     struct verse_pool train, held;
     struct themes themes;
     struct verse_tune *tunes;

@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 #include "fixture.h"
-#include "support/scratch.h"
 #include "skill/poems.h"
 #include "skill/verse_check.h"
+#include "support/scratch.h"
 
 static struct arena arena;
 static struct rhyme_book book;
@@ -220,14 +220,11 @@ static void agree_with(const char *folder, const char *name, const struct rhyme_
         const struct poem *poem = &poems.poems[i];
         struct verse_wanted wanted = {0};
         struct han_lines read;
-        char text[1000] = "";
         if (poem->form < 0) continue;
-        for (int k = 0; k < poem->n_line; k++)
-            strcat(strcat(text, poems_line(poem, k)), "\n");
         wanted.form = verse_forms[poem->form];
-        han_lines_read(text, strlen(text), &read);
+        poems_as_lines(poem, &read);
         struct verse_verdict verdict = verse_judge(whole, &wanted, &read);
-        if (!verdict.form) fail_msg("%s: poem %d has not its form: %s", name, i, text);
+        if (!verdict.form) fail_msg("%s: poem %d has not its form: %s", name, i, poem->lines);
         n_regular++;
         n_strict += poem->strict;
         n_other += verse_right(&verdict) != poem->strict;
