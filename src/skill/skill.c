@@ -5,10 +5,8 @@
 #include <xxhash.h>
 
 static const struct skill *const skills[] = {
-    &skill_countdown,
-    &skill_order_things,
-    &skill_verse,
-    &skill_verse_plan,
+    &skill_countdown,    &skill_sums,  &skill_calendar,   &skill_units,
+    &skill_order_things, &skill_verse, &skill_verse_plan,
 };
 
 const struct skill *skill_at(size_t index) {
@@ -52,6 +50,9 @@ enum jl_status skill_make(const struct skill *skill, const void *tables,
     skill_task_clear(task);
     const struct skill_group *group = draw_group(skill, &draw); // drawn in any case
     if (order->group) group = order->group;
+    draw.key.sequence = (uint32_t)XXH64(group->name, strlen(group->name), draw.key.sequence);
+    draw.block = 0;
+    draw.n_word = 0;
     draw.tongue = task->tongue = skill_chance(&draw, 50) ? SKILL_ZH : SKILL_EN;
     task->group = group->name;
     group->make(&draw, task);

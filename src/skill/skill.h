@@ -54,7 +54,8 @@ enum jl_status skill_make(const struct skill *skill, const void *tables,
                           struct skill_task *task, struct jl_error *err);
 
 /* The table's rows, one file each. */
-extern const struct skill skill_countdown, skill_order_things;
+extern const struct skill skill_countdown, skill_sums, skill_calendar, skill_units,
+    skill_order_things;
 extern const struct skill skill_verse, skill_verse_plan;
 
 #endif

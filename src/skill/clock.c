@@ -1,0 +1,130 @@
+/* Ages, and times of day. */
+#include "skill/calendar.h"
+
+void calendar_make_age(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const zh[] = {"小明{a}年出生，{b}年他多少岁？",
+                                     "某人生于{a}年，到{b}年几岁？",
+                                     "{a}年出生的人在{b}年是多大？（按年份相减）",
+                                     "她{a}年出生，{b}年满几岁？",
+                                     "一所学校{a}年建校，{b}年是建校多少年？",
+                                     "爷爷{a}年出生，{b}年多少岁？",
+                                     "这棵树{a}年种下，到{b}年有多少年了？",
+                                     "小红生于{a}年，{b}年时几岁？"};
+    static const char *const en[] = {
+        "Anna was born in {a}. How old does she turn in {b}?",
+        "Someone born in {a} is how old in {b} (by years alone)?",
+        "Born in {a}: what age in {b}?",
+        "A school was founded in {a}. How many years old is it in {b}?",
+        "A tree was planted in {a}. How many years old is it in {b}?",
+        "Tom was born in {a}. What is his age at the end of {b}?",
+        "If a bridge opened in {a}, how old is it in {b}?",
+        "Grandfather was born in {a}. How old does he turn in {b}?"};
+    struct skill_turn *turn = skill_turn(task);
+    int born, now;
+    do {
+        born = skill_range(draw, 1900, 2020);
+        now = skill_range(draw, born + 1, born + 90);
+    } while (!skill_takes(draw, 5, "age %d %d", born, now));
+    SKILL_SAY(draw, &turn->user, zh, en, skill_textf(draw, "%d", born),
+              skill_textf(draw, "%d", now));
+    skill_put(&turn->thought, "%d-%d=%d", now, born, now - born);
+    skill_put(&turn->answer, "%d", now - born);
+    skill_expect_answer(task, "number");
+}
+
+static const char *span_text(struct skill_draw *draw, int minutes) {
+    int h = minutes / 60, m = minutes % 60;
+    if (skill_zh(draw)) {
+        if (!h) return skill_textf(draw, "%d 分钟", m);
+        return m ? skill_textf(draw, "%d 小时 %d 分钟", h, m) : skill_textf(draw, "%d 小时", h);
+    }
+    const char *hours = h == 1 ? "hour" : "hours", *rest = m == 1 ? "minute" : "minutes";
+    if (!h) return skill_textf(draw, "%d %s", m, rest);
+    return m ? skill_textf(draw, "%d %s %d %s", h, hours, m, rest)
+             : skill_textf(draw, "%d %s", h, hours);
+}
+
+void calendar_make_later(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const zh[2][5] = {
+        {"现在 {a}，{b}后是几点？", "{a} 出发，路上用了{b}，几点到？", "{a} 过{b}是什么时刻？",
+         "电影 {a} 开始，放映{b}，几点结束？", "{a} 加上{b}是几点？"},
+        {"现在 {a}，{b}前是几点？", "{a} 到达，路上用了{b}，几点出发的？",
+         "{a} 之前{b}是什么时刻？", "电影 {a} 结束，放映了{b}，几点开始的？",
+         "{a} 减去{b}是几点？"}};
+    static const char *const en[2][5] = {
+        {"It is {a}. What time is it in {b}?",
+         "A train leaves at {a} and travels {b}. When does it arrive?",
+         "What time is {b} after {a}?", "A film starts at {a} and lasts {b}. When does it end?",
+         "{a} plus {b} is what time?"},
+        {"It is {a}. What time was it {b} ago?",
+         "A train arrives at {a} after {b}. When did it leave?", "What time is {b} before {a}?",
+         "A film ends at {a} and lasted {b}. When did it start?", "{a} minus {b} is what time?"}};
+    struct skill_turn *turn = skill_turn(task);
+    int at, span, back = skill_chance(draw, 40);
+    do {
+        at = skill_below(draw, 24 * 60);
+        span = skill_range(draw, 1, skill_chance(draw, 70) ? 300 : 900);
+        if (skill_chance(draw, 50)) at = at / 5 * 5, span = span / 5 * 5 + 5;
+    } while (!skill_takes(draw, 5, "later %d %d %d", at, span, back));
+    const char *values[] = {skill_textf(draw, "%d:%02d", at / 60, at % 60), span_text(draw, span)};
+    skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[back][skill_below(draw, 5)], values, 2);
+    int h = at / 60, m = at % 60, dh = span / 60, dm = span % 60, sign = back ? -1 : 1;
+    char op = back ? '-' : '+';
+    int minutes = m + sign * dm, hours = h + sign * dh, carried = 0;
+    skill_put(&turn->thought, "%d%c%d=%d", m, op, dm, minutes);
+    if (minutes > 59) carried = 1;
+    if (minutes < 0) carried = -1;
+    if (carried) {
+        skill_put(&turn->thought, " %d%c60=%d", minutes, back ? '+' : '-', minutes - 60 * carried);
+        minutes -= 60 * carried;
+    }
+    skill_put(&turn->thought, "\n%d%c%d%s=%d", h, op, dh,
+              carried > 0   ? "+1"
+              : carried < 0 ? "-1"
+                            : "",
+              hours + carried);
+    hours += carried;
+    if (hours > 23) skill_put(&turn->thought, " %d-24=%d", hours, hours - 24), hours -= 24;
+    if (hours < 0) skill_put(&turn->thought, " %d+24=%d", hours, hours + 24), hours += 24;
+    skill_put(&turn->answer, "%d:%02d", hours, minutes);
+    skill_expect_answer(task, "exact");
+}
+
+void calendar_make_lasted(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const zh[] = {"从 {a} 到 {b} 有多久？",
+                                     "{a} 上课，{b} 下课，这节课多长？",
+                                     "{a} 出发，{b} 到达，用了多长时间？",
+                                     "{a} 至 {b} 经过多少时间？",
+                                     "电影 {a} 开始，{b} 结束，放了多久？",
+                                     "{a} 到 {b} 相隔几小时几分钟？",
+                                     "商店 {a} 开门，{b} 关门，营业多久？",
+                                     "他 {a} 睡，{b} 醒，睡了多久？"};
+    static const char *const en[] = {
+        "How long is it from {a} to {b}?",
+        "A lesson runs from {a} to {b}. How long is it?",
+        "A bus leaves at {a} and arrives at {b}. How long does it take?",
+        "How much time passes between {a} and {b}?",
+        "A film starts at {a} and ends at {b}. How long is it?",
+        "{a} to {b}: how many hours and minutes?",
+        "A shop opens at {a} and closes at {b}. How long is it open?",
+        "He slept from {a} to {b}. How long did he sleep?"};
+    struct skill_turn *turn = skill_turn(task);
+    int from, to;
+    do {
+        from = skill_below(draw, 24 * 60);
+        to = skill_below(draw, 24 * 60);
+        if (skill_chance(draw, 50)) from = from / 5 * 5, to = to / 5 * 5;
+    } while (from == to || !skill_takes(draw, 5, "lasted %d %d", from, to));
+    SKILL_SAY(draw, &turn->user, zh, en, skill_textf(draw, "%d:%02d", from / 60, from % 60),
+              skill_textf(draw, "%d:%02d", to / 60, to % 60));
+    int h = to / 60, m = to % 60, borrowed = 0;
+    skill_put(&turn->thought, "%d:%02d-%d:%02d", h, m, from / 60, from % 60);
+    if (from > to) skill_put(&turn->thought, "\n%d+24=%d", h, h + 24), h += 24;
+    skill_put(&turn->thought, "\n%d-%d=%d", m, from % 60, m - from % 60);
+    m -= from % 60;
+    if (m < 0) skill_put(&turn->thought, " %d+60=%d", m, m + 60), m += 60, borrowed = 1;
+    skill_put(&turn->thought, "\n%d-%d%s=%d", h, from / 60, borrowed ? "-1" : "",
+              h - from / 60 - borrowed);
+    skill_puts(&turn->answer, span_text(draw, 60 * (h - from / 60 - borrowed) + m));
+    skill_expect_answer(task, "numbers");
+}

@@ -1,0 +1,18 @@
+/* The groups of the skill "sums" that are in files of their own. */
+#ifndef JL_SKILL_SUMS_H
+#define JL_SKILL_SUMS_H
+
+#include "skill/draw.h"
+#include "skill/task.h"
+
+/* Asks for the value of an expression. */
+void sums_ask(struct skill_draw *draw, struct skill_turn *turn, const char *expression);
+
+void sums_make_fraction(struct skill_draw *draw, struct skill_task *task);
+void sums_make_reduce(struct skill_draw *draw, struct skill_task *task);
+void sums_make_divisor(struct skill_draw *draw, struct skill_task *task);
+void sums_make_percent(struct skill_draw *draw, struct skill_task *task);
+void sums_make_numeral(struct skill_draw *draw, struct skill_task *task);
+void sums_make_numeral_sum(struct skill_draw *draw, struct skill_task *task);
+
+#endif
