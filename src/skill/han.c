@@ -6,7 +6,7 @@
 
 bool han_is(uint32_t c) {
     return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || c == 0x3007 ||
-           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x3FFFF);
+           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c < HAN_CODE_END);
 }
 
 int han_decode(const char *text, size_t len, uint32_t *out, int most) {

@@ -9,6 +9,8 @@
 #define HAN_MOST_LINES 40 // of a text that is looked at as lines
 #define HAN_MOST_CHARS 32 // of a line
 
+#define HAN_CODE_END 0x40000u // ideographs are below
+
 /* Ideographs, with their extensions and the compatibility ones. */
 bool han_is(uint32_t code);
 

@@ -125,12 +125,28 @@ static enum jl_status read_forms(const char *folder, const char *name, struct ar
     return JL_OK;
 }
 
+/* Of two forms that are both right the table has the one that few write. */
+static uint32_t usual_form(uint32_t code) {
+    static const char pairs[] =
+        "爲為僞偽嬀媯潙溈衆眾峯峰羣群牀床啓啟麪麵綫線竈灶喫吃祕秘痹痺鉢缽脣唇柺拐";
+    for (size_t i = 0; i + 1 < sizeof pairs; i += 6) {
+        uint32_t from, to;
+        utf8_decode(pairs + i, 3, &from);
+        utf8_decode(pairs + i + 3, 3, &to);
+        if (from == code) return to;
+    }
+    return code;
+}
+
 enum jl_status hanzi_read(const char *folder, struct arena *arena, struct hanzi *out,
                           struct jl_error *err) {
     *out = (struct hanzi){0};
     JL_TRY(read_readings(folder, arena, out, err));
     JL_TRY(read_forms(folder, "hanzi/s2t.tsv", arena, &out->to_traditional, &out->n_to_traditional,
                       err));
+    for (int i = 0; i < out->n_to_traditional; i++)
+        for (int k = 0; k < out->to_traditional[i].n_form; k++)
+            out->to_traditional[i].form[k] = usual_form(out->to_traditional[i].form[k]);
     return read_forms(folder, "hanzi/t2s.tsv", arena, &out->to_simplified, &out->n_to_simplified,
                       err);
 }

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "skill/tsv.h"
 #include "skill/verse_check.h"
+#include "text/utf8.h"
 
 /* Where a file is being read, and the memory that its texts are cut from: they are all shorter
  * than the file. */
@@ -112,4 +113,22 @@ void poems_as_lines(const struct poem *poem, struct han_lines *out) {
         for (int k = 0; k < out->n_char[i]; k++)
             out->whole = out->whole && han_is(out->code[i][k]);
     }
+}
+
+static bool ends_line(const char *mark) {
+    return !strncmp(mark, "。", 3) || !strncmp(mark, "？", 3) || !strncmp(mark, "！", 3);
+}
+
+void poems_write(const struct poem *poem, struct byte_buffer *out, bool *no_memory) {
+    const char *line = poem->lines, *mark = poem->marks ? poem->marks : "";
+    bool ok = true;
+    for (int i = 0; i < poem->n_line; i++, line += strlen(line) + 1) {
+        bool last = i + 1 == poem->n_line;
+        const char *said = *mark ? mark : i % 2 == 0 && !last ? "，" : "。";
+        size_t bytes = (size_t)utf8_length(said, strlen(said));
+        if (*mark) mark += bytes;
+        ok = ok && buffer_append(out, line, strlen(line)) && buffer_append(out, said, bytes) &&
+             (last || !ends_line(said) || buffer_append(out, "\n", 1));
+    }
+    if (!ok) *no_memory = true;
 }

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "skill/han.h"
+#include "text/buffer.h"
 
 struct poem {
     char *lines; // n_line texts, one after the other, each with its NUL
@@ -30,6 +31,9 @@ enum jl_status poems_read(const char *folder, const char *name, struct arena *ar
                           struct poems *out, struct jl_error *err);
 
 void poems_as_lines(const struct poem *poem, struct han_lines *out);
+/* As it is printed: a couplet a line or, where the poem has marks of its own, what a stop ends.
+ * Appended; lack of memory is noted. */
+void poems_write(const struct poem *poem, struct byte_buffer *out, bool *no_memory);
 /* Line i of a poem. */
 const char *poems_line(const struct poem *poem, int i);
 

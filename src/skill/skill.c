@@ -5,8 +5,8 @@
 #include <xxhash.h>
 
 static const struct skill *const skills[] = {
-    &skill_countdown,    &skill_sums,  &skill_calendar,   &skill_units,
-    &skill_order_things, &skill_verse, &skill_verse_plan,
+    &skill_countdown, &skill_sums,       &skill_calendar, &skill_units, &skill_order_things,
+    &skill_verse,     &skill_verse_plan, &skill_idiom,    &skill_hanzi, &skill_text_reading,
 };
 
 const struct skill *skill_at(size_t index) {

@@ -48,11 +48,8 @@ static bool may_ask(struct skill_draw *draw, const char *kind, const char *text)
 
 /* ---- writing ---- */
 
-/* A couplet a line, as poems are printed. */
 static void write_poem(struct skill_text *out, const struct poem *poem) {
-    const char *line = poem->lines;
-    for (int i = 0; i < poem->n_line; i++, line += strlen(line) + 1)
-        skill_put(out, "%s%s", line, i % 2 == 0 ? "，" : i + 1 < poem->n_line ? "。\n" : "。");
+    poems_write(poem, &out->bytes, &out->no_memory);
 }
 
 static void write_code(struct skill_text *out, uint32_t code) {
@@ -360,23 +357,6 @@ static void make_couplet(struct skill_draw *draw, struct skill_task *task) {
 
 /* ---- 词 ---- */
 
-/* Lines with their marks; a stop ends a line of text. */
-static void write_lyric(struct skill_text *out, const struct poem *poem) {
-    const char *line = poem->lines, *mark = poem->marks;
-    for (int i = 0; i < poem->n_line; i++, line += strlen(line) + 1) {
-        bool last = i + 1 == poem->n_line;
-        const char *said = i % 2 == 0 && !last ? "，" : "。";
-        int bytes = (int)strlen(said);
-        if (mark && *mark) {
-            bytes = utf8_length(mark, strlen(mark));
-            said = mark;
-            mark += bytes;
-        }
-        bool stop = !strncmp(said, "。", 3) || !strncmp(said, "？", 3) || !strncmp(said, "！", 3);
-        skill_put(out, "%s%.*s%s", line, bytes, said, stop && !last ? "\n" : "");
-    }
-}
-
 /* Every shape of the tune, and the poem's own, as a pattern over the answer. */
 static void expect_shapes(struct skill_task *task, const struct verse_tune *tune, const char *own) {
     task->check = "regex";
@@ -432,7 +412,7 @@ static void make_lyric(struct skill_draw *draw, struct skill_task *task) {
     if (draw->no_content) return;
     struct skill_turn *turn = skill_turn(task);
     SKILL_SAY(draw, &turn->user, zh, en, tune->name, theme);
-    write_lyric(&turn->answer, poem);
+    write_poem(&turn->answer, poem);
     expect_shapes(task, tune, shape);
 }
 

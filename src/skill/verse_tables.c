@@ -9,7 +9,6 @@
 #include "skill/verse_check.h"
 #include "text/utf8.h"
 
-#define CODE_END 0x40000
 #define LEAST_OF_TUNE 30 // poems of a tune that may be asked for
 #define LEAST_OF_SHAPE 3 // poems of a shape that is one of a tune's
 #define MOST_TUNES 4096
@@ -23,17 +22,18 @@ static void count_chars(const struct poem *poem, int32_t *seen) {
         for (size_t k = 0, len = strlen(at); k < len;) {
             uint32_t code;
             k += (size_t)utf8_step(at + k, len - k, &code);
-            if (code < CODE_END) seen[code]++;
+            if (code < HAN_CODE_END) seen[code]++;
         }
 }
 
-static bool is_common(const struct verse_tables *t, const struct poem *poem, const int32_t *seen) {
+static bool is_common(const struct verse_tables *t, const struct poem *poem) {
     const char *at = poem->lines;
     for (int i = 0; i < poem->n_line; i++, at += strlen(at) + 1)
         for (size_t k = 0, len = strlen(at); k < len;) {
             uint32_t code;
             k += (size_t)utf8_step(at + k, len - k, &code);
-            if (code >= CODE_END || seen[code] < VERSE_RARE || !hanzi_reading(&t->hanzi, code))
+            if (code >= HAN_CODE_END || t->seen[code] < VERSE_RARE ||
+                !hanzi_reading(&t->hanzi, code))
                 return false;
         }
     return true;
@@ -54,16 +54,18 @@ static void mend(const struct verse_tables *t, const struct variants *variants, 
     poem->strict = verse_right(&verdict);
 }
 
-/* Verses of monks' sermons and of mourning are another kind of text. */
-static bool is_poetry(const char *title) {
-    static const char *const others[] = {"偈", "颂古", "挽", "赞", "谶", "哭", "颂"};
+/* Verses of monks' sermons and of mourning are another kind of text, and some are not for all. */
+static bool is_poetry(const struct poem *poem) {
+    static const char *const others[] = {"偈", "颂古", "挽", "赞", "谶", "哭", "颂", "妓"};
+    const char *at = poem->lines;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        if (strstr(title, others[i])) return false;
+        if (strstr(poem->title, others[i])) return false;
+    for (int i = 0; i < poem->n_line; i++, at += strlen(at) + 1)
+        if (strstr(at, "妓")) return false;
     return true;
 }
 
-static bool choose(const struct verse_tables *t, struct verse_pool *pool, const int32_t *seen,
-                   struct arena *arena) {
+static bool choose(const struct verse_tables *t, struct verse_pool *pool, struct arena *arena) {
     int n = pool->poems.n;
     pool->fit = arena_calloc(arena, (size_t)n, sizeof *pool->fit);
     pool->common = arena_calloc(arena, (size_t)n, sizeof *pool->common);
@@ -74,8 +76,8 @@ static bool choose(const struct verse_tables *t, struct verse_pool *pool, const 
     }
     for (int i = 0; i < n; i++) {
         const struct poem *poem = &pool->poems.poems[i];
-        pool->common[i] = is_common(t, poem, seen);
-        pool->fit[i] = poem->strict && pool->common[i] && is_poetry(poem->title);
+        pool->common[i] = is_common(t, poem);
+        pool->fit[i] = poem->strict && pool->common[i] && is_poetry(poem);
         if (pool->fit[i]) pool->of_form[poem->form][pool->n_of_form[poem->form]++] = i;
     }
     return true;
@@ -239,7 +241,7 @@ static bool list_tunes(struct verse_tables *t, struct arena *arena) {
 /* ---- all ---- */
 
 static bool prepare(struct verse_tables *t, struct arena *arena, struct arena *own) {
-    int32_t *seen = arena_calloc(own, CODE_END, sizeof *seen);
+    int32_t *seen = t->seen = arena_calloc(arena, HAN_CODE_END, sizeof *seen);
     struct variants *variants = arena_calloc(own, 1, sizeof *variants);
     if (!seen || !variants) return false;
     variants_list(variants);
@@ -249,8 +251,8 @@ static bool prepare(struct verse_tables *t, struct arena *arena, struct arena *o
     }
     for (int i = 0; i < t->held.poems.n; i++)
         mend(t, variants, &t->held.poems.poems[i]);
-    return choose(t, &t->train, seen, arena) && choose(t, &t->held, seen, arena) &&
-           list_asked(t, arena) && list_tunes(t, arena);
+    return choose(t, &t->train, arena) && choose(t, &t->held, arena) && list_asked(t, arena) &&
+           list_tunes(t, arena);
 }
 
 enum jl_status verse_tables_read(const char *folder, struct arena *arena, struct verse_tables *out,

@@ -38,6 +38,7 @@ struct verse_tables {
     struct themes themes;
     struct verse_tune *tunes;
     int n_tune;
+    int32_t *seen;   // (HAN_CODE_END) how often the poems of `train` have a character
     uint64_t *asked; // (n_asked), ascending: verse_key of what the held-out poems can be asked by
     int n_asked;
 };
