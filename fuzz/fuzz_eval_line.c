@@ -47,6 +47,28 @@ static void try_line(const char *bytes, size_t n, json_t *with) {
     eval_line_free(&line);
 }
 
+/* The bytes as an answer to what each verifier may expect, and as what is expected. */
+static void judge(const char *bytes, size_t n) {
+    static const char *const expected[] = {"3/4", "334 3", "ant, bee", "8 2 1 3 = 24",
+                                           "1 1 1 1 = 24"};
+    const struct verifier *verifier;
+    for (size_t i = 0; (verifier = verify_at(i)); i++)
+        for (size_t k = 0; k <= sizeof expected / sizeof expected[0]; k++) {
+            bool own = k == sizeof expected / sizeof expected[0], right;
+            struct verify_expect expect = {.text = own ? bytes : expected[k],
+                                           .len = own ? n : strlen(expected[k])};
+            struct jl_error err = {0};
+            enum jl_status status = verify_prepare(verifier, &expect, &err);
+            if (status == JL_OK) {
+                status = verifier->check(&expect, bytes, n, &right, &err);
+                if (status != JL_OK && status != JL_ERR_LIMIT) abort();
+            } else if (status != JL_ERR_FORMAT || !err.message[0]) {
+                abort();
+            }
+            verify_free(&expect);
+        }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *bytes = (const char *)data;
     struct eval_head head, with;
@@ -59,5 +81,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     try_line(bytes, size, with.defaults);
     eval_head_free(&with);
     if (verify_last_number(bytes, size, &number) && size == 0) abort();
+    judge(bytes, size);
     return 0;
 }

@@ -44,7 +44,7 @@ static enum jl_status add_answer(struct report *r, const json_t *line, struct jl
                  *expect = json_object_get(line, "expect");
     const char *group = json_string_value(json_object_get(line, "group"));
     struct verse_wanted wanted;
-    struct row *row;
+    struct row *row = NULL;
     if (!json_is_string(answer) || !json_is_string(expect))
         return jl_fail(err, JL_ERR_FORMAT, "no line that `eval --out` has written");
     JL_TRY(verse_wanted_read(json_string_value(expect), json_string_length(expect), &wanted, err));
@@ -130,8 +130,7 @@ enum jl_status verse_report(const char *path, const struct verse_tables *tables,
                             struct jl_error *err) {
     struct arena arena = {0};
     struct report report = {.tables = tables, .n_row = 1};
-    enum jl_status status =
-        verse_known_lines(&tables->train.poems, &arena, &report.known, err);
+    enum jl_status status = verse_known_lines(&tables->train.poems, &arena, &report.known, err);
     if (status == JL_OK) status = read_lines(&report, path, err);
     if (status == JL_OK) print_table(out, &report);
     for (int i = 0; i < report.n_row; i++) {

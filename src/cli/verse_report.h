@@ -6,8 +6,8 @@
 
 #include "skill/verse_tables.h"
 
-/* A table, a row a group and one of all, on `out`. JL_ERR_FORMAT: the line that is not one of eval's,
- * or a file without verse. */
+/* A table, a row a group and one of all, on `out`. JL_ERR_FORMAT: the line that is not one of
+ * eval's, or a file without verse. */
 enum jl_status verse_report(const char *path, const struct verse_tables *tables, FILE *out,
                             struct jl_error *err);
 

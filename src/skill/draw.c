@@ -51,11 +51,15 @@ void skill_choose(struct skill_draw *draw, int n, int k, int *out) {
     }
 }
 
-int skill_number(struct skill_draw *draw, int digits) {
-    int low = 1, n = skill_range(draw, 1, digits);
-    while (--n > 0)
+int skill_digits(struct skill_draw *draw, int digits) {
+    int low = 1;
+    while (--digits > 0)
         low *= 10;
     return skill_range(draw, low, 10 * (low - 1) + 9);
+}
+
+int skill_number(struct skill_draw *draw, int digits) {
+    return skill_digits(draw, skill_range(draw, 1, digits));
 }
 
 bool skill_zh(const struct skill_draw *draw) { return draw->tongue == SKILL_ZH; }

@@ -36,6 +36,7 @@ void skill_shuffle(struct skill_draw *draw, int *items, int n);
 void skill_choose(struct skill_draw *draw, int n, int k, int *out);
 /* A number of 1 to `digits` digits (<= 9), each length as likely; never 0. */
 int skill_number(struct skill_draw *draw, int digits);
+int skill_digits(struct skill_draw *draw, int digits); // of exactly so many (<= 9)
 
 #define skill_pick(draw, array) ((array)[skill_below(draw, SKILL_COUNT(array))])
 

@@ -96,8 +96,8 @@ static void make_multiply(struct skill_draw *draw, struct skill_task *task) {
     int a, b;
     do {
         const int *lengths = skill_pick(draw, digits);
-        a = skill_number(draw, lengths[0]);
-        b = skill_number(draw, lengths[1]);
+        a = skill_digits(draw, lengths[0]);
+        b = skill_digits(draw, lengths[1]);
     } while (!skill_takes(draw, 2, "* %d %d", a < b ? a : b, a < b ? b : a));
     bool swap = skill_chance(draw, 30);
     sums_ask(draw, turn, infix(draw, swap ? b : a, '*', swap ? a : b));
@@ -197,7 +197,7 @@ static bool draw_tree(struct skill_draw *draw, struct node *nodes, int *n_node, 
         !draw_tree(draw, nodes, n_node, node->right, n - 1 - n_left))
         return false;
     int a = nodes[node->left].value, b = nodes[node->right].value;
-    if (node->op == '*' && a > 12 && b > 9) return false;
+    if (node->op == '*' && (a > b ? a : b) > 12 && (a > b ? b : a) > 9) return false;
     if (node->op == '/' && (b < 2 || a % b)) return false;
     node->value = node->op == '+'   ? a + b
                   : node->op == '-' ? a - b

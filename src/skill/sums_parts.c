@@ -119,11 +119,22 @@ void sums_make_divisor(struct skill_draw *draw, struct skill_task *task) {
     skill_expect_answer(task, "number");
 }
 
-/* n * percent / 100, which is whole. */
-static int think_share(struct skill_turn *turn, int n, int percent) {
-    skill_put(&turn->thought, "%d*%d=%d\n%d/100=%d", n, percent, n * percent, n * percent,
-              n * percent / 100);
-    return n * percent / 100;
+/* n * percent / 100, which is whole, by the shortest way. */
+static void think_share(struct skill_text *thought, int n, int percent) {
+    int share = n * percent / 100;
+    if (percent == 50) {
+        skill_put(thought, "%d/2=%d", n, share);
+    } else if (percent % 25 == 0 && n % 4 == 0) {
+        skill_put(thought, "%d/4=%d", n, n / 4);
+        if (percent == 75) skill_put(thought, "\n%d*3=%d", n / 4, share);
+    } else if (percent % 10 == 0 && n % 10 == 0) {
+        skill_put(thought, "%d/10=%d\n%d*%d=%d", n, n / 10, n / 10, percent / 10, share);
+    } else if (n % 100 == 0) {
+        skill_put(thought, "%d/100=%d\n%d*%d=%d", n, n / 100, n / 100, percent, share);
+    } else {
+        columns_multiply(thought, n, percent);
+        skill_put(thought, "\n%d/100=%d", n * percent, share);
+    }
 }
 
 void sums_make_percent(struct skill_draw *draw, struct skill_task *task) {
@@ -154,20 +165,20 @@ void sums_make_percent(struct skill_draw *draw, struct skill_task *task) {
     do {
         percent = skill_chance(draw, 70) ? 5 * skill_range(draw, 1, 19) : skill_range(draw, 1, 99);
         n = skill_number(draw, 3) * (skill_chance(draw, 40) ? 20 : 1);
-    } while (n * percent % 100 || n > 9999 ||
+    } while (n * percent % 100 || n > (kind == 1 ? 400 : 9999) ||
              !skill_takes(draw, 2, "percent %d %d %d", kind, n, percent));
     int share = n * percent / 100, answer = share;
     const char *values[] = {skill_textf(draw, "%d", n), skill_textf(draw, "%d", percent),
                             skill_textf(draw, "%d", share)};
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[kind][skill_below(draw, 5)], values, 3);
     if (kind == 1) {
-        skill_put(&turn->thought, "%d*100=%d\n%d/%d=%d", share, share * 100, share * 100, n,
-                  percent);
+        skill_put(&turn->thought, "%d*100=%d", share, share * 100);
+        columns_divide(&turn->thought, share * 100, n);
         skill_put(&turn->answer, "%d%%", percent);
         skill_expect_answer(task, "numbers");
         return;
     }
-    think_share(turn, n, percent);
+    think_share(&turn->thought, n, percent);
     if (kind == 2) answer = n + share;
     if (kind == 3) answer = n - share;
     if (kind > 1) skill_put(&turn->thought, "\n%d%c%d=%d", n, kind == 2 ? '+' : '-', share, answer);

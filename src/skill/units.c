@@ -75,6 +75,12 @@ static const char *decimal(struct skill_draw *draw, long long num, long long den
     return skill_textf(draw, "%lld.%0*lld", num / den, places, num % den);
 }
 
+static bool is_power(int n) {
+    while (n % 10 == 0)
+        n /= 10;
+    return n == 1;
+}
+
 static const char *const ask_zh[] = {"{a} {b}等于多少{c}？",  "{a} {b}是几{c}？",
                                      "把 {a} {b}换算成{c}。", "{a} {b} = ? {c}",
                                      "{a} {b}合多少{c}？",    "请将 {a} {b}换成{c}。",
@@ -94,9 +100,11 @@ static void make_pair(struct skill_draw *draw, struct skill_task *task, int kind
         while (pairs[at].kind != kind);
         pair = &pairs[at];
         n = skill_number(draw, 3);
+        if (!is_power(pair->num)) n = skill_range(draw, 1, pair->num < 100 ? 99 : 12);
         tenths = pair->den == 1 && (up || skill_chance(draw, 30)) ? skill_number(draw, 3) : 10 * n;
         if (kind == TIME || pair->num % 10) tenths = 10 * n;
-    } while (!skill_takes(draw, 5, "unit %s %s %d", pair->en, pair->en_small, tenths));
+    } while ((tenths == 10 && !skill_zh(draw)) || // "1 metres"
+             !skill_takes(draw, 5, "unit %s %s %d", pair->en, pair->en_small, tenths));
     bool zh = skill_zh(draw);
     const char *large = decimal(draw, tenths, 10);
     const char *small = decimal(draw, (long long)tenths * pair->num, 10LL * pair->den);
@@ -160,7 +168,8 @@ static void make_joined(struct skill_draw *draw, struct skill_task *task) {
         at = skill_below(draw, SKILL_COUNT(chains));
         n = skill_number(draw, 2);
         rest = skill_range(draw, 1, chains[at].factor - 1);
-    } while (!skill_takes(draw, 5, "joined %d %d %d", at, n, rest));
+    } while (((n == 1 || rest == 1) && !skill_zh(draw)) ||
+             !skill_takes(draw, 5, "joined %d %d %d", at, n, rest));
     const struct unit_chain *chain = &chains[at];
     const char *const *names = skill_zh(draw) ? chain->zh : chain->en;
     int factor = chain->factor, all = n * factor + rest;

@@ -7,36 +7,36 @@
 
 /* ---- fraction ---- */
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_part(char c) { return (c >= '0' && c <= '9') || c == '/' || c == '.' || c == ','; }
 
-static const char *digits(const char *at, const char *end, int64_t *out, bool *fits) {
-    for (*out = 0; at < end && is_digit(*at); at++)
-        *fits = *fits && !__builtin_mul_overflow(*out, 10, out) &&
-                !__builtin_add_overflow(*out, *at - '0', out);
-    return at;
+static bool read_digits(const char **at, const char *end, int64_t *out) {
+    const char *begin = *at;
+    for (*out = 0; *at < end && **at >= '0' && **at <= '9'; ++*at)
+        if (__builtin_mul_overflow(*out, 10, out) || __builtin_add_overflow(*out, **at - '0', out))
+            return false;
+    return *at > begin;
 }
 
-/* The last fraction or whole number of a text; false: none, too large, a decimal or a zero below.
- */
+/* The last run of digits, slashes, points and commas, which must be a whole number or a fraction;
+ * one of the last two marks behind it is the sentence's. */
 static bool last_fraction(const char *text, size_t len, int64_t *num, int64_t *den) {
-    const char *end = len ? text + len : text;
-    bool found = false;
-    for (const char *at = text; at < end;) {
-        if (!is_digit(*at)) {
-            at++;
-            continue;
-        }
-        bool minus = verify_minus_before(text, at);
-        bool glued = at > text && (at[-1] == '/' || at[-1] == '.');
-        found = !glued;
-        *den = 1;
-        at = digits(at, end, num, &found);
-        if (end - at > 1 && *at == '/' && is_digit(at[1])) at = digits(at + 1, end, den, &found);
-        if (end - at > 1 && (*at == '.' || *at == '/' || *at == ',') && is_digit(at[1]))
-            found = false;
-        if (minus && found) *num = -*num;
+    const char *end = len ? text + len : text, *at;
+    while (end > text && !(end[-1] >= '0' && end[-1] <= '9')) {
+        if (end[-1] == '/') return false;
+        end--;
     }
-    return found && *den > 0;
+    for (at = end; at > text && is_part(at[-1]);)
+        at--;
+    bool minus = verify_minus_before(text, at);
+    if (minus && at - text >= 2 && at[-1] == '-' && at[-2] == '/') return false;
+    *den = 1;
+    if (!read_digits(&at, end, num)) return false;
+    if (at < end && *at == '/') {
+        at++;
+        if (!read_digits(&at, end, den)) return false;
+    }
+    if (minus) *num = -*num;
+    return at == end && *den > 0;
 }
 
 static bool lowest(int64_t num, int64_t den) {

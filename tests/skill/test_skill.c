@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "skill/skill.h"
+#include "text/expression.h"
+#include "text/utf8.h"
 #include "train/verify.h"
 
 enum { N_TASK = 1500 }; // a group and part
@@ -51,6 +53,15 @@ static void fail_task(const struct run *run, const char *why) {
              run->task.expect.bytes.data, run->task.check);
 }
 
+/* {a} and the like. */
+static bool has_hole(const struct byte_buffer *text) {
+    for (size_t i = 0; i + 2 < text->len; i++)
+        if (text->data[i] == '{' && text->data[i + 1] >= 'a' && text->data[i + 1] <= 'z' &&
+            text->data[i + 2] == '}')
+            return true;
+    return false;
+}
+
 static void check_answer(const struct run *run) {
     const struct skill_task *task = &run->task;
     const struct byte_buffer *answer = &task->turns[task->n_turn - 1].answer.bytes;
@@ -63,10 +74,92 @@ static void check_answer(const struct run *run) {
     assert_int_equal(verifier->check(&expect, answer->data, answer->len, &right, &err), JL_OK);
     if (!right) fail_task(run, "its own answer is wrong");
     if (task->turns[0].user.bytes.len == 0) fail_task(run, "nothing is asked");
-    if (memchr(task->turns[0].user.bytes.data, '{', task->turns[0].user.bytes.len))
-        fail_task(run, "a phrase was not filled");
+    if (has_hole(&task->turns[0].user.bytes)) fail_task(run, "a phrase was not filled");
     verify_free(&expect);
 }
+
+/* ---- thoughts ---- */
+
+/* The value of an expression without commas: false where the text is none. */
+static bool value_of(const char *text, size_t n, struct fraction *out) {
+    struct expression expression;
+    bool ok = expression_read(text, n, &expression);
+    *out = expression.value;
+    return ok;
+}
+
+/* A word "a=b=c": all sides that are expressions are equal, and there are two of them at least. A
+ * leading "=" goes on from the line before (*last). */
+static void check_equation(const struct run *run, const char *word, size_t n, struct fraction *last,
+                           int *n_equation) {
+    const char *end = word + n;
+    for (bool first = true;; first = false) {
+        const char *equals = memchr(word, '=', (size_t)(end - word));
+        size_t side = (size_t)((equals ? equals : end) - word);
+        struct fraction value;
+        if (side) {
+            if (!value_of(word, side, &value))
+                fail_task(run, "an equation's side is no expression");
+            if (!first && !fraction_equal(value, *last)) fail_task(run, "an equation is wrong");
+            *n_equation += !first;
+            *last = value;
+        }
+        if (!equals) return;
+        word = equals + 1;
+    }
+}
+
+/* Words that have an equals sign, and comparisons of numbers. */
+static void check_thought(const struct run *run, const struct byte_buffer *thought,
+                          int *n_equation) {
+    struct fraction last = {0, 1}, right;
+    for (size_t at = 0; at < thought->len;) {
+        size_t n = 0;
+        const char *word = thought->data + at;
+        while (at + n < thought->len && !strchr(" \n", word[n]))
+            n++;
+        at += n + 1;
+        if (n && word[n - 1] == ':') n--;
+        const char *more = memchr(word, '>', n), *less = memchr(word, '<', n),
+                   *sign = more ? more : less;
+        if (memchr(word, '=', n)) {
+            check_equation(run, word, n, &last, n_equation);
+        } else if (value_of(word, n, &right)) {
+            last = right;
+        } else if (sign && value_of(word, (size_t)(sign - word), &last)) {
+            assert_true(value_of(sign + 1, n - (size_t)(sign + 1 - word), &right));
+            struct fraction difference;
+            assert_true(fraction_apply(last, '-', right, &difference));
+            if ((difference.num > 0) != (more != NULL)) fail_task(run, "a comparison is wrong");
+        }
+    }
+}
+
+static void look_thoughts(struct run *run) {
+    int n_equation = 0, n_thought = 0;
+    for (uint32_t i = 0; i < N_TASK; i++) {
+        make(run, i % 10 ? SKILL_TRAIN : SKILL_HELD, 11, i);
+        for (int k = 0; k < run->task.n_turn; k++) {
+            const struct byte_buffer *thought = &run->task.turns[k].thought.bytes;
+            n_thought += thought->len > 0;
+            if (utf8_valid_length(thought->data, thought->len) != thought->len)
+                fail_task(run, "a thought is no UTF-8");
+            check_thought(run, thought, &n_equation);
+        }
+    }
+    static const char *const counted[] = {"countdown", "sums", "story", "calendar"};
+    for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++)
+        if (!strcmp(run->skill->name, counted[i]) && n_thought > N_TASK / 2 && n_equation == 0 &&
+            strcmp(run->group->name, "numeral") != 0)
+            fail_msg("%s/%s: no equation was found to check", run->skill->name, run->group->name);
+}
+
+static void thoughts_true(void **state) {
+    (void)state;
+    every_group(look_thoughts);
+}
+
+/* ---- answers ---- */
 
 static void look_answers(struct run *run) {
     for (uint32_t i = 0; i < N_TASK; i++) {
@@ -140,6 +233,7 @@ static void parts_apart(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_pass),
+        cmocka_unit_test(thoughts_true),
         cmocka_unit_test(same_again),
         cmocka_unit_test(parts_apart),
     };

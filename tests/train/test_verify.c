@@ -157,15 +157,189 @@ static void number(void **state) {
     assert_false(verify_last_number(NULL, 0, &out));
 }
 
+static void fraction(void **state) {
+    (void)state;
+    static const struct verdict three_quarters[] = {
+        {"3/4", "3/4", true},
+        {"3/4", "The sum is 3/4.", true},
+        {"3/4", "1/2+1/4=3/4", true},
+        {"3/4", "6/8", false}, // not in lowest terms
+        {"3/4", "-3/4", false},
+        {"3/4", "0.75", false},
+        {"3/4", "3/4 or 1/2", false},
+        {"3/4", "3/4/1", false},
+        {"3/4", "1/3/4", false},
+        {"3/4", "3 / 4", false},
+        {"3/4", "3/40", false},
+        {"3/4", "13/4", false},
+        {"3/4", "3/4.5", false},
+        {"3/4", "3/", false},
+        {"3/4", "3/0", false},
+        {"3/4", "", false},
+        {"3/4", "99999999999999999999/4", false},
+        {"-5", "-5", true},
+        {"-5", "= -5", true},
+        {"-5", "5/-1", false},
+        {"-5", "-10/2", false},
+        {"-5",
+         "\xE2\x88\x92"
+         "5",
+         true},
+        {"-7/3", "-7/3", true},
+        {"-7/3", "7/-3", false},
+        {"4", "4/1", true},
+        {"4", "1,004", false},
+        {"0", "0", true},
+        {NULL, NULL, false},
+    };
+    judge("fraction", 0, three_quarters);
+}
+
+static void numbers(void **state) {
+    (void)state;
+    static const struct verdict cases[] = {
+        {"334 3", "334 remainder 3", true},
+        {"334 3", "334 \xE4\xBD\x99 3", true},
+        {"334 3", "334, 3", true},
+        {"334 3", "334,3", true},
+        {"334 3", "3 334", false},
+        {"334 3", "334", false},
+        {"334 3", "334 3 0", false},
+        {"334 3", "334 -3", false},
+        {"334 3", "", false},
+        {"334 3", "none", false},
+        {"2 15", "2 hours 15 minutes", true},
+        {"1.5 -2", "1.50 and -2", true},
+        {NULL, NULL, false},
+    };
+    judge("numbers", 0, cases);
+}
+
+static void list(void **state) {
+    (void)state;
+    static const struct verdict cases[] = {
+        {"ant, bee", "ant, bee", true},
+        {"ant, bee", "ant bee.", true},
+        {"ant, bee", "ant\nbee\n", true},
+        {"ant, bee", "ant;bee", true},
+        {"ant, bee", "bee, ant", false},
+        {"ant, bee", "ant, bee, bee", false},
+        {"ant, bee", "ant", false},
+        {"ant, bee", "antbee", false},
+        {"ant, bee", "ant and bee", false},
+        {"ant, bee", "Ant, bee", false},
+        {"ant, bee", "", false},
+        {"1, 20",
+         "1\xE3\x80\x81"
+         "20\xE3\x80\x82",
+         true},
+        {"1, 20",
+         "1\xEF\xBC\x8C"
+         "20",
+         true},
+        {"1, 20", "1, 2 0", false},
+        {"1.5", "1.5", true},
+        {"1.5", "1 5", false},
+        {NULL, NULL, false},
+    };
+    judge("list", 0, cases);
+}
+
+static void countdown(void **state) {
+    (void)state;
+    static const struct verdict cases[] = {
+        {"8 2 1 3 = 24", "(8-2)*(1+3) = 24", true},
+        {"8 2 1 3 = 24", "(8-2)*(1+3)", true},
+        {"8 2 1 3 = 24", "(8-2)*(1+3)=24.", true},
+        {"8 2 1 3 = 24", "(8 - 2) \xC3\x97 (1 + 3) = 24\xE3\x80\x82", true},
+        {"8 2 1 3 = 24", "8*3 = 24\nIn all: (3+1)*(8-2)", true},
+        {"8 2 1 3 = 24",
+         "\xEF\xBC\x88"
+         "8-2\xEF\xBC\x89*(1+3)",
+         true},
+        {"8 2 1 3 = 24", "(8-2)*(1+3) = 25", false},
+        {"8 2 1 3 = 24", "(8-2)*(1+3) = 48/2", false},
+        {"8 2 1 3 = 24", "24 = (8-2)*(1+3)", false},
+        {"8 2 1 3 = 24", "(8-2)*(1+3) = 24\n8*3*1+2 = 26", false},
+        {"8 2 1 3 = 24", "8*3 = 24", false},
+        {"8 2 1 3 = 24", "8*3*1*(2-1) = 24", false},
+        {"8 2 1 3 = 24", "82-1-3 = 24", false},
+        {"8 2 1 3 = 24", "24", false},
+        {"8 2 1 3 = 24", "24 = 24", false},
+        {"8 2 1 3 = 24", "(8-2)*(1+3", false},
+        {"8 2 1 3 = 24", "(8-2)(1+3) = 24", false},
+        {"8 2 1 3 = 24", "8*3*1*2/2 = 24", false},
+        {"8 2 1 3 = 24", "-(2-8)*(1+3) = 24", false},
+        {"8 2 1 3 = 24", "8.0*3*1+2-2 = 24", false},
+        {"8 2 1 3 = 24", "no solution", false},
+        {"8 2 1 3 = 24", "(8-2)*(1+3) = 24 = 24", false},
+        {"8 2 1 3 = 24", "", false},
+        {"8 2 1 3 = 24", "\n \n", false},
+        {"3 3 8 8 = 24", "8/(3-8/3) = 24", true}, // exact, where a double may not be
+        {"3 3 8 8 = 24", "no solution", false},
+        {"3 3 7 7 = 24", "7*(3+3/7)", true},
+        {"1 1 1 1 = 24", "no solution", true},
+        {"1 1 1 1 = 24", "No solution.", true},
+        {"1 1 1 1 = 24", "\xE6\x97\xA0\xE8\xA7\xA3", true},
+        {"1 1 1 1 = 24", "(1+1+1)*8\nno solution", true},
+        {"1 1 1 1 = 24", "no", false},
+        {"1 1 1 1 = 24", "no solution\n(1+1+1+1)*6 = 24", false},
+        {"5 5 5 = 24", "5*5-5/5 = 24", false},
+        {"7 3 = 10", "7+3", true},
+        {"7 3 = 10", "1/0*(7+3)", false},
+        {"0 5 5 = 1", "5/5+0", true},
+        {"0 5 5 = 1", "5/(5*0)", false},
+        {"999999 999999 2 2 = 4", "999999/999999*2*2 = 4", true},
+        {NULL, NULL, false},
+    };
+    judge("countdown", 0, cases);
+    // Deep and long texts end in a verdict.
+    struct verify_expect expect = {.text = "1 2 = 3", .len = 7};
+    size_t len = 1 << 20;
+    char *text = malloc(len);
+    static const char fills[] = "(-1+* ";
+    for (const char *fill = fills; *fill; fill++) {
+        bool right = true;
+        memset(text, *fill, len);
+        assert_int_equal(verify_find("countdown")->check(&expect, text, len, &right, NULL), JL_OK);
+        assert_false(right);
+        assert_int_equal(verify_find("fraction")->check(&expect, text, len, &right, NULL), JL_OK);
+        assert_int_equal(verify_find("numbers")->check(&expect, text, len, &right, NULL), JL_OK);
+        assert_int_equal(verify_find("list")->check(&expect, text, len, &right, NULL), JL_OK);
+        assert_false(right);
+    }
+    free(text);
+    bool right = true;
+    assert_int_equal(verify_find("countdown")->check(&expect, NULL, 0, &right, NULL), JL_OK);
+    assert_false(right);
+}
+
 static void refused(void **state) {
     (void)state;
     static const struct {
         const char *name, *expect, *what;
     } cases[] = {
-        {"exact", "", "an empty text"},       {"number", "four", "'four' is none"},
-        {"number", "nan", "'nan' is none"},   {"number", "1e999", "is none"},
-        {"number", "1 2", "is none"},         {"regex", "(", "missing closing parenthesis"},
-        {"regex", "\\C", "is wrong at byte"}, {"regex", "\xFF", "is wrong at byte"},
+        {"exact", "", "an empty text"},
+        {"number", "four", "'four' is none"},
+        {"number", "nan", "'nan' is none"},
+        {"number", "1e999", "is none"},
+        {"number", "1 2", "is none"},
+        {"regex", "(", "missing closing parenthesis"},
+        {"regex", "\\C", "is wrong at byte"},
+        {"regex", "\xFF", "is wrong at byte"},
+        {"fraction", "half", "lowest terms"},
+        {"fraction", "2/4", "lowest terms"},
+        {"fraction", "1/0", "lowest terms"},
+        {"numbers", "none", "has none"},
+        {"list", " , ", "no item"},
+        {"countdown", "24", "a target"},
+        {"countdown", "1 = 24", "a target"},
+        {"countdown", "1 2 3 4 5 = 24", "a target"},
+        {"countdown", "1 2", "a target"},
+        {"countdown", "1 2 = x", "a target"},
+        {"countdown", "1 2.5 = 3", "a target"},
+        {"countdown", "1 -2 = 3", "a target"},
+        {"countdown", "1 2 = 99999999", "a target"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct verify_expect expect = {.text = cases[i].expect, .len = strlen(cases[i].expect)};
@@ -184,8 +358,9 @@ static void refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact),  cmocka_unit_test(contains), cmocka_unit_test(regex),
-        cmocka_unit_test(number), cmocka_unit_test(refused),
+        cmocka_unit_test(exact),  cmocka_unit_test(contains),  cmocka_unit_test(regex),
+        cmocka_unit_test(number), cmocka_unit_test(fraction),  cmocka_unit_test(numbers),
+        cmocka_unit_test(list),   cmocka_unit_test(countdown), cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
