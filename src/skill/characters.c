@@ -144,6 +144,13 @@ static void make_pinyin(struct skill_draw *draw, struct skill_task *task) {
 
 /* ---- tones and rhymes ---- */
 
+/* Whether a character has one tone and one group, and is not rare. */
+static bool is_plain(const struct skill_draw *draw, const struct rhyme_char *one) {
+    const struct verse_tables *verse = &tables_of(draw)->verse;
+    return one->n_group == 1 && one->level != one->oblique &&
+           verse->seen[one->code] >= VERSE_RARE && hanzi_reading(&verse->hanzi, one->code);
+}
+
 /* A character of one tone and one group, as often as poems have it. */
 static const struct rhyme_char *draw_char(struct skill_draw *draw) {
     do {
@@ -151,7 +158,7 @@ static const struct rhyme_char *draw_char(struct skill_draw *draw) {
         if (line.n < 1) continue;
         const struct rhyme_char *one =
             rhyme_find(&tables_of(draw)->verse.rhymes, line.code[skill_below(draw, line.n)]);
-        if (one && one->n_group == 1 && one->level != one->oblique) return one;
+        if (one && is_plain(draw, one)) return one;
     } while (!skill_gives_up(draw));
     return NULL;
 }
@@ -184,21 +191,23 @@ static void make_tone(struct skill_draw *draw, struct skill_task *task) {
     skill_expect_answer(task, "exact");
 }
 
-/* One that rhymes with `with`, from the same poem, or none that does. */
-static const struct rhyme_char *draw_other(struct skill_draw *draw, const struct rhyme_char *with,
-                                           bool rhymes) {
+/* One that rhymes with `with`; NULL: none does. */
+static const struct rhyme_char *draw_rhyme(struct skill_draw *draw, const struct rhyme_char *with) {
     const struct rhyme_book *book = &tables_of(draw)->verse.rhymes;
+    const struct rhyme_char *found[1024];
+    int n = 0;
+    for (int i = 0; i < book->n_char && n < SKILL_COUNT(found); i++) {
+        const struct rhyme_char *one = &book->chars[i];
+        if (one->group[0] == with->group[0] && one != with && is_plain(draw, one)) found[n++] = one;
+    }
+    return n ? found[skill_below(draw, n)] : NULL;
+}
+
+/* One that does not. */
+static const struct rhyme_char *draw_other(struct skill_draw *draw, const struct rhyme_char *from) {
     do {
-        const struct rhyme_char *one;
-        if (rhymes) // the book itself is the quickest way to one
-            one = &book->chars[skill_below(draw, book->n_char)];
-        else
-            one = draw_char(draw);
-        if (one && one != with && one->n_group == 1 && one->level != one->oblique &&
-            hanzi_reading(&tables_of(draw)->verse.hanzi, one->code) &&
-            tables_of(draw)->verse.seen[one->code] >= VERSE_RARE &&
-            (one->group[0] == with->group[0]) == rhymes)
-            return one;
+        const struct rhyme_char *one = draw_char(draw);
+        if (one && one->group[0] != from->group[0]) return one;
     } while (!skill_gives_up(draw));
     return NULL;
 }
@@ -210,6 +219,16 @@ static bool takes_pair(struct skill_draw *draw, const struct rhyme_char *a,
     return skill_takes(draw, HELD, "hanzi rhyme %u %u", (unsigned)low, (unsigned)high);
 }
 
+/* A pair of the wanted part; false: given up. */
+static bool draw_pair(struct skill_draw *draw, bool rhymes, const struct rhyme_char **a,
+                      const struct rhyme_char **b) {
+    do {
+        *a = draw_char(draw);
+        *b = !*a ? NULL : rhymes ? draw_rhyme(draw, *a) : draw_other(draw, *a);
+    } while (!*b ? !skill_gives_up(draw) : !takes_pair(draw, *a, *b));
+    return !draw->no_content;
+}
+
 static void make_rhyme(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {"“{a}”和“{b}”押韵吗？", "按平水韵，“{a}”与“{b}”同韵吗？",
                                      "写诗时“{a}”“{b}”能押韵吗？"};
@@ -217,11 +236,7 @@ static void make_rhyme(struct skill_draw *draw, struct skill_task *task) {
                                      "By the Pingshui rhymes, is {a} a rhyme of {b}?"};
     const struct rhyme_char *a, *b;
     bool rhymes = skill_chance(draw, 50);
-    do {
-        a = draw_char(draw);
-        b = a ? draw_other(draw, a, rhymes) : NULL;
-    } while (a && b && !takes_pair(draw, a, b));
-    if (!a || !b || draw->no_content) return;
+    if (!draw_pair(draw, rhymes, &a, &b)) return;
     struct skill_turn *turn = skill_turn(task);
     const char *x = text_of(draw, a->code), *y = text_of(draw, b->code);
     SKILL_SAY(draw, &turn->user, zh, en, x, y);
@@ -248,15 +263,13 @@ static void make_pick(struct skill_draw *draw, struct skill_task *task) {
                                      "Pick the character that rhymes with {a}: {b}"};
     const struct rhyme_char *a, *b;
     const char *words[4];
-    do {
-        a = draw_char(draw);
-        b = a ? draw_other(draw, a, true) : NULL;
-    } while (a && b && !takes_pair(draw, a, b));
+    if (!draw_pair(draw, true, &a, &b)) return;
     int at = skill_below(draw, 4);
     for (int i = 0; i < 4;) {
-        const struct rhyme_char *one = i == at || !a ? b : draw_other(draw, a, false);
+        const struct rhyme_char *one = i == at ? b : draw_other(draw, a);
         bool again = false;
-        if (!one || draw->no_content) return;
+        if (!one) draw->no_content = true;
+        if (draw->no_content) return;
         words[i] = text_of(draw, one->code);
         for (int k = 0; k < i; k++)
             again = again || !strcmp(words[k], words[i]);

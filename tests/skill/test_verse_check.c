@@ -41,7 +41,7 @@ static uint32_t code_of(const char *text) {
 static void rhymes(void **state) {
     (void)state;
     const struct rhyme_char *rain = rhyme_find(&book, code_of("雨"));
-    assert_int_equal(book.n_char, 22);
+    assert_true(book.n_char > 60);
     assert_true(rain && rain->oblique && !rain->level && rain->n_group == 2);
     assert_string_equal(book.group[rain->group[1]], "去声七遇");
     assert_null(rhyme_find(&book, code_of("井")));
