@@ -111,7 +111,7 @@ static void make_weekday_after(struct skill_draw *draw, struct skill_task *task)
     int day, n, back = skill_chance(draw, 40);
     do {
         day = skill_below(draw, 7);
-        n = skill_range(draw, 1, skill_chance(draw, 50) ? 30 : 400);
+        n = skill_range(draw, 2, skill_chance(draw, 50) ? 30 : 400);
     } while (!skill_takes(draw, 5, "after %d %d %d", day, n, back));
     const char *values[] = {day_name(draw, day), skill_textf(draw, "%d", n)};
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[back][skill_below(draw, 6)], values, 2);
@@ -196,7 +196,7 @@ static void make_date_after(struct skill_draw *draw, struct skill_task *task) {
     int n;
     do {
         d = draw_date(draw, 1900, 2099);
-        n = skill_range(draw, 1, skill_chance(draw, 60) ? 40 : 150);
+        n = skill_range(draw, 2, skill_chance(draw, 60) ? 40 : 150);
     } while (!skill_takes(draw, 5, "date %d %d %d %d", d.year, d.month, d.day, n));
     SKILL_SAY(draw, &turn->user, zh, en, date_text(draw, d), skill_textf(draw, "%d", n));
     skill_put(&turn->thought, "%d+%d=%d", d.day, n, d.day + n);
@@ -217,8 +217,8 @@ static void make_leap(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {"{a}年是闰年吗？",
                                      "{a}年是不是闰年？",
                                      "判断{a}年是否为闰年。",
-                                     "{a}年的二月有 29 天吗？",
-                                     "{a}年有 366 天吗？",
+                                     "{a}年算不算闰年？",
+                                     "{a}年属于闰年吗？",
                                      "请问{a}年是闰年吗？",
                                      "{a}，是闰年还是平年？是闰年答“是”。",
                                      "公历{a}年是闰年吗？"};

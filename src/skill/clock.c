@@ -46,11 +46,11 @@ static const char *span_text(struct skill_draw *draw, int minutes) {
 
 void calendar_make_later(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[2][5] = {
-        {"现在 {a}，{b}后是几点？", "{a} 出发，路上用了{b}，几点到？", "{a} 过{b}是什么时刻？",
-         "电影 {a} 开始，放映{b}，几点结束？", "{a} 加上{b}是几点？"},
-        {"现在 {a}，{b}前是几点？", "{a} 到达，路上用了{b}，几点出发的？",
-         "{a} 之前{b}是什么时刻？", "电影 {a} 结束，放映了{b}，几点开始的？",
-         "{a} 减去{b}是几点？"}};
+        {"现在 {a}，{b}后是几点？", "{a} 出发，路上用了 {b}，几点到？", "{a} 过 {b}是什么时刻？",
+         "电影 {a} 开始，放映 {b}，几点结束？", "{a} 加上 {b}是几点？"},
+        {"现在 {a}，{b}前是几点？", "{a} 到达，路上用了 {b}，几点出发的？",
+         "{a} 之前 {b}是什么时刻？", "电影 {a} 结束，放映了 {b}，几点开始的？",
+         "{a} 减去 {b}是几点？"}};
     static const char *const en[2][5] = {
         {"It is {a}. What time is it in {b}?",
          "A train leaves at {a} and travels {b}. When does it arrive?",

@@ -74,8 +74,9 @@ void columns_multiply(struct skill_text *text, int a, int b) {
         if (n > 1) {
             columns_line(text);
             skill_put(text, "%d*%d", a, d * power(k));
+            if (d == 1) skill_put(text, "=%d", part);
         }
-        multiply_digit(text, a, d, k);
+        if (n == 1 || d > 1) multiply_digit(text, a, d, k);
         if (sum) {
             skill_put(text, "\n%d+%d", sum, part);
             columns_add(text, sum, part);

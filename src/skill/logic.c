@@ -84,13 +84,13 @@ static void make_chain(struct skill_draw *draw, struct skill_task *task) {
             skill_put(&turn->user, "Is %s %s than %s?", names[a], compare->en[down], names[b]);
         skill_puts(&turn->answer, yes_no(draw, (a < b) != down));
     } else {
-        const char *and = in_tongue(draw, "、", ", ");
+        const char *between = in_tongue(draw, "、", ", ");
         if (skill_zh(draw))
             skill_put(&turn->user, "从%s到%s排列。", compare->zh_top[0], compare->zh_top[1]);
         else
             skill_put(&turn->user, "List them from %s to %s.", compare->en_top[0],
                       compare->en_top[1]);
-        skill_puts(&turn->answer, skill_list_words(draw, names, n, and));
+        skill_puts(&turn->answer, skill_list_words(draw, names, n, between));
     }
     skill_expect_answer(task, ask == 3 ? "list" : "exact");
 }
@@ -103,6 +103,22 @@ struct kinds { // each is one of the next: in Chinese, and in English in the sin
 };
 
 static const struct kinds ladders[] = {
+    {{"蜜蜂", "昆虫", "动物"}, {"a bee", "an insect", "an animal"}, {"bees", "insects", "animals"}},
+    {{"松树", "树", "植物"}, {"a pine", "a tree", "a plant"}, {"pines", "trees", "plants"}},
+    {{"小提琴", "乐器", "东西"},
+     {"a violin", "an instrument", "a thing"},
+     {"violins", "instruments", "things"}},
+    {{"苹果", "水果", "食物"}, {"an apple", "a fruit", "a food"}, {"apples", "fruits", "foods"}},
+    {{"偶数", "整数", "有理数"},
+     {"an even number", "an integer", "a rational number"},
+     {"even numbers", "integers", "rational numbers"}},
+    {{"词典", "书", "印刷品"},
+     {"a dictionary", "a book", "a printed work"},
+     {"dictionaries", "books", "printed works"}},
+    {{"库里", "达姆", "奥索"}, {"a koori", "a dam", "an osso"}, {"kooris", "dams", "ossos"}},
+    {{"湖", "水体", "地貌"},
+     {"a lake", "a body of water", "a landform"},
+     {"lakes", "bodies of water", "landforms"}},
     {{"猫", "动物", "生物"},
      {"a cat", "an animal", "a living thing"},
      {"cats", "animals", "living things"}},
@@ -140,7 +156,7 @@ static const struct kinds ladders[] = {
 static const struct form {
     bool none;   // no X is a Y, not: all X are Y
     bool top;    // it is, or is not, the last of the ladder; else the first
-    bool not ;   // it is not
+    bool denied; // it is not
     int follows; // that it is the other one
 } forms[] = {
     {false, false, false, 1}, {false, true, false, -1}, {true, false, false, 0},
@@ -187,12 +203,12 @@ static void say_rules(struct skill_draw *draw, struct skill_text *out, const str
 /* The rules, then the step from what is said to what is asked where that is another one. */
 static void think_rules(struct skill_draw *draw, struct skill_text *out, const struct form *form,
                         const char *const *names, int n, const char *said, const char *asked) {
-    const char *not = form->not ? in_tongue(draw, "非", "not ") : "",
+    const char *denied = form->denied ? in_tongue(draw, "非", "not ") : "",
                *arrow = form->none ? "≠" : "→";
     for (int i = 0; i + 1 < n; i++)
         skill_put(out, "%s%s%s%s", i ? "\n" : "", names[i], arrow, names[i + 1]);
-    if (n > 2 || form->top || form->not )
-        skill_put(out, "\n%s%s%s%s%s%s", not, said, arrow, not, asked,
+    if (n > 2 || form->top || form->denied)
+        skill_put(out, "\n%s%s%s%s%s%s", denied, said, arrow, denied, asked,
                   form->follows < 0 ? " ?" : "");
 }
 
@@ -218,10 +234,10 @@ static void make_syllogism(struct skill_draw *draw, struct skill_task *task) {
     const char *said = names[form->top ? s.n - 1 : 0], *asked = names[form->top ? 0 : s.n - 1];
     say_rules(draw, &turn->user, &s, form->none);
     if (skill_zh(draw))
-        skill_put(&turn->user, "%c %s是%s。%c 是%s吗？", it, form->not ? "不" : "", said, it,
+        skill_put(&turn->user, "%c %s是%s。%c 是%s吗？", it, form->denied ? "不" : "", said, it,
                   asked);
     else
-        skill_put(&turn->user, "%c is %s%s. Is %c %s?", it, form->not ? "not " : "", said, it,
+        skill_put(&turn->user, "%c is %s%s. Is %c %s?", it, form->denied ? "not " : "", said, it,
                   asked);
     think_rules(draw, &turn->thought, form, names, s.n, said, asked);
     skill_puts(&turn->answer, follows_text(draw, form->follows));
@@ -235,48 +251,62 @@ struct clause {
 };
 
 static const struct clause clauses[] = {
-    {"下雨", "没有下雨", "it rains", "it does not rain", "does it rain"},
-    {"灯亮", "灯没有亮", "the lamp is on", "the lamp is not on", "is the lamp on"},
-    {"地面湿", "地面不湿", "the ground is wet", "the ground is not wet", "is the ground wet"},
-    {"门开着", "门没有开", "the door is open", "the door is not open", "is the door open"},
-    {"铃响", "铃没有响", "the bell rings", "the bell does not ring", "does the bell ring"},
-    {"猫叫", "猫没有叫", "the cat meows", "the cat does not meow", "does the cat meow"},
-    {"刮风", "没有刮风", "the wind blows", "the wind does not blow", "does the wind blow"},
-    {"船开走", "船没有开走", "the boat leaves", "the boat does not leave", "does the boat leave"},
-    {"商店营业", "商店没有营业", "the shop is open", "the shop is not open", "is the shop open"},
-    {"今天是周末", "今天不是周末", "it is the weekend", "it is not the weekend",
-     "is it the weekend"},
-    {"水开", "水没有开", "the water boils", "the water does not boil", "does the water boil"},
-    {"旗升起", "旗没有升起", "the flag is up", "the flag is not up", "is the flag up"},
+    {"下雨了", "没有下雨", "it rains", "it does not rain", "does it rain"},
+    {"灯亮了", "灯没有亮", "the lamp is on", "the lamp is not on", "is the lamp on"},
+    {"地面湿了", "地面没有湿", "the ground is wet", "the ground is not wet", "is the ground wet"},
+    {"门开了", "门没有开", "the door is open", "the door is not open", "is the door open"},
+    {"铃响了", "铃没有响", "the bell rings", "the bell does not ring", "does the bell ring"},
+    {"猫叫了", "猫没有叫", "the cat meows", "the cat does not meow", "does the cat meow"},
+    {"刮风了", "没有刮风", "the wind blows", "the wind does not blow", "does the wind blow"},
+    {"船开走了", "船没有开走", "the boat leaves", "the boat does not leave", "does the boat leave"},
+    {"商店开门了", "商店没有开门", "the shop is open", "the shop is not open", "is the shop open"},
+    {"钟停了", "钟没有停", "the clock stops", "the clock does not stop", "does the clock stop"},
+    {"水开了", "水没有开", "the water boils", "the water does not boil", "does the water boil"},
+    {"旗升起了", "旗没有升起", "the flag is up", "the flag is not up", "is the flag up"},
+    {"下雪了", "没有下雪", "it snows", "it does not snow", "does it snow"},
+    {"鸟飞走了", "鸟没有飞走", "the bird flies away", "the bird does not fly away",
+     "does the bird fly away"},
+    {"电话响了", "电话没有响", "the phone rings", "the phone does not ring", "does the phone ring"},
+    {"车停了", "车没有停", "the car stops", "the car does not stop", "does the car stop"},
+    {"花开了", "花没有开", "the flower blooms", "the flower does not bloom",
+     "does the flower bloom"},
+    {"孩子笑了", "孩子没有笑", "the child laughs", "the child does not laugh",
+     "does the child laugh"},
+    {"冰化了", "冰没有化", "the ice melts", "the ice does not melt", "does the ice melt"},
+    {"机器转了", "机器没有转", "the machine runs", "the machine does not run",
+     "does the machine run"},
 };
 
 static void make_if(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {
-        "如果{a}，那么{b}。现在{c}。{d}吗？", "只要{a}，就{b}。已知{c}。{d}吗？",
-        "规则：{a}，则{b}。事实：{c}。问：{d}吗？", "要是{a}，就会{b}。{c}。{d}吗？"};
+        "如果{a}，那么{b}。现在{c}。{d}吗？", "只要{a}，那么{b}。已知{c}。{d}吗？",
+        "规则：若{a}，则{b}。事实：{c}。问：{d}吗？", "要是{a}，一定{b}。现在{c}。{d}吗？"};
     static const char *const en[] = {"If {a}, then {b}. Now {c}. So {d}?",
                                      "Whenever {a}, {b}. We know that {c}. Then {d}?",
                                      "Rule: if {a}, {b}. Fact: {c}. Question: {d}?",
                                      "It is always so: if {a}, {b}. Today {c}. So {d}?"};
     struct skill_turn *turn = skill_turn(task);
-    int p, q, top, not ;
+    int p, q, top, denied;
     do {
         p = skill_below(draw, SKILL_COUNT(clauses));
         q = skill_below(draw, SKILL_COUNT(clauses));
         top = skill_below(draw, 2);
-        not = skill_below(draw, 2);
-    } while (p == q || !skill_takes(draw, 10, "if %d %d %d %d", p, q, top, not ));
+        denied = skill_below(draw, 2);
+    } while (p == q || !skill_takes(draw, 10, "if %d %d %d %d", p, q, top, denied));
     bool is_zh = skill_zh(draw);
     const struct clause *said = &clauses[top ? q : p], *asked = &clauses[top ? p : q];
-    int follows = top ? (not ? 0 : -1) : (not ? -1 : 1);
-    const char *fact = is_zh ? (not ? said->zh_not : said->zh) : (not ? said->en_not : said->en);
+    int follows = top ? (denied ? 0 : -1) : (denied ? -1 : 1);
+    const char *fact =
+        is_zh ? (denied ? said->zh_not : said->zh) : (denied ? said->en_not : said->en);
     const char *conclusion =
-        is_zh ? (not ? asked->zh_not : asked->zh) : (not ? asked->en_not : asked->en);
+        is_zh ? (denied ? asked->zh_not : asked->zh) : (denied ? asked->en_not : asked->en);
     SKILL_SAY(draw, &turn->user, zh, en, is_zh ? clauses[p].zh : clauses[p].en,
               is_zh ? clauses[q].zh : clauses[q].en, fact, is_zh ? asked->zh : asked->en_ask);
-    skill_put(&turn->thought, "%s→%s\n%s→%s%s", is_zh ? clauses[p].zh : clauses[p].en,
-              is_zh ? clauses[q].zh : clauses[q].en, fact, conclusion, follows < 0 ? " ?" : "");
-    skill_puts(&turn->answer, follows_text(draw, follows));
+    skill_put(&turn->thought, "%s→%s", is_zh ? clauses[p].zh : clauses[p].en,
+              is_zh ? clauses[q].zh : clauses[q].en);
+    if (top || denied)
+        skill_put(&turn->thought, "\n%s→%s%s", fact, conclusion, follows < 0 ? " ?" : "");
+    skill_puts(&turn->answer, !follows && is_zh ? "没有" : follows_text(draw, follows));
     skill_expect_answer(task, "exact");
 }
 

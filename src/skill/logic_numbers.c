@@ -8,8 +8,8 @@ enum { MOST_ROW = 8 };
 /* ---- what comes next ---- */
 
 static void next_by_difference(struct skill_draw *draw, int *row, int n) {
-    int step = skill_range(draw, 1, 15);
-    row[0] = skill_range(draw, 1, 60);
+    int step = skill_range(draw, 1, 25);
+    row[0] = skill_range(draw, 1, 99);
     if (skill_chance(draw, 35)) {
         row[0] += step * n;
         step = -step;
@@ -26,8 +26,8 @@ static void next_by_ratio(struct skill_draw *draw, int *row, int n) {
 }
 
 static void next_by_sum(struct skill_draw *draw, int *row, int n) {
-    row[0] = skill_range(draw, 1, 9);
-    row[1] = skill_range(draw, row[0], 12);
+    row[0] = skill_range(draw, 1, 15);
+    row[1] = skill_range(draw, row[0], 20);
     for (int i = 2; i <= n; i++)
         row[i] = row[i - 1] + row[i - 2];
 }
@@ -96,11 +96,13 @@ void logic_make_next(struct skill_draw *draw, struct skill_task *task) {
                                      "Fill in: {a}, ?"};
     static void (*const makers[])(struct skill_draw *, int *, int) = {
         next_by_difference, next_by_ratio, next_by_sum, next_by_square, next_by_growth};
+    static const int kinds[] = {0, 0, 0, 1, 2, 2, 3, 4, 4, 4}; // those with many rows more often
     struct skill_turn *turn = skill_turn(task);
     int row[MOST_ROW], n, kind;
     do {
-        kind = skill_below(draw, SKILL_COUNT(makers));
-        n = skill_range(draw, kind == 2 ? 5 : 4, 6);
+        kind = skill_pick(draw, kinds);
+        // Four terms of a growing step may be sums of two, too: 2 3 5 8.
+        n = skill_range(draw, kind == 2 || kind == 4 ? 5 : 4, 6);
         makers[kind](draw, row, n);
     } while (!skill_takes(draw, 5, "next %d %d %d", row[0], row[1], row[2]));
     SKILL_SAY(draw, &turn->user, zh, en, skill_list(draw, row, n, skill_zh(draw) ? "，" : ", "));

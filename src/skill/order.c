@@ -220,7 +220,7 @@ static void make_place(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[2][5] = {
         {"{a} 中，{b} 排第几？", "在 {a} 里，{b} 是第几个？", "{b} 在 {a} 中的位置是第几？",
          "列表：{a}。{b} 是第几项？", "{a}，从前往后数 {b} 是第几个？"},
-        {"{a} 中，第 {c} 个是什么？", "在 {a} 里，排第 {c} 的是谁？", "{a} 的第 {c} 项是什么？",
+        {"{a} 中，第 {c} 个是什么？", "在 {a} 里，排第 {c} 的是哪个？", "{a} 的第 {c} 项是什么？",
          "列表：{a}。第 {c} 个是？", "{a}，从前往后数第 {c} 个是哪个？"}};
     static const char *const en[2][5] = {
         {"At which position is {b} in {a}?", "In {a}, which place has {b}?",

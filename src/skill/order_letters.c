@@ -49,6 +49,13 @@ static const char *const clauses[] = {
     "小明和小红是朋友", "有山有水有人家",
 };
 
+static const char *const characters[] = {
+    "天", "地", "人", "山", "水", "火", "木", "土", "日", "月", "星", "云", "风", "雨", "雪", "花",
+    "草", "树", "鸟", "鱼", "虫", "马", "牛", "羊", "大", "小", "多", "少", "上", "下", "左", "右",
+    "前", "后", "东", "西", "南", "北", "春", "夏", "秋", "冬", "红", "黄", "蓝", "白", "黑", "绿",
+    "手", "口", "目", "耳", "心", "书", "车", "门", "家", "国", "学", "生", "老", "师", "朋", "友",
+};
+
 void order_words(struct skill_draw *draw, int k, const char **out) {
     int at[16];
     skill_choose(draw, SKILL_COUNT(words), k, at);
@@ -214,9 +221,11 @@ void order_make_reverse(struct skill_draw *draw, struct skill_task *task) {
     bool han = skill_chance(draw, 30);
     const char *text;
     if (han) {
-        do
-            text = skill_pick(draw, clauses);
-        while (!skill_takes(draw, 15, "clause %s", text));
+        do {
+            text = "";
+            for (int n = skill_range(draw, 3, 7); n > 0; n--)
+                text = skill_textf(draw, "%s%s", text, skill_pick(draw, characters));
+        } while (!skill_takes(draw, 10, "han %s", text));
         SKILL_SAY(draw, &turn->user, zh_han, en_han, text);
     } else {
         text = draw_word(draw);

@@ -22,6 +22,11 @@ void sums_ask(struct skill_draw *draw, struct skill_turn *turn, const char *expr
     SKILL_SAY(draw, &turn->user, ask_zh, ask_en, expression);
 }
 
+bool sums_takes(struct skill_draw *draw, char op, int a, int b) {
+    bool swap = (op == '+' || op == '*') && a > b;
+    return skill_takes(draw, 2, "%c %d %d", op, swap ? b : a, swap ? a : b);
+}
+
 /* As users write them: with spaces or without, with one sign or another. */
 static const char *infix(struct skill_draw *draw, int a, char op, int b) {
     const char *sign = op == '+' ? "+" : op == '-' ? "-" : "";
@@ -74,7 +79,7 @@ static void make_plus_minus(struct skill_draw *draw, struct skill_task *task, ch
         }
         if (negatives && skill_chance(draw, 60)) a = -a;
         if (negatives && skill_chance(draw, 60)) b = -b;
-    } while (!skill_takes(draw, 2, "%c %d %d", op, a, b));
+    } while (!sums_takes(draw, op, a, b));
     sums_ask(draw, turn, infix(draw, a, op, b));
     think_sum(&turn->thought, a, op == '+' ? b : -b,
               skill_textf(draw, b < 0 ? "%d%c(%d)" : "%d%c%d", a, op, b));
@@ -98,7 +103,7 @@ static void make_multiply(struct skill_draw *draw, struct skill_task *task) {
         const int *lengths = skill_pick(draw, digits);
         a = skill_digits(draw, lengths[0]);
         b = skill_digits(draw, lengths[1]);
-    } while (!skill_takes(draw, 2, "* %d %d", a < b ? a : b, a < b ? b : a));
+    } while (!sums_takes(draw, '*', a, b));
     bool swap = skill_chance(draw, 30);
     sums_ask(draw, turn, infix(draw, swap ? b : a, '*', swap ? a : b));
     int long_one = a > b ? a : b, short_one = a > b ? b : a;
@@ -135,7 +140,7 @@ static void make_divide(struct skill_draw *draw, struct skill_task *task) {
         a = skill_number(draw, 5);
         if (exact) a = a / b * b;
         if (exact && !a) a = b;
-    } while (!skill_takes(draw, 2, "/ %d %d", a, b));
+    } while (!sums_takes(draw, '/', a, b));
     const char *expression = infix(draw, a, '/', b);
     if (a > 100 || b > 10) columns_divide(&turn->thought, a, b);
     if (exact) {

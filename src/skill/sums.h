@@ -8,6 +8,9 @@
 /* Asks for the value of an expression. */
 void sums_ask(struct skill_draw *draw, struct skill_turn *turn, const char *expression);
 
+/* skill_takes for one operation, in whichever order and form it is asked. */
+bool sums_takes(struct skill_draw *draw, char op, int a, int b);
+
 void sums_make_fraction(struct skill_draw *draw, struct skill_task *task);
 void sums_make_reduce(struct skill_draw *draw, struct skill_task *task);
 void sums_make_divisor(struct skill_draw *draw, struct skill_task *task);

@@ -83,7 +83,7 @@ void sums_make_numeral_sum(struct skill_draw *draw, struct skill_task *task) {
             a = b;
             b = kept;
         }
-    } while (a == b || !skill_takes(draw, 2, "numeral %d %d %d", op, a, b));
+    } while (a == b || !sums_takes(draw, "+-*"[op], a, b));
     int made = op == 0 ? a + b : op == 1 ? a - b : a * b;
     bool is_zh = skill_zh(draw);
     const char *values[] = {is_zh ? numerals_zh(draw, a) : numerals_en(draw, a),

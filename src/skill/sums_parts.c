@@ -30,10 +30,14 @@ void sums_make_fraction(struct skill_draw *draw, struct skill_task *task) {
     struct skill_text *thought = &turn->thought;
     char op = "+-*/"[skill_below(draw, 4)];
     int a, b, c, d;
+    bool swap;
     do {
         draw_fraction(draw, &a, &b);
         draw_fraction(draw, &c, &d);
-    } while (!skill_takes(draw, 2, "fraction %c %d %d %d %d", op, a, b, c, d));
+        // a*d <= b*c puts the smaller one first, where the order says nothing
+        swap = (op == '+' || op == '*') && a * d > b * c;
+    } while (!skill_takes(draw, 2, "fraction %c %d %d %d %d", op, swap ? c : a, swap ? d : b,
+                          swap ? a : c, swap ? b : d));
     const char *sign = op == '*' ? "×" : op == '/' ? "÷" : op == '+' ? "+" : "-";
     sums_ask(draw, turn, skill_textf(draw, "%d/%d %s %d/%d", a, b, sign, c, d));
     skill_put(thought, op == '/' ? "%d/%d%c(%d/%d)" : "%d/%d%c%d/%d", a, b, op, c, d);

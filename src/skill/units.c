@@ -67,12 +67,14 @@ static const struct unit_pair pairs[] = {
 /* num / den in as few digits as it has; den is 10^k. */
 static const char *decimal(struct skill_draw *draw, long long num, long long den) {
     int places = 0;
+    const char *sign = num < 0 ? "-" : "";
+    if (num < 0) num = -num;
     for (; den > 1 && num % 10 == 0; den /= 10)
         num /= 10;
     for (long long by = den; by > 1; by /= 10)
         places++;
-    if (!places) return skill_textf(draw, "%lld", num);
-    return skill_textf(draw, "%lld.%0*lld", num / den, places, num % den);
+    if (!places) return skill_textf(draw, "%s%lld", sign, num);
+    return skill_textf(draw, "%s%lld.%0*lld", sign, num / den, places, num % den);
 }
 
 static bool is_power(int n) {
@@ -238,22 +240,22 @@ static void make_temperature(struct skill_draw *draw, struct skill_task *task) {
          "{b} degrees Fahrenheit is how many degrees Celsius?", "Express {b}°F in °C.",
          "How warm is {b}°F in Celsius?"}};
     struct skill_turn *turn = skill_turn(task);
-    int celsius, fahrenheit, to_celsius = skill_chance(draw, 50);
+    int celsius, to_celsius = skill_chance(draw, 40);
     do
-        celsius = 5 * skill_range(draw, -20, 60);
+        celsius = to_celsius ? 5 * skill_range(draw, -20, 60) : skill_range(draw, -60, 200);
     while (!skill_takes(draw, 10, "temperature %d", celsius));
-    fahrenheit = celsius / 5 * 9 + 32;
-    const char *values[] = {skill_textf(draw, "%d", celsius), skill_textf(draw, "%d", fahrenheit)};
+    int above = 18 * celsius, fahrenheit = above + 320; // in tenths
+    const char *values[] = {skill_textf(draw, "%d", celsius), decimal(draw, fahrenheit, 10)};
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[to_celsius][skill_below(draw, 6)], values,
                2);
-    int above = fahrenheit - 32;
+    const char *difference = decimal(draw, above, 10);
     if (to_celsius)
-        skill_put(&turn->thought, "%d-32=%d\n%d/9=%d\n%d*5=%d", fahrenheit, above, above, above / 9,
-                  above / 9, celsius);
+        skill_put(&turn->thought, "%s-32=%s\n%s/9=%d\n%d*5=%d", values[1], difference, difference,
+                  celsius / 5, celsius / 5, celsius);
     else
-        skill_put(&turn->thought, "%d/5=%d\n%d*9=%d\n%d+32=%d", celsius, celsius / 5, celsius / 5,
-                  above, above, fahrenheit);
-    skill_put(&turn->answer, "%d", to_celsius ? celsius : fahrenheit);
+        skill_put(&turn->thought, "%d*9=%d\n%d/5=%s\n%s+32=%s", celsius, celsius * 9, celsius * 9,
+                  difference, difference, values[1]);
+    skill_puts(&turn->answer, values[!to_celsius]);
     skill_expect_answer(task, "number");
 }
 

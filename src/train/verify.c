@@ -128,7 +128,7 @@ bool verify_next_number(const char *begin, const char **at, const char *end, dou
         bool point = **at == '.' && *at + 1 < end && is_digit((*at)[1]), ok;
         if (!is_digit(**at) && !point) continue;
         *at = read_number(begin, *at, end, out, &ok);
-        if (!ok) *out = NAN;
+        if (!ok) *out = (double)NAN;
         return true;
     }
     return false;
@@ -136,7 +136,7 @@ bool verify_next_number(const char *begin, const char **at, const char *end, dou
 
 bool verify_last_number(const char *text, size_t len, double *out) {
     const char *at = text, *end = len ? text + len : text; // an empty text may be NULL
-    double number, last = NAN; // one too long to be one hides those before
+    double number, last = (double)NAN; // one too long to be one hides those before
     while (verify_next_number(text, &at, end, &number))
         last = number;
     if (isnan(last)) return false;

@@ -131,6 +131,9 @@ static void columns(void **state) {
     column(columns_subtract, 5163, 395, "13-5=8 8\n16-9-1=6 68\n11-3-1=7 768\n5-0-1=4 4768");
     column(columns_multiply, 347, 6, "7*6=42 2\n4*6+4=28 82\n3*6+2=20 2082");
     column(columns_multiply, 12, 30, "12*30\n2*3=6 60\n1*3=3 360");
+    column(columns_multiply, 12, 21,
+           "12*1=12\n12*20\n2*2=4 40\n1*2=2 240\n12+240\n2+0=2 2\n1+4=5 52\n"
+           "0+2=2 252");
     column(columns_divide, 7685, 23,
            "76: 23*3=69 76-69=7 3\n78: 23*3=69 78-69=9 33\n95: 23*4=92 95-92=3 334");
     column(columns_divide, 5, 7, "5: 7*0=0 5-0=5 0");

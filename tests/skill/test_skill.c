@@ -12,9 +12,11 @@
 #include "skill/skill.h"
 #include "text/expression.h"
 #include "text/utf8.h"
+#include "train/data_line.h"
+#include "train/eval_line.h"
 #include "train/verify.h"
 
-enum { N_TASK = 1500 }; // a group and part
+enum { N_TASK = 2000, N_PART = 4000 }; // of a group
 
 struct run {
     const struct skill *skill;
@@ -177,6 +179,71 @@ static void answers_pass(void **state) {
     every_group(look_answers);
 }
 
+/* Both lines are what their readers take. */
+static void look_lines(struct run *run) {
+    struct byte_buffer line = {0};
+    struct jl_error err = {0};
+    for (uint32_t i = 0; i < 200; i++) {
+        struct data_line learnt;
+        struct eval_line task;
+        make(run, SKILL_TRAIN, 9, i);
+        line.len = 0;
+        assert_int_equal(skill_task_train_line(&run->task, &line, NULL), JL_OK);
+        assert_int_equal(line.data[line.len - 1], '\n');
+        if (data_line_parse(line.data, line.len - 1, &learnt, &err) != JL_OK)
+            fail_task(run, err.message);
+        assert_int_equal(learnt.form, DATA_LINE_CHAT);
+        assert_int_equal(json_array_size(learnt.messages), 2 * run->task.n_turn);
+        data_line_free(&learnt);
+        line.len = 0;
+        assert_int_equal(skill_task_eval_line(&run->task, &line, NULL), JL_OK);
+        if (eval_line_parse(line.data, line.len - 1, NULL, &task, &err) != JL_OK)
+            fail_task(run, err.message);
+        assert_int_equal(json_array_size(task.messages), 2 * run->task.n_turn - 1);
+        assert_string_equal(task.check, run->task.check);
+        assert_int_equal(task.expect.len, run->task.expect.bytes.len);
+        eval_line_free(&task);
+    }
+    buffer_free(&line);
+}
+
+static void lines_read(void **state) {
+    (void)state;
+    every_group(look_lines);
+}
+
+/* What JSON escapes, and several turns. */
+static void lines_written(void **state) {
+    (void)state;
+    struct skill_task task = {.group = "g", .tongue = SKILL_EN};
+    struct byte_buffer line = {0};
+    struct skill_turn *turn = skill_turn(&task);
+    static const char *const values[] = {"1", "2"};
+    skill_fill(&turn->user, "{{{a}}\t\"{b}\"\\", values, 2);
+    skill_puts(&turn->thought, "1\n2");
+    skill_puts(&turn->answer, "\xE9\xB1\xBC");
+    turn = skill_turn(&task);
+    skill_put(&turn->user, "%0300d", 7);
+    skill_puts(&turn->answer, "b");
+    skill_expect_answer(&task, "exact");
+    assert_int_equal(skill_task_train_line(&task, &line, NULL), JL_OK);
+    assert_int_equal(buffer_append(&line, "", 1), true);
+    assert_non_null(strstr(line.data,
+                           "{\"messages\": [{\"role\": \"user\", \"content\": "
+                           "\"{1}\\t\\\"2\\\"\\\\\"}, {\"role\": \"assistant\", "
+                           "\"reasoning_content\": \"1\\n2\", \"content\": "
+                           "\"\xE9\xB1\xBC\"}, {\"role\": \"user\", \"content\": \"000"));
+    assert_non_null(
+        strstr(line.data, "0007\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}\n"));
+    line.len = 0;
+    assert_int_equal(skill_task_eval_line(&task, &line, NULL), JL_OK);
+    assert_int_equal(buffer_append(&line, "", 1), true);
+    assert_non_null(strstr(line.data, "0007\"}], \"expect\": \"b\", \"check\": \"exact\", "
+                                      "\"group\": \"g.en\"}\n"));
+    buffer_free(&line);
+    skill_task_free(&task);
+}
+
 static void look_again(struct run *run) {
     struct byte_buffer first = {0}, second = {0};
     for (uint32_t i = 0; i < 50; i++) {
@@ -203,26 +270,52 @@ static int by_text(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* No question of one part is one of the other. */
-static void look_parts(struct run *run) {
-    char **asked = calloc(N_TASK, sizeof *asked);
-    for (uint32_t i = 0; i < N_TASK; i++) {
-        make(run, SKILL_HELD, 1, i);
-        const struct byte_buffer *user = &run->task.turns[run->task.n_turn - 1].user.bytes;
-        asked[i] = strndup(user->data, user->len);
+static int by_number(const void *a, const void *b) {
+    long x = *(const long *)a, y = *(const long *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What makes the task the same one: of some groups the numbers, in whatever order, and the answer;
+ * of the others the question as it is. Caller frees. */
+static char *identity(const struct run *run) {
+    static const char *const by_numbers[] = {"add", "multiply", "three", "four-24", "three-24"};
+    const struct byte_buffer *user = &run->task.turns[run->task.n_turn - 1].user.bytes;
+    char *text = strndup(user->data, user->len);
+    for (size_t i = 0; i < sizeof by_numbers / sizeof by_numbers[0]; i++) {
+        if (strcmp(run->group->name, by_numbers[i]) != 0) continue;
+        long numbers[16];
+        int n = 0;
+        for (char *at = text; *(at += strcspn(at, "0123456789")) && n < 16;)
+            numbers[n++] = strtol(at, &at, 10);
+        qsort(numbers, (size_t)n, sizeof *numbers, by_number);
+        struct skill_text out = {0};
+        for (int k = 0; k < n; k++)
+            skill_put(&out, "%ld ", numbers[k]);
+        skill_put(&out, "%.*s%c", (int)run->task.expect.bytes.len, run->task.expect.bytes.data, 0);
+        free(text);
+        return out.bytes.data;
     }
-    qsort(asked, N_TASK, sizeof *asked, by_text);
-    for (uint32_t i = 0; i < N_TASK; i++) {
+    return text;
+}
+
+/* No task of one part is one of the other. */
+static void look_parts(struct run *run) {
+    char **held = calloc(N_PART, sizeof *held);
+    for (uint32_t i = 0; i < N_PART; i++) {
+        make(run, SKILL_HELD, 1, i);
+        held[i] = identity(run);
+    }
+    qsort(held, N_PART, sizeof *held, by_text);
+    for (uint32_t i = 0; i < N_PART; i++) {
         make(run, SKILL_TRAIN, 2, i);
-        const struct byte_buffer *user = &run->task.turns[run->task.n_turn - 1].user.bytes;
-        char *text = strndup(user->data, user->len);
-        if (bsearch(&text, asked, N_TASK, sizeof *asked, by_text))
+        char *text = identity(run);
+        if (bsearch(&text, held, N_PART, sizeof *held, by_text))
             fail_task(run, "both parts have this task");
         free(text);
     }
-    for (uint32_t i = 0; i < N_TASK; i++)
-        free(asked[i]);
-    free(asked);
+    for (uint32_t i = 0; i < N_PART; i++)
+        free(held[i]);
+    free(held);
 }
 
 static void parts_apart(void **state) {
@@ -232,10 +325,9 @@ static void parts_apart(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_pass),
-        cmocka_unit_test(thoughts_true),
-        cmocka_unit_test(same_again),
-        cmocka_unit_test(parts_apart),
+        cmocka_unit_test(answers_pass), cmocka_unit_test(thoughts_true),
+        cmocka_unit_test(lines_read),   cmocka_unit_test(lines_written),
+        cmocka_unit_test(same_again),   cmocka_unit_test(parts_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

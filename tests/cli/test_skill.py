@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""`jinlin skill` as a command.
+
+usage: test_skill.py PROGRAM   (run from the source root)
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = os.path.abspath(sys.argv.pop(1))
+
+
+class Skill(unittest.TestCase):
+    def run_program(self, *args):
+        return subprocess.run([PROGRAM, "skill", *args], capture_output=True, text=True, check=False, timeout=100)
+
+    def lines(self, *args):
+        done = self.run_program(*args, "-o", "-")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.splitlines()
+
+    def fails(self, named, *args):
+        with tempfile.TemporaryDirectory() as folder:
+            done = self.run_program(*args, "-o", os.path.join(folder, "out.jsonl"))
+            self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+            self.assertIn(named, done.stderr)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_list(self):
+        done = self.run_program()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in ("countdown", "sums", "calendar", "units", "order", "logic", "story"):
+            self.assertIn("\n" + name, "\n" + done.stdout)
+
+    def test_conversations(self):
+        for line in self.lines("sums", "--n", "50"):
+            messages = json.loads(line)["messages"]
+            self.assertEqual([message["role"] for message in messages], ["user", "assistant"])
+
+    def test_tasks(self):
+        head, *tasks = [json.loads(line) for line in self.lines("countdown", "--n", "40", "--tasks")]
+        self.assertEqual(head["task"], "countdown")
+        self.assertEqual(len(tasks), 40)
+        self.assertEqual({task["check"] for task in tasks}, {"countdown"})
+        self.assertTrue({task["group"] for task in tasks} >= {"three.zh", "four-24.en"})
+
+    def test_same(self):
+        whole = self.lines("logic", "--n", "30", "--seed", "4")
+        self.assertEqual(self.lines("logic", "--n", "10", "--seed", "4", "--from", "20"), whole[20:])
+        self.assertNotEqual(self.lines("logic", "--n", "30", "--seed", "5"), whole)
+
+    def test_parts(self):
+        def asked(*args):
+            return {json.loads(line)["messages"][0]["content"] for line in self.lines("countdown", "--group", "three-24", *args)}
+        self.assertFalse(asked("--n", "3000") & asked("--n", "3000", "--part", "held", "--seed", "8"))
+
+    def test_group(self):
+        _, *tasks = self.lines("units", "--n", "20", "--group", "coins", "--tasks")
+        self.assertEqual({json.loads(task)["group"][:-3] for task in tasks}, {"coins"})
+
+    def test_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "out.jsonl")
+            self.assertEqual(self.run_program("story", "--n", "7", "-o", path).returncode, 0)
+            with open(path, encoding="utf-8") as file:
+                self.assertEqual(len(file.readlines()), 7)
+            self.assertEqual(os.listdir(folder), ["out.jsonl"])
+
+    def test_errors(self):
+        self.fails("no skill 'juggling'", "juggling", "--n", "1")
+        self.fails("no group 'xor'", "sums", "--n", "1", "--group", "xor")
+        self.fails("train or held", "sums", "--n", "1", "--part", "both")
+        self.fails("how many tasks", "sums")
+        self.fails("reads no tables", "sums", "--n", "1", "--data", ".")
+        self.assertEqual(self.run_program("sums", "--n", "3").returncode, 2)
+        done = self.run_program("sums", "--n", "3", "-o", "no/such/folder/x.jsonl")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("no/such/folder", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
