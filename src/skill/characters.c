@@ -284,6 +284,13 @@ static void make_pick(struct skill_draw *draw, struct skill_task *task) {
 
 /* ---- places ---- */
 
+/* Characters with their places, up to `most`: the way to count them. */
+static void number_chars(struct skill_draw *draw, struct skill_text *out, const struct words *words,
+                         int most, int *at) {
+    for (int i = 0; i < words->n && i < most; i++, ++*at)
+        skill_put(out, "%s%s%d", *at ? " " : "", text_of(draw, words->code[i]), *at + 1);
+}
+
 static void make_count(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {"“{a}”有几个字？", "数一数“{a}”有多少个汉字。",
                                      "{a}，一共几个字？", "“{a}”这句话有多少字（不算标点）？"};
@@ -304,7 +311,10 @@ static void make_count(struct skill_draw *draw, struct skill_task *task) {
     if (draw->no_content) return;
     struct skill_turn *turn = skill_turn(task);
     SKILL_SAY(draw, &turn->user, zh, en, text);
-    skill_put(&turn->answer, "%d", words.n + more.n);
+    int n = 0;
+    number_chars(draw, &turn->thought, &words, words.n, &n);
+    number_chars(draw, &turn->thought, &more, more.n, &n);
+    skill_put(&turn->answer, "%d", n);
     skill_expect_answer(task, "number");
 }
 
@@ -324,7 +334,9 @@ static void make_place(struct skill_draw *draw, struct skill_task *task) {
     if (draw->no_content) return;
     int at = skill_below(draw, words.n < 10 ? words.n : 10);
     struct skill_turn *turn = skill_turn(task);
+    int n = 0;
     SKILL_SAY(draw, &turn->user, zh, en, words.text, ordinal(draw, at));
+    number_chars(draw, &turn->thought, &words, at + 1, &n);
     skill_puts(&turn->answer, text_of(draw, words.code[at]));
     skill_expect_answer(task, "exact");
 }
