@@ -67,6 +67,7 @@ void calendar_make_later(struct skill_draw *draw, struct skill_task *task) {
         if (skill_chance(draw, 50)) at = at / 5 * 5, span = span / 5 * 5 + 5;
     } while (!skill_takes(draw, 5, "later %d %d %d", at, span, back));
     const char *values[] = {skill_textf(draw, "%d:%02d", at / 60, at % 60), span_text(draw, span)};
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[back][skill_below(draw, 5)], values, 2);
     int h = at / 60, m = at % 60, dh = span / 60, dm = span % 60, sign = back ? -1 : 1;
     char op = back ? '-' : '+';

@@ -55,6 +55,7 @@ static void make_chain(struct skill_draw *draw, struct skill_task *task) {
     for (int i = 0; i < n - 1; i++)
         said[i] = i;
     skill_shuffle(draw, said, n - 1);
+    skill_open(draw, &turn->user);
     for (int i = 0; i < n - 1; i++) {
         const char *more = names[said[i]], *less = names[said[i] + 1];
         bool turned = skill_chance(draw, 50);
@@ -69,12 +70,12 @@ static void make_chain(struct skill_draw *draw, struct skill_task *task) {
     skill_put(&turn->thought, "\n%s", skill_list_words(draw, names, n, ">"));
     skill_puts(&turn->user, in_tongue(draw, "。", " "));
     if (ask < 2) {
-        if (skill_zh(draw))
-            skill_put(&turn->user, skill_chance(draw, 50) ? "谁%s？" : "他们当中谁%s？",
-                      compare->zh_top[ask]);
-        else
-            skill_put(&turn->user, skill_chance(draw, 50) ? "Who is %s?" : "Which of them is %s?",
-                      compare->en_top[ask]);
+        static const char *const zh[] = {"谁{a}？", "他们当中谁{a}？", "{a}的是谁？",
+                                         "请说出谁{a}。"};
+        static const char *const en[] = {"Who is {a}?", "Which of them is {a}?",
+                                         "Name the one who is {a}.", "Of all these, who is {a}?"};
+        SKILL_SAY(draw, &turn->user, zh, en,
+                  skill_zh(draw) ? compare->zh_top[ask] : compare->en_top[ask]);
         skill_puts(&turn->answer, names[ask ? n - 1 : 0]);
     } else if (ask == 2) {
         bool down = skill_chance(draw, 50);
@@ -232,6 +233,7 @@ static void make_syllogism(struct skill_draw *draw, struct skill_task *task) {
         take_subject(&ladders[at], other < 0 ? NULL : &ladders[other], from, two ? 2 : from + 1);
     const char *const *names = skill_zh(draw) ? s.zh : s.en;
     const char *said = names[form->top ? s.n - 1 : 0], *asked = names[form->top ? 0 : s.n - 1];
+    skill_open(draw, &turn->user);
     say_rules(draw, &turn->user, &s, form->none);
     if (skill_zh(draw))
         skill_put(&turn->user, "%c %s是%s。%c 是%s吗？", it, form->denied ? "不" : "", said, it,
@@ -300,6 +302,7 @@ static void make_if(struct skill_draw *draw, struct skill_task *task) {
         is_zh ? (denied ? said->zh_not : said->zh) : (denied ? said->en_not : said->en);
     const char *conclusion =
         is_zh ? (denied ? asked->zh_not : asked->zh) : (denied ? asked->en_not : asked->en);
+    skill_open(draw, &turn->user);
     SKILL_SAY(draw, &turn->user, zh, en, is_zh ? clauses[p].zh : clauses[p].en,
               is_zh ? clauses[q].zh : clauses[q].en, fact, is_zh ? asked->zh : asked->en_ask);
     skill_put(&turn->thought, "%s→%s", is_zh ? clauses[p].zh : clauses[p].en,
@@ -358,6 +361,7 @@ static void make_truth(struct skill_draw *draw, struct skill_task *task) {
             culprit = -1;
     } while (culprit < 0);
     const char *did = skill_zh(draw) ? zh[deed] : en[deed];
+    skill_open(draw, &turn->user);
     if (skill_zh(draw))
         skill_put(&turn->user, "%s中有一个人%s。", skill_list_words(draw, names, n, "、"), did);
     else

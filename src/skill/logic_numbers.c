@@ -153,6 +153,7 @@ void logic_make_odd_one(struct skill_draw *draw, struct skill_task *task) {
     } while ((kind == 3 && has(3, row[at])) ||
              !skill_takes(draw, 5, "odd one %d %d %d", kind, row[at], sum));
     const char *list = skill_list(draw, row, n, skill_zh(draw) ? "、" : ", ");
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[kind][skill_below(draw, 3)], &list, 1);
     for (int i = 0; i <= at; i++) {
         skill_puts(&turn->thought, i ? "\n" : "");
@@ -200,6 +201,7 @@ void logic_make_row(struct skill_draw *draw, struct skill_task *task) {
     const char *values[] = {skill_textf(draw, "%d", all), skill_textf(draw, "%d", left),
                             skill_textf(draw, "%d", right), skill_textf(draw, "%d", left),
                             skill_textf(draw, "%d", other)};
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[ask][skill_below(draw, 2)], values, 5);
     int answer = ask == 0 ? right : ask == 1 ? all : ask == 2 ? all - left : other - left - 1;
     if (ask == 0) skill_put(&turn->thought, "%d-%d+1=%d", all, left, answer);
@@ -254,6 +256,7 @@ void logic_make_set(struct skill_draw *draw, struct skill_task *task) {
                      ask == 3 ? skill_textf(draw, "%d", item) : skill_list(draw, b, n_b, " ")));
     const char *values[] = {skill_list(draw, a, n_a, ", "), skill_list(draw, b, n_b, ", "),
                             skill_textf(draw, "%d", item)};
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[ask][skill_below(draw, 2)], values, 3);
     if (ask == 3) {
         bool in = contains(a, n_a, item);

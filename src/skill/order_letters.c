@@ -288,6 +288,7 @@ void order_make_ends(struct skill_draw *draw, struct skill_task *task) {
     int len = (int)strlen(word), n = skill_range(draw, 2, len - 1 < 4 ? len - 1 : 4);
     bool last = skill_chance(draw, 50);
     const char *values[] = {word, skill_textf(draw, "%d", n)};
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[last][skill_below(draw, 4)], values, 2);
     spell(&turn->thought, word, "");
     skill_put(&turn->answer, "%.*s", n, last ? word + len - n : word);

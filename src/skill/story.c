@@ -124,6 +124,7 @@ static void make_story(struct skill_draw *draw, struct skill_task *task) {
     for (int i = 0; i < 4; i++)
         filled[i] = skill_textf(draw, "%d", values[i]);
     const char *const *phrases = skill_zh(draw) ? tale->zh : tale->en;
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, phrases[skill_below(draw, count_phrases(phrases))], filled, 9);
     struct equation equation = {0};
     const char *text = tale->think;

@@ -88,6 +88,7 @@ void sums_make_numeral_sum(struct skill_draw *draw, struct skill_task *task) {
     bool is_zh = skill_zh(draw);
     const char *values[] = {is_zh ? numerals_zh(draw, a) : numerals_en(draw, a),
                             is_zh ? numerals_zh(draw, b) : numerals_en(draw, b)};
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, (is_zh ? zh : en)[op][skill_below(draw, 4)], values, 2);
     skill_put(&turn->thought, "%d%c%d=%d", a, "+-*"[op], b, made);
     skill_puts(&turn->answer, is_zh ? numerals_zh(draw, made) : numerals_en(draw, made));

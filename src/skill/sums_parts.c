@@ -174,6 +174,7 @@ void sums_make_percent(struct skill_draw *draw, struct skill_task *task) {
     int share = n * percent / 100, answer = share;
     const char *values[] = {skill_textf(draw, "%d", n), skill_textf(draw, "%d", percent),
                             skill_textf(draw, "%d", share)};
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[kind][skill_below(draw, 5)], values, 3);
     if (kind == 1) {
         skill_put(&turn->thought, "%d*100=%d", share, share * 100);

@@ -58,6 +58,16 @@ void skill_say(struct skill_draw *draw, struct skill_text *text, struct skill_ph
     skill_fill(text, (zh ? phrases.zh : phrases.en)[index], values, n);
 }
 
+void skill_open(struct skill_draw *draw, struct skill_text *text) {
+    static const char *const zh[] = {"请问：",     "问题：", "问：",     "请回答：",
+                                     "帮我想想：", "题目：", "想一想：", "请教一下："};
+    static const char *const en[] = {
+        "Question: ",           "Please answer: ", "Tell me: ",  "Think about this: ",
+        "Here is a question. ", "Solve this: ",    "A puzzle: ", "Help me with this: "};
+    if (skill_chance(draw, 30))
+        skill_puts(text, skill_zh(draw) ? skill_pick(draw, zh) : skill_pick(draw, en));
+}
+
 void skill_expect_answer(struct skill_task *task, const char *check) {
     const struct skill_text *answer = &task->turns[task->n_turn - 1].answer;
     append(&task->expect, answer->bytes.data, answer->bytes.len);

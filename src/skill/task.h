@@ -54,6 +54,9 @@ void skill_say(struct skill_draw *draw, struct skill_text *text, struct skill_ph
               (const char *const[]){__VA_ARGS__},                                                  \
               SKILL_COUNT(((const char *const[]){__VA_ARGS__})))
 
+/* Three times of ten: an opening such as "Question: ", where a group has few phrases of its own. */
+void skill_open(struct skill_draw *draw, struct skill_text *text);
+
 /* What is expected is the answer as it stands so far, judged by the verifier `check`. */
 void skill_expect_answer(struct skill_task *task, const char *check);
 

@@ -177,6 +177,7 @@ static void make_joined(struct skill_draw *draw, struct skill_task *task) {
     int factor = chain->factor, all = n * factor + rest;
     const char *values[] = {skill_textf(draw, "%d", n), skill_textf(draw, "%d", rest), names[0],
                             names[1], skill_textf(draw, "%d", all)};
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[apart][skill_below(draw, 4)], values, 5);
     if (apart) {
         skill_put(&turn->thought, "%d=%d*%d+%d", all, factor, n, rest);
@@ -212,6 +213,7 @@ static void make_coins(struct skill_draw *draw, struct skill_task *task) {
     int all = 100 * yuan + 10 * jiao + fen;
     const char *values[] = {skill_textf(draw, "%d", yuan), skill_textf(draw, "%d", jiao),
                             skill_textf(draw, "%d", fen), skill_textf(draw, "%d", all)};
+    skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[apart][skill_below(draw, 4)], values, 4);
     if (apart) {
         skill_put(&turn->thought, "%d=100*%d+10*%d+%d", all, yuan, jiao, fen);
