@@ -155,6 +155,7 @@ enum jl_status hanzi_read(const char *folder, struct arena *arena, struct hanzi 
 
 const struct hanzi_reading *hanzi_reading(const struct hanzi *tables, uint32_t code) {
     const struct hanzi_reading key = {.code = code};
+    if (!tables->n_reading) return NULL;
     return bsearch(&key, tables->readings, (size_t)tables->n_reading, sizeof key, by_reading_code);
 }
 
@@ -164,8 +165,8 @@ int hanzi_sound(const struct hanzi *tables, uint32_t code) {
 }
 
 static uint32_t only_form(const struct hanzi_forms *forms, int n, uint32_t code) {
-    const struct hanzi_forms key = {.code = code},
-                             *found = bsearch(&key, forms, (size_t)n, sizeof key, by_form_code);
+    const struct hanzi_forms key = {.code = code}, *found = NULL;
+    if (n) found = bsearch(&key, forms, (size_t)n, sizeof key, by_form_code);
     if (!found) return code;
     return found->n_form == 1 ? found->form[0] : 0;
 }

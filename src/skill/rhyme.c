@@ -69,6 +69,7 @@ enum jl_status rhyme_read(const char *folder, struct arena *arena, struct rhyme_
 
 const struct rhyme_char *rhyme_find(const struct rhyme_book *book, uint32_t code) {
     const struct rhyme_char key = {.code = code};
+    if (!book->n_char) return NULL;
     return bsearch(&key, book->chars, (size_t)book->n_char, sizeof key, by_code);
 }
 
