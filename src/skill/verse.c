@@ -224,28 +224,111 @@ static const char *theme_en(struct skill_draw *draw, const char *theme) {
     return skill_textf(draw, "“%s”", theme);
 }
 
+/* How a theme is said by who speaks today's Chinese; the poem has the theme itself. */
+static const char *theme_zh(struct skill_draw *draw, const char *theme) {
+    static const char *const words[][3] = {
+        {"月", "月亮", "月光"}, {"日", "太阳", "太阳"},   {"星", "星星", "星空"},
+        {"春", "春天", "春日"}, {"夏", "夏天", "夏日"},   {"秋", "秋天", "秋日"},
+        {"冬", "冬天", "冬日"}, {"雪", "雪花", "下雪天"}, {"雨", "下雨", "雨天"},
+        {"花", "花儿", "鲜花"}, {"山", "大山", "山景"},   {"海", "大海", "海边"},
+        {"鱼", "鱼儿", "小鱼"}, {"鸟", "小鸟", "鸟儿"},   {"云", "云彩", "白云"},
+        {"夜", "夜晚", "深夜"}, {"树", "大树", "树木"},   {"草", "小草", "青草"},
+        {"梅", "梅花", "梅花"}, {"菊", "菊花", "菊花"},   {"荷", "荷花", "荷塘"},
+        {"桃", "桃花", "桃树"}, {"柳", "柳树", "杨柳"},   {"竹", "竹子", "竹林"},
+        {"松", "松树", "青松"}, {"燕", "燕子", "燕子"},   {"蝶", "蝴蝶", "蝴蝶"},
+        {"马", "骏马", "马儿"}, {"愁", "忧愁", "愁绪"},   {"梦", "做梦", "梦境"},
+        {"乡", "家乡", "故乡"}, {"客", "旅人", "游子"},   {"江", "大江", "江水"},
+        {"湖", "湖水", "湖边"}, {"溪", "小溪", "溪水"},   {"酒", "饮酒", "美酒"},
+        {"茶", "喝茶", "茶香"}, {"琴", "琴声", "弹琴"},   {"书", "读书", "书本"},
+        {"桥", "小桥", "石桥"}, {"船", "小船", "船儿"},   {"霜", "霜降", "秋霜"},
+        {"晨", "早晨", "清晨"}, {"暮", "傍晚", "黄昏"},   {"龙", "龙", "神龙"},
+    };
+    const char *word = theme;
+    for (int i = 0; i < SKILL_COUNT(words); i++)
+        if (!strcmp(words[i][0], theme) && skill_chance(draw, 60))
+            word = words[i][skill_range(draw, 1, 2)];
+    const struct themes *themes = &tables_of(draw)->themes;
+    for (int i = 0; i < themes->n; i++) // a theme of its own would be wanted in the poem
+        if (!strcmp(themes->themes[i].text, word)) return theme;
+    return word;
+}
+
+static const char *theme_said(struct skill_draw *draw, const char *theme, bool loose) {
+    if (!skill_zh(draw)) return theme_en(draw, theme);
+    return loose ? theme_zh(draw, theme) : theme;
+}
+
+static void write_answer(struct skill_draw *draw, struct skill_turn *turn, const struct poem *poem,
+                         const char *theme) {
+    write_plan(draw, &turn->thought, poem, theme);
+    write_poem(&turn->answer, poem);
+}
+
 static void make_theme(struct skill_draw *draw, struct skill_task *task) {
-    static const char *const zh[] = {
-        "写一首关于“{b}”的{a}。",     "以“{b}”为主题写一首{a}。", "请作一首{a}，诗中要有“{b}”。",
-        "来一首{a}，写{b}。",         "用{a}写一写{b}。",         "请以“{b}”为题材作{a}一首。",
-        "帮我写首{a}吧，要写到{b}。", "{a}一首，主题：{b}",       "写{a}，咏{b}。",
-        "我想要一首含有“{b}”的{a}。", "以{b}入诗，写一首{a}。",   "能写一首有“{b}”的{a}吗？"};
-    static const char *const en[] = {
+    static const char *const about_zh[] = {
+        "写一首关于{b}的{a}。", "以{b}为主题写一首{a}。",   "来一首{a}，写{b}。",
+        "用{a}写一写{b}。",     "请以{b}为题材作{a}一首。", "帮我写首{a}吧，写{b}的。",
+        "{a}一首，主题：{b}",   "写{a}，咏{b}。",           "以{b}入诗，写一首{a}。"};
+    static const char *const about_en[] = {
         "Write a {a} about {b}.",         "Please write a {a} about {b} in Chinese.",
         "Compose a {a} on {b}.",          "I would like a {a} about {b}.",
         "Can you write a {a} about {b}?", "A {a} about {b}, please."};
+    // seven characters, four lines: what a poem is for whoever names no form
+    static const char *const free_zh[] = {"写一首关于{b}的诗。", "来首诗，写{b}。",
+                                          "作诗一首：{b}",       "给我写首诗吧，主题是{b}。",
+                                          "以{b}为题写首古诗。", "写一首{b}的诗"};
+    static const char *const free_en[] = {"Write a Chinese poem about {b}.",
+                                          "Please write a classical Chinese poem about {b}."};
+    static const char *const with_zh[] = {"请作一首{a}，诗中要有“{b}”。",
+                                          "我想要一首含有“{b}”的{a}。", "能写一首有“{b}”的{a}吗？",
+                                          "写一首{a}，必须出现“{b}”。"};
+    static const char *const with_en[] = {"Write a {a} that has {b} in it.",
+                                          "Compose a {a} with {b} in one of its lines."};
     int form = draw_form(draw);
     const struct poem *poem = NULL;
     draw_tongue(draw, task);
     const struct theme *theme = draw_theme(draw, form, &poem);
     if (!theme) return;
     struct skill_turn *turn = skill_turn(task);
-    const char *name = form_name(draw, form),
-               *word = skill_zh(draw) ? theme->text : theme_en(draw, theme->text);
-    SKILL_SAY(draw, &turn->user, zh, en, name, word);
-    write_plan(draw, &turn->thought, poem, theme->text);
-    write_poem(&turn->answer, poem);
+    bool with = skill_chance(draw, 25),
+         free = !with && form == VERSE_QUATRAIN_7 && skill_chance(draw, 40);
+    const char *name = form_name(draw, form), *word = theme_said(draw, theme->text, !with);
+    if (with)
+        SKILL_SAY(draw, &turn->user, with_zh, with_en, name, word);
+    else if (free)
+        SKILL_SAY(draw, &turn->user, free_zh, free_en, name, word);
+    else
+        SKILL_SAY(draw, &turn->user, about_zh, about_en, name, word);
+    write_answer(draw, turn, poem, theme->text);
     expect_verse(task, verse_forms[form].name, "theme", theme->text);
+}
+
+/* A poem of no theme, or of one, and then another. */
+static void make_talk(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const first_zh[] = {"写一首{a}。", "来首{a}。", "作一首{a}吧。",
+                                           "请写{a}一首。"};
+    static const char *const first_en[] = {"Write a {a}.", "A {a}, please.", "Compose a {a}."};
+    static const char *const then_zh[] = {
+        "再写一首{a}，写{b}。", "不错。再来一首{a}，主题换成{b}。", "现在写{b}，用{a}。",
+        "换个题目：{b}，{a}。", "好诗！能再写一首关于{b}的{a}吗？"};
+    static const char *const then_en[] = {"Now a {a} about {b}.",
+                                          "Nice. Another one: a {a} about {b}.",
+                                          "And now write a {a} about {b}, please."};
+    int first = draw_form(draw), then = draw_form(draw);
+    const struct poem *before = NULL, *poem = NULL;
+    draw_tongue(draw, task);
+    const struct theme *theme = NULL;
+    if ((before = draw_poem(draw, first))) theme = draw_theme(draw, then, &poem);
+    draw->no_content = draw->no_content || !before;
+    if (!theme || draw->no_content) return;
+    struct skill_turn *turn = skill_turn(task);
+    SKILL_SAY(draw, &turn->user, first_zh, first_en, form_name(draw, first));
+    write_answer(draw, turn, before, NULL);
+    turn = skill_turn(task);
+    SKILL_SAY(draw, &turn->user, then_zh, then_en, form_name(draw, then),
+              theme_said(draw, theme->text, true));
+    write_answer(draw, turn, poem, theme->text);
+    expect_verse(task, verse_forms[then].name, "theme", theme->text);
 }
 
 /* ---- by title, heads, first line ---- */
@@ -267,8 +350,7 @@ static void make_title(struct skill_draw *draw, struct skill_task *task) {
     if (draw->no_content) return;
     struct skill_turn *turn = skill_turn(task);
     SKILL_SAY(draw, &turn->user, zh, en, form_name(draw, form), poem->title);
-    write_plan(draw, &turn->thought, poem, NULL);
-    write_poem(&turn->answer, poem);
+    write_answer(draw, turn, poem, NULL);
     expect_verse(task, verse_forms[form].name, NULL, NULL);
 }
 
@@ -293,8 +375,7 @@ static void make_heads(struct skill_draw *draw, struct skill_task *task) {
     if (draw->no_content) return;
     struct skill_turn *turn = skill_turn(task);
     SKILL_SAY(draw, &turn->user, zh, en, form_name(draw, form), heads);
-    write_plan(draw, &turn->thought, poem, NULL);
-    write_poem(&turn->answer, poem);
+    write_answer(draw, turn, poem, NULL);
     expect_verse(task, verse_forms[form].name, "heads", heads);
 }
 
@@ -314,8 +395,7 @@ static void make_first(struct skill_draw *draw, struct skill_task *task) {
     if (draw->no_content) return;
     struct skill_turn *turn = skill_turn(task);
     SKILL_SAY(draw, &turn->user, zh, en, form_name(draw, form), poem->lines);
-    write_plan(draw, &turn->thought, poem, NULL);
-    write_poem(&turn->answer, poem);
+    write_answer(draw, turn, poem, NULL);
     expect_verse(task, verse_forms[form].name, "first", poem->lines);
 }
 
@@ -439,9 +519,9 @@ static enum jl_status load_plan(const char *folder, struct arena *arena, const v
 }
 
 static const struct skill_group groups[] = {
-    {"theme", 40, make_theme}, {"title", 12, make_title},     {"heads", 18, make_heads},
-    {"first", 10, make_first}, {"couplet", 12, make_couplet}, {"lyric", 8, make_lyric},
-    {NULL, 0, NULL},
+    {"theme", 36, make_theme}, {"talk", 6, make_talk},    {"title", 12, make_title},
+    {"heads", 18, make_heads}, {"first", 10, make_first}, {"couplet", 10, make_couplet},
+    {"lyric", 8, make_lyric},  {NULL, 0, NULL},
 };
 
 const struct skill skill_verse = {"verse", "Chinese verse by form, theme, heads or tune",
