@@ -11,6 +11,8 @@
 #define HELD 3              // percent of the documents
 #define CLASSICAL_MOST 1200 // bytes of a passage: a Han character has three
 #define TALES_MOST 1600
+#define MOST_END 32  // bytes of a stop with the quotes behind it
+#define LEAST_TALE 8 // bytes, with its title
 
 /* ---- cutting ---- */
 
@@ -35,7 +37,7 @@ static size_t sentence_end(const char *text, size_t i) {
         if (!begins(at, stops[s]) || ends_title(text, i)) continue;
         size_t n = (unsigned char)at[0] < 0x80 ? 1 : strlen(stops[s]);
         for (size_t k = 0; k < sizeof quotes / sizeof quotes[0];)
-            if (begins(at + n, quotes[k]))
+            if (n < MOST_END && begins(at + n, quotes[k]))
                 n += strlen(quotes[k]), k = 0;
             else
                 k++;
@@ -228,7 +230,7 @@ enum jl_status passages_read_tales(const char *folder, struct arena *arena, stru
         JL_TRY(tsv_text(folder, names[i], arena, &books[i], &size, err));
         all += size;
     }
-    JL_TRY(make_room(out, all / (TALES_MOST * 2 / 3 - 3) + all / 100, arena, err));
+    JL_TRY(make_room(out, all / LEAST_TALE + 1, arena, err));
     for (int i = 0; i < N; i++)
         JL_TRY(read_book(books[i], arena, out, err));
     return JL_OK;

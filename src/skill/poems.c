@@ -59,6 +59,8 @@ static enum jl_status read_poem(struct reading *r, const json_t *root, struct po
         keep(r, line);
     }
     out->n_line = (int)i;
+    if (out->form >= 0 && out->n_line != verse_forms[out->form].n_line)
+        return bad(r, "the poem has not the lines of its form", err);
     return JL_OK;
 }
 

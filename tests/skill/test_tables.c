@@ -280,6 +280,59 @@ static void prose(void **state) {
     arena_free(&arena);
 }
 
+/* No end of a sentence, or one that does not end. */
+static void odd_prose(void **state) {
+    struct arena arena = {0};
+    struct passages classical;
+    struct jl_error err = {0};
+    static char text[20000];
+    char *at = stpcpy(text, "鱼\t");
+    (void)state;
+    for (int i = 0; i < 1500; i++)
+        at = stpcpy(at, i ? "”" : "。");
+    at = stpcpy(at, "\n水\t");
+    for (int i = 0; i < 2000; i++)
+        at = stpcpy(at, "水");
+    stpcpy(at, "\n空\t\n");
+    scratch_text("odd/classical/classical.tsv", text);
+    assert_int_equal(passages_read_classical(scratch_path("odd"), &arena, &classical, &err), JL_OK);
+    size_t all = 0;
+    for (int i = 0; i < classical.n_train; i++)
+        all += classical.train[i].n;
+    for (int i = 0; i < classical.n_held; i++)
+        all += classical.held[i].n;
+    assert_int_equal(all, 3 * 3500);
+    assert_true(classical.n_train + classical.n_held >= 8);
+    arena_free(&arena);
+}
+
+static void bad_poems(void **state) {
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"{", "poems.jsonl:1: "},
+        {"[]\n", "a poem has"},
+        {"{\"form\":\"七绝\",\"title\":\"鱼\",\"author\":\"鱼\",\"dynasty\":\"宋\",\"lines\":[]}\n",
+         "a poem has"},
+        {"{\"form\":\"七绝\",\"title\":\"鱼\",\"author\":\"鱼\",\"dynasty\":\"宋\",\"lines\":["
+         "\"水\"]}",
+         "the lines of its form"},
+        {"{\"form\":\"曲\",\"title\":\"鱼\",\"author\":\"鱼\",\"dynasty\":\"宋\",\"lines\":[1]}",
+         "are texts"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena arena = {0};
+        struct poems poems;
+        struct jl_error err = {0};
+        scratch_text("odd/poems.jsonl", cases[i].text);
+        assert_int_equal(poems_read(scratch_path("odd"), "poems.jsonl", &arena, &poems, &err),
+                         JL_ERR_FORMAT);
+        if (!strstr(err.message, cases[i].says)) fail_msg("case %zu: %s", i, err.message);
+        arena_free(&arena);
+    }
+}
+
 /* ---- tallies ---- */
 
 static void tally(void **state) {
@@ -327,8 +380,9 @@ static int clean(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_folder), cmocka_unit_test(no_folder), cmocka_unit_test(moves),
-        cmocka_unit_test(prose),        cmocka_unit_test(tally),     cmocka_unit_test(real_folder),
+        cmocka_unit_test(small_folder), cmocka_unit_test(no_folder),   cmocka_unit_test(moves),
+        cmocka_unit_test(prose),        cmocka_unit_test(odd_prose),   cmocka_unit_test(bad_poems),
+        cmocka_unit_test(tally),        cmocka_unit_test(real_folder),
     };
     return cmocka_run_group_tests(tests, NULL, clean);
 }
