@@ -16,11 +16,13 @@ struct eval_command {
     const char *args[1 + MOST_FILES];
     struct engine_options engine_options;
     const char *value[SAMPLE_PARAM_COUNT]; // NULL: not said
-    const char *seed, *json, *out, *baseline;
+    const char *seed, *json, *out, *baseline, *data;
     int n_sample, limit, n_parallel;
 
     struct sample_params params;
     struct eval_tasks tasks;
+    struct arena table_arena;
+    struct skill_tables tables;
     struct eval_baseline before;
     struct engine engine;
     struct tokenizer *tokenizer;
@@ -68,6 +70,19 @@ static enum jl_status read_tasks(struct eval_command *c, struct jl_error *err) {
                 c->limit, (long long)c->tasks.n, (unsigned long long)c->options.seed,
                 (long long)c->tasks.n_left_out);
     return c->baseline ? eval_baseline_read(c->baseline, &c->before, err) : JL_OK;
+}
+
+static enum jl_status read_tables(struct eval_command *c, struct jl_error *err) {
+    unsigned parts = eval_tasks_parts(&c->tasks);
+    if (!parts && c->data)
+        return jl_fail(err, JL_ERR_USAGE, "no task is judged by tables: leave --data out");
+    if (!parts) return JL_OK;
+    if (!c->data)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "some tasks are judged by tables: --data DIR says where they are");
+    JL_TRY(skill_tables_read(c->data, parts, &c->table_arena, &c->tables, err));
+    eval_tasks_give(&c->tasks, &c->tables);
+    return JL_OK;
 }
 
 /* ---- the work ---- */
@@ -153,6 +168,7 @@ static enum jl_status say(struct eval_command *c, struct jl_error *err) {
 static void release(struct eval_command *c) {
     eval_results_free(c->results, c->tasks.n);
     eval_tasks_free(&c->tasks);
+    arena_free(&c->table_arena);
     eval_baseline_free(&c->before);
     pool_free(c->pool);
     chat_form_close(&c->form);
@@ -179,6 +195,8 @@ int cmd_eval(int argc, char **argv) {
          0},
         {"--baseline", NULL, CLI_TEXT, &c.baseline, "FILE.jsonl",
          "what an earlier --out has: shows what was won and lost", 0, 0},
+        {"--data", NULL, CLI_TEXT, &c.data, "DIR",
+         "the tables that judge verse and idioms (docs/skills.md)", 0, 0},
         {"--json", NULL, CLI_TEXT, &c.json, "FILE", "the table as JSON; `-`: in its place", 0, 0},
         {"--parallel", NULL, CLI_INT, &c.n_parallel, "N", "tasks in a pass (default 16)", 1,
          MAX_PARALLEL},
@@ -198,6 +216,7 @@ int cmd_eval(int argc, char **argv) {
     if (done) return 0;
     if (status == JL_OK) status = read_options(&c, &err);
     if (status == JL_OK) status = read_tasks(&c, &err);
+    if (status == JL_OK) status = read_tables(&c, &err);
     if (status == JL_OK) status = open_model(&c, &err);
     if (status == JL_OK) status = run_tasks(&c, &err);
     if (status == JL_OK) status = say(&c, &err);

@@ -4,10 +4,11 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/verse_report.h"
 #include "skill/skill.h"
 
 struct skill_command {
-    const char *name, *part, *data, *group, *out;
+    const char *name, *part, *data, *group, *out, *judge;
     int n, seed, from;
     bool tasks;
     const struct skill *skill;
@@ -41,8 +42,11 @@ static enum jl_status check(struct skill_command *c, struct jl_error *err) {
         return jl_fail(err, JL_ERR_USAGE, "--part is train or held, not '%s'", c->part);
     c->order.part = c->part && !strcmp(c->part, "held") ? SKILL_HELD : SKILL_TRAIN;
     c->order.seed = (uint64_t)c->seed;
-    if (!c->n || !c->out)
-        return jl_fail(err, JL_ERR_USAGE, "say how many tasks and where to: --n N -o OUT.jsonl");
+    if (c->judge && c->skill != &skill_verse)
+        return jl_fail(err, JL_ERR_USAGE, "--judge is for answers to verse");
+    if (c->judge ? c->n || c->out : !c->n || !c->out)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "say how many tasks and where to: --n N -o OUT.jsonl; with --judge neither");
     if (c->skill->load && !c->data)
         return jl_fail(err, JL_ERR_USAGE, "%s reads tables: --data DIR says where they are",
                        c->name);
@@ -52,7 +56,8 @@ static enum jl_status check(struct skill_command *c, struct jl_error *err) {
 }
 
 static enum jl_status write_lines(struct skill_command *c, FILE *out, struct jl_error *err) {
-    if (c->tasks) fprintf(out, "{\"task\": \"%s\", \"defaults\": {\"max_tokens\": 1024}}\n", c->name);
+    if (c->tasks)
+        fprintf(out, "{\"task\": \"%s\", \"defaults\": {\"max_tokens\": 1024}}\n", c->name);
     for (int i = 0; i < c->n; i++) {
         c->order.number = (uint32_t)c->from + (uint32_t)i;
         JL_TRY(skill_make(c->skill, c->tables, &c->order, &c->arena, &c->task, err));
@@ -88,6 +93,8 @@ int cmd_skill(int argc, char **argv) {
         {"--data", NULL, CLI_TEXT, &c.data, "DIR", "the tables of a skill that reads some", 0, 0},
         {"--tasks", NULL, CLI_FLAG, &c.tasks, NULL,
          "tasks for `jinlin eval`, not conversations to learn from", 0, 0},
+        {"--judge", NULL, CLI_TEXT, &c.judge, "FILE",
+         "verse: what the answers are like that `jinlin eval --out` wrote", 0, 0},
         {"--out", "-o", CLI_TEXT, &c.out, "FILE", "where to; `-` is standard output", 0, 0},
     };
     const struct cli_spec spec = {"skill",
@@ -107,7 +114,8 @@ int cmd_skill(int argc, char **argv) {
         return 0;
     }
     if (status == JL_OK) status = check(&c, &err);
-    if (status == JL_OK) status = write_file(&c, &err);
+    if (status == JL_OK)
+        status = c.judge ? verse_report(c.judge, c.tables, stdout, &err) : write_file(&c, &err);
     buffer_free(&c.line);
     skill_task_free(&c.task);
     arena_free(&c.arena);

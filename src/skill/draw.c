@@ -92,6 +92,11 @@ const char *skill_list_words(struct skill_draw *draw, const char *const *items, 
     return text;
 }
 
+bool skill_gives_up(struct skill_draw *draw) {
+    draw->no_content = draw->no_content || ++draw->n_refused >= MOST_REFUSED;
+    return draw->no_content;
+}
+
 bool skill_takes(struct skill_draw *draw, int percent, const char *fmt, ...) {
     char content[MOST_CONTENT];
     va_list args;
@@ -101,6 +106,5 @@ bool skill_takes(struct skill_draw *draw, int percent, const char *fmt, ...) {
     size_t len = n < 0 ? 0 : (size_t)n < sizeof content ? (size_t)n : sizeof content - 1;
     bool held = XXH64(content, len, 0) % 100 < (uint64_t)percent;
     if (held == (draw->part == SKILL_HELD)) return true;
-    draw->no_content = draw->no_content || ++draw->n_refused >= MOST_REFUSED;
-    return draw->no_content; // skill_make reports it
+    return skill_gives_up(draw); // skill_make reports it
 }

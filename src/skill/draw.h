@@ -59,4 +59,8 @@ const char *skill_list_words(struct skill_draw *draw, const char *const *items, 
 bool skill_takes(struct skill_draw *draw, int percent, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* To be asked after a draw that was of no use for another reason: true, as no_content, after a
+ * million refusals. */
+bool skill_gives_up(struct skill_draw *draw);
+
 #endif

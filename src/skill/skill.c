@@ -6,7 +6,8 @@
 
 static const struct skill *const skills[] = {
     &skill_countdown,    &skill_sums,  &skill_calendar, &skill_units,
-    &skill_order_things, &skill_logic, &skill_story,
+    &skill_order_things, &skill_logic, &skill_story,    &skill_verse,
+    &skill_verse_plan,   &skill_idiom, &skill_hanzi,    &skill_text_reading,
     &skill_talk,
 };
 

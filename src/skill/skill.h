@@ -56,5 +56,7 @@ enum jl_status skill_make(const struct skill *skill, const void *tables,
 /* The table's rows, one file each. */
 extern const struct skill skill_countdown, skill_sums, skill_calendar, skill_units,
     skill_order_things, skill_logic, skill_story, skill_talk;
+extern const struct skill skill_verse, skill_verse_plan, skill_idiom, skill_hanzi,
+    skill_text_reading;
 
 #endif

@@ -76,7 +76,7 @@ void skill_expect_answer(struct skill_task *task, const char *check) {
 
 /* ---- memory ---- */
 
-enum { N_TEXT = 3 * SKILL_MOST_TURNS + 1 };
+enum { N_TEXT = 3 * SKILL_MOST_TURNS + 2 };
 
 static void list_texts(struct skill_task *task, struct skill_text *out[N_TEXT]) {
     int n = 0;
@@ -85,7 +85,8 @@ static void list_texts(struct skill_task *task, struct skill_text *out[N_TEXT]) 
         out[n++] = &task->turns[i].thought;
         out[n++] = &task->turns[i].answer;
     }
-    out[n] = &task->expect;
+    out[n++] = &task->expect;
+    out[n] = &task->text;
 }
 
 void skill_task_clear(struct skill_task *task) {
@@ -97,6 +98,7 @@ void skill_task_clear(struct skill_task *task) {
     }
     task->group = task->check = NULL;
     task->n_turn = 0;
+    task->n_prompt = 0;
 }
 
 void skill_task_free(struct skill_task *task) {
@@ -112,7 +114,7 @@ bool skill_task_complete(const struct skill_task *task) {
         if (task->turns[i].user.no_memory || task->turns[i].thought.no_memory ||
             task->turns[i].answer.no_memory)
             return false;
-    return !task->expect.no_memory;
+    return !task->expect.no_memory && !task->text.no_memory;
 }
 
 /* ---- lines ---- */
@@ -165,14 +167,26 @@ static enum jl_status written(bool ok, struct jl_error *err) {
 
 enum jl_status skill_task_train_line(const struct skill_task *task, struct byte_buffer *out,
                                      struct jl_error *err) {
-    return written(put_messages(out, task, true) && put_bytes(out, "}\n"), err);
+    bool ok = task->text.bytes.len ? put_text(out, "{\"text\": ", &task->text)
+                                   : put_messages(out, task, true);
+    return written(ok && put_bytes(out, "}\n"), err);
+}
+
+/* A text: what is given of it, and the rest, which is scored. */
+static bool put_scored(struct byte_buffer *out, const struct skill_task *task) {
+    const char *text = task->text.bytes.data;
+    size_t n = task->n_prompt;
+    return put_string(out, "{\"prompt\": ", text, n) &&
+           put_string(out, ", \"expect\": ", text + n, task->text.bytes.len - n);
 }
 
 enum jl_status skill_task_eval_line(const struct skill_task *task, struct byte_buffer *out,
                                     struct jl_error *err) {
-    bool ok = put_messages(out, task, false) && put_text(out, ", \"expect\": ", &task->expect) &&
-              put_string(out, ", \"check\": ", task->check, strlen(task->check)) &&
-              put_bytes(out, ", \"group\": \"") && put_bytes(out, task->group) &&
-              put_bytes(out, task->tongue == SKILL_ZH ? ".zh\"}\n" : ".en\"}\n");
+    bool ok = task->text.bytes.len ? put_scored(out, task)
+                                   : put_messages(out, task, false) &&
+                                         put_text(out, ", \"expect\": ", &task->expect);
+    ok = ok && put_string(out, ", \"check\": ", task->check, strlen(task->check)) &&
+         put_bytes(out, ", \"group\": \"") && put_bytes(out, task->group) &&
+         put_bytes(out, task->tongue == SKILL_ZH ? ".zh\"}\n" : ".en\"}\n");
     return written(ok, err);
 }

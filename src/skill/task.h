@@ -26,6 +26,9 @@ struct skill_task {
     int n_turn;
     const char *check; // the verifier's name
     struct skill_text expect;
+    // A text to learn from, or to be scored behind its first `n_prompt` bytes; then no turns.
+    struct skill_text text;
+    size_t n_prompt;
 };
 
 /* The next turn, empty, for its maker to write into. At most SKILL_MOST_TURNS. */
@@ -61,8 +64,9 @@ void skill_task_clear(struct skill_task *task);          // memory stays
 void skill_task_free(struct skill_task *task);           // zeroed is fine
 bool skill_task_complete(const struct skill_task *task); // no text lacked memory
 
-/* A line, with its newline, appended: a conversation to learn from (docs/train-data.md), or a task
- * of `jinlin eval` (docs/eval.md) whose group is "add.zh" or "add.en". JL_ERR_MEMORY. */
+/* A line, with its newline, appended: a conversation or a text to learn from (docs/train-data.md),
+ * or a task of `jinlin eval` (docs/eval.md) whose group is "add.zh" or "add.en"; of a text, its
+ * loss. JL_ERR_MEMORY. */
 enum jl_status skill_task_train_line(const struct skill_task *task, struct byte_buffer *out,
                                      struct jl_error *err);
 enum jl_status skill_task_eval_line(const struct skill_task *task, struct byte_buffer *out,

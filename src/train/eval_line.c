@@ -54,7 +54,8 @@ static enum jl_status check_of(struct eval_line *line, const char *name, unsigne
         if (!line->verifier)
             return jl_fail(err, JL_ERR_FORMAT,
                            "there is no check \"%.*s\": it may be exact, contains, number, regex, "
-                           "fraction, numbers, list, countdown, choice or loss",
+                           "fraction, numbers, list, countdown, verse, "
+                           "verse_form, idiom_move, choice or loss",
                            SHOWN, name);
         if (line->verifier->takes_tolerance) *set = OF_NUMBER;
     }

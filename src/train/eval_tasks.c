@@ -158,6 +158,18 @@ enum jl_status eval_tasks_add(struct eval_tasks *list, const char *path, struct 
     return status;
 }
 
+unsigned eval_tasks_parts(const struct eval_tasks *list) {
+    unsigned parts = 0;
+    for (int64_t i = 0; i < list->n; i++)
+        if (list->tasks[i].line.verifier) parts |= list->tasks[i].line.verifier->tables;
+    return parts;
+}
+
+void eval_tasks_give(struct eval_tasks *list, const struct skill_tables *tables) {
+    for (int64_t i = 0; i < list->n; i++)
+        list->tasks[i].line.expect.tables = tables;
+}
+
 void eval_tasks_free(struct eval_tasks *list) {
     for (int64_t i = 0; i < list->n; i++)
         eval_line_free(&list->tasks[i].line);

@@ -31,6 +31,9 @@ enum jl_status eval_tasks_add(struct eval_tasks *list, const char *path, struct 
 /* Keeps `limit` of each file, chosen by the seed alone, in their order. */
 enum jl_status eval_tasks_limit(struct eval_tasks *list, int64_t limit, uint64_t seed,
                                 struct jl_error *err);
-void eval_tasks_free(struct eval_tasks *list); // zeroed is fine
+/* Parts of skill/tables.h that the checks of the tasks read. */
+unsigned eval_tasks_parts(const struct eval_tasks *list);
+void eval_tasks_give(struct eval_tasks *list, const struct skill_tables *tables); // the caller's
+void eval_tasks_free(struct eval_tasks *list);                                    // zeroed is fine
 
 #endif

@@ -1,6 +1,7 @@
 #include "train/verify.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "text/number_text.h"
@@ -168,14 +169,17 @@ int verify_shown(const struct verify_expect *expect) {
 /* ---- the table ---- */
 
 static const struct verifier verifiers[] = {
-    {"exact", false, NULL, check_exact},
-    {"contains", false, NULL, check_contains},
-    {"number", true, prepare_number, check_number},
-    {"regex", false, prepare_regex, check_regex},
-    {"fraction", false, verify_prepare_fraction, verify_check_fraction},
-    {"numbers", false, verify_prepare_numbers, verify_check_numbers},
-    {"list", false, verify_prepare_list, verify_check_list},
-    {"countdown", false, verify_prepare_countdown, verify_check_countdown},
+    {"exact", false, 0, NULL, check_exact},
+    {"contains", false, 0, NULL, check_contains},
+    {"number", true, 0, prepare_number, check_number},
+    {"regex", false, 0, prepare_regex, check_regex},
+    {"fraction", false, 0, verify_prepare_fraction, verify_check_fraction},
+    {"numbers", false, 0, verify_prepare_numbers, verify_check_numbers},
+    {"list", false, 0, verify_prepare_list, verify_check_list},
+    {"countdown", false, 0, verify_prepare_countdown, verify_check_countdown},
+    {"verse", false, SKILL_RHYMES, verify_prepare_verse, verify_check_verse},
+    {"verse_form", false, SKILL_RHYMES, verify_prepare_verse, verify_check_verse_form},
+    {"idiom_move", false, SKILL_IDIOMS, verify_prepare_move, verify_check_move},
 };
 
 const struct verifier *verify_at(size_t index) {
@@ -196,5 +200,6 @@ enum jl_status verify_prepare(const struct verifier *verifier, struct verify_exp
 
 void verify_free(struct verify_expect *expect) {
     match_free(expect->match);
+    free(expect->wanted);
     *expect = (struct verify_expect){0};
 }

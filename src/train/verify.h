@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
+#include "skill/tables.h"
 #include "text/match.h"
 
 /* What is expected of an answer. Zeroed, then text, len and, where the verifier takes one,
@@ -17,14 +18,18 @@ struct verify_expect {
     double tolerance;    // of numbers, absolute
     double number;       // what `text` says
     struct match *match; // NULL unless `text` is a pattern
+    void *wanted;        // NULL unless `text` is a verse or a move
+    // Parts that the verifier reads, to be set before it checks; the caller's.
+    const struct skill_tables *tables;
 };
 
 struct verifier {
     const char *name;
     bool takes_tolerance;
+    unsigned tables; // parts of skill/tables.h that it reads; 0: none
     // Whether such a thing can be expected at all; NULL: every text can.
     enum jl_status (*prepare)(struct verify_expect *expect, struct jl_error *err);
-    // JL_ERR_LIMIT where it cannot be said.
+    // JL_ERR_LIMIT where it cannot be said, JL_ERR_USAGE without its tables.
     enum jl_status (*check)(const struct verify_expect *expect, const char *answer, size_t len,
                             bool *right, struct jl_error *err);
 };

@@ -25,5 +25,13 @@ enum jl_status verify_check_list(const struct verify_expect *expect, const char 
 enum jl_status verify_prepare_countdown(struct verify_expect *expect, struct jl_error *err);
 enum jl_status verify_check_countdown(const struct verify_expect *expect, const char *answer,
                                       size_t len, bool *right, struct jl_error *err);
+enum jl_status verify_prepare_verse(struct verify_expect *expect, struct jl_error *err);
+enum jl_status verify_check_verse(const struct verify_expect *expect, const char *answer,
+                                  size_t len, bool *right, struct jl_error *err);
+enum jl_status verify_check_verse_form(const struct verify_expect *expect, const char *answer,
+                                       size_t len, bool *right, struct jl_error *err);
+enum jl_status verify_prepare_move(struct verify_expect *expect, struct jl_error *err);
+enum jl_status verify_check_move(const struct verify_expect *expect, const char *answer, size_t len,
+                                 bool *right, struct jl_error *err);
 
 #endif

@@ -149,6 +149,18 @@ class Scripted(Base):
         self.fails(4, "bad_before.jsonl, line 1", "eval", self.model, tasks, "--baseline",
                    self.path("bad_before.jsonl"))
 
+    def test_tables(self):
+        os.makedirs(self.path("data/rhyme"))
+        with open(self.path("data/rhyme/pingshui.tsv"), "w", encoding="utf-8") as file:
+            file.write("塘\t平\t下平七阳\n")
+        form = json.dumps({"form": "1x1"})
+        tasks = self.write("tables.jsonl", {"prompt": "Hello", "check": "verse", "expect": form},
+                           {"prompt": "Hello", "check": "verse_form", "expect": form},
+                           {"prompt": "Hello", "expect": "you!"})
+        found = self.answers(self.model, tasks, "--data", self.path("data"))
+        self.assertEqual([line["right"] for line in found], [False, False, True])
+        self.assertEqual([line["check"] for line in found], ["verse", "verse_form", "exact"])
+
     def test_refused(self):
         bad = self.write("bad.jsonl", {"prompt": "x", "expect": "y"}, {"prompt": "x", "expects": "y"})
         self.fails(4, "bad.jsonl, line 2", "eval", self.model, bad)
@@ -159,6 +171,11 @@ class Scripted(Base):
         full = self.write("full.jsonl", {"prompt": "L" * 50, "expect": "y"})
         self.assertEqual(self.answers(self.model, full)[0]["finish"], "context")
         self.fails(2, "usage", "eval", self.model)
+        verse = self.write("verse.jsonl", {"prompt": "Hello", "check": "verse", "expect": json.dumps({"form": "五绝"})})
+        self.fails(2, "--data DIR says where", "eval", self.model, verse)
+        self.fails(2, "leave --data out", "eval", self.model, full, "--data", ".")
+        self.assertIn("must hold rhyme/pingshui.tsv",
+                      self.run_program("eval", self.model, verse, "--data", self.path("none")).stderr)
         self.fails(2, "temperature", "eval", self.model, bad, "--temperature", "-1")
 
 

@@ -32,7 +32,8 @@ class Skill(unittest.TestCase):
     def test_list(self):
         done = self.run_program()
         self.assertEqual(done.returncode, 0, done.stderr)
-        for name in ("countdown", "sums", "calendar", "units", "order", "logic", "story"):
+        for name in ("countdown", "sums", "calendar", "units", "order", "logic", "story", "verse", "verse_plan",
+                     "idiom", "hanzi", "text"):
             self.assertIn("\n" + name, "\n" + done.stdout)
 
     def test_conversations(self):
@@ -79,6 +80,46 @@ class Skill(unittest.TestCase):
         done = self.run_program("sums", "--n", "3", "-o", "no/such/folder/x.jsonl")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("no/such/folder", done.stderr)
+
+    def test_tables_errors(self):
+        self.fails("--data DIR", "idiom", "--n", "1")
+        done = self.run_program("idiom", "--n", "1", "--data", "no/such", "-o", "-")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("must hold hanzi/pinyin.tsv", done.stderr)
+        self.fails("--judge is for answers to verse", "sums", "--judge", "x.jsonl")
+
+    def test_judge(self):
+        good = "夜雨落寒塘，鱼儿梦水乡。\n金鳞藏月影，一跃见天光。"
+        poem = {"form": "五绝", "title": "金鳞", "author": "鱼", "dynasty": "宋", "tune": None, "strict": True,
+                "lines": ["夜雨落寒塘", "鱼儿梦水乡", "金鳞藏月影", "一跃见天光"]}
+        other = dict(poem, lines=["一雨落寒塘", "鱼儿落水乡", "金鳞藏夜影", "月跃见天光"])
+        tables = {"rhyme/pingshui.tsv": "塘\t平\t下平七阳\n乡\t平\t下平七阳\n光\t平\t下平七阳\n雨\t仄\t上声七麌\n",
+                  "hanzi/pinyin.tsv": "塘\ttáng\n", "hanzi/s2t.tsv": "乡\t鄉\n", "hanzi/t2s.tsv": "鄉\t乡\n",
+                  "verse/train.jsonl": json.dumps(poem) + "\n", "verse/heldout.jsonl": json.dumps(other) + "\n"}
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in tables.items():
+                os.makedirs(os.path.join(folder, os.path.dirname(name)), exist_ok=True)
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    file.write(text)
+            answers = os.path.join(folder, "answers.jsonl")
+            line = {"check": "verse", "group": "theme.zh", "expect": json.dumps({"form": "五绝", "theme": "月"})}
+            with open(answers, "w", encoding="utf-8") as file:
+                for said in ({"eval": {}}, dict(line, answer=good), dict(line, answer=good.replace("光", "水")),
+                             dict(line, answer="不会"), {"check": "number", "answer": "7", "expect": "7"}):
+                    file.write(json.dumps(said) + "\n")
+            done = self.run_program("verse", "--judge", answers, "--data", folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            rows = {row.split()[0]: row.split()[1:] for row in done.stdout.splitlines()}
+            self.assertEqual(rows["theme.zh"], rows["all"])
+            self.assertEqual(dict(zip(rows["group"], rows["all"])),
+                             {"answers": "3", "form": "66.7%", "rhyme": "33.3%", "tone": "66.7%", "both": "33.3%",
+                              "theme": "66.7%", "heads": "-", "first": "-", "right": "33.3%", "unlike": "100.0%",
+                              "lines": "66.7%", "copied": "77.8%"})
+            with open(answers, "a", encoding="utf-8") as file:
+                file.write(json.dumps(dict(line, answer=good, expect="{}")) + "\n")
+            done = self.run_program("verse", "--judge", answers, "--data", folder)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("line 6: \"form\" of a verse", done.stderr)
 
 
 if __name__ == "__main__":

@@ -353,14 +353,51 @@ static void refused(void **state) {
     size_t n = 0;
     while (verify_at(n))
         n++;
-    assert_int_equal(n, 8);
+    assert_int_equal(n, 11);
+}
+
+/* What needs tables says so without them, and is prepared without them. */
+static void tables(void **state) {
+    static const struct {
+        const char *name, *expect;
+        unsigned parts;
+    } cases[] = {
+        {"verse", "{\"form\": \"五绝\", \"theme\": \"月\"}", SKILL_RHYMES},
+        {"verse_form", "{\"form\": \"4x5\"}", SKILL_RHYMES},
+        {"idiom_move", "{\"after\": \"山水花鸟\"}", SKILL_IDIOMS},
+    };
+    static const char answer[] = "夜雨落寒塘，鱼儿梦水乡。\n金鳞藏月影，一跃见天光。";
+    const struct skill_tables none = {0}; // unknown characters: any tone, and no rhyme
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct verifier *verifier = verify_find(cases[i].name);
+        struct verify_expect expect = {.text = cases[i].expect, .len = strlen(cases[i].expect)};
+        struct jl_error err = {0};
+        bool right = true;
+        assert_int_equal(verifier->tables, cases[i].parts);
+        assert_int_equal(verify_prepare(verifier, &expect, &err), JL_OK);
+        assert_int_equal(verifier->check(&expect, answer, strlen(answer), &right, &err),
+                         JL_ERR_USAGE);
+        assert_false(right);
+        assert_non_null(strstr(err.message, "--data"));
+        expect.tables = &none;
+        assert_int_equal(verifier->check(&expect, answer, strlen(answer), &right, &err), JL_OK);
+        assert_int_equal(right, i == 1); // the form alone
+        assert_int_equal(verifier->check(&expect, NULL, 0, &right, &err), JL_OK);
+        assert_false(right);
+        verify_free(&expect);
+        expect = (struct verify_expect){.text = "{}", .len = 2};
+        assert_int_equal(verify_prepare(verifier, &expect, &err), JL_ERR_FORMAT);
+        verify_free(&expect);
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact),  cmocka_unit_test(contains),  cmocka_unit_test(regex),
-        cmocka_unit_test(number), cmocka_unit_test(fraction),  cmocka_unit_test(numbers),
-        cmocka_unit_test(list),   cmocka_unit_test(countdown), cmocka_unit_test(refused),
+        cmocka_unit_test(tables),  cmocka_unit_test(exact),  cmocka_unit_test(contains),
+        cmocka_unit_test(regex),   cmocka_unit_test(number), cmocka_unit_test(fraction),
+        cmocka_unit_test(numbers), cmocka_unit_test(list),   cmocka_unit_test(countdown),
+        cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
