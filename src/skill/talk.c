@@ -109,6 +109,16 @@ static enum jl_status check_names(const struct reader *r, const struct texts *te
     return JL_OK;
 }
 
+/* Whether every question can be answered: one that names nothing wants a reply that does not. */
+static bool has_fit(const struct intent *intent) {
+    bool plain_asked = false, plain_said = false;
+    for (int i = 0; i < intent->asked.n; i++)
+        plain_asked = plain_asked || !strchr(intent->asked.items[i], '{');
+    for (int i = 0; i < intent->said.n; i++)
+        plain_said = plain_said || !strchr(intent->said.items[i], '{');
+    return plain_said || !plain_asked;
+}
+
 static enum jl_status read_lines(struct reader *r, char *text) {
     r->n_most = 1;
     for (const char *at = text; (at = strchr(at, '\n')); at++)
@@ -124,15 +134,31 @@ static enum jl_status read_lines(struct reader *r, char *text) {
         JL_TRY(add_line(r, line));
     }
     if (!r->talk->n_intent) return fault(r, "there is no [intent]");
+    bool tongue[2] = {false, false};
     for (int i = 0; i < r->talk->n_intent; i++) {
         const struct intent *intent = &r->talk->intents[i];
+        tongue[intent->tongue] = true;
         if (!intent->asked.n || !intent->said.n)
             return jl_fail(r->err, JL_ERR_FORMAT, "%s: [%s] wants questions and replies", r->path,
                            intent->name);
         JL_TRY(check_names(r, &intent->asked));
         JL_TRY(check_names(r, &intent->said));
+        if (!has_fit(intent))
+            return jl_fail(r->err, JL_ERR_FORMAT,
+                           "%s: every reply of [%s] names what is not asked about", r->path,
+                           intent->name);
     }
+    if (!tongue[SKILL_ZH] || !tongue[SKILL_EN])
+        return jl_fail(r->err, JL_ERR_FORMAT, "%s wants an [intent_zh] and an [intent_en]",
+                       r->path);
     return JL_OK;
+}
+
+static enum jl_status read_text(const char *path, char **text, size_t *size, struct jl_error *err) {
+    struct jl_error inner = {0};
+    enum jl_status status = file_read(path, MOST_BYTES, text, size, &inner);
+    if (status == JL_OK) return JL_OK;
+    return jl_fail(err, status, "%s; the data folder (--data) must hold talk.txt", inner.message);
 }
 
 static enum jl_status load(const char *folder, struct arena *arena, const void **tables,
@@ -146,7 +172,7 @@ static enum jl_status load(const char *folder, struct arena *arena, const void *
     if (!path || !talk)
         status = jl_fail(err, JL_ERR_MEMORY, "out of memory for talk");
     else
-        status = file_read(path, MOST_BYTES, &text, &size, err);
+        status = read_text(path, &text, &size, err);
     if (status == JL_OK) {
         kept = arena_strndup(arena, text, size);
         status = kept ? read_lines(&r, kept) : no_memory(&r);

@@ -139,6 +139,11 @@ static void look_lines(struct run *run) {
     buffer_free(&line);
 }
 
+/* What is talked of is in the tree, whatever tables there are. */
+static const char *folder_of(const struct skill *skill, const char *tables) {
+    return strcmp(skill->name, "talk") ? tables : "models/fry";
+}
+
 static void every_group(const char *folder, uint32_t n) {
     struct arena judge_arena = {0};
     struct skill_tables judges;
@@ -150,7 +155,8 @@ static void every_group(const char *folder, uint32_t n) {
         struct run run = {.skill = skill, .judges = &judges, .n = n};
         struct arena arena = {0};
         if (!skill->load) continue;
-        if (skill->load(folder, &arena, &run.tables, &err) != JL_OK) fail_msg("%s", err.message);
+        if (skill->load(folder_of(skill, folder), &arena, &run.tables, &err) != JL_OK)
+            fail_msg("%s", err.message);
         for (run.group = skill->groups; run.group->name; run.group++) {
             look_answers(&run);
             look_again(&run);
@@ -185,8 +191,43 @@ static void no_folder(void **state) {
         const void *tables;
         if (!skill->load) continue;
         assert_true(skill->load(scratch_path("nowhere"), &arena, &tables, &err) != JL_OK);
-        if (!strstr(err.message, "--data") || !strstr(err.message, ".tsv"))
+        const char *file = strcmp(skill->name, "talk") ? ".tsv" : "talk.txt";
+        if (!strstr(err.message, "--data") || !strstr(err.message, file))
             fail_msg("%s: %s", skill->name, err.message);
+        arena_free(&arena);
+    }
+}
+
+/* ---- talk ---- */
+
+static void bad_talk(void **state) {
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {"", "no [intent]"},
+        {"? a\n", "before the first [intent]"},
+        {"[greet]\n? a\n= b\n", ":1: an intent is"},
+        {"[greet_fr]\n? a\n= b\n", ":1: an intent is"},
+        {"[greet_en\n? a\n= b\n", ":1: an intent is"},
+        {"[greet_en]\n? a\nb\n", ":3: a line begins with"},
+        {"[greet_en]\n?a\n= b\n", ":2: a line begins with"},
+        {"[greet_en]\n? a\n", "[greet_en] wants questions and replies"},
+        {"[greet_en]\n= a\n", "[greet_en] wants questions and replies"},
+        {"[greet_en]\n? a {place}\n= b\n", "names a list that is not there"},
+        {"@place a b\n[greet_en]\n? a\n= b {place}\n", "what is not asked about"},
+        {"[greet_en]\n? a\n= b\n", "wants an [intent_zh]"},
+        {"@place\n[greet_en]\n? a\n= b\n", ":1: a list wants a name and words"},
+    };
+    (void)state;
+    const struct skill *skill = skill_find("talk");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena arena = {0};
+        struct jl_error err = {0};
+        const void *tables;
+        scratch_text("talk/talk.txt", cases[i].text);
+        if (skill->load(scratch_path("talk"), &arena, &tables, &err) != JL_ERR_FORMAT ||
+            !strstr(err.message, cases[i].why))
+            fail_msg("case %zu: %s", i, err.message);
         arena_free(&arena);
     }
 }
@@ -382,7 +423,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_folder), cmocka_unit_test(no_folder),   cmocka_unit_test(moves),
         cmocka_unit_test(prose),        cmocka_unit_test(odd_prose),   cmocka_unit_test(bad_poems),
-        cmocka_unit_test(tally),        cmocka_unit_test(real_folder),
+        cmocka_unit_test(tally),        cmocka_unit_test(real_folder), cmocka_unit_test(bad_talk),
     };
     return cmocka_run_group_tests(tests, NULL, clean);
 }
