@@ -101,8 +101,8 @@ static void ask_first(struct skill_draw *draw, struct skill_turn *turn, int idio
                                      "{a}，请接龙"};
     static const char *const en[] = {"Let's play the idiom chain game (成语接龙). {a}",
                                      "Idiom chain (成语接龙): {a}. Your turn.",
-                                     "Give a Chinese idiom that begins with the last character of "
-                                     "{a}."};
+                                     ("Give a Chinese idiom that begins with the last character of "
+                                      "{a}.")};
     static const char *const zh_sound[] = {
         "成语接龙，同音也可以：{a}", "我们来玩成语接龙吧，可以用同音字，我先来：{a}",
         "接龙（谐音也行）：{a}", "“{a}”，请接下一个成语，同音字也算。",
