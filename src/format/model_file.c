@@ -50,11 +50,16 @@ void model_file_free(struct model_file *file) {
 }
 
 const struct tensor_info *model_file_find(const struct model_file *file, const char *name) {
-    size_t lo = 0, hi = file->n_tensor;
+    return model_file_find_in(file->tensors, file->n_tensor, name);
+}
+
+const struct tensor_info *model_file_find_in(const struct tensor_info *tensors, size_t n,
+                                             const char *name) {
+    size_t lo = 0, hi = n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        int order = strcmp(name, file->tensors[mid].name);
-        if (order == 0) return &file->tensors[mid];
+        int order = strcmp(name, tensors[mid].name);
+        if (order == 0) return &tensors[mid];
         if (order < 0)
             hi = mid;
         else

@@ -42,6 +42,9 @@ struct model_file {
 enum jl_status model_file_open(const char *path, struct model_file **out, struct jl_error *err);
 void model_file_free(struct model_file *file); // NULL is fine
 const struct tensor_info *model_file_find(const struct model_file *file, const char *name);
+/* The same in a list that is sorted by name. */
+const struct tensor_info *model_file_find_in(const struct tensor_info *tensors, size_t n,
+                                             const char *name);
 size_t model_file_bytes(const struct model_file *file); // of all maps
 
 #endif

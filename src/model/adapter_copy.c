@@ -48,7 +48,7 @@ enum jl_status adapter_copy_check(const struct adapter_file *file, const char *n
     char want[ADAPTER_NAME];
     size_t n = strlen(name) - strlen(".weight");
     snprintf(want, sizeof want, "base_model.model.%.*s.base_layer.weight", (int)n, name);
-    *found = adapter_tensor_find(file, want);
+    *found = model_file_find_in(file->tensors, file->n, want);
     if (!*found) return JL_OK;
     float *rows = calloc(2 * (size_t)w->n_in, sizeof *rows);
     enum jl_status status =

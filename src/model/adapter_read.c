@@ -59,7 +59,7 @@ static const struct tensor_info *find_half(const struct reader *r, enum role_id 
                                            const char *name, bool is_b) {
     char want[ADAPTER_NAME];
     adapter_tensor_name(r->file->kind, role, name, is_b, want);
-    return adapter_tensor_find(r->file, want);
+    return model_file_find_in(r->file->tensors, r->file->n, want);
 }
 
 /* Both halves, or neither. */

@@ -41,9 +41,7 @@ struct adapter_file {
     double alpha;        // GGUF: of all pairs
 };
 
-/* Single tensors: adapter_tensor.c. By name; NULL: there is none. */
-const struct tensor_info *adapter_tensor_find(const struct adapter_file *file, const char *name);
-/* "tensor NAME what". */
+/* Single tensors: adapter_tensor.c. An error: "tensor NAME what". */
 enum jl_status adapter_tensor_bad(const struct adapter_file *file, const struct tensor_info *t,
                                   const char *what, struct jl_error *err);
 /* (experts, rows, cols), of which a GGUF file leaves out outer ones of size 1; one expert without

@@ -1,23 +1,8 @@
 /* Single tensors of an adapter's file. */
 #include <math.h>
-#include <string.h>
 
 #include "format/report.h"
 #include "model/adapter_self.h"
-
-const struct tensor_info *adapter_tensor_find(const struct adapter_file *file, const char *name) {
-    size_t lo = 0, hi = file->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        int order = strcmp(name, file->tensors[mid].name);
-        if (order == 0) return &file->tensors[mid];
-        if (order < 0)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return NULL;
-}
 
 enum jl_status adapter_tensor_bad(const struct adapter_file *file, const struct tensor_info *t,
                                   const char *what, struct jl_error *err) {
