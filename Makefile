@@ -12,7 +12,7 @@ all: # the program: build/jinlin
 run: all # chat: make run MODEL=path/to/model
 	@build/jinlin chat $${MODEL:+"$$MODEL"}
 
-test: # every commit's tests, a few minutes
+test: # every commit's tests, a quarter of an hour
 	@scripts/test
 
 check-long: # sanitizers on everything, fuzzing, ARM under qemu
