@@ -45,7 +45,11 @@ bool adapter_room(struct adapter *adapter, struct adapter_pair *pair) {
 
 /* ---- the factor ---- */
 
-float adapter_factor(const struct adapter_pair *pair) { return (float)(pair->alpha / pair->rank); }
+float adapter_factor_at(const struct adapter_pair *pair, float scale) {
+    return (float)(pair->alpha / pair->rank * (double)scale);
+}
+
+float adapter_factor(const struct adapter_pair *pair) { return adapter_factor_at(pair, 1.0f); }
 
 /* The environment that kernels compute in counts such numbers as zeros, other code's may not. */
 static float normal(float x) { return fabsf(x) < FLT_MIN ? copysignf(0, x) : x; }

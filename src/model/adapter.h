@@ -51,9 +51,10 @@ enum jl_status adapter_open(const struct model *base, const char *path, struct a
                             struct jl_error *err);
 void adapter_free(struct adapter *adapter); // NULL is fine
 
-/* What A is multiplied by when an adapter is bound, and how: each product is rounded once, and a
- * zero of its sign where it or the number is below the normal ones, in any environment. By 1 all
- * stays. `to` may be `a`. */
+/* What A is multiplied by when an adapter is bound, at a scale of its use or at 1: rounded once.
+ * And how: each product is rounded once, and a zero of its sign where it or the number is below the
+ * normal ones, in any environment. By 1 all stays. `to` may be `a`. */
+float adapter_factor_at(const struct adapter_pair *pair, float scale);
 float adapter_factor(const struct adapter_pair *pair);
 void adapter_scale(const float *a, float factor, size_t n, float *to);
 

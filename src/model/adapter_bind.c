@@ -21,11 +21,6 @@ static enum jl_status no_memory(const struct model *model, struct jl_error *err)
     return adapter_no_memory(model->file->path, err);
 }
 
-/* What A is multiplied by: rounded once. */
-static float factor_of(const struct adapter_pair *pair, float scale) {
-    return (float)(pair->alpha / pair->rank * (double)scale);
-}
-
 static const char *name_of(struct model *model, const struct adapter_slot *slot, char half) {
     char role[BIND_NAME], name[BIND_NAME + 32], number[16] = "";
     bind_put_name(role, role_row(slot->role)->gguf, slot->layer, 0);
@@ -74,7 +69,7 @@ static enum jl_status bind_pair(struct model *model, const struct binding *bindi
     struct adapter_slot *slot = &model->adapters[model->n_adapter];
     const char *why;
     bool lookup = adapter_is_lookup(pair->role);
-    float factor = factor_of(pair, use->scale);
+    float factor = adapter_factor_at(pair, use->scale);
     if (!adapter_fits(model, pair) || !adapter_can(model, pair->role, pair->layer, &why))
         return report_fail(err, JL_ERR_USAGE, model->file->path,
                            "adapter %s was opened for another base",

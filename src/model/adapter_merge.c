@@ -23,14 +23,10 @@ static bool stands_on(const struct adapter_pair *pair, enum role_id role, int la
            (pair->role == role || (pair->role == ROLE_ATTN_KV_UP && is_half(role)));
 }
 
-static float factor_of(const struct adapter_pair *pair, float scale) {
-    return (float)(pair->alpha / pair->rank * (double)scale);
-}
-
 /* row += B[o] A: a chain over the rank from +0, then one addition. Row o of the matrices, expert
  * after expert. */
 static void add_row(struct merge *m, const struct adapter_pair *pair, float scale, size_t o) {
-    float factor = factor_of(pair, scale);
+    float factor = adapter_factor_at(pair, scale);
     size_t rank = (size_t)pair->rank, first = o / (size_t)pair->n_out * rank;
     const float *b = pair->b + o * rank;
     memset(m->delta, 0, (size_t)pair->n_in * sizeof *m->delta);
@@ -47,7 +43,7 @@ static void add_row(struct merge *m, const struct adapter_pair *pair, float scal
  * B A. */
 static void add_column(struct merge *m, const struct adapter_pair *pair, float scale,
                        const float *column, int step, size_t o, int n) {
-    float factor = factor_of(pair, scale);
+    float factor = adapter_factor_at(pair, scale);
     for (int i = 0; i < n; i++) {
         const float *b = pair->b + (o + (size_t)i) * (size_t)pair->rank;
         float delta = 0;
@@ -103,10 +99,6 @@ static enum jl_status check_ends(const struct model *model, int layer, struct jl
                        "beside (--adapter)");
 }
 
-static bool is_float(enum dtype dtype) {
-    return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16;
-}
-
 enum jl_status adapter_mergeable(const struct model *with, struct jl_error *err) {
     static const enum role_id halves[] = {ROLE_ATTN_K_UP, ROLE_ATTN_V_UP};
     for (int i = 0; i < with->n_adapter; i++) {
@@ -116,7 +108,7 @@ enum jl_status adapter_mergeable(const struct model *with, struct jl_error *err)
         for (int half = 0; half < 2; half++) {
             if (slot->role == ROLE_ATTN_KV_UP && model_weight(with, halves[half], slot->layer))
                 w = model_weight(with, halves[half], slot->layer);
-            if (!is_float(w->dtype)) return refuse_type(with, w, err);
+            if (!own_can(w->dtype)) return refuse_type(with, w, err);
         }
     }
     return JL_OK;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static bool is_float(enum dtype dtype) {
+bool own_can(enum dtype dtype) {
     return dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16;
 }
 
@@ -55,7 +55,7 @@ enum jl_status model_own(struct model *model, enum dtype dtype, struct jl_error 
     int n = own_count(model);
     for (int i = 0; i < n; i++) {
         struct weight *w = &model->weights[i];
-        if (w->data && w->id == i && is_float(w->dtype) &&
+        if (w->data && w->id == i && own_can(w->dtype) &&
             !is_widened((enum role_id)(i % ROLE_COUNT)))
             JL_TRY(copy_matrix(model, w, dtype, err));
     }
@@ -101,7 +101,7 @@ struct own_tensor own_tensor(const struct model *model, int id) {
     if (!w->data || w->id != id) return t;
     t.w = w;
     t.n = (size_t)matrices(w) * (size_t)w->n_out * (size_t)w->n_in;
-    t.learned = !model->base && is_float(w->dtype) && role_row(t.role)->group != GROUP_FIXED;
+    t.learned = !model->base && own_can(w->dtype) && role_row(t.role)->group != GROUP_FIXED;
     return t;
 }
 

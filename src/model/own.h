@@ -14,6 +14,8 @@
 enum jl_status model_load_owned(const char *path, const struct class_request *request,
                                 enum dtype dtype, struct model **out, struct jl_error *err);
 
+bool own_can(enum dtype dtype); // numbers of this type can be read and written one by one
+
 /* One tensor of an owned model. Roles that share one are one. */
 struct own_tensor {
     enum role_id role; // the first that uses it

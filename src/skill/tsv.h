@@ -9,7 +9,7 @@
 
 struct tsv {
     const char *path;
-    char *at, *end; // of what is not read yet, in the arena
+    char *at, *end; // of what is left to read, in the arena
     int line;       // of the row, from 1
     int n_field;
     char *field[TSV_MOST_FIELDS]; // of the row, with a NUL each; they last as long as the arena
@@ -18,7 +18,7 @@ struct tsv {
 /* folder/name, whole, in memory of `arena`. Errors name the file and what the folder should be. */
 enum jl_status tsv_open(const char *folder, const char *name, struct arena *arena, struct tsv *out,
                         struct jl_error *err);
-size_t tsv_count(const struct tsv *table); // rows that are not read yet
+size_t tsv_count(const struct tsv *table); // rows that are left to read
 /* The next row, which has n_field fields; *more is false behind the last one. */
 enum jl_status tsv_next(struct tsv *table, int n_field, bool *more, struct jl_error *err);
 enum jl_status tsv_fail(const struct tsv *table, const char *what, struct jl_error *err);

@@ -20,8 +20,7 @@ static bool is_decay_exponent(const struct learner *l, enum role_id role) {
     return false;
 }
 
-/* The prediction layer's tensors stand still when its loss is never asked for. */
-static bool is_learned(const struct learner *l, const struct own_tensor *t) {
+bool learner_moves(const struct learner *l, const struct own_tensor *t) {
     return t->learned && (l->options.mtp_weight > 0 || t->layer < l->model->hp.n_layer);
 }
 
@@ -40,7 +39,7 @@ static enum jl_status list_params(struct learner *l, struct jl_error *err) {
     if (!l->params) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the list of weights");
     for (int id = 0; id < l->n_weight; id++) {
         struct own_tensor t = own_tensor(l->model, id);
-        if (!t.w || !is_learned(l, &t)) continue;
+        if (!t.w || !learner_moves(l, &t)) continue;
         enum role_group group = role_row(t.role)->group;
         l->params[l->n_param++] = (struct param){
             .id = id,
@@ -280,8 +279,8 @@ const int64_t *learner_load(const struct learner *l, int layer) {
 
 /* ---- checkpoints ---- */
 
-/* Of each parameter its master, m and v; then the routers' biases, which no gradient moves. A master
- * that the model has is the weight without its factor, and is called so. */
+/* Of each parameter its master, m and v; then the routers' biases, which no gradient moves. A
+ * master that the model has is the weight without its factor, and is called so. */
 static const char *const kinds[] = {"master", "m", "v"};
 
 static bool is_balanced(const struct learner *l, int id, struct own_tensor *out) {

@@ -47,6 +47,9 @@ struct learner {
     int64_t *loads; // (n_layer + 1, n_expert)
 };
 
+/* The prediction layer's tensors stand still while its loss is not asked for: those for which it
+ * never is are no parameters. */
+bool learner_moves(const struct learner *l, const struct own_tensor *t);
 enum jl_status learner_pass(struct learner *l, const struct learner_batch *batch, int micro,
                             const struct train_loss *loss, const double scale[2],
                             const atomic_bool *cancel, double sums[2], struct jl_error *err);

@@ -211,11 +211,6 @@ static double grad_norm(struct learner *l) {
     return sqrt(sum);
 }
 
-/* The prediction layer stands still while its loss is not asked for. */
-static bool moves(const struct learner *l, const struct param *p) {
-    return l->options.mtp_weight > 0 || p->tensor.layer < l->model->hp.n_layer;
-}
-
 static void move_adamw(struct learner *l, const struct param *p, float rate, float clip) {
     const struct optimizer *o = &l->options.optimizer;
     double t = (double)l->steps + 1;
@@ -246,7 +241,7 @@ static void move_muon(struct learner *l, float rate, float clip) {
         const struct param *p = &l->params[i];
         const struct weight *w = p->tensor.w;
         size_t size = (size_t)w->n_out * (size_t)w->n_in;
-        for (size_t e = 0; p->muon && moves(l, p) && e < p->tensor.n / size; e++) {
+        for (size_t e = 0; p->muon && learner_moves(l, &p->tensor) && e < p->tensor.n / size; e++) {
             list[n++] = (struct muon_args){
                 .w = p->master + e * size,
                 .m = p->m + e * size,
@@ -288,7 +283,8 @@ static void move(struct learner *l, float rate, double norm) {
     float most = l->options.optimizer.max_norm;
     float clip = most > 0 && norm > (double)most ? (float)((double)most / norm) : 1.0f;
     for (int i = 0; i < l->n_param; i++)
-        if (!l->params[i].muon && moves(l, &l->params[i])) move_adamw(l, &l->params[i], rate, clip);
+        if (!l->params[i].muon && learner_moves(l, &l->params[i].tensor))
+            move_adamw(l, &l->params[i], rate, clip);
     if (l->muon) move_muon(l, rate, clip);
     balance(l);
     learner_restore(l, l->steps + 1);

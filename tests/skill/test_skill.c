@@ -9,29 +9,13 @@
 
 #include <cmocka.h>
 
-#include "skill/skill.h"
+#include "run.h"
 #include "text/expression.h"
 #include "text/utf8.h"
 #include "train/data_line.h"
 #include "train/eval_line.h"
-#include "train/verify.h"
 
 enum { N_TASK = 2000, N_PART = 4000 }; // of a group
-
-struct run {
-    const struct skill *skill;
-    const struct skill_group *group;
-    struct arena arena;
-    struct skill_task task;
-};
-
-static void make(struct run *run, enum skill_part part, uint64_t seed, uint32_t number) {
-    const struct skill_order order = {seed, number, part, run->group};
-    struct jl_error err = {0};
-    if (skill_make(run->skill, NULL, &order, &run->arena, &run->task, &err) != JL_OK)
-        fail_msg("%s/%s seed %u number %u: %s", run->skill->name, run->group->name, (unsigned)seed,
-                 number, err.message);
-}
 
 /* Calls `look` with every group that needs no tables. */
 static void every_group(void (*look)(struct run *run)) {
@@ -39,45 +23,11 @@ static void every_group(void (*look)(struct run *run)) {
     for (size_t i = 0; (skill = skill_at(i)); i++)
         for (const struct skill_group *group = skill->groups; !skill->load && group->name;
              group++) {
-            struct run run = {.skill = skill, .group = group};
+            struct run run = {.skill = skill, .group = group, .n = N_PART};
             look(&run);
             skill_task_free(&run.task);
             arena_free(&run.arena);
         }
-}
-
-static void fail_task(const struct run *run, const char *why) {
-    const struct skill_turn *turn = &run->task.turns[run->task.n_turn - 1];
-    fail_msg("%s/%s: %s\nasked: %.*s\nthought: %.*s\nanswer: %.*s\nexpect: %.*s (%s)",
-             run->skill->name, run->group->name, why, (int)turn->user.bytes.len,
-             turn->user.bytes.data, (int)turn->thought.bytes.len, turn->thought.bytes.data,
-             (int)turn->answer.bytes.len, turn->answer.bytes.data, (int)run->task.expect.bytes.len,
-             run->task.expect.bytes.data, run->task.check);
-}
-
-/* {a} and the like. */
-static bool has_hole(const struct byte_buffer *text) {
-    for (size_t i = 0; i + 2 < text->len; i++)
-        if (text->data[i] == '{' && text->data[i + 1] >= 'a' && text->data[i + 1] <= 'z' &&
-            text->data[i + 2] == '}')
-            return true;
-    return false;
-}
-
-static void check_answer(const struct run *run) {
-    const struct skill_task *task = &run->task;
-    const struct byte_buffer *answer = &task->turns[task->n_turn - 1].answer.bytes;
-    struct verify_expect expect = {.text = task->expect.bytes.data, .len = task->expect.bytes.len};
-    const struct verifier *verifier = verify_find(task->check);
-    struct jl_error err = {0};
-    bool right;
-    if (!verifier) fail_task(run, "no such check");
-    if (verify_prepare(verifier, &expect, &err) != JL_OK) fail_task(run, err.message);
-    assert_int_equal(verifier->check(&expect, answer->data, answer->len, &right, &err), JL_OK);
-    if (!right) fail_task(run, "its own answer is wrong");
-    if (task->turns[0].user.bytes.len == 0) fail_task(run, "nothing is asked");
-    if (has_hole(&task->turns[0].user.bytes)) fail_task(run, "a phrase was not filled");
-    verify_free(&expect);
 }
 
 /* ---- thoughts ---- */
@@ -100,9 +50,8 @@ static void check_equation(const struct run *run, const char *word, size_t n, st
         size_t side = (size_t)((equals ? equals : end) - word);
         struct fraction value;
         if (side) {
-            if (!value_of(word, side, &value))
-                fail_task(run, "an equation's side is no expression");
-            if (!first && !fraction_equal(value, *last)) fail_task(run, "an equation is wrong");
+            if (!value_of(word, side, &value)) run_fail(run, "an equation's side is no expression");
+            if (!first && !fraction_equal(value, *last)) run_fail(run, "an equation is wrong");
             *n_equation += !first;
             *last = value;
         }
@@ -132,7 +81,7 @@ static void check_thought(const struct run *run, const struct byte_buffer *thoug
             assert_true(value_of(sign + 1, n - (size_t)(sign + 1 - word), &right));
             struct fraction difference;
             assert_true(fraction_apply(last, '-', right, &difference));
-            if ((difference.num > 0) != (more != NULL)) fail_task(run, "a comparison is wrong");
+            if ((difference.num > 0) != (more != NULL)) run_fail(run, "a comparison is wrong");
         }
     }
 }
@@ -140,12 +89,12 @@ static void check_thought(const struct run *run, const struct byte_buffer *thoug
 static void look_thoughts(struct run *run) {
     int n_equation = 0, n_thought = 0;
     for (uint32_t i = 0; i < N_TASK; i++) {
-        make(run, i % 10 ? SKILL_TRAIN : SKILL_HELD, 11, i);
+        run_make(run, i % 10 ? SKILL_TRAIN : SKILL_HELD, 11, i);
         for (int k = 0; k < run->task.n_turn; k++) {
             const struct byte_buffer *thought = &run->task.turns[k].thought.bytes;
             n_thought += thought->len > 0;
             if (utf8_valid_length(thought->data, thought->len) != thought->len)
-                fail_task(run, "a thought is no UTF-8");
+                run_fail(run, "a thought is no UTF-8");
             check_thought(run, thought, &n_equation);
         }
     }
@@ -165,11 +114,11 @@ static void thoughts_true(void **state) {
 
 static void look_answers(struct run *run) {
     for (uint32_t i = 0; i < N_TASK; i++) {
-        make(run, SKILL_TRAIN, i % 7, i);
-        check_answer(run);
+        run_make(run, SKILL_TRAIN, i % 7, i);
+        run_check_answer(run);
         if (i % 5 == 0) {
-            make(run, SKILL_HELD, i % 7, i);
-            check_answer(run);
+            run_make(run, SKILL_HELD, i % 7, i);
+            run_check_answer(run);
         }
     }
 }
@@ -186,19 +135,19 @@ static void look_lines(struct run *run) {
     for (uint32_t i = 0; i < 200; i++) {
         struct data_line learnt;
         struct eval_line task;
-        make(run, SKILL_TRAIN, 9, i);
+        run_make(run, SKILL_TRAIN, 9, i);
         line.len = 0;
         assert_int_equal(skill_task_train_line(&run->task, &line, NULL), JL_OK);
         assert_int_equal(line.data[line.len - 1], '\n');
         if (data_line_parse(line.data, line.len - 1, &learnt, &err) != JL_OK)
-            fail_task(run, err.message);
+            run_fail(run, err.message);
         assert_int_equal(learnt.form, DATA_LINE_CHAT);
         assert_int_equal(json_array_size(learnt.messages), 2 * run->task.n_turn);
         data_line_free(&learnt);
         line.len = 0;
         assert_int_equal(skill_task_eval_line(&run->task, &line, NULL), JL_OK);
         if (eval_line_parse(line.data, line.len - 1, NULL, &task, &err) != JL_OK)
-            fail_task(run, err.message);
+            run_fail(run, err.message);
         assert_int_equal(json_array_size(task.messages), 2 * run->task.n_turn - 1);
         assert_string_equal(task.check, run->task.check);
         assert_int_equal(task.expect.len, run->task.expect.bytes.len);
@@ -244,30 +193,9 @@ static void lines_written(void **state) {
     skill_task_free(&task);
 }
 
-static void look_again(struct run *run) {
-    struct byte_buffer first = {0}, second = {0};
-    for (uint32_t i = 0; i < 50; i++) {
-        make(run, SKILL_TRAIN, 3, i);
-        assert_int_equal(skill_task_train_line(&run->task, &first, NULL), JL_OK);
-    }
-    for (uint32_t i = 0; i < 50; i++) {
-        make(run, SKILL_TRAIN, 4, i); // what was made between does not matter
-        make(run, SKILL_TRAIN, 3, i);
-        assert_int_equal(skill_task_train_line(&run->task, &second, NULL), JL_OK);
-    }
-    assert_int_equal(first.len, second.len);
-    assert_memory_equal(first.data, second.data, first.len);
-    buffer_free(&first);
-    buffer_free(&second);
-}
-
 static void same_again(void **state) {
     (void)state;
-    every_group(look_again);
-}
-
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    every_group(run_check_again);
 }
 
 static int by_number(const void *a, const void *b) {
@@ -298,25 +226,7 @@ static char *identity(const struct run *run) {
     return text;
 }
 
-/* No task of one part is one of the other. */
-static void look_parts(struct run *run) {
-    char **held = calloc(N_PART, sizeof *held);
-    for (uint32_t i = 0; i < N_PART; i++) {
-        make(run, SKILL_HELD, 1, i);
-        held[i] = identity(run);
-    }
-    qsort(held, N_PART, sizeof *held, by_text);
-    for (uint32_t i = 0; i < N_PART; i++) {
-        make(run, SKILL_TRAIN, 2, i);
-        char *text = identity(run);
-        if (bsearch(&text, held, N_PART, sizeof *held, by_text))
-            fail_task(run, "both parts have this task");
-        free(text);
-    }
-    for (uint32_t i = 0; i < N_PART; i++)
-        free(held[i]);
-    free(held);
-}
+static void look_parts(struct run *run) { run_check_parts(run, identity); }
 
 static void parts_apart(void **state) {
     (void)state;

@@ -12,127 +12,36 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "run.h"
 #include "skill/passages.h"
-#include "skill/skill.h"
 #include "skill/verse_tally.h"
 #include "support/scratch.h"
-#include "train/verify.h"
 
 enum { N_TASK = 1200, N_REAL = 150 }; // a group and part
 
-struct run {
-    const struct skill *skill;
-    const struct skill_group *group;
-    const void *tables;
-    const struct skill_tables *judges;
-    struct arena arena;
-    struct skill_task task;
-    uint32_t n;
-};
-
-static void make(struct run *run, enum skill_part part, uint64_t seed, uint32_t number) {
-    const struct skill_order order = {seed, number, part, run->group};
-    struct jl_error err = {0};
-    if (skill_make(run->skill, run->tables, &order, &run->arena, &run->task, &err) != JL_OK)
-        fail_msg("%s/%s seed %u number %u: %s", run->skill->name, run->group->name, (unsigned)seed,
-                 number, err.message);
-}
-
-static void fail_task(const struct run *run, const char *why) {
-    const struct skill_turn *turn = &run->task.turns[run->task.n_turn ? run->task.n_turn - 1 : 0];
-    fail_msg("%s/%s: %s\nasked: %.*s\nanswer: %.*s\nexpect: %.*s (%s)", run->skill->name,
-             run->group->name, why, (int)turn->user.bytes.len, turn->user.bytes.data,
-             (int)turn->answer.bytes.len, turn->answer.bytes.data, (int)run->task.expect.bytes.len,
-             run->task.expect.bytes.data, run->task.check);
-}
-
 /* ---- what every group must do ---- */
-
-static void check_answer(const struct run *run) {
-    const struct skill_task *task = &run->task;
-    if (task->text.bytes.len) { // a text is not judged
-        assert_true(task->n_prompt > 0 && task->n_prompt < task->text.bytes.len);
-        assert_string_equal(task->check, "loss");
-        return;
-    }
-    const struct byte_buffer *answer = &task->turns[task->n_turn - 1].answer.bytes;
-    struct verify_expect expect = {.text = task->expect.bytes.data, .len = task->expect.bytes.len};
-    const struct verifier *verifier = verify_find(task->check);
-    struct jl_error err = {0};
-    bool right;
-    if (!verifier) fail_task(run, "no such check");
-    if (verify_prepare(verifier, &expect, &err) != JL_OK) fail_task(run, err.message);
-    expect.tables = run->judges;
-    assert_int_equal(verifier->check(&expect, answer->data, answer->len, &right, &err), JL_OK);
-    if (!right) fail_task(run, "its own answer is wrong");
-    for (int i = 0; i < task->n_turn; i++) {
-        if (!task->turns[i].user.bytes.len) fail_task(run, "nothing is asked");
-        if (!task->turns[i].answer.bytes.len) fail_task(run, "nothing is answered");
-        if (memchr(task->turns[i].user.bytes.data, '{', task->turns[i].user.bytes.len))
-            fail_task(run, "a phrase was not filled");
-    }
-    verify_free(&expect);
-}
 
 static void look_answers(struct run *run) {
     for (uint32_t i = 0; i < run->n; i++) {
-        make(run, SKILL_TRAIN, i % 7, i);
-        check_answer(run);
-        make(run, SKILL_HELD, i % 7, i);
-        check_answer(run);
+        run_make(run, SKILL_TRAIN, i % 7, i);
+        run_check_answer(run);
+        run_make(run, SKILL_HELD, i % 7, i);
+        run_check_answer(run);
     }
 }
 
-static void look_again(struct run *run) {
-    struct byte_buffer first = {0}, second = {0};
-    for (uint32_t i = 0; i < 50; i++) {
-        make(run, SKILL_TRAIN, 3, i);
-        assert_int_equal(skill_task_train_line(&run->task, &first, NULL), JL_OK);
-    }
-    for (uint32_t i = 0; i < 50; i++) {
-        make(run, SKILL_TRAIN, 4, i); // what was made between does not matter
-        make(run, SKILL_TRAIN, 3, i);
-        assert_int_equal(skill_task_train_line(&run->task, &second, NULL), JL_OK);
-    }
-    assert_int_equal(first.len, second.len);
-    assert_memory_equal(first.data, second.data, first.len);
-    buffer_free(&first);
-    buffer_free(&second);
-}
-
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static const struct byte_buffer *asked(const struct run *run) {
+/* The question. Earlier turns of a held-out game may be anything. */
+static char *asked(const struct run *run) {
     const struct skill_task *task = &run->task;
-    return task->text.bytes.len ? &task->text.bytes : &task->turns[task->n_turn - 1].user.bytes;
-}
-
-/* No question of one part is one of the other. Earlier turns of a held-out game may be anything. */
-static void look_parts(struct run *run) {
-    char **held = calloc(run->n, sizeof *held);
-    for (uint32_t i = 0; i < run->n; i++) {
-        make(run, SKILL_HELD, 1, i);
-        held[i] = strndup(asked(run)->data, asked(run)->len);
-    }
-    qsort(held, run->n, sizeof *held, by_text);
-    for (uint32_t i = 0; i < run->n; i++) {
-        make(run, SKILL_TRAIN, 2, i);
-        char *text = strndup(asked(run)->data, asked(run)->len);
-        if (bsearch(&text, held, run->n, sizeof *held, by_text))
-            fail_task(run, "both parts have this task");
-        free(text);
-    }
-    for (uint32_t i = 0; i < run->n; i++)
-        free(held[i]);
-    free(held);
+    const struct byte_buffer *text =
+        task->text.bytes.len ? &task->text.bytes : &task->turns[task->n_turn - 1].user.bytes;
+    return strndup(text->data, text->len);
 }
 
 static void look_lines(struct run *run) {
     struct byte_buffer line = {0};
     for (uint32_t i = 0; i < 20; i++) {
-        make(run, SKILL_HELD, 9, i);
+        run_make(run, SKILL_HELD, 9, i);
         assert_int_equal(skill_task_eval_line(&run->task, &line, NULL), JL_OK);
     }
     assert_int_equal(line.data[line.len - 1], '\n');
@@ -159,8 +68,8 @@ static void every_group(const char *folder, uint32_t n) {
             fail_msg("%s", err.message);
         for (run.group = skill->groups; run.group->name; run.group++) {
             look_answers(&run);
-            look_again(&run);
-            look_parts(&run);
+            run_check_again(&run);
+            run_check_parts(&run, asked);
             look_lines(&run);
         }
         skill_task_free(&run.task);
