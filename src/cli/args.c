@@ -96,7 +96,7 @@ enum jl_status cli_parse(const struct cli_spec *spec, int argc, char **argv, con
     }
     if (n_arg < spec->min_args)
         return jl_fail(err, JL_ERR_USAGE, "usage: jinlin %s %s", spec->name, spec->arguments);
-    if (spec->takes_model && args[0]) JL_TRY(cli_model_path(&args[0], err));
+    if (spec->takes_model) JL_TRY(cli_model_path(&args[0], err));
     return JL_OK;
 }
 

@@ -35,7 +35,8 @@ struct cli_spec {
     const struct cli_option *options;
     int n_option;
     int min_args, max_args; // positional
-    bool takes_model;       // the first of them is a path or the name of a pulled model
+    bool takes_model;       // the first of them is a path or the name of a pulled model;
+                            // where min_args is 0 and it is absent, the model that ships
 };
 
 struct cli_command {
@@ -52,9 +53,10 @@ enum jl_status cli_parse(const struct cli_spec *spec, int argc, char **argv, con
 /* Prints the error to stderr and returns the exit code. JL_OK: returns 0 and prints nothing. */
 int cli_finish(const struct cli_spec *spec, enum jl_status status, const struct jl_error *err);
 
-/* A path that exists stays; the name of a pulled model becomes the path of its folder or GGUF file,
- * in memory that lasts for the command; what is neither stays, or is an error that says how to pull
- * it. */
+/* A path that exists stays, but a folder with one GGUF file is that file; the name of a pulled model
+ * becomes the path of its folder or GGUF file, NULL that of the model that ships (cli/shipped.h),
+ * in memory that lasts for the command; what is none of these stays, or is an error that says how
+ * to pull it. */
 enum jl_status cli_model_path(const char **model, struct jl_error *err);
 
 /* Ids of one prompt list of a tokens file: a JSON list, or {"prompts": [[...], ...]}. */

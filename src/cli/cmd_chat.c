@@ -10,15 +10,6 @@
 
 #define PLAIN_TOKENS 256 // of a turn when nothing ends it
 
-static void no_model(void) {
-    printf(
-        "Jinlin needs a model to talk to, and none ships with the program yet.\n"
-        "Give it a GGUF file or a Hugging Face folder that you have:\n\n"
-        "  make run MODEL=path/to/model.gguf\n"
-        "  build/jinlin chat path/to/model-folder\n\n"
-        "Families: llama (also Yi, DeepSeek-LLM), qwen2, qwen3. `build/jinlin help` lists more.\n");
-}
-
 static void greet(struct chat *chat) {
     char cls[CLASS_NAME_BYTES];
     class_name(&chat->talk.engine.model->cls, cls);
@@ -109,7 +100,7 @@ int cmd_chat(int argc, char **argv) {
         ENGINE_OPTIONS(open.engine),
     };
     const struct cli_spec spec = {"chat",
-                                  "MODEL [options]",
+                                  "[MODEL] [options]",
                                   "talk with a model in the terminal",
                                   "jinlin chat model.gguf",
                                   options,
@@ -120,10 +111,6 @@ int cmd_chat(int argc, char **argv) {
     struct jl_error err = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, &chat.path, &done, &err);
     if (done) return 0;
-    if (status == JL_OK && (!chat.path || !*chat.path)) {
-        no_model();
-        return 0;
-    }
     if (status == JL_OK) status = sampling_check(&sampling, &err);
     if (status == JL_OK) status = engine_draft_check(&open.draft, &err);
     if (status == JL_OK) status = chat_open(&chat, &open, &sampling, &err);

@@ -60,7 +60,26 @@ static enum jl_status read_options(struct eval_command *c, struct jl_error *err)
     return JL_OK;
 }
 
+/* `tasks` beside the model, or in its folder. */
+static enum jl_status add_own_tasks(struct eval_command *c, struct jl_error *err) {
+    const char *model = c->args[0], *slash = strrchr(model, '/');
+    bool is_folder = file_is_dir(model);
+    size_t n = is_folder ? strlen(model) : slash ? (size_t)(slash - model) : 0;
+    char *folder = n ? strndup(model, n) : strdup(slash ? "/" : ".");
+    char *tasks = folder ? file_path_in(folder, "tasks") : NULL;
+    enum jl_status status =
+        !tasks ? jl_fail(err, JL_ERR_MEMORY, "out of memory for a path")
+        : !file_is_dir(tasks)
+            ? jl_fail(err, JL_ERR_USAGE, "%s brings no tasks of its own (no %s): name TASKS", model,
+                      tasks)
+            : eval_tasks_add(&c->tasks, tasks, err);
+    free(tasks);
+    free(folder);
+    return status;
+}
+
 static enum jl_status read_tasks(struct eval_command *c, struct jl_error *err) {
+    if (!c->args[1]) JL_TRY(add_own_tasks(c, err));
     for (int i = 1; i <= MOST_FILES && c->args[i]; i++)
         JL_TRY(eval_tasks_add(&c->tasks, c->args[i], err));
     if (c->limit) JL_TRY(eval_tasks_limit(&c->tasks, c->limit, c->options.seed, err));
@@ -203,12 +222,12 @@ int cmd_eval(int argc, char **argv) {
         ENGINE_OPTIONS(c.engine_options),
     };
     const struct cli_spec spec = {"eval",
-                                  "MODEL TASKS... [options]",
+                                  "[MODEL [TASKS...]] [options]",
                                   "measure what a model can do, by files of tasks",
                                   "jinlin eval model.gguf tasks/sums.jsonl --out answers.jsonl",
                                   options,
                                   sizeof options / sizeof options[0],
-                                  2,
+                                  0,
                                   1 + MOST_FILES,
                                   true};
     struct jl_error err = {0};

@@ -186,12 +186,12 @@ int cmd_run(int argc, char **argv) {
         ENGINE_OPTIONS(run.open.engine),
     };
     const struct cli_spec spec = {"run",
-                                  "MODEL [-p TEXT | -f FILE] [-n N] [--chat] [options]",
+                                  "[MODEL] [-p TEXT | -f FILE] [-n N] [--chat] [options]",
                                   "continue a text (or standard input) and print both",
                                   "jinlin run model.gguf -p 'Once upon a time' -n 64 --greedy",
                                   options,
                                   sizeof options / sizeof options[0],
-                                  1,
+                                  0,
                                   1,
                                   true};
     struct jl_error err = {0};

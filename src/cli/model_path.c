@@ -1,4 +1,4 @@
-/* Names of pulled models in place of paths. */
+/* Names of pulled models, folders of one file, and no name at all, in place of paths. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/hub.h"
+#include "cli/shipped.h"
 
 #define MODELS_AT_ONCE 4 // of one command line
 
@@ -63,24 +64,37 @@ static enum jl_status find(const char *text, struct arena *arena, const char **p
     return *path ? JL_OK : jl_fail(err, JL_ERR_MEMORY, "out of memory for a path");
 }
 
+/* *path: NULL where *model is a path already. */
+static enum jl_status resolve(const char *model, struct arena *arena, const char **path,
+                              struct jl_error *err) {
+    const char *folder;
+    *path = NULL;
+    if (!model) {
+        JL_TRY(shipped_model(arena, &folder, err));
+        return shipped_lone_gguf(folder, arena, path, err);
+    }
+    if (file_exists(model)) return shipped_lone_gguf(model, arena, path, err);
+    JL_TRY(find(model, arena, path, err));
+    if (!*path && is_name_only(model))
+        return jl_fail(err, JL_ERR_IO,
+                       "%s is neither a file nor a pulled model; to get it: jinlin pull %s", model,
+                       model);
+    return JL_OK;
+}
+
 enum jl_status cli_model_path(const char **model, struct jl_error *err) {
     static char kept[MODELS_AT_ONCE][PATH_MAX];
     static int calls;
     char *found = kept[calls++ % MODELS_AT_ONCE];
     struct arena arena = {.block_size = 4096};
     const char *path;
-    if (file_exists(*model)) return JL_OK;
-    enum jl_status status = find(*model, &arena, &path, err);
+    enum jl_status status = resolve(*model, &arena, &path, err);
     if (status == JL_OK && path) {
         int len = snprintf(found, PATH_MAX, "%s", path);
         if (len < PATH_MAX)
             *model = found;
         else
-            status = jl_fail(err, JL_ERR_LIMIT, "the path of %s is too long", *model);
-    } else if (status == JL_OK && is_name_only(*model)) {
-        status = jl_fail(err, JL_ERR_IO,
-                         "%s is neither a file nor a pulled model; to get it: jinlin pull %s",
-                         *model, *model);
+            status = jl_fail(err, JL_ERR_LIMIT, "the path of a model is too long: %s", path);
     }
     arena_free(&arena);
     return status;

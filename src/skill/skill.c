@@ -4,6 +4,8 @@
 
 #include <xxhash.h>
 
+#include "skill/hand.h"
+
 static const struct skill *const skills[] = {
     &skill_countdown,    &skill_sums,  &skill_calendar, &skill_units,
     &skill_order_things, &skill_logic, &skill_story,    &skill_verse,
@@ -58,6 +60,8 @@ enum jl_status skill_make(const struct skill *skill, const void *tables,
     draw.tongue = task->tongue = skill_chance(&draw, 50) ? SKILL_ZH : SKILL_EN;
     task->group = group->name;
     group->make(&draw, task);
+    for (int i = 0; i < task->n_turn; i++)
+        skill_hand(&draw, &task->turns[i].user);
     if (draw.no_memory || !skill_task_complete(task))
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for a task of %s/%s", skill->name,
                        group->name);

@@ -232,8 +232,6 @@ class Commands(unittest.TestCase):
         self.fails(2, "q9", "synth", "qwen3-0.6b", "--type", "q9", "-o", model)
 
     def test_chat(self):
-        self.assertIn("make run MODEL=", self.ok("chat").stdout)
-        self.assertIn("make run MODEL=", self.ok("chat", "").stdout)
         model = f"{GOLDEN}/gguf/tiny-llama.f32.gguf"
         done = self.ok("chat", model, "-n", "5", stdin="hello\n/new\nagain\n")
         self.assertTrue(done.stdout.strip())

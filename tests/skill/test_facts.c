@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "skill/columns.h"
+#include "skill/hand.h"
 #include "skill/numerals.h"
 #include "skill/skill.h"
 
@@ -139,6 +140,48 @@ static void columns(void **state) {
     column(columns_divide, 5, 7, "5: 7*0=0 5-0=5 0");
 }
 
+/* Letters in lower case, digits and what is no punctuation of the texts below. */
+static const char *core(const char *text, char *out) {
+    static const char *const marks[] = {"，", "。", "？", "“", "”", "「", "」",
+                                        "『", "』", "‘", "’", "！", "："};
+    size_t n = 0;
+    for (size_t i = 0, skip; *text; text += skip) {
+        for (skip = 0, i = 0; !skip && i < sizeof marks / sizeof marks[0]; i++)
+            if (!strncmp(text, marks[i], strlen(marks[i]))) skip = strlen(marks[i]);
+        if (skip) continue;
+        skip = 1;
+        if (!strchr(" ,.?!:;\"+-*/", *text)) out[n++] = (char)(*text | (*text > 0 ? 32 : 0));
+    }
+    out[n] = 0;
+    return out;
+}
+
+/* However a question is typed: its words and numbers stand in it as they were, side by side. */
+static void hand(void **state) {
+    (void)state;
+    static const char *const asked[] = {
+        "“一心一意”，请接下一个成语。", "从 3，1，2 里找最大的。", "8、12、5、9 能算出 24 吗？",
+        "What is 12 + 30?", "Sort 3, 1, 2.", "？", "?"};
+    int n_changed = 0, n = 4000;
+    for (int i = 0; i < n; i++) {
+        const char *text = asked[i % (int)(sizeof asked / sizeof asked[0])];
+        struct skill_draw draw = {.arena = &arena, .tongue = *text < 0 ? SKILL_ZH : SKILL_EN};
+        struct skill_text question = {0};
+        char before[256], after[256];
+        draw.key = (struct rng_key){.seed = 3, .sequence = 1, .position = (uint32_t)i, .purpose = 1};
+        arena_reset(&arena);
+        skill_puts(&question, text);
+        skill_hand(&draw, &question);
+        const char *typed = text_of(&question);
+        assert_false(draw.no_memory);
+        assert_non_null(strstr(core(typed, after), core(text, before)));
+        assert_true(*typed && typed[strlen(typed) - 1] != ' ');
+        n_changed += strcmp(typed, text) != 0;
+        buffer_free(&question.bytes);
+    }
+    assert_in_range(n_changed, n / 6, n / 3);
+}
+
 static void last(void **state) {
     (void)state;
     skill_task_free(&task);
@@ -150,6 +193,7 @@ int main(void) {
         cmocka_unit_test(calendar),
         cmocka_unit_test(numerals),
         cmocka_unit_test(columns),
+        cmocka_unit_test(hand),
         cmocka_unit_test(last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
