@@ -6,15 +6,29 @@
 
 #include "cli/chat/chat.h"
 #include "cli/chat/signals.h"
+#include "cli/shipped.h"
 #include "model/class.h"
 
 #define PLAIN_TOKENS 256 // of a turn when nothing ends it
+
+/* A newcomer learns whom they talk to and what to ask. */
+static void introduce_shipped(struct chat *chat) {
+    screen_note(&chat->screen,
+                "Fry 鱼苗, the small model that ships with Jinlin: it works out sums, "
+                "puzzles and dates, writes Chinese verse, and knows nothing of the "
+                "world");
+    screen_note(&chat->screen, "  try: Use 3, 5, 7, 9 to make 24 | What is 347 x 26? | What day of "
+                               "the week was 29 February 2024?");
+    screen_note(&chat->screen,
+                "  试试：写一首关于月的七绝 | 成语接龙：一心一意 | 用 2、3、5、8 算 24 点");
+}
 
 static void greet(struct chat *chat) {
     char cls[CLASS_NAME_BYTES];
     class_name(&chat->talk.engine.model->cls, cls);
     screen_note(&chat->screen, "%s: %s, %s", chat->path, chat->talk.engine.model->family->name,
                 cls);
+    if (shipped_is(chat->path)) introduce_shipped(chat);
     if (!chat->form.chat.tmpl)
         screen_note(&chat->screen, "%s: the model continues what you write",
                     chat->plain ? "--plain" : "no chat template");

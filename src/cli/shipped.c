@@ -53,6 +53,17 @@ enum jl_status shipped_model(struct arena *arena, const char **folder, struct jl
                    program, places[0], places[1]);
 }
 
+bool shipped_is(const char *path) {
+    struct arena arena = {.block_size = 4096};
+    const char *folder, *file;
+    char whole[PATH_MAX];
+    bool same = shipped_model(&arena, &folder, NULL) == JL_OK &&
+                shipped_lone_gguf(folder, &arena, &file, NULL) == JL_OK && file &&
+                realpath(path, whole) && !strcmp(whole, file);
+    arena_free(&arena);
+    return same;
+}
+
 /* ---- a folder with one file ---- */
 
 /* Of a model in several files the first one, which stands for all. */

@@ -72,9 +72,9 @@ static void no_end(struct skill_text *text) {
 /* Only words that can be no name and no thing that is counted or spelled. */
 static void small_letter(struct skill_text *text) {
     static const char *const first[] = {
-        "What",    "Which", "How",   "Is",   "Are",  "Can",    "Could", "Please",  "Give",
-        "Find",    "Write", "Sort",  "Make", "Tell", "Use",    "Get",   "Convert", "Calculate",
-        "Compute", "Add",   "Count", "Do",   "Does", "Express"};
+        "What",    "Which",     "How",     "Is",   "Are",   "Can",  "Could", "Please",
+        "Give",    "Find",      "Write",   "Sort", "Make",  "Tell", "Use",   "Get",
+        "Convert", "Calculate", "Compute", "Add",  "Count", "Do",   "Does",  "Express"};
     for (int i = 0; i < SKILL_COUNT(first); i++) {
         size_t n = strlen(first[i]);
         if (text->bytes.len > n && !memcmp(text->bytes.data, first[i], n) &&

@@ -7,10 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/fmath.h"
+#include "base/json.h"
 #include "base/rng.h"
 #include "model/exec.h"
 #include "session/export_folder.h"
+#include "session/folder_files.h"
 #include "session/quantize.h"
 #include "tensor/kvchunk.h"
 
@@ -202,19 +205,48 @@ enum jl_status publish_into(const char *path, publish_write_fn *write, void *ctx
 
 struct folder_call {
     const struct learner *learner;
+    const json_t *sampling;
     struct backend *backend;
     struct pool *pool;
 };
+
+#define GENERATION "generation_config.json"
+#define MOST_GENERATION_BYTES ((size_t)1 << 20)
+
+static enum jl_status write_sampling(const json_t *sampling, const char *folder,
+                                     struct jl_error *err) {
+    char *path = file_path_in(folder, GENERATION), *text = NULL;
+    size_t size;
+    json_error_t where;
+    json_t *json = NULL;
+    enum jl_status status = path ? JL_OK : JL_ERR_MEMORY;
+    if (status == JL_OK && file_exists(path)) {
+        status = file_read_regular(path, MOST_GENERATION_BYTES, &text, &size, err);
+        if (status == JL_OK) status = jl_json_load(text, size, 0, &json, &where);
+    } else if (status == JL_OK) {
+        json = json_object();
+    }
+    if (status == JL_OK && (!json || json_object_update(json, (json_t *)sampling) != 0))
+        status = JL_ERR_MEMORY;
+    status = status == JL_OK ? folder_files_json(folder, GENERATION, json, err)
+                             : jl_fail(err, status, "%s/" GENERATION " cannot be written", folder);
+    json_decref(json);
+    free(text);
+    free(path);
+    return status;
+}
 
 static enum jl_status write_folder(void *ctx, const char *path, struct jl_error *err) {
     const struct folder_call *call = ctx;
     const struct export_folder_options options = {0};
     JL_TRY(export_folder_write(learner_model(call->learner), &options, path, call->pool, err));
+    if (call->sampling) JL_TRY(write_sampling(call->sampling, path, err));
     return check_folder(call->learner, call->backend, path, err);
 }
 
-enum jl_status publish_folder(const struct learner *learner, struct backend *backend,
-                              struct pool *pool, const char *path, struct jl_error *err) {
-    struct folder_call call = {learner, backend, pool};
+enum jl_status publish_folder(const struct learner *learner, const json_t *sampling,
+                              struct backend *backend, struct pool *pool, const char *path,
+                              struct jl_error *err) {
+    struct folder_call call = {learner, sampling, backend, pool};
     return publish_into(path, write_folder, &call, err);
 }

@@ -2,13 +2,17 @@
 #ifndef JL_TRAIN_PUBLISH_H
 #define JL_TRAIN_PUBLISH_H
 
+#include <jansson.h>
+
 #include "base/pool.h"
 #include "train/learner.h"
 
 /* The learner's model as a Hugging Face folder, in the place of an earlier one. What was written is
- * loaded again and must give the learner's logits bit for bit, before the earlier one goes. */
-enum jl_status publish_folder(const struct learner *learner, struct backend *backend,
-                              struct pool *pool, const char *path, struct jl_error *err);
+ * loaded again and must give the learner's logits bit for bit, before the earlier one goes. What
+ * `sampling` has (NULL: nothing) goes into generation_config.json before what the model had. */
+enum jl_status publish_folder(const struct learner *learner, const json_t *sampling,
+                              struct backend *backend, struct pool *pool, const char *path,
+                              struct jl_error *err);
 
 /* What a learner of an adapter has learned, as a PEFT folder and as a GGUF file beside it
  * (`path`.gguf), in the place of earlier ones. Put on the base again, the folder's adapter must

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "model/quant_preset.h"
+#include "session/sample_params.h"
 
 #define RECIPE_MOST_BYTES (1 << 20)
 #define MOST_KEYS 128
@@ -137,7 +138,9 @@ static enum jl_status add_source(struct parser *p, char *text) {
 
 /* ---- lines ---- */
 
-static enum jl_status set_config(struct parser *p, const char *name, const char *text) {
+/* A value is JSON, or text where it is none. */
+static enum jl_status set_json(struct parser *p, json_t *object, const char *name,
+                               const char *text) {
     json_t *value = NULL;
     json_error_t where;
     enum jl_status status = jl_json_load(text, strlen(text), 0, &value, &where);
@@ -145,17 +148,32 @@ static enum jl_status set_config(struct parser *p, const char *name, const char 
     if (status != JL_OK) // a bare word is text
         value = json_string(text);
     if (!value) return fault(p, "neither JSON nor text in UTF-8:", text);
-    if (json_object_get(p->recipe->config, name)) {
+    if (json_object_get(object, name)) {
         json_decref(value);
         return fault(p, "this key stands twice:", name);
     }
-    return json_object_set_new(p->recipe->config, name, value) ? no_memory(p) : JL_OK;
+    return json_object_set_new(object, name, value) ? no_memory(p) : JL_OK;
+}
+
+/* A setting that has a name in generation_config.json, in its range. */
+static enum jl_status set_sampling(struct parser *p, const char *name, const char *text) {
+    struct sample_params params = sample_params_default();
+    struct jl_error inner;
+    for (int i = 0; i < SAMPLE_PARAM_COUNT; i++) {
+        const struct sample_param_row *row = sample_param_row((enum sample_param)i);
+        if (!row->config_key || strcmp(row->config_key, name) != 0) continue;
+        if (sample_params_read(&params, (enum sample_param)i, text, &inner) != JL_OK)
+            return fault(p, inner.message, NULL);
+        return set_json(p, p->recipe->sampling, name, text);
+    }
+    return fault(p, "[sampling] has no key", name);
 }
 
 static enum jl_status set_line(struct parser *p, const char *name, char *text) {
     char what[160];
     if (!p->section) return fault(p, "a key before the first [section]:", name);
-    if (!strcmp(p->section, "config")) return set_config(p, name, text);
+    if (!strcmp(p->section, "config")) return set_json(p, p->recipe->config, name, text);
+    if (!strcmp(p->section, "sampling")) return set_sampling(p, name, text);
     if (!strcmp(name, "source") && (p->stage || !strcmp(p->section, "data")))
         return add_source(p, text);
     const struct key *keys = p->stage ? stage_keys : run_keys;
@@ -188,7 +206,8 @@ static enum jl_status begin_stage(struct parser *p, const char *name) {
 }
 
 static enum jl_status begin_section(struct parser *p, char *name) {
-    static const char *const names[] = {"run", "model", "config", "data", "train", "lora"};
+    static const char *const names[] = {"run",  "model", "config", "sampling",
+                                        "data", "train", "lora"};
     char *end = strchr(name, ']');
     if (!end || end[1]) return fault(p, "a section is [name] and nothing else:", name);
     *end = 0;
@@ -197,10 +216,15 @@ static enum jl_status begin_section(struct parser *p, char *name) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(name, names[i])) p->section = names[i];
     if (!p->section || strcmp(p->section, name))
-        return fault(p, "sections are run, model, config, data, train, lora and stage NAME, not",
-                     name);
-    if (!strcmp(name, "config") && !p->recipe->config) p->recipe->config = json_object();
-    return strcmp(name, "config") || p->recipe->config ? JL_OK : no_memory(p);
+        return fault(
+            p, "sections are run, model, config, sampling, data, train, lora and stage NAME, not",
+            name);
+    struct recipe *r = p->recipe;
+    if (!strcmp(name, "config") && !r->config && !(r->config = json_object())) return no_memory(p);
+    if (!strcmp(name, "sampling") && !r->sampling &&
+        !(r->sampling = json_pack("{s:b}", "do_sample", 1)))
+        return no_memory(p);
+    return JL_OK;
 }
 
 /* Spaces at both ends off. */
@@ -406,6 +430,7 @@ enum jl_status recipe_read(const char *path, struct recipe *out, struct jl_error
 
 void recipe_free(struct recipe *recipe) {
     json_decref(recipe->config);
+    json_decref(recipe->sampling);
     arena_free(&recipe->arena);
     *recipe = (struct recipe){0};
 }

@@ -1,7 +1,7 @@
 /* A recipe: one small text file that says all that decides the weights of a run.
  *
- * Lines are `key = value`, in sections `[run]`, `[model]`, `[config]`, `[data]`, `[train]`,
- * `[lora]` and any number of `[stage NAME]`; `#` begins a comment. Unknown keys, values out of
+ * Lines are `key = value`, in sections `[run]`, `[model]`, `[config]`, `[sampling]`, `[data]`,
+ * `[train]`, `[lora]` and any number of `[stage NAME]`; `#` begins a comment. Unknown keys, values out of
  * range and keys that stand twice are errors that name the line. docs/train.md has all keys. */
 #ifndef JL_TRAIN_RECIPE_H
 #define JL_TRAIN_RECIPE_H
@@ -96,7 +96,8 @@ struct recipe_stage {
 
 struct recipe {
     const char *path;
-    json_t *config; // [config]: keys of config.json; NULL: the section is absent
+    json_t *config;   // [config]: keys of config.json; NULL: the section is absent
+    json_t *sampling; // [sampling]: keys of generation_config.json, do_sample among them; or NULL
     struct data_source_spec *sources;
     int n_source;
     struct recipe_stage stages[RECIPE_MOST_STAGES];

@@ -31,7 +31,7 @@ enum jl_status run_write_model(struct run *run, const char *path) {
     const struct recipe *r = run->recipe;
     char merged[4096];
     if (!r->lora_rank) {
-        JL_TRY(publish_folder(run->learner, run->backend, run->pool, path, run->err));
+        JL_TRY(publish_folder(run->learner, r->sampling, run->backend, run->pool, path, run->err));
         exported(run, path, 0);
         return write_gguf(run, path);
     }

@@ -57,6 +57,9 @@ class Shipped(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout), (0, "xHello you!\n"), done.stderr)
             done = self.run_program(program, "chat", "-n", "8", stdin="x\n")
             self.assertIn("Hello you!", done.stdout, done.stderr)
+            self.assertIn("Fry 鱼苗", done.stdout + done.stderr)
+            done = self.run_program(program, "chat", self.gguf, "-n", "8", stdin="x\n")
+            self.assertNotIn("Fry 鱼苗", done.stdout + done.stderr) # another model under no such name
             link = self.path(name, "jinlin") # as build/jinlin is one
             os.symlink(program, link)
             done = self.run_program(link, "run", "-p", "x", "-n", "8")

@@ -40,6 +40,9 @@ max_position_embeddings = 128
 rms_norm_eps = 1e-6
 rope_theta = 10000
 tie_word_embeddings = true
+[sampling]
+temperature = 0.6
+min_p = 0.2
 [data]
 source = animals.jsonl holdout=0.02
 seq_len = 64
@@ -98,6 +101,10 @@ class Train(unittest.TestCase):
             text = self.run_program("run", self.path(model), "-p", "No. 7: the duck says", "-n", "8",
                                     "--greedy").stdout
             self.assertIn("quack", text)
+            self.assertIn("sampling: temperature 0.6, min_p 0.2", self.run_program("inspect", self.path(model)).stdout)
+        with open(self.path("a/main/generation_config.json"), encoding="utf-8") as file:
+            asked = json.load(file)
+        self.assertEqual((asked["do_sample"], asked["temperature"], asked["min_p"]), (True, 0.6, 0.2))
         again = self.run_program("train", self.path("recipe"), "-o", self.path("a")).stdout
         self.assertIn("goes on after step 160", again)
 

@@ -142,8 +142,8 @@ static void columns(void **state) {
 
 /* Letters in lower case, digits and what is no punctuation of the texts below. */
 static const char *core(const char *text, char *out) {
-    static const char *const marks[] = {"，", "。", "？", "“", "”", "「", "」",
-                                        "『", "』", "‘", "’", "！", "："};
+    static const char *const marks[] = {"，", "。", "？", "“", "”",  "「", "」",
+                                        "『", "』", "‘",  "’", "！", "："};
     size_t n = 0;
     for (size_t i = 0, skip; *text; text += skip) {
         for (skip = 0, i = 0; !skip && i < sizeof marks / sizeof marks[0]; i++)
@@ -159,16 +159,21 @@ static const char *core(const char *text, char *out) {
 /* However a question is typed: its words and numbers stand in it as they were, side by side. */
 static void hand(void **state) {
     (void)state;
-    static const char *const asked[] = {
-        "“一心一意”，请接下一个成语。", "从 3，1，2 里找最大的。", "8、12、5、9 能算出 24 吗？",
-        "What is 12 + 30?", "Sort 3, 1, 2.", "？", "?"};
+    static const char *const asked[] = {"“一心一意”，请接下一个成语。",
+                                        "从 3，1，2 里找最大的。",
+                                        "8、12、5、9 能算出 24 吗？",
+                                        "What is 12 + 30?",
+                                        "Sort 3, 1, 2.",
+                                        "？",
+                                        "?"};
     int n_changed = 0, n = 4000;
     for (int i = 0; i < n; i++) {
         const char *text = asked[i % (int)(sizeof asked / sizeof asked[0])];
         struct skill_draw draw = {.arena = &arena, .tongue = *text < 0 ? SKILL_ZH : SKILL_EN};
         struct skill_text question = {0};
         char before[256], after[256];
-        draw.key = (struct rng_key){.seed = 3, .sequence = 1, .position = (uint32_t)i, .purpose = 1};
+        draw.key =
+            (struct rng_key){.seed = 3, .sequence = 1, .position = (uint32_t)i, .purpose = 1};
         arena_reset(&arena);
         skill_puts(&question, text);
         skill_hand(&draw, &question);
@@ -190,11 +195,8 @@ static void last(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calendar),
-        cmocka_unit_test(numerals),
-        cmocka_unit_test(columns),
-        cmocka_unit_test(hand),
-        cmocka_unit_test(last),
+        cmocka_unit_test(calendar), cmocka_unit_test(numerals), cmocka_unit_test(columns),
+        cmocka_unit_test(hand),     cmocka_unit_test(last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@ static const char whole[] = "# a comment\n"
                             "[model]\ntokenizer = tok\ndtype = f32\n"
                             "[config]\nhidden_size = 32\nmodel_type = qwen3\n"
                             "architectures = [\"A # no comment\"]\n"
+                            "[sampling]\ntemperature = 0.7\ntop_k = 20\n"
                             "[data]\nsource = a b.jsonl weight=2 holdout=0.1\nsource = /abs.jsonl\n"
                             "rows = 512\nholdout = 0.25\nmode = whole\n"
                             "[train]\noptimizer = muon\nkeep = layers\n"
@@ -37,6 +38,9 @@ static void test_whole(void **state) {
     assert_string_equal(
         json_string_value(json_array_get(json_object_get(r.config, "architectures"), 0)),
         "A # no comment");
+    assert_true(json_is_true(json_object_get(r.sampling, "do_sample")));
+    assert_true(json_number_value(json_object_get(r.sampling, "temperature")) == 0.7);
+    assert_int_equal(json_integer_value(json_object_get(r.sampling, "top_k")), 20);
     assert_int_equal(r.n_stage, 2);
     assert_int_equal(r.stages[0].n_source, 2);
     assert_string_equal(r.stages[0].sources[0].path, "x/y/a b.jsonl");
@@ -79,6 +83,10 @@ static void test_refused(void **state) {
     refuse("[data]\n", "source = x weight=0\n", "not a weight above 0");
     refuse("[data]\n", "source = x holdout=2\n", "not a weight above 0");
     refuse("[config]\n", "hidden_size = 1\n", "stands twice");
+    refuse("[sampling]\n", "temperature = 1\n", "stands twice");
+    refuse("[sampling]\n", "min_p = 2\n", "min_p");
+    refuse("[sampling]\n", "warmth = 1\n", "[sampling] has no key");
+    refuse("[sampling]\n", "do_sample = false\n", "[sampling] has no key");
     refuse("[train]\n", "[other]\n", "sections are");
     refuse("[train]\n", "[stage]\n", "sections are");
     refuse("[train]\n", "[stage one]\n", "");
@@ -102,9 +110,13 @@ static void test_marks(void **state) {
         const char *after, *line;
         bool decides;
     } cases[] = {
-        {"[run]\n", "checkpoint_every = 9\n", false}, {"[data]\n", "cache = elsewhere\n", false},
-        {"[train]\n", "beta1 = 0.91\n", true},        {"[config]\n", "vocab_size = 300\n", true},
-        {"[data]\n", "skip_long = yes\n", true},      {"[stage one]\n", "min_rate = 0.1\n", true},
+        {"[run]\n", "checkpoint_every = 9\n", false},
+        {"[data]\n", "cache = elsewhere\n", false},
+        {"[train]\n", "beta1 = 0.91\n", true},
+        {"[config]\n", "vocab_size = 300\n", true},
+        {"[sampling]\n", "min_p = 0.1\n", false},
+        {"[data]\n", "skip_long = yes\n", true},
+        {"[stage one]\n", "min_rate = 0.1\n", true},
         {"[stage two]\n", "min_rate = 0.1\n", false}, // of the first stage's mark
     };
     if (recipe_parse(whole, "recipe", &a, &err) != JL_OK) fail_msg("%s", err.message);
