@@ -6,8 +6,7 @@
 
 struct generating {
     const struct generate_request *request;
-    struct generate_result *result;
-    struct speculator *speculator;
+    struct generate_result result;
     struct stop_filter *stop; // NULL: no text
     struct token_stream stream;
     char *text;
@@ -73,9 +72,9 @@ static int n_token_of(const struct session *session) {
 }
 
 /* Whether the answer ends with the token that has just been shown. */
-static bool is_over(const struct generating *g) {
+static bool is_over(struct generating *g) {
     const struct generate_request *request = g->request;
-    struct generate_result *result = g->result;
+    struct generate_result *result = &g->result;
     result->stop = g->stop ? stop_filter_stopped(g->stop) : -1;
     if (result->stop >= 0)
         result->finish = GENERATE_STOP;
@@ -90,43 +89,88 @@ static bool is_over(const struct generating *g) {
     return true;
 }
 
-/* The session goes on with this token, and a pass gives the logits after it. */
-static enum jl_status push(struct generating *g, int32_t id, struct jl_error *err) {
-    const struct generate_request *request = g->request;
-    int wanted = session_capacity(request->session) - n_token_of(request->session);
-    if (request->n && request->n - g->result->n_token < wanted)
-        wanted = request->n - g->result->n_token;
-    return speculator_push(g->speculator, id, wanted, request->cancel, err);
+enum jl_status generate_begin(const struct generate_request *request, struct generating **out,
+                              struct jl_error *err) {
+    struct generating *g = calloc(1, sizeof *g);
+    *out = NULL;
+    if (!g) return jl_fail(err, JL_ERR_MEMORY, "out of memory for an answer");
+    *g = (struct generating){.request = request, .go_on = true};
+    g->result = (struct generate_result){.finish = GENERATE_LENGTH, .stop = -1};
+    if (request->tokenizer) {
+        token_stream_init(&g->stream, request->tokenizer, request->sink.at_start);
+        enum jl_status status = stop_filter_new(request->stop, request->n_stop, &g->stop, err);
+        if (status != JL_OK) {
+            free(g);
+            return status;
+        }
+    }
+    *out = g;
+    return JL_OK;
 }
 
-static enum jl_status choose_and_read(struct generating *g, struct jl_error *err) {
+enum jl_status generate_choose(const struct generating *g, struct sample_scratch *scratch,
+                               int32_t *id, struct jl_error *err) {
+    return sampler_choose(g->request->sampler, scratch, session_logits(g->request->session), id,
+                          err);
+}
+
+enum jl_status generate_take(struct generating *g, int32_t id, bool *over, struct jl_error *err) {
     const struct generate_request *request = g->request;
     struct session *session = request->session;
+    *over = true;
+    if (end_tokens_has(request->ends, id)) {
+        g->result.finish = GENERATE_END;
+        return JL_OK;
+    }
+    JL_TRY(sampler_accept(request->sampler, id, err));
+    g->result.n_token++;
+    JL_TRY(one_token(g, id, err));
+    *over = is_over(g);
+    if (!*over || n_token_of(session) == session_capacity(session)) return JL_OK;
+    return session_add(session, &id, 1, err);
+}
+
+enum jl_status generate_end(struct generating *g, struct generate_result *out,
+                            struct jl_error *err) {
+    enum jl_status status = g->stop ? flush(g, err) : JL_OK;
+    *out = g->result;
+    stop_filter_free(g->stop);
+    free(g->text);
+    free(g);
+    return status;
+}
+
+/* ---- one answer alone ---- */
+
+/* The session goes on with this token, and a pass gives the logits after it. */
+static enum jl_status push(struct generating *g, struct speculator *speculator, int32_t id,
+                           struct jl_error *err) {
+    const struct generate_request *request = g->request;
+    int wanted = session_capacity(request->session) - n_token_of(request->session);
+    if (request->n && request->n - g->result.n_token < wanted)
+        wanted = request->n - g->result.n_token;
+    enum jl_status status = speculator_push(speculator, id, wanted, request->cancel, err);
+    if (status != JL_ERR_CANCELLED) return status;
+    g->result.finish = GENERATE_CANCEL; // in a pass: the token was shown
+    JL_TRY(session_add(request->session, &id, 1, err));
+    return JL_ERR_CANCELLED;
+}
+
+static enum jl_status choose_and_read(struct generating *g, struct speculator *speculator,
+                                      struct jl_error *err) {
+    const atomic_bool *cancel = g->request->cancel;
     for (;;) {
         int32_t id;
-        if (request->cancel && atomic_load(request->cancel)) {
-            g->result->finish = GENERATE_CANCEL;
+        bool over;
+        if (cancel && atomic_load(cancel)) {
+            g->result.finish = GENERATE_CANCEL;
             return JL_OK;
         }
-        JL_TRY(
-            sampler_choose(request->sampler, request->scratch, session_logits(session), &id, err));
-        if (end_tokens_has(request->ends, id)) {
-            g->result->finish = GENERATE_END;
-            return JL_OK;
-        }
-        JL_TRY(sampler_accept(request->sampler, id, err));
-        g->result->n_token++;
-        JL_TRY(one_token(g, id, err));
-        if (is_over(g))
-            return n_token_of(session) < session_capacity(session)
-                       ? session_add(session, &id, 1, err)
-                       : JL_OK;
-        enum jl_status status = push(g, id, err);
-        if (status == JL_ERR_CANCELLED) { // in a pass: the token was shown
-            g->result->finish = GENERATE_CANCEL;
-            return session_add(session, &id, 1, err);
-        }
-        if (status != JL_OK) return status;
+        JL_TRY(generate_choose(g, g->request->scratch, &id, err));
+        JL_TRY(generate_take(g, id, &over, err));
+        if (over) return JL_OK;
+        enum jl_status status = push(g, speculator, id, err);
+        if (status != JL_OK) return status == JL_ERR_CANCELLED ? JL_OK : status;
     }
 }
 
@@ -140,22 +184,19 @@ static enum jl_status read_pending(struct session *session, const atomic_bool *c
 
 enum jl_status generate_answer(const struct generate_request *request, struct generate_result *out,
                                struct jl_error *err) {
-    struct generating g = {.request = request, .result = out, .go_on = true};
+    struct generating *g = NULL;
+    struct speculator *speculator = NULL;
     struct jl_error inner;
+    enum jl_status flushed = JL_OK;
     *out = (struct generate_result){.finish = GENERATE_LENGTH, .stop = -1};
     enum jl_status status = read_pending(request->session, request->cancel, err);
-    if (status == JL_OK) status = speculator_create(request->session, &g.speculator, err);
-    if (request->tokenizer) {
-        token_stream_init(&g.stream, request->tokenizer, request->sink.at_start);
-        if (status == JL_OK) status = stop_filter_new(request->stop, request->n_stop, &g.stop, err);
-    }
-    if (status == JL_OK) status = choose_and_read(&g, err);
+    if (status == JL_OK) status = speculator_create(request->session, &speculator, err);
+    if (status == JL_OK) status = generate_begin(request, &g, err);
+    if (status == JL_OK) status = choose_and_read(g, speculator, err);
     session_drop_draft(request->session);
-    enum jl_status flushed = g.stop ? flush(&g, &inner) : JL_OK;
-    if (g.speculator) out->speculation = speculator_result(g.speculator);
-    speculator_free(g.speculator);
-    stop_filter_free(g.stop);
-    free(g.text);
+    if (g) flushed = generate_end(g, out, &inner);
+    if (speculator) out->speculation = speculator_result(speculator);
+    speculator_free(speculator);
     if (status == JL_OK && flushed != JL_OK) return jl_fail(err, flushed, "%s", inner.message);
     return status;
 }

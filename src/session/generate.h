@@ -1,5 +1,6 @@
 /* An answer from beginning to end: tokens chosen, turned into text, watched for what ends them, and
- * read by the session. What the library, `run`, `chat` and `generate` have in common. */
+ * read by the session. What the library, `run`, `chat`, `generate` and the server have in common.
+ */
 #ifndef JL_SESSION_GENERATE_H
 #define JL_SESSION_GENERATE_H
 
@@ -56,5 +57,24 @@ struct generate_result {
  * how far it came. */
 enum jl_status generate_answer(const struct generate_request *request, struct generate_result *out,
                                struct jl_error *err);
+
+/* ---- the same in steps, for many answers that share their passes ---- */
+
+struct generating;
+
+/* *request must stay as it is until the end; its `session` is read by the caller's passes, before
+ * the first step up to its last pending token. */
+enum jl_status generate_begin(const struct generate_request *request, struct generating **out,
+                              struct jl_error *err);
+/* The next token by the session's logits. It changes nothing but the scratch, so that several
+ * answers may choose at once. */
+enum jl_status generate_choose(const struct generating *g, struct sample_scratch *scratch,
+                               int32_t *id, struct jl_error *err);
+/* It is taken and shown. *over: it was the last one, or ends the answer. Else the session is to go
+ * on with it (session_add), and a pass has to read it before the next step. */
+enum jl_status generate_take(struct generating *g, int32_t id, bool *over, struct jl_error *err);
+/* Shows what waited for the rest of a character or of a stop string, and frees. */
+enum jl_status generate_end(struct generating *g, struct generate_result *out,
+                            struct jl_error *err);
 
 #endif

@@ -9,6 +9,7 @@ struct prefix_entry {
     struct prefix_entry *newer, *older;      // by last use
     struct page *page, *recur;
     uint64_t hash; // of the chain up to here
+    uint64_t owner;
     uint32_t seen; // mark of a walk
     int depth, n_child, n_pin;
     bool went_on; // somebody went on from recur
@@ -192,20 +193,21 @@ void prefix_free(struct prefix_cache *cache) {
     free(cache);
 }
 
-static struct prefix_entry *find_child(struct prefix_cache *cache,
+static struct prefix_entry *find_child(struct prefix_cache *cache, uint64_t owner,
                                        const struct prefix_entry *parent, uint64_t hash,
                                        const int32_t *ids) {
     struct prefix_entry *e = *slot_of(cache, hash);
-    while (e && !(e->parent == parent && !memcmp(e->ids, ids, sizeof e->ids)))
+    while (e && !(e->parent == parent && e->owner == owner && !memcmp(e->ids, ids, sizeof e->ids)))
         e = e->next_same;
     return e;
 }
 
-struct prefix_entry *prefix_find(struct prefix_cache *cache, const int32_t *ids, int n) {
+struct prefix_entry *prefix_find(struct prefix_cache *cache, uint64_t owner, const int32_t *ids,
+                                 int n) {
     struct prefix_entry *found = NULL;
     for (int at = 0; n - at >= KV_CHUNK; at += KV_CHUNK) {
         uint64_t hash = prefix_hash(found ? found->hash : 0, ids + at, KV_CHUNK);
-        struct prefix_entry *next = find_child(cache, found, hash, ids + at);
+        struct prefix_entry *next = find_child(cache, owner, found, hash, ids + at);
         if (!next) break;
         found = next;
     }
@@ -242,16 +244,18 @@ static struct prefix_entry *take_entry(struct prefix_cache *cache) {
     return e;
 }
 
-struct prefix_entry *prefix_add(struct prefix_cache *cache, struct prefix_entry *parent,
-                                const int32_t *ids, struct page *page, struct page *recur) {
+struct prefix_entry *prefix_add(struct prefix_cache *cache, uint64_t owner,
+                                struct prefix_entry *parent, const int32_t *ids, struct page *page,
+                                struct page *recur) {
     uint64_t hash = prefix_hash(parent ? parent->hash : 0, ids, KV_CHUNK);
-    struct prefix_entry *e = find_child(cache, parent, hash, ids);
+    struct prefix_entry *e = find_child(cache, owner, parent, hash, ids);
     if (!e) {
         if (!make_room(cache, cache->page_bytes, false) || !(e = take_entry(cache))) return NULL;
         *e = (struct prefix_entry){.parent = parent,
                                    .next_same = *slot_of(cache, hash),
                                    .page = page_hold(page),
                                    .hash = hash,
+                                   .owner = owner,
                                    .depth = parent ? parent->depth + 1 : 1};
         memcpy(e->ids, ids, sizeof e->ids);
         *slot_of(cache, hash) = e;

@@ -22,14 +22,17 @@ enum jl_status prefix_create(struct page_pool *pool, size_t budget, struct prefi
 void prefix_free(struct prefix_cache *cache); // NULL is fine
 
 /* The last entry of the longest chain that these n tokens begin with, n / KV_CHUNK pages at most;
- * NULL: none. */
-struct prefix_entry *prefix_find(struct prefix_cache *cache, const int32_t *ids, int n);
+ * NULL: none. Chains of another owner are not found: how long a prompt takes must not tell what
+ * somebody else has asked. */
+struct prefix_entry *prefix_find(struct prefix_cache *cache, uint64_t owner, const int32_t *ids,
+                                 int n);
 
 /* The entry of the page that follows `parent`'s (NULL: the first one), made of these KV_CHUNK
  * tokens; recur: NULL, or the recurrent state after it. It may have been there, with another page
- * of the same bits. NULL: no room. The parent is pinned or NULL. */
-struct prefix_entry *prefix_add(struct prefix_cache *cache, struct prefix_entry *parent,
-                                const int32_t *ids, struct page *page, struct page *recur);
+ * of the same bits. NULL: no room. The parent is pinned and of the same owner, or NULL. */
+struct prefix_entry *prefix_add(struct prefix_cache *cache, uint64_t owner,
+                                struct prefix_entry *parent, const int32_t *ids, struct page *page,
+                                struct page *recur);
 
 struct prefix_entry *prefix_parent(const struct prefix_entry *entry); // NULL: it is the first
 int prefix_depth(const struct prefix_entry *entry);                   // pages of the chain up to it

@@ -145,6 +145,7 @@ enum jl_status session_fork(const struct session *session, struct session **out,
     }
     fork->tip = session->tip;
     prefix_pin(session->set->cache, fork->tip);
+    fork->owner = session->owner;
     fork->n_prompt = session->n_prompt;
     fork->n_id = session->n_id;
     memcpy(fork->ids, session->ids, (size_t)session->n_id * sizeof *fork->ids);
@@ -160,6 +161,8 @@ enum jl_status session_fork(const struct session *session, struct session **out,
     session_drop_draft(fork);
     return JL_OK;
 }
+
+void session_own(struct session *session, uint64_t owner) { session->owner = owner; }
 
 void session_free(struct session *session) {
     if (!session) return;

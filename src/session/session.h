@@ -57,6 +57,9 @@ struct session;
 
 enum jl_status session_create(struct session_set *set, struct session **out, struct jl_error *err);
 void session_free(struct session *session); // NULL is fine
+/* Whose it is, before it has any tokens: cached prefixes are found by sessions of one owner only.
+ * Without it the owner is 0; a fork has that of the other. */
+void session_own(struct session *session, uint64_t owner);
 /* Another session that is where this one is, logits included. They share what is cached. */
 enum jl_status session_fork(const struct session *session, struct session **out,
                             struct jl_error *err);
@@ -82,9 +85,13 @@ enum jl_status session_add(struct session *session, const int32_t *ids, int n,
  * read some of them again: they are pending then. */
 enum jl_status session_rewind(struct session *session, int n, struct jl_error *err);
 
+/* It reads at most so many tokens in a pass; 0, as it begins: as many as the pass has rows for. */
+void session_pace(struct session *session, int n);
+
 /* One pass over `list`, none of them twice: each session that has tokens pending reads at least one
- * of them, and as many as the pass's rows allow, the first in the list first. At most n_seq may
- * have tokens pending. On failure, JL_ERR_CANCELLED included, nobody has read anything. */
+ * of them, and as many as the pass's rows and its pace allow, the first in the list first. At most
+ * n_seq may have tokens pending. On failure, JL_ERR_CANCELLED included, nobody has read anything.
+ */
 enum jl_status session_set_forward(struct session_set *set, struct session *const *list, int n,
                                    const atomic_bool *cancel, struct jl_error *err);
 

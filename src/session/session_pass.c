@@ -65,7 +65,9 @@ static int fill_feeds(struct session_set *set, struct session *const *list, int 
         struct session *session = list[i];
         int at = state_n_pos(session->state);
         if (session_n_pending(session) == 0) continue;
-        int count = next_pass(session, room - --waiting);
+        int most = room - --waiting;
+        int count =
+            next_pass(session, session->pace && session->pace < most ? session->pace : most);
         room -= count;
         keep_checkpoint(session);
         set->fed[n_feed] = session;
@@ -121,6 +123,8 @@ enum jl_status session_set_forward(struct session_set *set, struct session *cons
         take_away(set->fed[f], &set->feeds[f], &logits);
     return JL_OK;
 }
+
+void session_pace(struct session *session, int n) { session->pace = n < 0 ? 0 : n; }
 
 /* ---- one session alone ---- */
 

@@ -16,7 +16,8 @@ bool session_take_prefix(struct session *session, int same, int more_than) {
     struct session_set *set = session->set;
     if (!set->cache) return false;
     // The last token is read in any case: the logits are those after it.
-    struct prefix_entry *found = prefix_find(set->cache, session->ids, session->n_id - 1);
+    struct prefix_entry *found =
+        prefix_find(set->cache, session->owner, session->ids, session->n_id - 1);
     bool recurrent = !state_rewinds_freely(session->state);
     while (found && recurrent && !prefix_recurrent(found))
         found = prefix_parent(found);
@@ -46,8 +47,8 @@ void session_share(struct session *session) {
         struct page *page = state_page(session->state, i), *recur = NULL;
         if (recurrent && state_n_pos(session->state) == end)
             recur = state_recurrent(session->state);
-        struct prefix_entry *entry =
-            prefix_add(cache, session->tip, session->ids + i * KV_CHUNK, page, recur);
+        struct prefix_entry *entry = prefix_add(cache, session->owner, session->tip,
+                                                session->ids + i * KV_CHUNK, page, recur);
         if (!entry) return;
         // One page of these bits is enough.
         if (prefix_page(entry) != page) state_swap_page(session->state, i, prefix_page(entry));

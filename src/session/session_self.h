@@ -38,6 +38,8 @@ struct session {
     float *logits; // (1 + n_draft, n_vocab): those after n_scored tokens, and after each more
     int n_scored, n_logits;   // n_logits: how many of them there are
     struct prefix_entry *tip; // pinned: its chain's pages are the session's first ones; NULL: none
+    uint64_t owner;           // whose cached prefixes it may use
+    int pace;                 // most of its tokens in a pass; 0: any number
     bool listed;              // seen in the list of the pass that is being made
     float *hidden; // with mtp: (1 + n_draft, n_embd), of the positions that the layer comes to next
     int n_hidden;

@@ -56,7 +56,7 @@ static struct prefix_entry *add(struct rig *rig, struct prefix_entry *parent, co
     struct jl_error err = {0};
     must(page_pool_want(rig->pool, PAGE_KEYS, 1, &err), &err);
     struct page *page = page_pool_take(rig->pool, PAGE_KEYS);
-    struct prefix_entry *entry = prefix_add(rig->cache, parent, ids, page, NULL);
+    struct prefix_entry *entry = prefix_add(rig->cache, 0, parent, ids, page, NULL);
     page_drop(rig->pool, page);
     return entry;
 }
@@ -75,7 +75,7 @@ static struct prefix_entry *add_chain(struct rig *rig, int n) {
 }
 
 static void expect_found(struct rig *rig, int n, int depth) {
-    const struct prefix_entry *found = prefix_find(rig->cache, rig->ids, n);
+    const struct prefix_entry *found = prefix_find(rig->cache, 0, rig->ids, n);
     assert_int_equal(found ? prefix_depth(found) : 0, depth);
 }
 
@@ -84,7 +84,7 @@ static void test_found_by_tokens(void **state) {
     struct rig rig;
     open_rig(&rig, 64, 0, 64 * 64);
     struct prefix_entry *tip = add_chain(&rig, 3);
-    assert_ptr_equal(prefix_find(rig.cache, rig.ids, PAGES * KV_CHUNK), tip);
+    assert_ptr_equal(prefix_find(rig.cache, 0, rig.ids, PAGES * KV_CHUNK), tip);
     expect_found(&rig, 3 * KV_CHUNK, 3);
     expect_found(&rig, 3 * KV_CHUNK - 1, 2);
     expect_found(&rig, KV_CHUNK - 1, 0);
@@ -97,14 +97,32 @@ static void test_found_by_tokens(void **state) {
     // The same page behind another, and as a first one, is not the same.
     struct prefix_entry *other = add(&rig, NULL, rig.ids + KV_CHUNK);
     struct prefix_entry *behind = add(&rig, other, rig.ids + 2 * KV_CHUNK);
-    assert_ptr_not_equal(prefix_find(rig.cache, rig.ids, 3 * KV_CHUNK), behind);
+    assert_ptr_not_equal(prefix_find(rig.cache, 0, rig.ids, 3 * KV_CHUNK), behind);
     expect_found(&rig, 3 * KV_CHUNK, 3);
     // What is there is not added again.
     struct page *before = prefix_page(tip);
     int n_entry = prefix_stats(rig.cache).n_entry;
     add_chain(&rig, 3);
     assert_int_equal(prefix_stats(rig.cache).n_entry, n_entry);
-    assert_ptr_equal(prefix_page(prefix_find(rig.cache, rig.ids, 3 * KV_CHUNK)), before);
+    assert_ptr_equal(prefix_page(prefix_find(rig.cache, 0, rig.ids, 3 * KV_CHUNK)), before);
+    close_rig(&rig);
+}
+
+/* Nobody finds what another has left, nor goes on from it; each has pages of their own. */
+static void test_owners(void **state) {
+    (void)state;
+    struct rig rig;
+    open_rig(&rig, 64, 0, 64 * 64);
+    struct prefix_entry *mine = add_chain(&rig, 2);
+    assert_null(prefix_find(rig.cache, 7, rig.ids, 2 * KV_CHUNK));
+    struct jl_error err = {0};
+    must(page_pool_want(rig.pool, PAGE_KEYS, 1, &err), &err);
+    struct page *page = page_pool_take(rig.pool, PAGE_KEYS);
+    struct prefix_entry *theirs = prefix_add(rig.cache, 7, NULL, rig.ids, page, NULL);
+    page_drop(rig.pool, page);
+    assert_ptr_not_equal(prefix_page(theirs), prefix_page(prefix_parent(mine)));
+    assert_ptr_equal(prefix_find(rig.cache, 7, rig.ids, 2 * KV_CHUNK), theirs);
+    assert_ptr_equal(prefix_find(rig.cache, 0, rig.ids, 2 * KV_CHUNK), mine);
     close_rig(&rig);
 }
 
@@ -122,7 +140,7 @@ static void test_many_chains(void **state) {
     }
     for (int i = 0; i < N; i++) {
         rig.ids[KV_CHUNK - 1] = i;
-        assert_ptr_equal(prefix_find(rig.cache, rig.ids, KV_CHUNK), entries[i]);
+        assert_ptr_equal(prefix_find(rig.cache, 0, rig.ids, KV_CHUNK), entries[i]);
     }
     close_rig(&rig);
 }
@@ -141,7 +159,7 @@ static void test_budget(void **state) {
     expect_found(&rig, 3 * KV_CHUNK, 3);
     rig.ids[KV_CHUNK]--;
     expect_found(&rig, 3 * KV_CHUNK, 2);
-    struct prefix_entry *pinned = prefix_find(rig.cache, rig.ids, 2 * KV_CHUNK);
+    struct prefix_entry *pinned = prefix_find(rig.cache, 0, rig.ids, 2 * KV_CHUNK);
     prefix_pin(rig.cache, pinned);
     rig.ids[0]++; // a chain of others: pinned entries stay, and what they follow
     add_chain(&rig, 2);
@@ -167,7 +185,7 @@ static void test_pinned_is_never_evicted(void **state) {
         const int32_t *ids = rig.ids + i * KV_CHUNK;
         struct prefix_entry *other = add(&rig, NULL, ids);
         assert_non_null(other);
-        assert_ptr_equal(prefix_find(rig.cache, ids, KV_CHUNK), other);
+        assert_ptr_equal(prefix_find(rig.cache, 0, ids, KV_CHUNK), other);
         assert_int_equal(prefix_stats(rig.cache).n_entry, i < 2 ? 2 : 3);
     }
     expect_found(&rig, KV_CHUNK, 1);
@@ -204,7 +222,7 @@ static void test_pool_takes_back(void **state) {
     expect_found(&rig, 5 * KV_CHUNK, 4);
     must(page_pool_want(rig.pool, PAGE_KEYS, 3, &err), &err);
     expect_found(&rig, 5 * KV_CHUNK, 3);
-    prefix_unpin(rig.cache, prefix_find(rig.cache, rig.ids, 3 * KV_CHUNK));
+    prefix_unpin(rig.cache, prefix_find(rig.cache, 0, rig.ids, 3 * KV_CHUNK));
     must(page_pool_want(rig.pool, PAGE_KEYS, 6, &err), &err);
     expect_found(&rig, 5 * KV_CHUNK, 0);
     close_rig(&rig);
@@ -221,7 +239,7 @@ static void test_recurrent_states(void **state) {
         must(page_pool_want(rig.pool, PAGE_RECUR, 1, &err), &err);
         struct page *page = page_pool_take(rig.pool, PAGE_KEYS);
         struct page *recur = page_pool_take(rig.pool, PAGE_RECUR);
-        at[i] = prefix_add(rig.cache, tip, rig.ids, page, recur);
+        at[i] = prefix_add(rig.cache, 0, tip, rig.ids, page, recur);
         assert_ptr_equal(prefix_recurrent(at[i]), recur);
         page_drop(rig.pool, page);
         page_drop(rig.pool, recur);
@@ -391,6 +409,7 @@ static void test_small_pool(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_found_by_tokens),
+        cmocka_unit_test(test_owners),
         cmocka_unit_test(test_many_chains),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_pinned_is_never_evicted),

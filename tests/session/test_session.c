@@ -162,6 +162,11 @@ static void test_passes_of_many(void **state) {
     assert_int_equal(session_n_pending(list[2]), 8);
     assert_null(session_logits(list[1]));
     check_logits(rig, rig->ids, 21);
+    session_pace(list[1], 5);
+    assert_int_equal(session_set_forward(rig->set, list, 3, NULL, &err), JL_OK);
+    assert_int_equal(session_n_pending(list[1]), 50 - 14 - 5);
+    assert_int_equal(session_n_pending(list[2]), 0); // the rest of the rows is for others
+    session_pace(list[1], 0);
     while (session_n_pending(list[1]) > 0)
         assert_int_equal(session_set_forward(rig->set, list, 3, NULL, &err), JL_OK);
     assert_int_equal(session_n_token(list[0]), 21);
