@@ -62,7 +62,8 @@ JINLIN_API void jl_free(void *memory);
     X(JL_ERR_LIMIT, 7, "limit")             /* a context, batch or size limit would be exceeded */ \
     X(JL_ERR_NONFINITE, 8, "nonfinite")     /* the forward pass produced NaN or infinity */        \
     X(JL_ERR_CANCELLED, 9, "cancelled")     /* the caller asked to stop */                         \
-    X(JL_ERR_CPU, 10, "cpu")                /* this CPU lacks what was asked for */
+    X(JL_ERR_CPU, 10, "cpu")                /* this CPU lacks what was asked for */               \
+    X(JL_ERR_BUSY, 11, "busy")              /* as much waits already as may: ask again later */
 
 enum jl_status {
 #define X(id, code, name) id,

@@ -32,11 +32,12 @@ ROOMS = {  # room: rooms it may include besides itself
     "model": ["base", "format", "tensor", "backend"],
     "session": ["base", "format", "text", "tensor", "backend", "model"],
     "api": ["base", "format", "text", "tensor", "backend", "model", "session"],
+    "serve": ["base", "text", "backend", "model", "session"],
     "skill": ["base", "text"],
     "train": ["base", "text", "skill", "tensor", "backend", "model", "session"],
     "hub": ["base"],
     "cli": ["base", "format", "text", "tensor", "kernel", "backend", "model", "session", "skill",
-            "train", "hub"],
+            "train", "hub", "serve"],
 }
 # The one header outside src/, and who sees it: statuses are the library's own.
 PUBLIC = "jinlin.h"
@@ -61,6 +62,7 @@ PREFIXES = {
     "backend": "cpu_ op_ reg_",
     "model": "plan_ bind_ role_ op_ prog_ family_ step_ rope_ inspect_",
     "session": "session_ sample_ open_ generate_",
+    "serve": "ticket_ sequence_ account_",
     "skill": "skill_ idiom_ verse_",
     "train": "data_",
     "api": "jl_",
