@@ -82,6 +82,7 @@ struct asked {
     double temperature;
     int leave_after;  // its tokens, then nobody is there any more; 0: never
     atomic_bool hold; // its first token keeps the scheduler until this is false
+    atomic_bool held; // it does
 
     struct said said[MOST_ANSWERS];
     enum jl_status status[MOST_ANSWERS];
@@ -105,8 +106,10 @@ static bool on_token(void *ctx, const struct scheduler_token *token) {
     struct asked *a = ctx;
     struct said *said = &a->said[token->answer];
     if (token->id == TOKEN_NONE) return true;
-    while (atomic_load(&a->hold))
+    while (atomic_load(&a->hold)) {
+        atomic_store(&a->held, true);
         usleep(500);
+    }
     said->ids[said->n] = token->id;
     said->sum[said->n++] = sum_of(a->rig, token->logits);
     return true;
@@ -164,6 +167,13 @@ static void wait_for(struct asked *a) {
         usleep(1000);
     }
     assert_int_equal(a->n_ended, a->n_answer);
+}
+
+static void wait_held(struct asked *a) {
+    for (int i = 0; !atomic_load(&a->held); i++) {
+        if (i > 60000) fail_msg("a request has had no token for a minute");
+        usleep(1000);
+    }
 }
 
 /* ---- the same alone ---- */
@@ -365,6 +375,7 @@ static void cancelled(void **state) {
     a.n_answer = 1;
     a.hold = true;
     must(submit(&a, &ticket, &err), &err);
+    wait_held(&a);
     ask(&b);
     scheduler_cancel(ticket);
     atomic_store(&a.hold, false);
@@ -390,6 +401,7 @@ static void fair(void **state) {
         list[i].owner = 1;
         list[i].hold = i == 0; // until all have been asked
         ask(&list[i]);
+        if (i == 0) wait_held(&list[0]);
     }
     fill(&list[FIRST], &rig, 100, 5);
     list[FIRST].owner = 2;
@@ -453,6 +465,7 @@ static void in_parts(void **state) {
     fill(&b, &rig, MOST_PROMPT, 2);
     a.hold = true;
     ask(&a);
+    wait_held(&a);
     ask(&b);
     atomic_store(&a.hold, false);
     wait_for(&a);
