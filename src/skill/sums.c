@@ -256,6 +256,11 @@ static const struct skill_group groups[] = {
     {"reduce", 1, sums_make_reduce},
     {"divisor", 2, sums_make_divisor},
     {"percent", 2, sums_make_percent},
+    {"decimal", 2, sums_make_decimal},
+    {"power", 1, sums_make_power},
+    {"root", 1, sums_make_root},
+    {"prime", 1, sums_make_prime},
+    {"factors", 1, sums_make_factors},
     {"numeral", 2, sums_make_numeral},
     {"numeral-sum", 1, sums_make_numeral_sum},
     {0},
@@ -263,5 +268,6 @@ static const struct skill_group groups[] = {
 
 const struct skill skill_sums = {
     .name = "sums",
-    .about = "written arithmetic, fractions, divisors, percentages, numerals",
+    .about =
+        "written arithmetic, fractions, decimals, divisors, powers, primes, percentages, numerals",
     .groups = groups};

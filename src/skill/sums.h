@@ -15,6 +15,11 @@ void sums_make_fraction(struct skill_draw *draw, struct skill_task *task);
 void sums_make_reduce(struct skill_draw *draw, struct skill_task *task);
 void sums_make_divisor(struct skill_draw *draw, struct skill_task *task);
 void sums_make_percent(struct skill_draw *draw, struct skill_task *task);
+void sums_make_decimal(struct skill_draw *draw, struct skill_task *task);
+void sums_make_power(struct skill_draw *draw, struct skill_task *task);
+void sums_make_root(struct skill_draw *draw, struct skill_task *task);
+void sums_make_prime(struct skill_draw *draw, struct skill_task *task);
+void sums_make_factors(struct skill_draw *draw, struct skill_task *task);
 void sums_make_numeral(struct skill_draw *draw, struct skill_task *task);
 void sums_make_numeral_sum(struct skill_draw *draw, struct skill_task *task);
 
