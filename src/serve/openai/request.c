@@ -69,14 +69,14 @@ static bool read_param(struct reading *r, const json_t *value) {
 }
 
 static bool read_n(struct reading *r, const json_t *value) {
-    int64_t n;
+    int64_t n = 0;
     if (!read_whole(r, value, 1, MOST_ANSWERS, &n)) return false;
     r->out->n = (int)n;
     return true;
 }
 
 static bool read_max(struct reading *r, const json_t *value) {
-    int64_t n;
+    int64_t n = 0;
     if (!read_whole(r, value, 0, INT32_MAX, &n)) return false;
     if (n == 0 && r->out->kind == OPENAI_CHAT) return wants(r, "1 or more");
     if (r->out->n_max > 0 && r->out->n_max != n)
@@ -86,7 +86,7 @@ static bool read_max(struct reading *r, const json_t *value) {
 }
 
 static bool read_seed(struct reading *r, const json_t *value) {
-    int64_t seed;
+    int64_t seed = 0;
     if (!read_whole(r, value, INT64_MIN, INT64_MAX, &seed)) return false;
     r->out->seed = (uint64_t)seed;
     r->out->has_seed = true;
@@ -94,7 +94,7 @@ static bool read_seed(struct reading *r, const json_t *value) {
 }
 
 static bool read_priority(struct reading *r, const json_t *value) {
-    int64_t n;
+    int64_t n = 0;
     if (!read_whole(r, value, -100, 100, &n)) return false;
     r->out->priority = (int)n;
     return true;
@@ -125,7 +125,7 @@ static bool read_continue(struct reading *r, const json_t *value) {
 /* ---- log-probabilities ---- */
 
 static bool read_logprobs(struct reading *r, const json_t *value) {
-    int64_t n;
+    int64_t n = 0;
     if (r->out->kind == OPENAI_CHAT) return read_bool(r, value, &r->out->logprobs);
     if (!read_whole(r, value, 0, OPENAI_MOST_TOP_LOGPROBS, &n)) return false;
     r->out->logprobs = true;
@@ -134,7 +134,7 @@ static bool read_logprobs(struct reading *r, const json_t *value) {
 }
 
 static bool read_top_logprobs(struct reading *r, const json_t *value) {
-    int64_t n;
+    int64_t n = 0;
     if (!read_whole(r, value, 0, OPENAI_MOST_TOP_LOGPROBS, &n)) return false;
     r->out->n_top = (int)n;
     return true;
@@ -321,7 +321,7 @@ static bool read_effort(struct reading *r, const json_t *value) {
 }
 
 static bool read_budget(struct reading *r, const json_t *value) {
-    int64_t n;
+    int64_t n = 0;
     if (!read_whole(r, value, -1, INT32_MAX, &n)) return false;
     r->out->thinking_budget = (int)n;
     return true;
@@ -331,7 +331,7 @@ static bool read_budget(struct reading *r, const json_t *value) {
 static bool read_thinking(struct reading *r, const json_t *value) {
     const char *type = json_string_value(json_object_get(value, "type"));
     const json_t *budget = json_object_get(value, "budget_tokens");
-    bool on;
+    bool on = false;
     if (type) {
         on = !strcmp(type, "enabled");
         if (!on && strcmp(type, "disabled") != 0) return wants(r, "enabled or disabled");
@@ -357,7 +357,7 @@ static bool read_functions(struct reading *r, const json_t *value) {
 }
 
 static bool read_best_of(struct reading *r, const json_t *value) {
-    int64_t n;
+    int64_t n = 0;
     if (!read_whole(r, value, 1, MOST_ANSWERS, &n)) return false;
     return n == 1 || wants(r, "1 or left out: it is not supported");
 }
