@@ -10,13 +10,14 @@
 
 #include "grammar/sets.h"
 
+#define KIND_FULL 2
 #define FULL_WALK 4096 // nodes walked below ends; a mask that took more is kept as a whole
 #define SPARSE_SHARE 4 // a mask is kept as a list where that takes less than a quarter
 
 struct mask_entry {
     uint32_t set;
-    bool full;      // with all that follows
-    uint32_t n_id;  // ids of tokens, where words is NULL
+    uint8_t kind;  // of short tokens inside (0), of long ones (1), of all with all that follows (2)
+    uint32_t n_id; // ids of tokens, where words is NULL
     uint32_t n_pop; // trie nodes at which the rule has ended and that have nodes below
     size_t bytes;   // of the heap block: ids or words, then pops
     int32_t *ids;
@@ -46,23 +47,23 @@ void masks_free(struct grammar_matcher *m) {
     free(m->mask_slots);
 }
 
-static size_t slot_of(const struct grammar_matcher *m, uint32_t set, bool full) {
-    uint64_t h = (2 * (uint64_t)set + full) * UINT64_C(0x9E3779B97F4A7C15);
+static size_t slot_of(const struct grammar_matcher *m, uint32_t set, uint8_t kind) {
+    uint64_t h = (4 * (uint64_t)set + kind) * UINT64_C(0x9E3779B97F4A7C15);
     return (size_t)(h >> 32) & (m->n_mask_slot - 1);
 }
 
-static const struct mask_entry *find(const struct grammar_matcher *m, uint32_t set, bool full) {
+static const struct mask_entry *find(const struct grammar_matcher *m, uint32_t set, uint8_t kind) {
     if (!m->n_mask_slot) return NULL;
-    size_t slot = slot_of(m, set, full);
+    size_t slot = slot_of(m, set, kind);
     for (; m->mask_slots[slot]; slot = (slot + 1) & (m->n_mask_slot - 1)) {
         const struct mask_entry *entry = &m->masks[m->mask_slots[slot] - 1];
-        if (entry->set == set && entry->full == full) return entry;
+        if (entry->set == set && entry->kind == kind) return entry;
     }
     return NULL;
 }
 
 static void index_entry(struct grammar_matcher *m, size_t i) {
-    size_t slot = slot_of(m, m->masks[i].set, m->masks[i].full);
+    size_t slot = slot_of(m, m->masks[i].set, m->masks[i].kind);
     while (m->mask_slots[slot])
         slot = (slot + 1) & (m->n_mask_slot - 1);
     m->mask_slots[slot] = (uint32_t)i + 1;
@@ -83,7 +84,7 @@ static bool widen(struct grammar_matcher *m) {
 
 void masks_mark(const struct grammar_matcher *m, uint32_t *numbers) {
     for (size_t i = 0; i < m->n_mask; i++)
-        if (!m->masks[i].full) numbers[m->masks[i].set] = 1;
+        if (m->masks[i].kind != KIND_FULL) numbers[m->masks[i].set] = 1;
 }
 
 void masks_renumber(struct grammar_matcher *m, const uint32_t *numbers) {
@@ -91,7 +92,7 @@ void masks_renumber(struct grammar_matcher *m, const uint32_t *numbers) {
     for (size_t i = 0; i < m->n_mask; i++) {
         struct mask_entry entry = m->masks[i];
         entry.set = numbers[entry.set];
-        if (!entry.full)
+        if (entry.kind != KIND_FULL)
             m->masks[n++] = entry;
         else
             free_entry(m, &entry);
@@ -117,8 +118,8 @@ static void list_bits(const uint64_t *words, size_t n, int32_t *ids) {
 
 /* Keeps a mask and the pops that are in the matcher; all others are forgotten where they take too
  * much together. */
-static enum jl_status keep(struct grammar_matcher *m, uint32_t set, bool full, const uint64_t *mask,
-                           struct jl_error *err) {
+static enum jl_status keep(struct grammar_matcher *m, uint32_t set, uint8_t kind,
+                           const uint64_t *mask, struct jl_error *err) {
     size_t n_word = grammar_vocab_words(m->v), n_id = count_bits(mask, n_word);
     bool sparse = n_id * sizeof(int32_t) < n_word * sizeof(uint64_t) / SPARSE_SHARE;
     size_t head = sparse ? n_id * sizeof(int32_t) : n_word * sizeof(uint64_t);
@@ -128,7 +129,7 @@ static enum jl_status keep(struct grammar_matcher *m, uint32_t set, bool full, c
         return no_memory(err);
     char *data = malloc(bytes + 1);
     if (!data) return no_memory(err);
-    struct mask_entry entry = {.set = set, .full = full, .n_id = (uint32_t)n_id, .bytes = bytes};
+    struct mask_entry entry = {.set = set, .kind = kind, .n_id = (uint32_t)n_id, .bytes = bytes};
     entry.n_pop = (uint32_t)m->n_pop;
     entry.pops = (uint32_t *)(void *)(data + head);
     if (m->n_pop) memcpy(entry.pops, m->pops, m->n_pop * sizeof *m->pops);
@@ -180,12 +181,13 @@ static enum jl_status step(struct grammar_matcher *m, uint32_t set, uint8_t byte
 
 /* Follows the nodes [from, to), children of one at which the text is in `set`, and adds the tokens
  * that stay in the grammar. With `pops` the nodes at which all may be over are gathered. */
-static enum jl_status walk(struct grammar_matcher *m, uint32_t set, uint32_t from, uint32_t to,
-                           uint64_t *mask, bool pops, struct jl_error *err) {
-    const struct trie_node *nodes = m->v->nodes;
-    if (from == to) return JL_OK;
-    m->way[nodes[from].depth - 1] = set;
-    for (uint32_t i = from; i < to;) {
+static enum jl_status walk(struct grammar_matcher *m, const struct trie *trie, uint32_t set,
+                           const uint32_t range[2], uint64_t *mask, bool pops,
+                           struct jl_error *err) {
+    const struct trie_node *nodes = trie->nodes;
+    if (range[0] == range[1]) return JL_OK;
+    m->way[nodes[range[0]].depth - 1] = set;
+    for (uint32_t i = range[0]; i < range[1];) {
         const struct trie_node *node = &nodes[i];
         uint32_t target;
         JL_TRY(step(m, m->way[node->depth - 1], node->byte, &target, err));
@@ -194,7 +196,7 @@ static enum jl_status walk(struct grammar_matcher *m, uint32_t set, uint32_t fro
             continue;
         }
         for (uint32_t k = node->token; k < nodes[i + 1].token; k++) {
-            int32_t id = m->v->ids[k];
+            int32_t id = trie->ids[k];
             mask[id >> 6] |= UINT64_C(1) << (id & 63);
         }
         m->way[node->depth] = target;
@@ -219,41 +221,51 @@ static enum jl_status add_special(struct grammar_matcher *m, uint32_t set, uint6
     return JL_OK;
 }
 
-static enum jl_status local_mask(struct grammar_matcher *m, uint32_t set,
+/* The mask of short (kind 0) or long tokens (1) inside the rules of a set. */
+static enum jl_status local_mask(struct grammar_matcher *m, uint32_t set, uint8_t kind,
                                  const struct mask_entry **out, struct jl_error *err) {
-    *out = find(m, set, false);
+    const struct trie *trie = &m->v->tries[kind];
+    *out = find(m, set, kind);
     if (*out) return JL_OK;
     memset(m->scratch_mask, 0, grammar_vocab_words(m->v) * sizeof *m->scratch_mask);
     m->n_pop = 0;
-    JL_TRY(walk(m, set, 0, m->v->n_node, m->scratch_mask, true, err));
-    JL_TRY(add_special(m, set, m->scratch_mask, err));
-    JL_TRY(keep(m, set, false, m->scratch_mask, err));
-    *out = find(m, set, false);
+    JL_TRY(walk(m, trie, set, (uint32_t[]){0, trie->n_node}, m->scratch_mask, true, err));
+    if (kind == 0) JL_TRY(add_special(m, set, m->scratch_mask, err));
+    JL_TRY(keep(m, set, kind, m->scratch_mask, err));
+    *out = find(m, set, kind);
+    return JL_OK;
+}
+
+/* Adds what a group allows; *walked: how many nodes had to be looked at. */
+static enum jl_status add_group(struct grammar_matcher *m, struct set_group group, uint64_t *mask,
+                                size_t *walked, struct jl_error *err) {
+    for (uint8_t kind = 0; kind < 2; kind++) {
+        const struct trie *trie = &m->v->tries[kind];
+        const struct mask_entry *entry;
+        JL_TRY(local_mask(m, group.local[kind], kind, &entry, err));
+        join(m, entry, mask);
+        for (uint32_t k = 0; group.node && k < entry->n_pop; k++) { // nothing follows node 0
+            uint32_t node = entry->pops[k], below[2] = {node + 1, trie->nodes[node].next};
+            JL_TRY(walk(m, trie, group.node, below, mask, false, err));
+            *walked += below[1] - below[0];
+        }
+    }
     return JL_OK;
 }
 
 enum jl_status masks_allowed(struct grammar_matcher *m, uint32_t set, uint64_t *mask,
                              struct jl_error *err) {
     memset(mask, 0, grammar_vocab_words(m->v) * sizeof *mask);
-    const struct mask_entry *entry = find(m, set, true);
+    const struct mask_entry *entry = find(m, set, KIND_FULL);
     if (entry) {
         join(m, entry, mask);
         return JL_OK;
     }
     JL_TRY(sets_group(m, set, err));
     size_t walked = 0;
-    for (uint32_t i = 0; i < m->sets[set].n_group; i++) {
-        struct set_group group = m->groups[m->sets[set].group + i];
-        JL_TRY(local_mask(m, group.local, &entry, err));
-        join(m, entry, mask);
-        if (group.node == 0) continue; // nothing follows
-        for (uint32_t k = 0; k < entry->n_pop; k++) {
-            uint32_t node = entry->pops[k];
-            JL_TRY(walk(m, group.node, node + 1, m->v->nodes[node].next, mask, false, err));
-            walked += m->v->nodes[node].next - node;
-        }
-    }
+    for (uint32_t i = 0; i < m->sets[set].n_group; i++)
+        JL_TRY(add_group(m, m->groups[m->sets[set].group + i], mask, &walked, err));
     if (walked <= FULL_WALK) return JL_OK;
     m->n_pop = 0;
-    return keep(m, set, true, mask, err);
+    return keep(m, set, KIND_FULL, mask, err);
 }

@@ -361,40 +361,46 @@ enum jl_status sets_step(struct grammar_matcher *m, uint32_t set, uint8_t byte, 
 
 /* ---- groups ---- */
 
-/* A counter that is as good as `count` for as many bytes as a token can have: what is left until
- * the least and the greatest count is far away then stays far away. */
-static uint32_t near_count(const struct grammar_matcher *m, const struct program_loop *loop,
-                           uint32_t count) {
-    uint32_t far = m->v->longest + 1;
+/* A counter that is as good as `count` for tokens of less than `far` bytes: what is left until the
+ * least and the greatest count is far away then stays far away. */
+static uint32_t near_count(const struct program_loop *loop, uint32_t count, uint32_t far) {
     bool high_far = loop->high == GRAMMAR_UNBOUNDED || loop->high - count > far;
     if (count >= loop->low && high_far) return loop->low ? loop->low : 1;
     if (count < loop->low && loop->low - count > far) return 1; // so is the greatest count, then
     return count;
 }
 
+/* Items of one node as a set of their own, with counters for tokens of less than `far` bytes. */
+static enum jl_status local_set(struct grammar_matcher *m, uint32_t first, uint32_t n, uint32_t far,
+                                uint32_t *out, struct jl_error *err) {
+    if (!sets_grow((void **)&m->picked, &m->cap_picked, n, sizeof *m->picked))
+        return no_memory(err);
+    for (uint32_t i = 0; i < n; i++) {
+        struct set_item item = m->items[first + i];
+        uint32_t loop = item.count ? m->g->loop_of[item.pos] : SETS_NONE;
+        if (loop != SETS_NONE) item.count = near_count(&m->g->loops[loop], item.count, far);
+        item.node = 0;
+        m->picked[i] = item;
+    }
+    return sets_intern(m, m->picked, n, out, err);
+}
+
 enum jl_status sets_group(struct grammar_matcher *m, uint32_t set, struct jl_error *err) {
     if (m->sets[set].grouped) return JL_OK;
     size_t first = m->n_group;
     for (uint32_t i = 0, end, n = m->sets[set].n_item; i < n; i = end) {
-        const struct set_item *items = m->items + m->sets[set].item;
-        uint32_t node = items[i].node, local;
-        size_t kept = 0;
-        for (end = i; end < n && items[end].node == node;)
+        uint32_t item = m->sets[set].item;
+        struct set_group group = {.node = m->items[item + i].node};
+        for (end = i; end < n && m->items[item + end].node == group.node;)
             end++;
-        if (!sets_grow((void **)&m->picked, &m->cap_picked, end - i, sizeof *m->picked))
-            return no_memory(err);
-        for (uint32_t k = i; k < end; k++) {
-            if (items[k].pos == SETS_DONE) continue;
-            struct set_item item = {items[k].pos, items[k].count, 0};
-            uint32_t loop = item.count ? m->g->loop_of[item.pos] : SETS_NONE;
-            if (loop != SETS_NONE) item.count = near_count(m, &m->g->loops[loop], item.count);
-            m->picked[kept++] = item;
-        }
-        if (kept == 0) continue;
+        // The item behind the whole text is the last of the first group: nothing can follow it.
+        uint32_t n_item = end - i - (m->items[item + end - 1].pos == SETS_DONE);
+        if (n_item == 0) continue;
+        JL_TRY(local_set(m, item + i, n_item, TRIE_SHORT + 1, &group.local[0], err));
+        JL_TRY(local_set(m, item + i, n_item, m->v->longest + 1, &group.local[1], err));
         if (!sets_grow((void **)&m->groups, &m->cap_group, m->n_group + 1, sizeof *m->groups))
             return no_memory(err);
-        JL_TRY(sets_intern(m, m->picked, kept, &local, err));
-        m->groups[m->n_group++] = (struct set_group){local, node};
+        m->groups[m->n_group++] = group;
     }
     m->sets[set].group = (uint32_t)first;
     m->sets[set].n_group = (uint32_t)(m->n_group - first);

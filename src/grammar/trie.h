@@ -11,12 +11,20 @@ struct trie_node {
     uint8_t byte;
 };
 
-struct grammar_vocab {
+struct trie {
     struct trie_node *nodes; // (n_node + 1)
     uint32_t n_node;
-    int32_t *ids;     // (tokens with bytes), sorted by bytes
-    char *bytes;      // of all tokens, by id
-    uint32_t *starts; // (n_token + 1)
+    int32_t *ids; // tokens, sorted by bytes
+};
+
+/* Tokens of more bytes are few, but each counter up to their length would need masks of its own:
+ * they have a trie to themselves. */
+#define TRIE_SHORT 32
+
+struct grammar_vocab {
+    struct trie tries[2]; // of short and of long tokens
+    char *bytes;          // of all tokens, by id
+    uint32_t *starts;     // (n_token + 1)
     int n_token;
     uint32_t longest; // bytes of the longest token
 };

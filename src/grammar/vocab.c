@@ -1,5 +1,6 @@
 #include "grammar/vocab.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +9,10 @@
 
 void grammar_vocab_free(struct grammar_vocab *vocab) {
     if (!vocab) return;
-    free(vocab->nodes);
-    free(vocab->ids);
+    for (int i = 0; i < 2; i++) {
+        free(vocab->tries[i].nodes);
+        free(vocab->tries[i].ids);
+    }
     free(vocab->bytes);
     free(vocab->starts);
     free(vocab);
@@ -38,60 +41,81 @@ static int compare(const void *a, const void *b, void *ctx) {
 }
 
 /* Nodes from the sorted tokens: each adds those below what it shares with the one before. */
-static void build(struct grammar_vocab *v, int n, uint32_t *way) {
+static void build(const struct grammar_vocab *v, struct trie *trie, int n, uint32_t *way) {
     struct grammar_token_bytes last = {"", 0};
     for (int i = 0; i < n; i++) {
-        struct grammar_token_bytes token = grammar_vocab_bytes(v, v->ids[i]);
+        struct grammar_token_bytes token = grammar_vocab_bytes(v, trie->ids[i]);
         uint32_t same = 0;
         while (same < last.len && same < token.len && last.bytes[same] == token.bytes[same])
             same++;
         for (uint32_t d = same; d < last.len; d++)
-            v->nodes[way[d]].next = v->n_node;
+            trie->nodes[way[d]].next = trie->n_node;
         for (uint32_t d = same; d < token.len; d++) {
-            way[d] = v->n_node;
-            v->nodes[v->n_node++] = (struct trie_node){
+            way[d] = trie->n_node;
+            trie->nodes[trie->n_node++] = (struct trie_node){
                 .token = (uint32_t)i, .depth = (uint16_t)(d + 1), .byte = (uint8_t)token.bytes[d]};
         }
         last = token;
     }
     for (uint32_t d = 0; d < last.len; d++)
-        v->nodes[way[d]].next = v->n_node;
-    v->nodes[v->n_node] = (struct trie_node){.next = v->n_node, .token = (uint32_t)n};
+        trie->nodes[way[d]].next = trie->n_node;
+    trie->nodes[trie->n_node] = (struct trie_node){.next = trie->n_node, .token = (uint32_t)n};
+}
+
+/* The trie of the tokens with more than `least` and at most `most` bytes. */
+static bool make_trie(struct grammar_vocab *v, struct trie *trie, size_t least, size_t most) {
+    size_t total = 0;
+    int n = 0;
+    for (int i = 0; i < v->n_token; i++) {
+        size_t len = grammar_vocab_bytes(v, i).len;
+        bool inside = len > least && len <= most;
+        total += inside ? len : 0;
+        n += inside;
+    }
+    trie->ids = malloc(((size_t)n + 1) * sizeof *trie->ids);
+    trie->nodes = malloc((total + 1) * sizeof *trie->nodes);
+    uint32_t *way = malloc((v->longest + 1) * sizeof *way);
+    bool fits = trie->ids && trie->nodes && way;
+    if (fits) {
+        n = 0;
+        for (int i = 0; i < v->n_token; i++) {
+            size_t len = grammar_vocab_bytes(v, i).len;
+            if (len > least && len <= most) trie->ids[n++] = i;
+        }
+        qsort_r(trie->ids, (size_t)n, sizeof *trie->ids, compare, v);
+        build(v, trie, n, way);
+        struct trie_node *nodes = realloc(trie->nodes, (trie->n_node + 1) * sizeof *nodes);
+        if (nodes) trie->nodes = nodes;
+    }
+    free(way);
+    return fits;
 }
 
 static enum jl_status make(struct grammar_vocab *v, const struct grammar_token_bytes *tokens,
                            struct jl_error *err) {
     size_t total = 0;
-    int n = 0;
     for (int i = 0; i < v->n_token; i++) {
         if (tokens[i].len > GRAMMAR_MAX_TOKEN)
             return jl_fail(err, JL_ERR_LIMIT, "token %d has %zu bytes, more than %d", i,
                            tokens[i].len, GRAMMAR_MAX_TOKEN);
         total += tokens[i].len;
         if (tokens[i].len > v->longest) v->longest = (uint32_t)tokens[i].len;
-        n += tokens[i].len > 0;
     }
+    if (total >= UINT32_MAX)
+        return jl_fail(err, JL_ERR_LIMIT, "the tokens of a vocabulary have %zu bytes", total);
     v->starts = calloc((size_t)v->n_token + 1, sizeof *v->starts);
     v->bytes = malloc(total + 1);
-    v->ids = malloc(((size_t)n + 1) * sizeof *v->ids);
-    v->nodes = total < UINT32_MAX ? malloc((total + 1) * sizeof *v->nodes) : NULL;
-    uint32_t *way = malloc((v->longest + 1) * sizeof *way);
-    if (!v->starts || !v->bytes || !v->ids || !v->nodes || !way) {
-        free(way);
+    if (!v->starts || !v->bytes)
         return jl_fail(err, JL_ERR_MEMORY, "out of memory for a vocabulary of %d tokens",
                        v->n_token);
-    }
-    n = 0;
     for (int i = 0; i < v->n_token; i++) {
         if (tokens[i].len) memcpy(v->bytes + v->starts[i], tokens[i].bytes, tokens[i].len);
         v->starts[i + 1] = v->starts[i] + (uint32_t)tokens[i].len;
-        if (tokens[i].len) v->ids[n++] = i;
     }
-    qsort_r(v->ids, (size_t)n, sizeof *v->ids, compare, v);
-    build(v, n, way);
-    free(way);
-    struct trie_node *nodes = realloc(v->nodes, (v->n_node + 1) * sizeof *v->nodes);
-    if (nodes) v->nodes = nodes;
+    if (!make_trie(v, &v->tries[0], 0, TRIE_SHORT) ||
+        !make_trie(v, &v->tries[1], TRIE_SHORT, GRAMMAR_MAX_TOKEN))
+        return jl_fail(err, JL_ERR_MEMORY, "out of memory for a vocabulary of %d tokens",
+                       v->n_token);
     return JL_OK;
 }
 

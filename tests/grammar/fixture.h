@@ -40,7 +40,7 @@ struct error_case {
 void check_errors(enum language language, const struct error_case *cases, size_t n);
 
 /* All single bytes, then every substring of `texts` (NULL behind the last) of 2 to `longest`
- * bytes, each once. */
+ * bytes, and some of up to 70, each once. */
 struct grammar_vocab *vocab_of_texts(const char *const *texts, size_t longest);
 
 /* Every token of the vocabulary: the mask against bytes one by one. */

@@ -161,24 +161,24 @@ static void test_objects(void **state) {
     (void)state;
     static const struct text_case cases[] = {
         {"{" OBJ ",\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":\"null\"},\"c\":"
-                 "true},\"required\":[\"b\"]}",
+         "true},\"required\":[\"b\"]}",
          {"{\"b\": null}", "{\"a\": 1, \"b\": null}", "{\"a\":1,\"b\":null,\"c\":[]}"},
          {"{}", "{\"a\": 1}", "{\"b\": null, \"a\": 1}", "{\"b\":null,}", "{\"b\":null,\"d\":1}",
           "{\"b\":null,\"b\":null}", "{ \"b\":null}", "{\"b\" : null}", "{\"b\":  null}"}},
         {"{" OBJ "}", {"{}", "{\"x\": {\"y\": [1, 2]}}"}, {"[]", "{x:1}"}},
         {"{" OBJ ",\"properties\":{},\"additionalProperties\":false}", {"{}"}, {"{\"a\":1}"}},
         {"{" OBJ ",\"properties\":{\"ab\":{\"type\":\"integer\"},\"a\\\"\":true},"
-                 "\"additionalProperties\":{\"type\":\"null\"}}",
+         "\"additionalProperties\":{\"type\":\"null\"}}",
          {"{}", "{\"ab\": 1, \"x\": null, \"y\":null}", "{\"a\":null}",
           "{\"abc\":null,\"\":null,\"b\\n\":null}"},
          {"{\"x\": null, \"ab\": 1}", "{\"ab\": null}", "{\"ab\":1,\"ab\":null}",
           "{\"\\u0061b\": null}", "{\"a\\\"\":null,\"a\\\"\":null}", "{\"x\":1}"}},
         {"{" OBJ ",\"additionalProperties\":{\"type\":\"integer\"},\"minProperties\":1,"
-                 "\"maxProperties\":2}",
+         "\"maxProperties\":2}",
          {"{\"a\":1}", "{\"a\":1, \"b\":2}"},
          {"{}", "{\"a\":1,\"b\":2,\"c\":3}", "{\"a\":null}"}},
         {"{" OBJ ",\"patternProperties\":{\"^x-\":{\"type\":\"integer\"}},\"properties\":{\"a\":"
-                 "true},\"additionalProperties\":false}",
+         "true},\"additionalProperties\":false}",
          {"{}", "{\"a\":1}", "{\"x-\":1,\"x-y\":2}", "{\"a\":null, \"x-a\":1}"},
          {"{\"y\":1}", "{\"x-a\":null}"}},
         {"{" OBJ ",\"required\":[\"z\"]}",
@@ -237,7 +237,7 @@ static void test_combined(void **state) {
         {"{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}", {"1", "\"a\""}, {"null"}},
         {"{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"null\"}]}", {"1", "null"}, {"\"a\""}},
         {"{\"oneOf\":[{" OBJ ",\"properties\":{\"k\":{\"const\":\"a\"},\"v\":{\"type\":\"integer\"}"
-                             "},\"required\":[\"k\"]},{" OBJ
+         "},\"required\":[\"k\"]},{" OBJ
          ",\"properties\":{\"k\":{\"const\":\"b\"}},\"required\":[\"k\"]}]}",
          {"{\"k\":\"a\",\"v\":1}", "{\"k\":\"b\"}"},
          {"{\"k\":\"c\"}", "{\"k\":\"b\",\"v\":1}"}},
@@ -271,7 +271,7 @@ static void test_combined(void **state) {
          {"{\"c\":[{},{\"c\":[]}]}"},
          {"{\"c\":[1]}"}},
         {"{\"$defs\":{\"n\":{" OBJ ",\"properties\":{\"k\":{\"$ref\":\"#/$defs/"
-                                   "n\",\"required\":[\"k\"]}}}},\"$ref\":\"#/$defs/n\"}",
+         "n\",\"required\":[\"k\"]}}}},\"$ref\":\"#/$defs/n\"}",
          {"{}"},
          {"{\"k\":{}}"}},
         {"{\"allOf\":[{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]},{\"anyOf\":[{"
