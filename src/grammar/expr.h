@@ -46,6 +46,8 @@ enum expr_json {
     EXPR_JSON_STRING,
     EXPR_JSON_NUMBER,
     EXPR_JSON_SPACE,
+    EXPR_JSON_ESCAPE, // of any character that needs one; PATTERN_JSON's spelling
+    EXPR_JSON_REST,   // any characters, so spelled
     EXPR_JSON_COUNT
 };
 

@@ -9,8 +9,9 @@
 #include "grammar/json_parts.h"
 #include "text/number_text.h"
 
-#define MOST UINT64_C(999999999999999999) // of 18 digits
-#define DOUBLE_DIGITS 15                  // which a double tells apart
+#define MOST UINT64_C(999999999999999999)   // of 18 digits
+#define DOUBLE_DIGITS 15                    // which a double tells apart
+#define MOST_EXACT INT64_C(999999999999999) // of multiples: a reader of doubles must see them
 #define MAX_SUFFIX 3
 
 static grammar_expr digits(struct grammar_builder *b, int from, int to) {
@@ -137,7 +138,7 @@ static grammar_expr by_suffix(struct grammar_builder *b, uint64_t n, uint64_t po
         expr_push(b, &suffixes, grammar_text(b, text));
     }
     grammar_expr head =
-        expr_seq2(b, digits(b, 1, 9), any_digits(b, 0, (size_t)(JSON_NUMBER_DIGITS - 1 - k)));
+        expr_seq2(b, digits(b, 1, 9), any_digits(b, 0, (size_t)(DOUBLE_DIGITS - 1 - k)));
     expr_push(b, &small, expr_seq2(b, head, expr_alt_of(b, &suffixes)));
     return expr_alt_of(b, &small);
 }
@@ -158,6 +159,8 @@ grammar_expr json_number_multiple(struct grammar_builder *b, const struct json_r
                                   uint64_t n) {
     int64_t low = least_integer(&range->low, false), high = -least_integer(&range->high, true);
     if (n == 1) return json_number_integer(b, range);
+    if ((range->low.given && low < -MOST_EXACT) || (range->high.given && high > MOST_EXACT))
+        return 0;
     if (n > 0 && n <= MOST && (low > high || (uint64_t)(high - low) / n < GRAMMAR_MAX_MULTIPLE))
         return listed(b, low, high, (int64_t)n);
     uint64_t power = 10;

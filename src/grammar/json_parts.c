@@ -9,6 +9,9 @@
 
 #define INDENT 40 // most spaces that begin a line
 
+#define HEX "[0-9A-Fa-f]"
+#define NOT_NUL "0(?:0(?:0[1-9A-Fa-f]|[1-9A-Fa-f]" HEX ")|[1-9A-Fa-f]" HEX "{2})" // 0001 to 0fff
+
 /* The rule of the builder for one of these, declared if `*made` is false then. */
 static grammar_rule rule_of(const struct json_parts *p, enum expr_json which, const char *name,
                             bool *made) {
@@ -74,8 +77,8 @@ grammar_expr json_parts_key(const struct json_parts *p, const char *name, size_t
 grammar_expr json_parts_char(const struct json_parts *p) {
     static const char pattern[] =
         "[^\"\\\\\\x00-\\x1f]|"
-        "\\\\(?:[\"\\\\/bfnrt]|u(?:[0-9A-CEFa-cef][0-9A-Fa-f]{3}|[Dd][0-7][0-9A-Fa-f]{2}|"
-        "[Dd][89ABab][0-9A-Fa-f]{2}\\\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}))";
+        "\\\\(?:[\"\\\\/bfnrt]|u(?:" NOT_NUL "|[1-9A-CEFa-cef]" HEX "{3}|[Dd][0-7]" HEX "{2}|"
+        "[Dd][89ABab]" HEX "{2}\\\\u[Dd][C-Fc-f]" HEX "{2}))";
     return grammar_regex(p->b, pattern, sizeof pattern - 1);
 }
 

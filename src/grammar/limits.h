@@ -19,6 +19,7 @@ enum {
     GRAMMAR_MAX_REPEAT = 1 << 30, // counts above are no bound at all; as a least count, an error
     GRAMMAR_EXPAND_REPEAT = 256,  // positions up to which a repetition is written out
     GRAMMAR_INLINE_RULE = 64,     // positions up to which a rule is copied to where it is used
+    GRAMMAR_EMPTY_REPEAT = 1000,  // times that what may be empty can be repeated, if not any number
     GRAMMAR_MAX_MULTIPLE = 1000,  // of multipleOf
 
     /* Of a matcher at work. */

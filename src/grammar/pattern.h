@@ -20,6 +20,9 @@ grammar_expr pattern_literal(struct grammar_builder *b, const char *text, size_t
                              enum pattern_form form);
 grammar_expr pattern_any(struct grammar_builder *b, enum pattern_form form); // one character
 
+/* Any number of characters of a JSON string, as a rule that is shared; no units. */
+grammar_expr pattern_any_text(struct grammar_builder *b);
+
 struct pattern_options {
     enum pattern_form form;
     bool search;      // the pattern may match anywhere in the text, unless anchored

@@ -163,17 +163,20 @@ static void clear_marks(struct work *w, size_t n) {
         w->mark[w->queue[i]] = 0;
 }
 
+/* A turn without a byte still counts, so that all counts are places at once. */
 static enum jl_status check_loops(struct work *w, struct jl_error *err) {
     for (uint32_t i = 0; i < w->g->n_loop; i++) {
-        size_t n = reach_free(w, w->g->loops[i].body);
-        bool bad =
-            w->mark[w->g->loops[i].back] && (w->g->flags[w->g->loops[i].back] & POSITION_LIVE);
+        const struct program_loop *loop = &w->g->loops[i];
+        uint32_t most = loop->high == GRAMMAR_UNBOUNDED ? loop->low : loop->high;
+        if (most <= GRAMMAR_EMPTY_REPEAT) continue;
+        size_t n = reach_free(w, loop->body);
+        bool bad = w->mark[loop->back] && (w->g->flags[loop->back] & POSITION_LIVE);
         clear_marks(w, n);
         if (bad)
             return jl_fail(err, JL_ERR_UNSUPPORTED,
-                           "a repetition of %u and more times repeats something that may be empty: "
+                           "a repetition counts up to %u times what may be empty: more than %d; "
                            "leave the empty case out",
-                           w->g->loops[i].low);
+                           most, GRAMMAR_EMPTY_REPEAT);
     }
     return JL_OK;
 }

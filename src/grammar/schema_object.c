@@ -15,10 +15,6 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static grammar_expr any_rest(struct schema *s) {
-    return grammar_repeat(s->b, pattern_any(s->b, PATTERN_JSON), 0, GRAMMAR_UNBOUNDED);
-}
-
 /* The rest of a name that differs from all of names[from, to), which are sorted and begin alike for
  * `at` bytes. Each character has one spelling, so differing in characters is differing in text. */
 static grammar_expr other_rest(struct schema *s, const char **names, size_t from, size_t to,
@@ -46,7 +42,7 @@ static grammar_expr other_rest(struct schema *s, const char **names, size_t from
                               2));
     }
     grammar_expr other = pattern_char(s->b, &others, PATTERN_JSON);
-    expr_push(s->b, &parts, grammar_seq(s->b, (grammar_expr[]){other, any_rest(s)}, 2));
+    expr_push(s->b, &parts, grammar_seq(s->b, (grammar_expr[]){other, pattern_any_text(s->b)}, 2));
     charset_free(&others);
     if (!fits) schema_no_memory(s);
     return expr_alt_of(s->b, &parts);

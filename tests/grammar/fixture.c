@@ -29,7 +29,7 @@ struct grammar *try_compile(enum language language, const char *text, struct jl_
 struct grammar *compile(enum language language, const char *text) {
     struct jl_error err;
     struct grammar *g = try_compile(language, text, &err);
-    if (!g) fail_msg("%s: %s", text, err.message);
+    if (!g) fail_msg("%.300s: %s", text, err.message);
     return g;
 }
 
