@@ -7,6 +7,7 @@
 
 #include "grammar/charset.h"
 #include "grammar/expr.h"
+#include "text/utf8.h"
 
 struct grammar_builder *grammar_builder_new(void) {
     struct grammar_builder *b = calloc(1, sizeof *b);
@@ -14,8 +15,10 @@ struct grammar_builder *grammar_builder_new(void) {
     b->exprs = calloc(64, sizeof *b->exprs); // number 0 is there
     b->cap_expr = 64;
     b->n_expr = 1;
-    if (b->exprs) return b;
-    free(b);
+    b->pool = calloc(64, sizeof *b->pool);
+    b->cap_pool = 64;
+    if (b->exprs && b->pool) return b;
+    grammar_builder_free(b);
     return NULL;
 }
 
@@ -222,10 +225,15 @@ grammar_expr grammar_token(struct grammar_builder *b, int32_t id) {
 
 static grammar_expr marked(struct grammar_builder *b, const char *mark, size_t len, bool until,
                            int32_t id) {
-    if (len == 0) return expr_fail(b, JL_ERR_USAGE, "a text cannot end at an empty mark");
     struct expr expr = {
         .kind = EXPR_MARKED, .low = until, .high = id < 0 ? UINT32_MAX : (uint32_t)id};
-    return add_bytes(b, expr, mark, len);
+    if (len == 0 || len > GRAMMAR_MAX_NAME || utf8_valid_length(mark, len) != len)
+        return expr_fail(b, JL_ERR_USAGE, "the mark of a text must be UTF-8 of 1 to %d bytes",
+                         GRAMMAR_MAX_NAME);
+    if (!expr_pool(b, len, &expr.at)) return 0;
+    for (size_t at = 0; at < len;)
+        at += (size_t)utf8_decode(mark + at, len - at, &b->pool[expr.at + expr.n++]);
+    return add(b, expr);
 }
 
 grammar_expr grammar_text_without(struct grammar_builder *b, const char *mark, size_t len) {

@@ -42,8 +42,9 @@ grammar_expr grammar_optional(struct grammar_builder *b, grammar_expr part);
 /* A token by its id, as a whole: the only way for a special token to be allowed. */
 grammar_expr grammar_token(struct grammar_builder *b, int32_t id);
 
-/* Any bytes in which `mark` (len >= 1) does not occur, and the same with the mark behind them. A
- * mark may also be a token, `id`, then it ends the text too; -1: it is none. */
+/* Any UTF-8 text without NUL in which `mark` does not occur (1 to GRAMMAR_MAX_NAME bytes), and the
+ * same with the mark behind it. A mark may also be a token, `id`, then that ends the text too; -1:
+ * it is none. */
 grammar_expr grammar_text_without(struct grammar_builder *b, const char *mark, size_t len);
 grammar_expr grammar_text_until(struct grammar_builder *b, const char *mark, size_t len,
                                 int32_t id);
@@ -80,6 +81,17 @@ struct grammar_json_options {
  * schema; JL_ERR_UNSUPPORTED: a keyword outside the subset, named with its JSON pointer. */
 grammar_expr grammar_json_schema(struct grammar_builder *b, const char *schema, size_t len,
                                  const struct grammar_json_options *options);
+/* The arguments of a tool call in a format that writes each between marks (docs/dialects.md):
+ * key_open NAME key_end value_open pad VALUE pad value_end, in the order of "properties". A string
+ * stands bare, other values are JSON. value_end begins with '<'. Texts may be "".
+ * JL_ERR_UNSUPPORTED also where a value cannot be written so that it is read back. */
+struct grammar_marks {
+    const char *key_open, *key_end, *value_open, *value_end, *value_pad;
+    int typed; // key_end is followed by true"> for a string and by false"> for JSON
+};
+grammar_expr grammar_json_members(struct grammar_builder *b, const char *schema, size_t len,
+                                  const struct grammar_json_options *options,
+                                  const struct grammar_marks *marks);
 grammar_expr grammar_json_object(struct grammar_builder *b,
                                  const struct grammar_json_options *options); // any
 grammar_expr grammar_json_value(struct grammar_builder *b,

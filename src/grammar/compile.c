@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "grammar/builder.h"
+#include "grammar/charset.h"
 #include "grammar/expr.h"
 #include "grammar/program.h"
 #include "grammar/utf8_ranges.h"
@@ -369,39 +370,76 @@ static void build_list(struct compile *c, const struct expr *e, uint32_t from, u
     link_free(c, b, to);
 }
 
-/* The automaton of Knuth, Morris and Pratt: place i has seen i bytes of the mark. */
-static void build_marked(struct compile *c, const struct expr *e, uint32_t from, uint32_t to) {
-    uint32_t n = e->n, first = c->n_position, fallback = 0;
-    const uint32_t *mark = c->b->pool + e->at;
-    uint32_t *table = malloc((size_t)n * 256 * sizeof *table); // (n, 256) places
-    if (!table || n > GRAMMAR_MAX_POSITIONS / 256) {
-        free(table);
-        fail(c, table ? JL_ERR_LIMIT : JL_ERR_MEMORY, "the mark of a text is too long");
-        return;
+/* The characters from first to last lead from one place to another. */
+static void link_chars(struct compile *c, uint32_t from, uint32_t to, uint32_t first,
+                       uint32_t last) {
+    struct utf8_ranges out = {.ctx = c, .byte = link_byte, .place = place, .to = to};
+    if (first < 0xD800 && last > 0xDFFF) {
+        utf8_ranges_add(&out, from, first, 0xD7FF);
+        first = 0xE000;
     }
+    if (first <= last) utf8_ranges_add(&out, from, first, last);
+}
+
+/* The automaton of Knuth, Morris and Pratt over characters: place i has seen i of the mark.
+ * next: (n, n_letter) where each letter of the mark leads; all others lead to place 0. */
+static void link_marked(struct compile *c, const struct expr *e, const struct charset *letters,
+                        const uint32_t *next, uint32_t from, uint32_t to) {
+    uint32_t first = c->n_position, n = e->n;
     for (uint32_t i = 0; i < n; i++)
         place(c);
     for (uint32_t i = 0; i < n && !failed(c); i++) {
-        uint32_t *row = table + (size_t)i * 256;
-        for (uint32_t byte = 0; byte < 256; byte++)
-            row[byte] = i ? table[(size_t)fallback * 256 + byte] : 0;
-        if (i) fallback = table[(size_t)fallback * 256 + mark[i]];
-        row[mark[i]] = i + 1;
-        for (uint32_t low = 0, high; low < 256; low = high + 1) {
-            for (high = low; high + 1 < 256 && row[high + 1] == row[low];)
-                high++;
-            if (row[low] < n)
-                link_byte(c, first + i, first + row[low], (uint8_t)low, (uint8_t)high);
-            else if (e->low)
-                link_byte(c, first + i, to, (uint8_t)low, (uint8_t)high);
+        const uint32_t *row = next + (size_t)i * n;
+        uint32_t below = 1, k = 0; // characters that are done (never NUL); letters
+        for (size_t r = 0; r < letters->n && !failed(c); r++) {
+            for (uint32_t code = letters->ranges[r][0]; code <= letters->ranges[r][1]; code++) {
+                uint32_t target = row[k++];
+                if (below < code) link_chars(c, first + i, first, below, code - 1);
+                below = code + 1;
+                if (target < n)
+                    link_chars(c, first + i, first + target, code, code);
+                else if (e->low)
+                    link_chars(c, first + i, to, code, code);
+            }
         }
+        link_chars(c, first + i, first, below, CHARSET_END - 1);
         if (!e->low) link_free(c, first + i, to);
         if (e->low && e->high != UINT32_MAX)
             link_edge(c, first + i,
                       (struct edge){.target = to, .arg = e->high, .kind = EDGE_TOKEN});
     }
     if (!failed(c)) link_free(c, from, first);
-    free(table);
+}
+
+static uint32_t letter_index(const struct charset *letters, uint32_t code) {
+    uint32_t index = 0;
+    for (size_t r = 0; r < letters->n; r++) {
+        if (code <= letters->ranges[r][1]) return index + code - letters->ranges[r][0];
+        index += letters->ranges[r][1] - letters->ranges[r][0] + 1;
+    }
+    return index;
+}
+
+static void build_marked(struct compile *c, const struct expr *e, uint32_t from, uint32_t to) {
+    const uint32_t *mark = c->b->pool + e->at;
+    uint32_t n = e->n, fallback = 0; // n letters at most
+    struct charset letters = {0};
+    uint32_t *next = calloc((size_t)n * n, sizeof *next);
+    bool fits = next != NULL;
+    for (uint32_t i = 0; i < n && fits; i++)
+        fits = charset_add(&letters, mark[i], mark[i]);
+    for (uint32_t i = 0; i < n && fits; i++) {
+        uint32_t *row = next + (size_t)i * n, letter = letter_index(&letters, mark[i]);
+        if (i) memcpy(row, next + (size_t)fallback * n, n * sizeof *row);
+        if (i) fallback = row[letter];
+        row[letter] = i + 1;
+    }
+    if (fits)
+        link_marked(c, e, &letters, next, from, to);
+    else
+        fail(c, JL_ERR_MEMORY, "out of memory for a grammar");
+    charset_free(&letters);
+    free(next);
 }
 
 /* One copy of the part for every number of characters; an OP_COUNT edge leads to the next. */

@@ -23,7 +23,8 @@ enum expr_kind {
     EXPR_LIST,    // pool[at, n): separator, then (item, flags) pairs
     EXPR_UNIT,    // part `at` is one character for EXPR_COUNTED
     EXPR_COUNTED, // part `at` with low to high EXPR_UNITs
-    EXPR_MARKED,  // pool[at, n): bytes of a mark; low: 0 without, 1 until; high: id or UINT32_MAX
+    EXPR_MARKED,  // pool[at, n): characters of a mark; low: 0 without, 1 until; high: id or
+                  // UINT32_MAX
 };
 
 enum { EXPR_REQUIRED = 1, EXPR_MANY = 2 }; // flags of a list's item
@@ -51,14 +52,17 @@ enum expr_json {
     EXPR_JSON_COUNT
 };
 
+#define EXPR_NO_ANGLE 3 // JSON in which '<' inside strings is escaped
+
 struct grammar_builder {
     struct jl_error error; // status JL_OK: none
     struct expr *exprs;
     uint32_t *pool;
     struct expr_rule *rules;
     size_t n_expr, cap_expr, n_pool, cap_pool, n_rule, cap_rule;
-    struct arena arena;                    // names
-    grammar_rule json[3][EXPR_JSON_COUNT]; // by enum grammar_space; plus 1, 0: not made yet
+    struct arena arena; // names
+    // By enum grammar_space, plus EXPR_NO_ANGLE; the rule plus 1, 0: not made yet.
+    grammar_rule json[2 * EXPR_NO_ANGLE][EXPR_JSON_COUNT];
 };
 
 /* Keeps the first error; 0. */

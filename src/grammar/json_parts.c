@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "grammar/expr.h"
-#include "grammar/pattern.h"
 #include "text/number_text.h"
 
 #define INDENT 40 // most spaces that begin a line
@@ -15,7 +14,7 @@
 /* The rule of the builder for one of these, declared if `*made` is false then. */
 static grammar_rule rule_of(const struct json_parts *p, enum expr_json which, const char *name,
                             bool *made) {
-    grammar_rule *slot = &p->b->json[p->space][which];
+    grammar_rule *slot = &p->b->json[p->space + (p->no_angle ? EXPR_NO_ANGLE : 0)][which];
     *made = *slot != 0;
     if (!*made) {
         grammar_rule rule = grammar_declare(p->b, name, strlen(name));
@@ -69,17 +68,24 @@ grammar_expr json_parts_member(const struct json_parts *p, grammar_expr key, gra
 }
 
 grammar_expr json_parts_key(const struct json_parts *p, const char *name, size_t len) {
-    return json_parts_quoted(p, pattern_literal(p->b, name, len, PATTERN_JSON));
+    return json_parts_quoted(p, pattern_literal(p->b, name, len, json_parts_form(p)));
 }
 
 /* ---- values ---- */
 
+#define ESCAPES                                                                                    \
+    "|\\\\(?:[\"\\\\/bfnrt]|u(?:" NOT_NUL "|[1-9A-CEFa-cef]" HEX "{3}|[Dd][0-7]" HEX "{2}|"        \
+    "[Dd][89ABab]" HEX "{2}\\\\u[Dd][C-Fc-f]" HEX "{2}))"
+
 grammar_expr json_parts_char(const struct json_parts *p) {
-    static const char pattern[] =
-        "[^\"\\\\\\x00-\\x1f]|"
-        "\\\\(?:[\"\\\\/bfnrt]|u(?:" NOT_NUL "|[1-9A-CEFa-cef]" HEX "{3}|[Dd][0-7]" HEX "{2}|"
-        "[Dd][89ABab]" HEX "{2}\\\\u[Dd][C-Fc-f]" HEX "{2}))";
-    return grammar_regex(p->b, pattern, sizeof pattern - 1);
+    static const char any[] = "[^\"\\\\\\x00-\\x1f]" ESCAPES;
+    static const char no_angle[] = "[^\"\\\\\\x00-\\x1f<]" ESCAPES;
+    return p->no_angle ? grammar_regex(p->b, no_angle, sizeof no_angle - 1)
+                       : grammar_regex(p->b, any, sizeof any - 1);
+}
+
+enum pattern_form json_parts_form(const struct json_parts *p) {
+    return p->no_angle ? PATTERN_JSON | PATTERN_NO_ANGLE : PATTERN_JSON;
 }
 
 grammar_expr json_parts_string(const struct json_parts *p) {
@@ -184,7 +190,7 @@ grammar_expr json_parts_constant(const struct json_parts *p, const json_t *value
 
 static struct json_parts parts_of(struct grammar_builder *b,
                                   const struct grammar_json_options *options) {
-    return (struct json_parts){b, options ? options->space : GRAMMAR_SPACE_ONE};
+    return (struct json_parts){.b = b, .space = options ? options->space : GRAMMAR_SPACE_ONE};
 }
 
 grammar_expr grammar_json_object(struct grammar_builder *b,

@@ -5,11 +5,15 @@
 #include <jansson.h>
 
 #include "grammar/builder.h"
+#include "grammar/pattern.h"
 
 struct json_parts {
     struct grammar_builder *b;
     enum grammar_space space;
+    bool no_angle; // '<' inside strings is escaped
 };
+
+enum pattern_form json_parts_form(const struct json_parts *p); // of strings and names
 
 grammar_expr json_parts_comma(const struct json_parts *p);
 grammar_expr json_parts_colon(const struct json_parts *p);

@@ -11,7 +11,7 @@ enum {
     GRAMMAR_MAX_DEPTH = 200,      // groups in groups, schemas in schemas
     GRAMMAR_MAX_EXPRS = 1 << 20,  // expressions of a builder
     GRAMMAR_MAX_RULES = 1 << 16,
-    GRAMMAR_MAX_NAME = 128, // bytes of a rule's name
+    GRAMMAR_MAX_NAME = 128, // bytes of a rule's name, or of a mark
 
     /* Of what it is compiled to. */
     GRAMMAR_MAX_POSITIONS = 1 << 19,

@@ -7,9 +7,10 @@
 #include "grammar/builder.h"
 #include "grammar/charset.h"
 
-enum pattern_form {
-    PATTERN_TEXT,
-    PATTERN_JSON, // each character in one spelling: as it is, or as its short escape
+enum pattern_form { // bits
+    PATTERN_TEXT = 0,
+    PATTERN_JSON = 1,     // each character in one spelling: as it is, or as its short escape
+    PATTERN_NO_ANGLE = 2, // no '<': left out of plain text (with NUL), \u003c in JSON
 };
 
 /* One character of the set, a unit of expr_counted. */
@@ -21,7 +22,7 @@ grammar_expr pattern_literal(struct grammar_builder *b, const char *text, size_t
 grammar_expr pattern_any(struct grammar_builder *b, enum pattern_form form); // one character
 
 /* Any number of characters of a JSON string, as a rule that is shared; no units. */
-grammar_expr pattern_any_text(struct grammar_builder *b);
+grammar_expr pattern_any_text(struct grammar_builder *b, enum pattern_form form);
 
 struct pattern_options {
     enum pattern_form form;

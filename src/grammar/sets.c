@@ -35,6 +35,7 @@ size_t sets_bytes(const struct grammar_matcher *m) {
 
 /* Does the free edge lead anywhere with this counter, and with which one? */
 static bool passes(const struct grammar *g, const struct edge *e, uint32_t *count) {
+    if (e->op == OP_NONE) return true;
     const struct program_loop *loop = &g->loops[e->arg];
     switch (e->op) {
     case OP_ENTER: *count = 1; return true;

@@ -108,7 +108,7 @@ static json_t *schema_at(uint64_t *seed, int depth) {
     static const char *const plain[] = {"null", "boolean", "integer", "number", "string"};
     if (depth > 3) return json_pack("{s:s}", "type", plain[draw(seed, 5)]);
     switch (draw(seed, 8)) {
-    case 0: return json_pack("{s:[s,s]}", "type", plain[draw(seed, 5)], "boolean");
+    case 0: return json_pack("{s:[s,s]}", "type", plain[draw(seed, 5)], "array");
     case 1:
     case 2: return string_schema(seed);
     case 3: return number_schema(seed);
@@ -140,12 +140,21 @@ struct grammar_vocab *random_json_vocab(void) {
 
 static bool has(const uint64_t *mask, int32_t id) { return mask[id / 64] >> (id % 64) & 1; }
 
-/* What brings a text to its end: the first of these that is allowed; -1: none is. */
-static int32_t closing(const uint64_t *mask) {
+/* What brings a text to its end: a closing tag that is allowed, or the first of these marks; -1:
+ * none is. */
+static int32_t closing(const struct grammar_vocab *v, const uint64_t *mask, uint64_t *seed) {
     static const char marks[] = "\"}]0";
-    for (const char *mark = marks; *mark; mark++)
-        if (has(mask, *mark)) return *mark;
-    return -1;
+    uint32_t n = 0;
+    int32_t found = -1;
+    for (int32_t id = 0; id < grammar_vocab_size(v); id++) {
+        struct grammar_token_bytes token = grammar_vocab_bytes(v, id);
+        bool tag = token.len > 3 && memcmp(token.bytes, "</", 2) == 0 &&
+                   memchr(token.bytes, '>', token.len) == token.bytes + token.len - 1;
+        if (tag && has(mask, id) && draw(seed, ++n) == 0) found = id;
+    }
+    for (const char *mark = marks; *mark && found < 0; mark++)
+        if (has(mask, *mark)) found = *mark;
+    return found;
 }
 
 static int32_t drawn(const uint64_t *mask, size_t words, uint64_t *seed) {
@@ -173,7 +182,7 @@ char *random_document(struct grammar_matcher *m, const struct grammar_vocab *v, 
         if (grammar_is_complete(m, at) && draw(seed, 3)) break;
         if (grammar_allowed(m, at, mask, &err) != JL_OK)
             fail_msg("%s after %.*s", err.message, (int)*len, text);
-        int32_t id = i > most / 4 || draw(seed, 3) == 0 ? closing(mask) : -1;
+        int32_t id = i > most / 4 || draw(seed, 3) == 0 ? closing(v, mask, seed) : -1;
         if (id < 0) id = drawn(mask, words, seed);
         if (id < 0) break;
         if (grammar_accept(m, &at, id, &err) != JL_OK) fail_msg("%s", err.message);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "grammar/schema.h"
+#include "grammar/json_schema.h"
 
 static const char *const notes[] = {
     "title", "description", "default",          "examples",        "$schema",
@@ -63,13 +63,13 @@ static bool is_note(const char *keyword) {
     return false;
 }
 
-bool schema_known(const char *keyword) {
+bool json_schema_known(const char *keyword) {
     for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
         if (strcmp(keyword, keywords[i].name) == 0) return true;
     return is_note(keyword);
 }
 
-bool schema_only_notes(const json_t *schema, const char *but) {
+bool json_schema_only_notes(const json_t *schema, const char *but) {
     for (void *at = json_object_iter((json_t *)schema); at;
          at = json_object_iter_next((json_t *)schema, at)) {
         const char *key = json_object_iter_key(at);
@@ -114,17 +114,17 @@ static const json_t *step_into(const json_t *at, const char *step, size_t len) {
     return *end || number[0] < '0' || number[0] > '9' ? NULL : json_array_get(at, index);
 }
 
-const json_t *schema_resolve(struct schema *s, const json_t *reference) {
+const json_t *json_schema_resolve(struct json_schema *s, const json_t *reference) {
     const char *text = json_string_value(reference);
     if (!text || text[0] != '#' || (text[1] && text[1] != '/')) {
-        schema_fail(s, JL_ERR_UNSUPPORTED,
-                    "\"$ref\" must be # or a pointer such as #/$defs/name in the same schema");
+        json_schema_fail(s, JL_ERR_UNSUPPORTED,
+                         "\"$ref\" must be # or a pointer such as #/$defs/name in the same schema");
         return NULL;
     }
     const json_t *at = s->root;
     char *step = malloc(strlen(text) + 1);
     if (!step) {
-        schema_no_memory(s);
+        json_schema_no_memory(s);
         return NULL;
     }
     for (const char *p = text + 1; *p == '/' && at;) {
@@ -133,20 +133,20 @@ const json_t *schema_resolve(struct schema *s, const json_t *reference) {
         p += len;
     }
     free(step);
-    if (!at) schema_fail(s, JL_ERR_FORMAT, "\"$ref\": nothing is at %.200s", text);
+    if (!at) json_schema_fail(s, JL_ERR_FORMAT, "\"$ref\": nothing is at %.200s", text);
     return at;
 }
 
 /* ---- both ---- */
 
-static json_t *owned(struct schema *s, json_t *made) {
+static json_t *owned(struct json_schema *s, json_t *made) {
     if (made && json_array_append_new(s->merged, made) == 0) return made;
-    schema_no_memory(s);
+    json_schema_no_memory(s);
     return NULL;
 }
 
-static void set(struct schema *s, json_t *object, const char *key, json_t *value) {
-    if (json_object_set_new(object, key, value) != 0) schema_no_memory(s);
+static void set(struct json_schema *s, json_t *object, const char *key, json_t *value) {
+    if (json_object_set_new(object, key, value) != 0) json_schema_no_memory(s);
 }
 
 /* {"allOf": [x, y]}, for later. */
@@ -166,10 +166,11 @@ static json_t *type_names(int types) {
     return list;
 }
 
-static json_t *both_types(struct schema *s, const json_t *x, const json_t *y) {
-    int p = schema_types(s, x), q = schema_types(s, y), types = p & q;
-    if ((p & SCHEMA_NUMBER && q & SCHEMA_INTEGER) || (q & SCHEMA_NUMBER && p & SCHEMA_INTEGER))
-        types |= SCHEMA_INTEGER;
+static json_t *both_types(struct json_schema *s, const json_t *x, const json_t *y) {
+    int p = json_schema_types(s, x), q = json_schema_types(s, y), types = p & q;
+    if ((p & JSON_SCHEMA_NUMBER && q & JSON_SCHEMA_INTEGER) ||
+        (q & JSON_SCHEMA_NUMBER && p & JSON_SCHEMA_INTEGER))
+        types |= JSON_SCHEMA_INTEGER;
     return type_names(types);
 }
 
@@ -195,17 +196,17 @@ static json_t *both_lists(const json_t *x, const json_t *y, bool more) {
 }
 
 /* Every alternative of x with every one of y. */
-static json_t *both_any(struct schema *s, const json_t *x, const json_t *y) {
-    if (json_array_size(x) * json_array_size(y) > SCHEMA_MAX_BRANCHES) {
-        schema_fail(s, JL_ERR_LIMIT, "two \"anyOf\" together have more than %d alternatives",
-                    SCHEMA_MAX_BRANCHES);
+static json_t *both_any(struct json_schema *s, const json_t *x, const json_t *y) {
+    if (json_array_size(x) * json_array_size(y) > JSON_SCHEMA_MAX_BRANCHES) {
+        json_schema_fail(s, JL_ERR_LIMIT, "two \"anyOf\" together have more than %d alternatives",
+                         JSON_SCHEMA_MAX_BRANCHES);
         return NULL;
     }
     json_t *list = json_array();
     for (size_t i = 0; i < json_array_size(x) && list; i++)
         for (size_t k = 0; k < json_array_size(y); k++)
             if (json_array_append_new(list, all_of(json_array_get(x, i), json_array_get(y, k))))
-                schema_no_memory(s);
+                json_schema_no_memory(s);
     return list;
 }
 
@@ -216,7 +217,7 @@ static json_t *lone_property(const json_t *property, const json_t *other) {
     return all_of(property, rest);
 }
 
-static json_t *both_properties(struct schema *s, const json_t *x, const json_t *y) {
+static json_t *both_properties(struct json_schema *s, const json_t *x, const json_t *y) {
     const json_t *p = json_object_get(x, "properties"), *q = json_object_get(y, "properties");
     json_t *made = json_object();
     const char *key;
@@ -232,7 +233,7 @@ static json_t *both_properties(struct schema *s, const json_t *x, const json_t *
     return made;
 }
 
-static json_t *both_keyword(struct schema *s, const char *key, enum rule rule, const json_t *x,
+static json_t *both_keyword(struct json_schema *s, const char *key, enum rule rule, const json_t *x,
                             const json_t *y) {
     const json_t *p = json_object_get(x, key), *q = json_object_get(y, key);
     switch (rule) {
@@ -248,13 +249,13 @@ static json_t *both_keyword(struct schema *s, const char *key, enum rule rule, c
     case RULE_ANY: return both_any(s, p, q);
     case RULE_OR: return json_incref((json_t *)(json_is_true(p) ? p : q));
     default:
-        schema_fail(s, JL_ERR_UNSUPPORTED,
-                    "two different \"%s\" for one value cannot be merged: write one", key);
+        json_schema_fail(s, JL_ERR_UNSUPPORTED,
+                         "two different \"%s\" for one value cannot be merged: write one", key);
         return NULL;
     }
 }
 
-static void merge_keyword(struct schema *s, json_t *made, const char *key, enum rule rule,
+static void merge_keyword(struct json_schema *s, json_t *made, const char *key, enum rule rule,
                           const json_t *x, const json_t *y) {
     const json_t *p = json_object_get(x, key), *q = json_object_get(y, key);
     if (rule == RULE_PROPERTIES) {
@@ -263,7 +264,7 @@ static void merge_keyword(struct schema *s, json_t *made, const char *key, enum 
         if (p || q) set(s, made, key, json_incref((json_t *)(p ? p : q)));
     } else {
         json_t *both = both_keyword(s, key, rule, x, y);
-        if (both || !schema_failed(s)) set(s, made, rule == RULE_CONST ? "enum" : key, both);
+        if (both || !json_schema_failed(s)) set(s, made, rule == RULE_CONST ? "enum" : key, both);
     }
 }
 
@@ -280,45 +281,45 @@ static bool prefixes_meet(const json_t *x, const json_t *y) {
     return p && !(q && json_equal(p, q)) && (q || json_object_get(y, "items"));
 }
 
-const json_t *schema_both(struct schema *s, const json_t *x, const json_t *y) {
-    x = schema_flat(s, x);
-    y = schema_flat(s, y);
+const json_t *json_schema_both(struct json_schema *s, const json_t *x, const json_t *y) {
+    x = json_schema_flat(s, x);
+    y = json_schema_flat(s, y);
     if (!x || !y) return NULL;
     if (json_is_false(x) || json_is_true(y)) return x;
     if (json_is_false(y) || json_is_true(x)) return y;
     if (patterns_meet(x, y) || patterns_meet(y, x) || prefixes_meet(x, y) || prefixes_meet(y, x)) {
-        schema_fail(s, JL_ERR_UNSUPPORTED,
-                    "\"patternProperties\" or \"prefixItems\" cannot be merged with another "
-                    "schema's properties or items");
+        json_schema_fail(s, JL_ERR_UNSUPPORTED,
+                         "\"patternProperties\" or \"prefixItems\" cannot be merged with another "
+                         "schema's properties or items");
         return NULL;
     }
     json_t *made = owned(s, json_object());
     if (!made) return NULL;
-    for (size_t i = 0; i < sizeof keywords / sizeof *keywords && !schema_failed(s); i++)
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords && !json_schema_failed(s); i++)
         if (keywords[i].rule != RULE_CONST && keywords[i].rule != RULE_ENUM)
             merge_keyword(s, made, keywords[i].name, keywords[i].rule, x, y);
     merge_keyword(s, made, "enum", RULE_ENUM, x, y);
     const json_t *p = json_object_get(x, "const"), *q = json_object_get(y, "const");
     if (p && q && !json_equal(p, q)) return owned(s, json_false());
     if (p || q) set(s, made, "const", json_incref((json_t *)(p ? p : q)));
-    return schema_failed(s) ? NULL : made;
+    return json_schema_failed(s) ? NULL : made;
 }
 
-static const json_t *flat_object(struct schema *s, const json_t *schema) {
+static const json_t *flat_object(struct json_schema *s, const json_t *schema) {
     const json_t *reference = json_object_get(schema, "$ref");
     const json_t *all = json_object_get(schema, "allOf");
     if (!reference && !all) {
         const char *key;
         json_t *value;
         json_object_foreach((json_t *)schema, key, value) {
-            if (schema_known(key)) continue;
-            schema_fail(s, JL_ERR_UNSUPPORTED, "the keyword \"%.64s\" is not supported", key);
+            if (json_schema_known(key)) continue;
+            json_schema_fail(s, JL_ERR_UNSUPPORTED, "the keyword \"%.64s\" is not supported", key);
             return NULL;
         }
         return schema;
     }
     if (all && (!json_is_array(all) || json_array_size(all) == 0)) {
-        schema_fail(s, JL_ERR_FORMAT, "\"allOf\" must be a list of schemas");
+        json_schema_fail(s, JL_ERR_FORMAT, "\"allOf\" must be a list of schemas");
         return NULL;
     }
     json_t *rest = owned(s, json_copy((json_t *)schema));
@@ -326,25 +327,25 @@ static const json_t *flat_object(struct schema *s, const json_t *schema) {
     json_object_del(rest, "$ref");
     json_object_del(rest, "allOf");
     const json_t *made = rest;
-    if (schema_only_notes(rest, "")) made = json_true();
+    if (json_schema_only_notes(rest, "")) made = json_true();
     if (reference) {
-        const json_t *target = schema_resolve(s, reference);
-        made = target ? schema_both(s, made, target) : NULL;
+        const json_t *target = json_schema_resolve(s, reference);
+        made = target ? json_schema_both(s, made, target) : NULL;
     }
     for (size_t i = 0; i < json_array_size(all) && made; i++)
-        made = schema_both(s, made, json_array_get(all, i));
+        made = json_schema_both(s, made, json_array_get(all, i));
     return made;
 }
 
-const json_t *schema_flat(struct schema *s, const json_t *schema) {
-    if (!schema || schema_failed(s)) return NULL;
+const json_t *json_schema_flat(struct json_schema *s, const json_t *schema) {
+    if (!schema || json_schema_failed(s)) return NULL;
     if (json_is_boolean(schema)) return schema;
     if (!json_is_object(schema)) {
-        schema_fail(s, JL_ERR_FORMAT, "a schema is an object, true or false");
+        json_schema_fail(s, JL_ERR_FORMAT, "a schema is an object, true or false");
         return NULL;
     }
-    if (++s->n_schema > SCHEMA_MAX_COUNT || ++s->depth > GRAMMAR_MAX_DEPTH) {
-        schema_fail(s, JL_ERR_LIMIT, "$ref and allOf lead too far; is there a circle?");
+    if (++s->n_schema > JSON_SCHEMA_MAX_COUNT || ++s->depth > GRAMMAR_MAX_DEPTH) {
+        json_schema_fail(s, JL_ERR_LIMIT, "$ref and allOf lead too far; is there a circle?");
         return NULL;
     }
     const json_t *made = flat_object(s, schema);

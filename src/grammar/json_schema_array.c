@@ -1,9 +1,9 @@
 #include <stdio.h>
 
-#include "grammar/schema.h"
+#include "grammar/json_schema.h"
 
 struct array {
-    struct schema *s;
+    struct json_schema *s;
     const json_t *prefix;
     grammar_expr item; // 0: none behind the prefix
     uint32_t low, high;
@@ -11,7 +11,7 @@ struct array {
 
 /* What may come behind the first `at` items: with a comma before each, but for the very first. */
 static grammar_expr further(struct array *a, uint32_t at) {
-    struct schema *s = a->s;
+    struct json_schema *s = a->s;
     uint32_t n = (uint32_t)json_array_size(a->prefix);
     uint32_t low = a->low > at ? a->low - at : 0;
     if (at >= a->high || (at >= n && !a->item))
@@ -24,27 +24,28 @@ static grammar_expr further(struct array *a, uint32_t at) {
     char number[16];
     snprintf(number, sizeof number, "%u", at);
     grammar_expr item = a->item;
-    if (at < n) item = schema_compile_at(s, json_array_get(a->prefix, at), "prefixItems", number);
+    if (at < n)
+        item = json_schema_compile_at(s, json_array_get(a->prefix, at), "prefixItems", number);
     grammar_expr some = expr_seq3(s->b, at ? comma : empty, item, further(a, at + 1));
     return low ? some : grammar_optional(s->b, some);
 }
 
-grammar_expr schema_array(struct schema *s, const json_t *schema) {
+grammar_expr json_schema_array(struct json_schema *s, const json_t *schema) {
     const json_t *items = json_object_get(schema, "items");
     struct array a = {.s = s, .prefix = json_object_get(schema, "prefixItems")};
     a.high = GRAMMAR_UNBOUNDED;
-    schema_count(s, schema, "minItems", &a.low);
-    schema_count(s, schema, "maxItems", &a.high);
+    json_schema_count(s, schema, "minItems", &a.low);
+    json_schema_count(s, schema, "maxItems", &a.high);
     if (a.prefix && (!json_is_array(a.prefix) || json_array_size(a.prefix) == 0))
-        return schema_fail(s, JL_ERR_FORMAT, "\"prefixItems\" must be a list of schemas");
+        return json_schema_fail(s, JL_ERR_FORMAT, "\"prefixItems\" must be a list of schemas");
     if (json_array_size(a.prefix) > GRAMMAR_MAX_DEPTH)
-        return schema_fail(s, JL_ERR_LIMIT, "\"prefixItems\" has more than %d schemas",
-                           GRAMMAR_MAX_DEPTH);
+        return json_schema_fail(s, JL_ERR_LIMIT, "\"prefixItems\" has more than %d schemas",
+                                GRAMMAR_MAX_DEPTH);
     if (json_is_true(json_object_get(schema, "uniqueItems")) && a.high > 1)
-        return schema_fail(s, JL_ERR_UNSUPPORTED, "\"uniqueItems\" is not supported");
-    if (schema_failed(s)) return 0;
+        return json_schema_fail(s, JL_ERR_UNSUPPORTED, "\"uniqueItems\" is not supported");
+    if (json_schema_failed(s)) return 0;
     if (items && !json_is_false(items))
-        a.item = schema_rule(s, schema_compile_at(s, items, "items", NULL));
+        a.item = json_schema_rule(s, json_schema_compile_at(s, items, "items", NULL));
     else if (!items && !a.prefix)
         a.item = json_parts_value(&s->parts);
     return json_parts_enclosed(&s->parts, '[', further(&a, 0), ']');

@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "grammar/json_schema.h"
 #include "grammar/pattern.h"
-#include "grammar/schema.h"
 
 #define DAY_TIME "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 #define FULL_TIME DAY_TIME ":[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+\\-]" DAY_TIME ")"
@@ -40,57 +40,73 @@ static const struct {
             "|[/?])*)?"},
 };
 
-static grammar_expr by_format(struct schema *s, const char *format) {
+static grammar_expr by_format(struct json_schema *s, const char *format, enum pattern_form form) {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        struct pattern_options options = {PATTERN_JSON, false, "a format"};
+        struct pattern_options options = {form, false, "a format"};
         if (format && strcmp(format, formats[i].name) == 0)
             return pattern_expr(s->b, formats[i].pattern, strlen(formats[i].pattern), &options);
     }
-    return schema_fail(s, JL_ERR_UNSUPPORTED, "the format \"%.64s\" is not supported",
-                       format ? format : "");
+    return json_schema_fail(s, JL_ERR_UNSUPPORTED, "the format \"%.64s\" is not supported",
+                            format ? format : "");
 }
 
-static grammar_expr by_pattern(struct schema *s, const json_t *pattern) {
+static grammar_expr by_pattern(struct json_schema *s, const json_t *pattern,
+                               enum pattern_form form) {
     char what[200];
     snprintf(what, sizeof what, "the pattern at %.*s/pattern",
              (int)(s->path.len < 150 ? s->path.len : 150), s->path.data);
-    struct pattern_options options = {PATTERN_JSON, true, what};
+    struct pattern_options options = {form, true, what};
     if (!json_is_string(pattern))
-        return schema_fail(s, JL_ERR_FORMAT, "\"pattern\" must be a text");
+        return json_schema_fail(s, JL_ERR_FORMAT, "\"pattern\" must be a text");
     return pattern_expr(s->b, json_string_value(pattern), json_string_length(pattern), &options);
 }
 
 /* Strings of some length; those of equal bounds are one rule. */
-static grammar_expr by_length(struct schema *s, uint32_t low, uint32_t high) {
+static grammar_expr by_length(struct json_schema *s, uint32_t low, uint32_t high) {
     char key[64];
     snprintf(key, sizeof key, "length %u %u", low, high);
     json_t *known = json_object_get(s->rules, key);
     if (known) return grammar_ref(s->b, (grammar_rule)json_integer_value(known));
     grammar_rule rule = grammar_declare(s->b, key, strlen(key));
-    if (schema_failed(s)) return 0;
+    if (json_schema_failed(s)) return 0;
     s->b->rules[rule].shared = true;
-    if (json_object_set_new(s->rules, key, json_integer(rule)) != 0) schema_no_memory(s);
+    if (json_object_set_new(s->rules, key, json_integer(rule)) != 0) json_schema_no_memory(s);
     grammar_expr chars = grammar_repeat(s->b, json_parts_char(&s->parts), low, high);
     grammar_define(s->b, rule, json_parts_quoted(&s->parts, chars));
     return grammar_ref(s->b, rule);
 }
 
-grammar_expr schema_string(struct schema *s, const json_t *schema) {
+grammar_expr json_schema_text(struct json_schema *s, const json_t *schema, enum pattern_form form) {
     const json_t *pattern = json_object_get(schema, "pattern");
     const json_t *format = json_object_get(schema, "format");
     uint32_t low = 0, high = GRAMMAR_UNBOUNDED;
-    schema_count(s, schema, "minLength", &low);
-    schema_count(s, schema, "maxLength", &high);
-    bool counted = low > 0 || high != GRAMMAR_UNBOUNDED;
-    if (schema_failed(s)) return 0;
+    json_schema_count(s, schema, "minLength", &low);
+    json_schema_count(s, schema, "maxLength", &high);
+    if (json_schema_failed(s)) return 0;
     if (pattern && format)
-        return schema_fail(s, JL_ERR_UNSUPPORTED,
-                           "\"pattern\" beside \"format\" is not supported: write one of them");
+        return json_schema_fail(
+            s, JL_ERR_UNSUPPORTED,
+            "\"pattern\" beside \"format\" is not supported: write one of them");
     if (low > high) return grammar_never(s->b);
-    if (!pattern && !format)
-        return counted ? by_length(s, low, high) : json_parts_string(&s->parts);
+    if (!pattern && !format) return grammar_repeat(s->b, pattern_any(s->b, form), low, high);
     grammar_expr inside =
-        pattern ? by_pattern(s, pattern) : by_format(s, json_string_value(format));
-    if (counted) inside = expr_counted(s->b, inside, low, high);
-    return schema_rule(s, json_parts_quoted(&s->parts, inside));
+        pattern ? by_pattern(s, pattern, form) : by_format(s, json_string_value(format), form);
+    bool counted = low > 0 || high != GRAMMAR_UNBOUNDED;
+    return counted ? expr_counted(s->b, inside, low, high) : inside;
+}
+
+bool json_schema_any_text(const json_t *schema) {
+    return !json_object_get(schema, "pattern") && !json_object_get(schema, "format") &&
+           !json_object_get(schema, "minLength") && !json_object_get(schema, "maxLength");
+}
+
+grammar_expr json_schema_string(struct json_schema *s, const json_t *schema) {
+    uint32_t low = 0, high = GRAMMAR_UNBOUNDED;
+    if (json_schema_any_text(schema)) return json_parts_string(&s->parts);
+    json_schema_count(s, schema, "minLength", &low);
+    json_schema_count(s, schema, "maxLength", &high);
+    bool only_length = !json_object_get(schema, "pattern") && !json_object_get(schema, "format");
+    if (only_length && low <= high) return by_length(s, low, high);
+    grammar_expr inside = json_schema_text(s, schema, json_parts_form(&s->parts));
+    return json_schema_rule(s, json_parts_quoted(&s->parts, inside));
 }

@@ -2,7 +2,7 @@
  * known". */
 #include <string.h>
 
-#include "grammar/schema.h"
+#include "grammar/json_schema.h"
 
 #define MAX_LEVEL 8 // properties in properties looked into
 
@@ -11,24 +11,25 @@ static const json_t *get(const json_t *schema, const char *key) {
 }
 
 /* Types that a valid value can have; only what the schema says outright counts. */
-static int types_of(struct schema *s, const json_t *schema) {
+static int types_of(struct json_schema *s, const json_t *schema) {
     const json_t *list = get(schema, "enum"), *only = get(schema, "const");
-    int types = get(schema, "type") ? schema_types(s, schema) : SCHEMA_ALL, some = 0;
-    if (only) return schema_type_of(only);
+    int types = get(schema, "type") ? json_schema_types(s, schema) : JSON_SCHEMA_ALL, some = 0;
+    if (only) return json_schema_type_of(only);
     for (size_t i = 0; i < json_array_size(list); i++)
-        some |= schema_type_of(json_array_get(list, i));
+        some |= json_schema_type_of(json_array_get(list, i));
     return list ? some : types;
 }
 
 /* As above, of the values that are made: without "type" the keywords say which. */
-static int types_made(struct schema *s, const json_t *schema) {
+static int types_made(struct json_schema *s, const json_t *schema) {
     if (get(schema, "enum") || get(schema, "const")) return types_of(s, schema);
-    if (!get(schema, "type") && (get(schema, "anyOf") || get(schema, "oneOf"))) return SCHEMA_ALL;
-    return schema_types(s, schema);
+    if (!get(schema, "type") && (get(schema, "anyOf") || get(schema, "oneOf")))
+        return JSON_SCHEMA_ALL;
+    return json_schema_types(s, schema);
 }
 
 static int with_integers(int types) {
-    return types & SCHEMA_NUMBER ? types | SCHEMA_INTEGER : types;
+    return types & JSON_SCHEMA_NUMBER ? types | JSON_SCHEMA_INTEGER : types;
 }
 
 static bool lists(const json_t *schema, const json_t *value) {
@@ -61,16 +62,16 @@ static bool requires(const json_t *schema, const char *name) {
 }
 
 /* Can no property be made, or be valid with `strict`, that "properties" does not name? */
-static bool is_closed(const struct schema *s, const json_t *schema, bool strict) {
+static bool is_closed(const struct json_schema *s, const json_t *schema, bool strict) {
     const json_t *more = get(schema, "additionalProperties");
     if (get(schema, "patternProperties")) return false;
     if (more || strict) return json_is_false(more);
     return !s->open_objects && get(schema, "properties");
 }
 
-static bool excludes(struct schema *s, const json_t *x, const json_t *y, int level);
+static bool excludes(struct json_schema *s, const json_t *x, const json_t *y, int level);
 
-static bool objects_differ(struct schema *s, const json_t *x, const json_t *y, int level) {
+static bool objects_differ(struct json_schema *s, const json_t *x, const json_t *y, int level) {
     const char *name;
     json_t *property;
     json_object_foreach((json_t *)get(x, "properties"), name, property) {
@@ -78,7 +79,7 @@ static bool objects_differ(struct schema *s, const json_t *x, const json_t *y, i
         const json_t *other = json_object_get(get(y, "properties"), name);
         if (!other && is_closed(s, y, true)) return true;
         if (!other || level >= MAX_LEVEL) continue;
-        const json_t *p = schema_flat(s, property), *q = schema_flat(s, other);
+        const json_t *p = json_schema_flat(s, property), *q = json_schema_flat(s, other);
         if (p && q && excludes(s, p, q, level + 1)) return true;
     }
     const json_t *wanted = get(y, "required");
@@ -89,15 +90,15 @@ static bool objects_differ(struct schema *s, const json_t *x, const json_t *y, i
     return false;
 }
 
-static bool excludes(struct schema *s, const json_t *x, const json_t *y, int level) {
+static bool excludes(struct json_schema *s, const json_t *x, const json_t *y, int level) {
     if (json_is_false(x) || json_is_false(y)) return true;
     if (json_is_boolean(x) || json_is_boolean(y)) return false;
     int made = types_made(s, x);
     if (!(with_integers(made) & with_integers(types_of(s, y)))) return true;
     if (values_differ(x, y)) return true;
-    return made == SCHEMA_OBJECT && objects_differ(s, x, y, level);
+    return made == JSON_SCHEMA_OBJECT && objects_differ(s, x, y, level);
 }
 
-bool schema_excludes(struct schema *s, const json_t *x, const json_t *y) {
+bool json_schema_excludes(struct json_schema *s, const json_t *x, const json_t *y) {
     return x && y && excludes(s, x, y, 0);
 }
