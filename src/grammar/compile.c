@@ -121,7 +121,7 @@ static uint32_t size_of(const struct compile *c, const struct expr *e) {
     case EXPR_UNIT: return plus(1, c->sizes[e->at]);
     case EXPR_COUNTED:
         return times(c->sizes[e->at], plus(1, e->high == GRAMMAR_UNBOUNDED ? e->low : e->high));
-    case EXPR_MARKED: return plus(1, e->n);
+    case EXPR_MARKED: return times(30, e->n);
     case EXPR_RULE:
         return c->copied[e->at] && c->b->rules[e->at].expr
                    ? plus(1, c->sizes[c->b->rules[e->at].expr])
@@ -316,7 +316,7 @@ static void build_copies(struct compile *c, const struct expr *e, uint32_t from,
 static void build_loop(struct compile *c, const struct expr *e, uint32_t from, uint32_t to) {
     if (!room(c, (void **)&c->loops, &c->cap_loop, c->n_loop, sizeof *c->loops)) return;
     uint32_t loop = (uint32_t)c->n_loop++, body = place(c), back = place(c);
-    c->loops[loop] = (struct program_loop){e->low, e->high, body, back, 0};
+    c->loops[loop] = (struct program_loop){e->low, e->high, body, back, 0, false, 0};
     if (e->low == 0) link_free(c, from, to);
     link_op(c, from, body, OP_ENTER, loop);
     link_op(c, back, body, OP_AGAIN, loop);
@@ -442,43 +442,115 @@ static void build_marked(struct compile *c, const struct expr *e, uint32_t from,
     free(next);
 }
 
+/* A counted expression: positions from `base` on, links from `first` on. */
+struct counted {
+    uint32_t base, begin, end;
+    size_t first, n_link;
+};
+
 /* One copy of the part for every number of characters; an OP_COUNT edge leads to the next. */
-static void build_counted(struct compile *c, const struct expr *e, uint32_t from, uint32_t to) {
-    bool outer = c->in_counted;
-    uint32_t low = e->low, copies = e->high == GRAMMAR_UNBOUNDED ? e->low : e->high;
-    uint32_t base = c->n_position, begin = place(c), end = place(c);
-    size_t first = c->n_link;
+static void copy_counted(struct compile *c, const struct counted *part, const struct expr *e,
+                         uint32_t to) {
     bool unbounded = e->high == GRAMMAR_UNBOUNDED;
-    c->in_counted = true;
-    build(c, e->at, begin, end);
-    c->in_counted = outer;
-    uint64_t n = c->n_position - base, n_link = c->n_link - first;
-    if (failed(c)) return;
-    if (n * (copies + UINT64_C(1)) + base > GRAMMAR_MAX_POSITIONS) {
-        fail(c, JL_ERR_LIMIT,
-             "a pattern together with bounds of the length is too large: lower "
-             "the bounds, or write them into the pattern");
-        return;
-    }
+    uint32_t copies = unbounded ? e->low : e->high, n = c->n_position - part->base;
     for (uint32_t copy = copies + 1; copy-- > 0 && !failed(c);) { // the one copied from is last
-        uint32_t shift = copy * (uint32_t)n;
-        for (size_t i = 0; i < n_link && !failed(c); i++) {
-            struct program_link l = c->links[first + i];
+        uint32_t shift = copy * n;
+        for (size_t i = 0; i < part->n_link && !failed(c); i++) {
+            struct program_link l = c->links[part->first + i];
             bool counts = l.edge.op == OP_COUNT;
             l.from += shift;
-            l.edge.target += shift + (counts && copy < copies ? (uint32_t)n : 0);
+            l.edge.target += shift + (counts && copy < copies ? n : 0);
             l.edge.op = OP_NONE;
-            bool dead = counts && copy == copies && !unbounded;
-            if (dead) l.edge = (struct edge){.target = l.from}; // leads nowhere
+            if (counts && copy == copies && !unbounded)
+                l.edge = (struct edge){.target = l.from}; // leads nowhere
             if (copy == 0)
-                c->links[first + i] = l;
+                c->links[part->first + i] = l;
             else
                 link_edge(c, l.from, l.edge);
         }
-        if (copy >= low) link_free(c, end + shift, to);
+        if (copy >= e->low) link_free(c, part->end + shift, to);
     }
-    c->n_position = base + (uint32_t)n * (copies + 1);
-    link_free(c, from, begin);
+    c->n_position = part->base + n * (copies + 1);
+}
+
+/* need: for each position of the part the fewest characters from there to its end. */
+static void fewest_characters(const struct compile *c, const struct counted *part, uint32_t *need) {
+    uint32_t n = c->n_position - part->base;
+    for (uint32_t i = 0; i < n; i++)
+        need[i] = UINT32_MAX - 1;
+    need[part->end - part->base] = 0;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = part->n_link; i-- > 0;) { // most links lead forward
+            const struct program_link *l = &c->links[part->first + i];
+            uint32_t least = need[l->edge.target - part->base] + (l->edge.op == OP_COUNT);
+            if (least >= need[l->from - part->base]) continue;
+            need[l->from - part->base] = least;
+            changed = true;
+        }
+    }
+}
+
+/* A counter, and at each character the question whether what must follow still fits. That says all
+ * as long as the least number is none of the part's own. */
+static void loop_counted(struct compile *c, const struct counted *part, const struct expr *e,
+                         const uint32_t *need, uint32_t to) {
+    if (!room(c, (void **)&c->loops, &c->cap_loop, c->n_loop, sizeof *c->loops)) return;
+    uint32_t number = (uint32_t)c->n_loop++;
+    struct program_loop *loop = &c->loops[number];
+    *loop = (struct program_loop){0, e->high, part->base, part->end, c->n_position, true, 0};
+    for (size_t i = 0; i < part->n_link; i++) {
+        struct program_link *l = &c->links[part->first + i];
+        if (l->edge.op != OP_COUNT) continue;
+        uint32_t ahead = need[l->edge.target - part->base];
+        bool dead = ahead >= e->high || ahead > UINT16_MAX;
+        l->edge.arg = number;
+        l->edge.op = OP_CHAR;
+        l->edge.low = (uint8_t)ahead;
+        l->edge.high = (uint8_t)(ahead >> 8);
+        if (dead)
+            l->edge = (struct edge){.target = l->from}; // leads nowhere
+        else if (ahead > loop->slack)
+            loop->slack = ahead;
+    }
+    link_op(c, part->end, to, OP_LEAVE, number);
+}
+
+static void build_counted(struct compile *c, grammar_expr expr, uint32_t from, uint32_t to) {
+    struct expr e = c->b->exprs[expr];
+    bool outer = c->in_counted, unbounded = e.high == GRAMMAR_UNBOUNDED;
+    struct counted part = {.base = c->n_position, .begin = place(c), .end = place(c)};
+    part.first = c->n_link;
+    c->in_counted = true;
+    build(c, e.at, part.begin, part.end);
+    c->in_counted = outer;
+    part.n_link = c->n_link - part.first;
+    uint64_t n = c->n_position - part.base, copies = unbounded ? e.low : e.high;
+    uint32_t *need = malloc(n * sizeof *need);
+    if (!need) fail(c, JL_ERR_MEMORY, "out of memory for a grammar");
+    if (failed(c)) {
+        free(need);
+        return;
+    }
+    fewest_characters(c, &part, need);
+    bool small = n * (copies + 1) <= GRAMMAR_COPY_COUNTED;
+    bool only_upper = !unbounded && e.low <= need[part.begin - part.base];
+    if (!small && only_upper && c->in_loop) { // the counter of this call is taken
+        c->n_position = part.base;
+        c->n_link = part.first;
+        link_call(c, from, to, add_job(c, expr, NULL));
+    } else {
+        if (!small && only_upper)
+            loop_counted(c, &part, &e, need, to);
+        else if (n * (copies + 1) + part.base <= GRAMMAR_MAX_POSITIONS)
+            copy_counted(c, &part, &e, to);
+        else
+            fail(c, JL_ERR_LIMIT,
+                 "a pattern together with bounds of the length is too large: lower "
+                 "the bounds, or write them into the pattern");
+        link_free(c, from, part.begin);
+    }
+    free(need);
 }
 
 static void build_unit(struct compile *c, const struct expr *e, uint32_t from, uint32_t to) {
@@ -517,7 +589,7 @@ static void build(struct compile *c, grammar_expr expr, uint32_t from, uint32_t 
         break;
     case EXPR_LIST: build_list(c, e, from, to); break;
     case EXPR_UNIT: build_unit(c, e, from, to); break;
-    case EXPR_COUNTED: build_counted(c, e, from, to); break;
+    case EXPR_COUNTED: build_counted(c, expr, from, to); break;
     case EXPR_MARKED: build_marked(c, e, from, to); break;
     default: // nothing matches EXPR_NEVER
         break;

@@ -146,7 +146,10 @@ static grammar_expr parse_class(struct parser *p) {
         }
         fits = charset_add(&set, first, last);
     }
-    if (!failed(p) && !take(p, "]")) bad(p, JL_ERR_FORMAT, "a class without its end");
+    if (!fits)
+        no_memory(p);
+    else if (!failed(p) && !take(p, "]"))
+        bad(p, JL_ERR_FORMAT, "a class without its end");
     if (inverted) fits = fits && charset_invert(&set);
     grammar_expr made =
         fits ? grammar_chars(p->b, (const uint32_t(*)[2])set.ranges, set.n) : no_memory(p);

@@ -18,13 +18,14 @@ enum {
     GRAMMAR_MAX_EDGES = 1 << 20,
     GRAMMAR_MAX_REPEAT = 1 << 30, // counts above are no bound at all; as a least count, an error
     GRAMMAR_EXPAND_REPEAT = 256,  // positions up to which a repetition is written out
+    GRAMMAR_COPY_COUNTED = 20000, // positions up to which a pattern with a length is
     GRAMMAR_INLINE_RULE = 64,     // positions up to which a rule is copied to where it is used
     GRAMMAR_EMPTY_REPEAT = 1000,  // times that what may be empty can be repeated, if not any number
     GRAMMAR_MAX_MULTIPLE = 1000,  // of multipleOf
 
     /* Of a matcher at work. */
     GRAMMAR_MAX_ITEMS = 16384,   // places in the grammar at which one text may be
-    GRAMMAR_MAX_WORK = 40000000, // steps of one call
+    GRAMMAR_MAX_WORK = 10000000, // steps of one call
 };
 
 #define GRAMMAR_UNBOUNDED UINT32_MAX // the greatest count of a repetition that has none

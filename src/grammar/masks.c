@@ -12,6 +12,8 @@
 
 #define KIND_FULL 2
 #define FULL_WALK 4096 // nodes walked below ends; a mask that took more is kept as a whole
+#define WALK_STEPS 16  // nodes of the trie that are one step of work
+#define MASK_HEAD 256  // bytes beside each mask: its set, and where it is found
 #define SPARSE_SHARE 4 // a mask is kept as a list where that takes less than a quarter
 
 struct mask_entry {
@@ -123,13 +125,13 @@ static enum jl_status keep(struct grammar_matcher *m, uint32_t set, uint8_t kind
     size_t n_word = grammar_vocab_words(m->v), n_id = count_bits(mask, n_word);
     bool sparse = n_id * sizeof(int32_t) < n_word * sizeof(uint64_t) / SPARSE_SHARE;
     size_t head = sparse ? n_id * sizeof(int32_t) : n_word * sizeof(uint64_t);
-    size_t bytes = head + m->n_pop * sizeof(uint32_t);
-    if (m->masks_held + bytes > m->mask_bytes) masks_clear(m);
+    size_t bytes = head + m->n_pop * sizeof(uint32_t), held = bytes + MASK_HEAD;
+    if (m->masks_held + held > m->mask_bytes) masks_clear(m);
     if (!widen(m) || !sets_grow((void **)&m->masks, &m->cap_mask, m->n_mask + 1, sizeof *m->masks))
         return no_memory(err);
     char *data = malloc(bytes + 1);
     if (!data) return no_memory(err);
-    struct mask_entry entry = {.set = set, .kind = kind, .n_id = (uint32_t)n_id, .bytes = bytes};
+    struct mask_entry entry = {.set = set, .kind = kind, .n_id = (uint32_t)n_id, .bytes = held};
     entry.n_pop = (uint32_t)m->n_pop;
     entry.pops = (uint32_t *)(void *)(data + head);
     if (m->n_pop) memcpy(entry.pops, m->pops, m->n_pop * sizeof *m->pops);
@@ -142,7 +144,7 @@ static enum jl_status keep(struct grammar_matcher *m, uint32_t set, uint8_t kind
     }
     m->masks[m->n_mask++] = entry;
     index_entry(m, m->n_mask - 1);
-    m->masks_held += bytes;
+    m->masks_held += held;
     return JL_OK;
 }
 
@@ -186,6 +188,7 @@ static enum jl_status walk(struct grammar_matcher *m, const struct trie *trie, u
                            struct jl_error *err) {
     const struct trie_node *nodes = trie->nodes;
     if (range[0] == range[1]) return JL_OK;
+    size_t visited = 0;
     m->way[nodes[range[0]].depth - 1] = set;
     for (uint32_t i = range[0]; i < range[1];) {
         const struct trie_node *node = &nodes[i];
@@ -200,6 +203,7 @@ static enum jl_status walk(struct grammar_matcher *m, const struct trie *trie, u
             mask[id >> 6] |= UINT64_C(1) << (id & 63);
         }
         m->way[node->depth] = target;
+        visited++;
         if (pops && m->sets[target].complete && node->next > i + 1) {
             if (!sets_grow((void **)&m->pops, &m->cap_pop, m->n_pop + 1, sizeof *m->pops))
                 return no_memory(err);
@@ -207,7 +211,7 @@ static enum jl_status walk(struct grammar_matcher *m, const struct trie *trie, u
         }
         i++;
     }
-    return JL_OK;
+    return sets_spend(m, visited / WALK_STEPS, err);
 }
 
 static enum jl_status add_special(struct grammar_matcher *m, uint32_t set, uint64_t *mask,

@@ -8,7 +8,7 @@
 #define STATE_BYTES ((size_t)16 << 20)
 #define MASK_BYTES ((size_t)32 << 20)
 
-static const struct set_item done = {SETS_DONE, 0, 0};
+static const struct set_item done = {SETS_DONE, 0, 0}; // is set 0
 
 void grammar_matcher_free(struct grammar_matcher *m) {
     if (!m) return;
@@ -59,6 +59,7 @@ enum jl_status grammar_matcher_new(const struct grammar *grammar, const struct g
     m->g = grammar;
     m->v = vocab;
     m->state_bytes = options && options->state_bytes ? options->state_bytes : STATE_BYTES;
+    m->keep_bytes = m->state_bytes;
     m->mask_bytes = options && options->mask_bytes ? options->mask_bytes : MASK_BYTES;
     enum jl_status status = prepare(m, err);
     if (status == JL_OK)
@@ -198,17 +199,17 @@ static void compact(struct grammar_matcher *m, uint32_t *numbers) {
     m->n_range = m->n_token = m->n_group = 0;
 }
 
-enum jl_status grammar_keep(struct grammar_matcher *m, struct grammar_state **states, size_t n,
-                            struct jl_error *err) {
-    for (size_t i = 0; i < n; i++)
-        JL_TRY(check(m, *states[i], err));
-    if (sets_bytes(m) <= m->state_bytes) return JL_OK;
-    uint32_t *numbers = calloc(m->n_set, sizeof *numbers);
-    if (!numbers) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the states of a grammar");
+/* Drops all sets but those of the wanted states and, with `masks`, those that have one. */
+static void drop(struct grammar_matcher *m, struct grammar_state **states, size_t n, bool masks,
+                 uint32_t *numbers) {
+    memset(numbers, 0, m->n_set * sizeof *numbers);
     numbers[0] = numbers[m->start] = 1;
     for (size_t i = 0; i < n; i++)
         numbers[states[i]->id] = 1;
-    masks_mark(m, numbers);
+    if (masks)
+        masks_mark(m, numbers);
+    else
+        masks_clear(m);
     mark_nodes(m, numbers);
     compact(m, numbers);
     sets_index(m);
@@ -216,7 +217,21 @@ enum jl_status grammar_keep(struct grammar_matcher *m, struct grammar_state **st
     m->start = numbers[m->start];
     for (size_t i = 0; i < n; i++)
         states[i]->id = numbers[states[i]->id];
-    free(numbers);
     forget_tables(m);
+}
+
+enum jl_status grammar_keep(struct grammar_matcher *m, struct grammar_state **states, size_t n,
+                            struct jl_error *err) {
+    for (size_t i = 0; i < n; i++)
+        JL_TRY(check(m, *states[i], err));
+    if (sets_bytes(m) <= m->keep_bytes) return JL_OK;
+    uint32_t *numbers = malloc(m->n_set * sizeof *numbers);
+    if (!numbers) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the states of a grammar");
+    drop(m, states, n, true, numbers);
+    if (sets_bytes(m) > m->state_bytes / 2) drop(m, states, n, false, numbers);
+    free(numbers);
+    // Where that many are wanted, dropping is not tried again before there are twice as many.
+    m->keep_bytes = m->state_bytes;
+    if (2 * sets_bytes(m) > m->keep_bytes) m->keep_bytes = 2 * sets_bytes(m);
     return JL_OK;
 }

@@ -187,7 +187,10 @@ static grammar_expr parse_class(struct parser *p) {
         }
         if (!is_class && !failed(p)) fits = charset_add(&set, first, last);
     }
-    if (!failed(p) && !take(p, "]")) bad(p, JL_ERR_FORMAT, "a class without its end");
+    if (!fits)
+        no_memory(p);
+    else if (!failed(p) && !take(p, "]"))
+        bad(p, JL_ERR_FORMAT, "a class without its end");
     if (inverted) fits = fits && charset_invert(&set);
     grammar_expr made = fits ? pattern_char(p->b, &set, p->options->form) : no_memory(p);
     charset_free(&set);

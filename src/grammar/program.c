@@ -168,7 +168,7 @@ static enum jl_status check_loops(struct work *w, struct jl_error *err) {
     for (uint32_t i = 0; i < w->g->n_loop; i++) {
         const struct program_loop *loop = &w->g->loops[i];
         uint32_t most = loop->high == GRAMMAR_UNBOUNDED ? loop->low : loop->high;
-        if (most <= GRAMMAR_EMPTY_REPEAT) continue;
+        if (most <= GRAMMAR_EMPTY_REPEAT || loop->of_chars) continue;
         size_t n = reach_free(w, loop->body);
         bool bad = w->mark[loop->back] && (w->g->flags[loop->back] & POSITION_LIVE);
         clear_marks(w, n);

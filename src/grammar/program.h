@@ -26,6 +26,7 @@ enum edge_op { // of loop `arg`
     OP_AGAIN, // only below the greatest count: one more
     OP_LEAVE, // only from the least count on: counter = 0
     OP_COUNT, // while compiling: one more character of a counted expression
+    OP_CHAR,  // one more character, if the fewest that must follow, low + 256 high, still fit
 };
 
 struct edge {
@@ -37,6 +38,8 @@ struct program_loop {
     uint32_t low, high;  // high may be GRAMMAR_UNBOUNDED; the counter then stays at `low`
     uint32_t body, back; // where a turn begins and ends
     uint32_t stop;       // positions [body, stop) are in the loop
+    bool of_chars;       // OP_CHAR edges count, not turns
+    uint32_t slack;      // the most characters that an OP_CHAR edge looks ahead
 };
 
 struct program_rule {

@@ -9,7 +9,7 @@ static enum jl_status no_memory(struct jl_error *err) {
     return jl_fail(err, JL_ERR_MEMORY, "out of memory for the states of a grammar");
 }
 
-static enum jl_status spend(struct grammar_matcher *m, size_t work, struct jl_error *err) {
+enum jl_status sets_spend(struct grammar_matcher *m, size_t work, struct jl_error *err) {
     m->work += work;
     if (m->work <= GRAMMAR_MAX_WORK) return JL_OK;
     return jl_fail(err, JL_ERR_LIMIT,
@@ -43,6 +43,7 @@ static bool passes(const struct grammar *g, const struct edge *e, uint32_t *coun
         if (loop->high != GRAMMAR_UNBOUNDED) return ++*count <= loop->high;
         if (*count < loop->low) ++*count;
         return true;
+    case OP_CHAR: return ++*count + e->low + 256u * e->high <= loop->high;
     case OP_LEAVE: {
         bool enough = *count >= loop->low;
         *count = 0;
@@ -71,7 +72,7 @@ static enum jl_status may_end(struct grammar_matcher *m, struct set_item item, b
                 JL_TRY(add_item(&m->ends, next, err));
         }
     }
-    return spend(m, m->ends.n, err);
+    return sets_spend(m, m->ends.n, err);
 }
 
 /* Into m->normal: the items, and what follows those that may end; without those that only end. */
@@ -92,7 +93,7 @@ static enum jl_status normalize(struct grammar_matcher *m, const struct set_item
         for (uint32_t k = 0; k < next->n_item; k++)
             JL_TRY(add_item(list, m->items[next->item + k], err));
     }
-    return spend(m, list->n, err);
+    return sets_spend(m, list->n, err);
 }
 
 static int compare_items(const void *a, const void *b) {
@@ -227,7 +228,7 @@ static enum jl_status enter_rule(struct grammar_matcher *m, struct jl_error *err
         else
             m->calls[rest++] = m->calls[i];
     }
-    JL_TRY(spend(m, m->n_call, err));
+    JL_TRY(sets_spend(m, m->n_call, err));
     m->n_call = rest;
     uint32_t node;
     JL_TRY(sets_intern(m, m->picked, n, &node, err));
@@ -247,7 +248,7 @@ static enum jl_status close_set(struct grammar_matcher *m, uint32_t set, struct 
         if (m->n_call == 0) break;
         JL_TRY(enter_rule(m, err));
     }
-    return spend(m, m->closure.n + m->n_hit, err);
+    return sets_spend(m, m->closure.n + m->n_hit, err);
 }
 
 /* Bytes at which some edge begins or has just ended. */
@@ -284,7 +285,7 @@ static enum jl_status expand_bytes(struct grammar_matcher *m, uint32_t first,
             high++;
         for (size_t i = 0; i < m->n_hit; i++)
             if (m->hits[i].low <= low && m->hits[i].high >= low) m->picked[n++] = m->hits[i].to;
-        JL_TRY(spend(m, m->n_hit / 8, err));
+        JL_TRY(sets_spend(m, m->n_hit / 8, err));
         if (n == 0) continue;
         uint32_t target;
         JL_TRY(sets_intern(m, m->picked, n, &target, err));
@@ -365,7 +366,7 @@ enum jl_status sets_step(struct grammar_matcher *m, uint32_t set, uint8_t byte, 
 /* A counter that is as good as `count` for tokens of less than `far` bytes: what is left until the
  * least and the greatest count is far away then stays far away. */
 static uint32_t near_count(const struct program_loop *loop, uint32_t count, uint32_t far) {
-    bool high_far = loop->high == GRAMMAR_UNBOUNDED || loop->high - count > far;
+    bool high_far = loop->high == GRAMMAR_UNBOUNDED || loop->high - count > far + loop->slack;
     if (count >= loop->low && high_far) return loop->low ? loop->low : 1;
     if (count < loop->low && loop->low - count > far) return 1; // so is the greatest count, then
     return count;

@@ -72,6 +72,7 @@ struct grammar_matcher {
     const struct grammar *g;
     const struct grammar_vocab *v;
     size_t state_bytes, mask_bytes;
+    size_t keep_bytes; // of states, from which on grammar_keep drops some
     uint32_t start;
 
     struct set *sets;
@@ -102,6 +103,8 @@ struct grammar_matcher {
     size_t n_pop, cap_pop;
 };
 
+/* Counts work; JL_ERR_LIMIT above GRAMMAR_MAX_WORK in one call. */
+enum jl_status sets_spend(struct grammar_matcher *m, size_t work, struct jl_error *err);
 /* The normal set of these items, which are not kept. */
 enum jl_status sets_intern(struct grammar_matcher *m, const struct set_item *items, size_t n,
                            uint32_t *out, struct jl_error *err);

@@ -120,6 +120,40 @@ static void test_counters(void **state) {
     grammar_free(g);
 }
 
+/* A pattern with a length: exactly so many characters, whichever way the bound is kept. */
+static void test_counted(void **state) {
+    (void)state;
+    static const int bounds[] = {40, 3000}; // copies, and a counter
+    for (int i = 0; i < 2; i++) {
+        char source[200];
+        snprintf(source, sizeof source,
+                 "{\"type\":\"string\",\"pattern\":\"^(aa|b{3}c{4}|\\\\n)*$\",\"maxLength\":%d}",
+                 bounds[i]);
+        struct grammar *g = compile(SCHEMA, source);
+        struct grammar_matcher *m;
+        struct jl_error err;
+        assert_int_equal(grammar_matcher_new(g, vocab, NULL, &m, &err), JL_OK);
+        struct grammar_state at = grammar_start(m);
+        assert_int_equal(grammar_accept_bytes(m, &at, "\"", 1, &err), JL_OK);
+        for (int n = 0; n <= bounds[i] - 8; n += 2)
+            assert_int_equal(grammar_accept_bytes(m, &at, "aa", 2, &err), JL_OK);
+        // Six more fit: three times "aa", no "bbbcccc", and newlines are one character each.
+        for (int n = 0; n < 3; n++) {
+            struct grammar_state other = at;
+            check_mask(m, vocab, at, mask);
+            assert_int_equal(grammar_accept_bytes(m, &other, "b", 1, &err), JL_ERR_USAGE);
+            assert_int_equal(grammar_accept_bytes(m, &other, "\\n\\n", 4, &err), JL_OK);
+            assert_int_equal(grammar_accept_bytes(m, &at, "aa", 2, &err), JL_OK);
+            assert_int_equal(other.id, at.id);
+        }
+        check_mask(m, vocab, at, mask);
+        assert_int_equal(grammar_accept_bytes(m, &at, "\\", 1, &err), JL_ERR_USAGE);
+        assert_int_equal(grammar_accept_bytes(m, &at, "\"", 1, &err), JL_OK);
+        grammar_matcher_free(m);
+        grammar_free(g);
+    }
+}
+
 /* The same continuations are the same state; a copy goes back. */
 static void test_states(void **state) {
     (void)state;
@@ -197,9 +231,9 @@ static void test_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),  cmocka_unit_test(test_counters),
-        cmocka_unit_test(test_states), cmocka_unit_test(test_dead_end),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_exact),    cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_counted),  cmocka_unit_test(test_states),
+        cmocka_unit_test(test_dead_end), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, make_vocab, free_vocab);
 }
