@@ -1,6 +1,7 @@
-/* Grammars: the first byte says which language (JSON Schema in four forms, a regular expression,
- * GBNF), the rest is the text. What compiles is followed for some tokens, chosen by the text's own
- * bytes; every mask on the way must say what the bytes of each token say. */
+/* Grammars: the first byte says which language (JSON Schema in three forms of space, as arguments
+ * between marks, a regular expression, GBNF), the rest is the text. What compiles is followed for
+ * some tokens, chosen by the text's own bytes; every mask on the way must say what the bytes of
+ * each token say. */
 #include "fuzz.h"
 
 #include <stdlib.h>
@@ -30,7 +31,9 @@ static struct grammar_vocab *make_vocab(void) {
 
 static grammar_expr parse(struct grammar_builder *b, uint8_t kind, const char *text, size_t len) {
     struct grammar_json_options options = {.space = kind % 3, .open_objects = kind % 4 == 3};
+    static const struct grammar_marks marks = {"<p=", ">", "", "</p>\n", "\n", 0};
     if (kind % 8 < 2) return grammar_regex(b, text, len);
+    if (kind % 8 == 7) return grammar_json_members(b, text, len, &options, &marks);
     if (kind % 8 < 4) return grammar_gbnf(b, text, len);
     return grammar_json_schema(b, text, len, &options);
 }

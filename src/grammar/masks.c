@@ -10,7 +10,7 @@
 
 #include "grammar/sets.h"
 
-#define KIND_FULL 2
+#define KIND_FULL TRIE_COUNT
 #define FULL_WALK 4096 // nodes walked below ends; a mask that took more is kept as a whole
 #define WALK_STEPS 16  // nodes of the trie that are one step of work
 #define MASK_HEAD 256  // bytes beside each mask: its set, and where it is found
@@ -18,8 +18,9 @@
 
 struct mask_entry {
     uint32_t set;
-    uint8_t kind;  // of short tokens inside (0), of long ones (1), of all with all that follows (2)
-    uint32_t n_id; // ids of tokens, where words is NULL
+    uint8_t kind;   // of the tokens of a trie inside the set's rules, or KIND_FULL: with all that
+                    // follows
+    uint32_t n_id;  // ids of tokens, where words is NULL
     uint32_t n_pop; // trie nodes at which the rule has ended and that have nodes below
     size_t bytes;   // of the heap block: ids or words, then pops
     int32_t *ids;
@@ -50,7 +51,7 @@ void masks_free(struct grammar_matcher *m) {
 }
 
 static size_t slot_of(const struct grammar_matcher *m, uint32_t set, uint8_t kind) {
-    uint64_t h = (4 * (uint64_t)set + kind) * UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t h = ((TRIE_COUNT + 1) * (uint64_t)set + kind) * UINT64_C(0x9E3779B97F4A7C15);
     return (size_t)(h >> 32) & (m->n_mask_slot - 1);
 }
 
@@ -225,7 +226,7 @@ static enum jl_status add_special(struct grammar_matcher *m, uint32_t set, uint6
     return JL_OK;
 }
 
-/* The mask of short (kind 0) or long tokens (1) inside the rules of a set. */
+/* The mask of the tokens of trie `kind` inside the rules of a set. */
 static enum jl_status local_mask(struct grammar_matcher *m, uint32_t set, uint8_t kind,
                                  const struct mask_entry **out, struct jl_error *err) {
     const struct trie *trie = &m->v->tries[kind];
@@ -243,7 +244,7 @@ static enum jl_status local_mask(struct grammar_matcher *m, uint32_t set, uint8_
 /* Adds what a group allows; *walked: how many nodes had to be looked at. */
 static enum jl_status add_group(struct grammar_matcher *m, struct set_group group, uint64_t *mask,
                                 size_t *walked, struct jl_error *err) {
-    for (uint8_t kind = 0; kind < 2; kind++) {
+    for (uint8_t kind = 0; kind < TRIE_COUNT; kind++) {
         const struct trie *trie = &m->v->tries[kind];
         const struct mask_entry *entry;
         JL_TRY(local_mask(m, group.local[kind], kind, &entry, err));

@@ -398,8 +398,10 @@ enum jl_status sets_group(struct grammar_matcher *m, uint32_t set, struct jl_err
         // The item behind the whole text is the last of the first group: nothing can follow it.
         uint32_t n_item = end - i - (m->items[item + end - 1].pos == SETS_DONE);
         if (n_item == 0) continue;
-        JL_TRY(local_set(m, item + i, n_item, TRIE_SHORT + 1, &group.local[0], err));
-        JL_TRY(local_set(m, item + i, n_item, m->v->longest + 1, &group.local[1], err));
+        for (int k = 0; k < TRIE_COUNT; k++) {
+            uint32_t most = trie_most[k] < m->v->longest ? trie_most[k] : m->v->longest;
+            JL_TRY(local_set(m, item + i, n_item, most + 1, &group.local[k], err));
+        }
         if (!sets_grow((void **)&m->groups, &m->cap_group, m->n_group + 1, sizeof *m->groups))
             return no_memory(err);
         m->groups[m->n_group++] = group;

@@ -34,8 +34,8 @@ struct set_token {
     int32_t id;
 };
 
-struct set_group {     // items that go on alike behind their rules
-    uint32_t local[2]; // they alone, with nothing behind: what short and long tokens do inside
+struct set_group {              // items that go on alike behind their rules
+    uint32_t local[TRIE_COUNT]; // they alone, with nothing behind, for the tokens of each trie
     uint32_t node;
 };
 

@@ -17,14 +17,15 @@ struct trie {
     int32_t *ids; // tokens, sorted by bytes
 };
 
-/* Tokens of more bytes are few, but each counter up to their length would need masks of its own:
- * they have a trie to themselves. */
-#define TRIE_SHORT 32
+/* Tokens by length, up to so many bytes a trie: where a counter nears its bound masks differ from
+ * count to count, but for tokens that are shorter than what is left they do not. */
+#define TRIE_COUNT 4
+static const uint16_t trie_most[TRIE_COUNT] = {8, 16, 32, GRAMMAR_MAX_TOKEN};
 
 struct grammar_vocab {
-    struct trie tries[2]; // of short and of long tokens
-    char *bytes;          // of all tokens, by id
-    uint32_t *starts;     // (n_token + 1)
+    struct trie tries[TRIE_COUNT];
+    char *bytes;      // of all tokens, by id
+    uint32_t *starts; // (n_token + 1)
     int n_token;
     uint32_t longest; // bytes of the longest token
 };

@@ -9,7 +9,7 @@
 
 void grammar_vocab_free(struct grammar_vocab *vocab) {
     if (!vocab) return;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < TRIE_COUNT; i++) {
         free(vocab->tries[i].nodes);
         free(vocab->tries[i].ids);
     }
@@ -112,10 +112,10 @@ static enum jl_status make(struct grammar_vocab *v, const struct grammar_token_b
         if (tokens[i].len) memcpy(v->bytes + v->starts[i], tokens[i].bytes, tokens[i].len);
         v->starts[i + 1] = v->starts[i] + (uint32_t)tokens[i].len;
     }
-    if (!make_trie(v, &v->tries[0], 0, TRIE_SHORT) ||
-        !make_trie(v, &v->tries[1], TRIE_SHORT, GRAMMAR_MAX_TOKEN))
-        return jl_fail(err, JL_ERR_MEMORY, "out of memory for a vocabulary of %d tokens",
-                       v->n_token);
+    for (int i = 0; i < TRIE_COUNT; i++)
+        if (!make_trie(v, &v->tries[i], i ? trie_most[i - 1] : 0, trie_most[i]))
+            return jl_fail(err, JL_ERR_MEMORY, "out of memory for a vocabulary of %d tokens",
+                           v->n_token);
     return JL_OK;
 }
 
@@ -143,8 +143,9 @@ static enum jl_status decode(const struct tokenizer *tokenizer, int n, char **te
             struct token_stream stream;
             token_stream_init(&stream, tokenizer, false);
             stream.raw = true;
-            JL_TRY(token_stream_push(&stream, i, text, &len, &cap, err));
-            JL_TRY(token_stream_end(&stream, text, &len, &cap, err));
+            enum jl_status status = token_stream_push(&stream, i, text, &len, &cap, err);
+            if (status == JL_OK) status = token_stream_end(&stream, text, &len, &cap, err);
+            if (status != JL_OK && status != JL_ERR_USAGE) return status; // usage: no such id
         }
         ends[i] = len;
     }
