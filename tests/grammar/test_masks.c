@@ -135,8 +135,10 @@ static void test_counted(void **state) {
         assert_int_equal(grammar_matcher_new(g, vocab, NULL, &m, &err), JL_OK);
         struct grammar_state at = grammar_start(m);
         assert_int_equal(grammar_accept_bytes(m, &at, "\"", 1, &err), JL_OK);
-        for (int n = 0; n <= bounds[i] - 8; n += 2)
+        for (int n = 0; n <= bounds[i] - 8; n += 2) {
+            if (n > bounds[i] - 90) check_mask(m, vocab, at, mask);
             assert_int_equal(grammar_accept_bytes(m, &at, "aa", 2, &err), JL_OK);
+        }
         // Six more fit: three times "aa", no "bbbcccc", and newlines are one character each.
         for (int n = 0; n < 3; n++) {
             struct grammar_state other = at;
@@ -178,6 +180,37 @@ static void test_states(void **state) {
         assert_true(mask[i] == 0);
     assert_int_equal(grammar_allowed(m, (struct grammar_state){1u << 30}, mask, &err),
                      JL_ERR_USAGE);
+    grammar_matcher_free(m);
+    grammar_free(g);
+}
+
+/* Dropping states keeps the stack of those that are wanted. */
+static void test_keep(void **state) {
+    (void)state;
+    static const char nested[] = "{\"a\": [[{\"b\": [1, {\"c\": \"", rest[] = "\"}]}]]}";
+    struct grammar *g = compile(OBJECT, "");
+    struct grammar_matcher_options options = {.state_bytes = 30000};
+    struct grammar_matcher *m;
+    struct jl_error err;
+    assert_int_equal(grammar_matcher_new(g, vocab, &options, &m, &err), JL_OK);
+    struct grammar_state at = grammar_start(m), other = at, *wanted[] = {&at};
+    assert_int_equal(grammar_accept_bytes(m, &at, nested, sizeof nested - 1, &err), JL_OK);
+    int dropped = 0;
+    for (int i = 0; i < 400; i++) {
+        if (i % 10 == 0) check_mask(m, vocab, at, mask);
+        // States that nobody wants any more: ever deeper ones.
+        assert_int_equal(grammar_accept_bytes(m, &other, "{\"x\": [", 7, &err), JL_OK);
+        assert_int_equal(grammar_accept_bytes(m, &other, "[", 1, &err), JL_OK);
+        size_t before = grammar_matcher_bytes(m);
+        assert_int_equal(grammar_keep(m, wanted, 1, &err), JL_OK);
+        dropped += grammar_matcher_bytes(m) < before;
+        other = grammar_matcher_bytes(m) < before ? grammar_start(m) : other;
+        struct grammar_state end = at;
+        assert_int_equal(grammar_accept_bytes(m, &end, "\"}}", 3, &err), JL_ERR_USAGE);
+        assert_int_equal(grammar_accept_bytes(m, &end, rest, sizeof rest - 1, &err), JL_OK);
+        assert_true(grammar_is_complete(m, end));
+    }
+    assert_in_range(dropped, 1, 400);
     grammar_matcher_free(m);
     grammar_free(g);
 }
@@ -233,7 +266,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exact),    cmocka_unit_test(test_counters),
         cmocka_unit_test(test_counted),  cmocka_unit_test(test_states),
-        cmocka_unit_test(test_dead_end), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_dead_end), cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, make_vocab, free_vocab);
 }
