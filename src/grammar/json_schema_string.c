@@ -11,6 +11,9 @@
 #define FULL_DATE                                                                                  \
     "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|"                                \
     "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|" LEAP_YEAR "-02-29)"
+#define N(unit) "[0-9]{1,9}" unit
+#define DAYS "(?:" N("Y") "(?:" N("M") ")?(?:" N("D") ")?|" N("M") "(?:" N("D") ")?|" N("D") ")"
+#define HOURS "T(?:" N("H") "(?:" N("M") ")?(?:" N("S") ")?|" N("M") "(?:" N("S") ")?|" N("S") ")"
 #define OCTET "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 #define IPV4 "(?:" OCTET "\\.){3}" OCTET
 #define LABEL "[A-Za-z0-9](?:[A-Za-z0-9\\-]{0,61}[A-Za-z0-9])?"
@@ -27,6 +30,7 @@ static const struct {
     {"date", FULL_DATE},
     {"time", FULL_TIME},
     {"date-time", FULL_DATE "T" FULL_TIME},
+    {"duration", "P(?:" N("W") "|" DAYS "(?:" HOURS ")?|" HOURS ")"},
     {"uuid", "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"},
     {"ipv4", IPV4},
     {"ipv6", "(?:" GROUP ":){7}" GROUP "|(?:" GROUP ":){1,6}:" GROUP "|(?:" GROUP

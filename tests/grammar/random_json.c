@@ -13,12 +13,12 @@ static json_t *string_schema(uint64_t *seed) {
         "x[yz]?\"?\\\\w$", "^\\S+\\s$",
     };
     static const char *const formats[] = {"date", "time",     "date-time", "uuid", "ipv4",
-                                          "ipv6", "hostname", "email",     "uri"};
+                                          "ipv6", "hostname", "email",     "uri",  "duration"};
     json_t *schema = json_pack("{s:s}", "type", "string");
     uint32_t kind = draw(seed, 8);
     int low = (int)draw(seed, 4);
     if (kind == 0) json_object_set_new(schema, "pattern", json_string(patterns[draw(seed, 6)]));
-    if (kind == 1) json_object_set_new(schema, "format", json_string(formats[draw(seed, 9)]));
+    if (kind == 1) json_object_set_new(schema, "format", json_string(formats[draw(seed, 10)]));
     if (kind == 2 || kind == 3) json_object_set_new(schema, "minLength", json_integer(low));
     if (kind == 3 || kind == 4)
         json_object_set_new(schema, "maxLength", json_integer(low + (int)draw(seed, 60)));

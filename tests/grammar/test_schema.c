@@ -82,6 +82,9 @@ static void test_strings(void **state) {
         {"{\"type\":\"string\",\"format\":\"date-time\"}",
          {"\"2024-05-06T07:08:09Z\""},
          {"\"2024-05-06 07:08:09Z\""}},
+        {"{\"type\":\"string\",\"format\":\"duration\"}",
+         {"\"P1Y2M3DT4H5M6S\"", "\"PT1M\"", "\"P2W\"", "\"P1DT1S\""},
+         {"\"P\"", "\"PT\"", "\"P1DT\"", "\"1D\"", "\"P1D1Y\""}},
         {"{\"type\":\"string\",\"format\":\"uuid\"}",
          {"\"123e4567-e89b-12d3-a456-426614174000\""},
          {"\"123e4567\""}},
@@ -229,6 +232,13 @@ static void test_arrays(void **state) {
          "\"maxItems\":400},\"maxItems\":500}",
          {"[]", "[[true],[false,true]]"},
          {"[true]"}},
+        {"{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"enum\":[\"a\",\"b\",3]}}",
+         {"[]", "[\"a\"]", "[\"a\",3]", "[\"a\", \"b\", 3]", "[3]"},
+         {"[\"a\",\"a\"]", "[3,3]", "[\"a\",\"b\",3,3]", "[,3]"}},
+        {"{\"type\":\"array\",\"uniqueItems\":true,\"minItems\":1,\"items\":{\"type\":\"string\","
+         "\"enum\":[\"a\",\"b\"]}}",
+         {"[\"a\"]", "[\"b\"]", "[\"a\",\"b\"]"},
+         {"[]"}},
         {"{\"type\":\"array\",\"items\":false}", {"[]"}, {"[1]"}},
     };
     check_cases(SCHEMA, cases, sizeof cases / sizeof *cases);
