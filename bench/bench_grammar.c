@@ -15,7 +15,9 @@
 #include "base/rng.h"
 #include "grammar/builder.h"
 #include "grammar/matcher.h"
+#include "grammar/tools.h"
 #include "grammar/vocab.h"
+#include "text/dialect.h"
 #include "text/tokenizer.h"
 
 enum { MOST = 100000, WALK = 2000 };
@@ -54,6 +56,20 @@ static const char *const object_texts[] = {
     "\", \"\xE6\x98\x8E\xE6\x9C\x88\"], \"deep\": [{\"a\": [{\"b\": [{\"c\": \"d\"}]}]}]}}",
 };
 
+static const char *const turn_texts[] = {
+    "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"location\": \"Oslo\", \"days\": 2}}\n"
+    "</tool_call>",
+    "Let me look that up.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"location\": "
+    "\"Rome\", "
+    "\"days\": 5}}\n</tool_call>",
+    "It is sunny in Rome today, and it will stay so: no call is needed.",
+    "First Rome, then Bern.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"location\": "
+    "\"Rome\", "
+    "\"days\": 5}}\n</tool_call>\n<tool_call>\n{\"name\": \"weather\", \"arguments\": "
+    "{\"location\": "
+    "\"Bern\", \"days\": 1}}\n</tool_call>",
+};
+
 struct times {
     double *us;
     int n;
@@ -85,7 +101,7 @@ static enum jl_status follow(struct grammar_matcher *m, const struct tokenizer *
                              struct jl_error *err) {
     int32_t *ids;
     size_t n;
-    JL_TRY(tokenizer_encode(tokenizer, text, strlen(text), 0, &ids, &n, err));
+    JL_TRY(tokenizer_encode(tokenizer, text, strlen(text), ENCODE_SPECIAL, &ids, &n, err));
     struct grammar_state at = grammar_start(m);
     enum jl_status status = JL_OK;
     for (size_t i = 0; i < n && status == JL_OK; i++) {
@@ -166,16 +182,21 @@ static enum jl_status run(const char *path, const char *pre, struct jl_error *er
     JL_TRY(grammar_vocab_of(tokenizer, &v, err));
     printf("%d tokens, trie in %.0f ms\n", grammar_vocab_size(v),
            1e-6 * (double)(clock_ns() - start));
-    for (int i = 0; i < 2; i++) {
+    static const char *const names[] = {"a tool's arguments", "a JSON object", "a turn with tools"};
+    static const char *const *const texts[] = {tool_texts, object_texts, turn_texts};
+    static const struct grammar_tool offered[] = {{"weather", tool}};
+    static const struct grammar_tools tools = {.tools = offered, .n = 1};
+    for (int i = 0; i < 3; i++) {
         struct grammar_builder *b = grammar_builder_new();
         struct grammar *g;
         start = clock_ns();
         grammar_expr root =
-            i ? grammar_json_object(b, NULL) : grammar_json_schema(b, tool, strlen(tool), NULL);
+            i == 0   ? grammar_json_schema(b, tool, strlen(tool), NULL)
+            : i == 1 ? grammar_json_object(b, NULL)
+                     : grammar_tool_calls(b, dialect_by_name("hermes"), tokenizer, &tools);
         JL_TRY(grammar_compile(b, root, &g, err));
         printf("compiled in %.0f us\n", 1e-3 * (double)(clock_ns() - start));
-        JL_TRY(measure(i ? "a JSON object" : "a tool's arguments", g, v, tokenizer,
-                       i ? object_texts : tool_texts, err));
+        JL_TRY(measure(names[i], g, v, tokenizer, texts[i], err));
         grammar_free(g);
         grammar_builder_free(b);
     }
