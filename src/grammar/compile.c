@@ -474,13 +474,17 @@ static void copy_counted(struct compile *c, const struct counted *part, const st
 }
 
 /* need: for each position of the part the fewest characters from there to its end. */
-static void fewest_characters(const struct compile *c, const struct counted *part, uint32_t *need) {
+static void fewest_characters(struct compile *c, const struct counted *part, uint32_t *need) {
     uint32_t n = c->n_position - part->base;
     for (uint32_t i = 0; i < n; i++)
         need[i] = UINT32_MAX - 1;
     need[part->end - part->base] = 0;
-    for (bool changed = true; changed;) {
+    uint64_t work = 0;
+    for (bool changed = true; changed && !failed(c);) {
         changed = false;
+        work += part->n_link; // a round more for each time that ways lead back
+        if (work > GRAMMAR_MAX_WORK)
+            fail(c, JL_ERR_LIMIT, "a pattern with bounds of the length is too large");
         for (size_t i = part->n_link; i-- > 0;) { // most links lead forward
             const struct program_link *l = &c->links[part->first + i];
             uint32_t least = need[l->edge.target - part->base] + (l->edge.op == OP_COUNT);
@@ -533,6 +537,10 @@ static void build_counted(struct compile *c, grammar_expr expr, uint32_t from, u
         return;
     }
     fewest_characters(c, &part, need);
+    if (failed(c)) {
+        free(need);
+        return;
+    }
     bool small = n * (copies + 1) <= GRAMMAR_COPY_COUNTED;
     bool only_upper = !unbounded && e.low <= need[part.begin - part.base];
     if (!small && only_upper && c->in_loop) { // the counter of this call is taken

@@ -145,6 +145,7 @@ static grammar_expr parse_class(struct parser *p) {
                 bad(p, JL_ERR_FORMAT, "a range that ends before it begins");
         }
         fits = charset_add(&set, first, last);
+        if (set.n > GRAMMAR_MAX_RANGES) bad(p, JL_ERR_LIMIT, "a class with too many ranges");
     }
     if (!fits)
         no_memory(p);

@@ -58,6 +58,7 @@ static const json_t *constant_items(struct json_schema *s, const json_t *items) 
     const json_t *flat = items ? json_schema_flat(s, items) : NULL;
     const json_t *list = json_object_get(flat, "enum");
     int types = list ? json_schema_types(s, flat) : 0;
+    if (json_array_size(list) > MAX_UNIQUE) return list; // refused later
     if (!list || json_object_get(flat, "const") || json_object_get(flat, "anyOf")) return NULL;
     for (size_t i = 0; i < json_array_size(list); i++) {
         if (!json_schema_has_type(types, json_array_get(list, i))) return NULL;

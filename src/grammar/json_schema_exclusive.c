@@ -4,7 +4,8 @@
 
 #include "grammar/json_schema.h"
 
-#define MAX_LEVEL 8 // properties in properties looked into
+#define MAX_LOOKED_AT 100000 // names times names
+#define MAX_LEVEL 8          // properties in properties looked into
 
 static const json_t *get(const json_t *schema, const char *key) {
     return json_object_get(schema, key);
@@ -45,6 +46,7 @@ static bool values_differ(const json_t *x, const json_t *y) {
     const json_t *only = get(x, "const"), *list = get(x, "enum");
     bool y_lists = get(y, "const") || get(y, "enum");
     if ((!only && !list) || !y_lists) return false;
+    if (json_array_size(list) * json_array_size(get(y, "enum")) > GRAMMAR_MAX_PAIRS) return false;
     if (only) return !json_is_real(only) && !lists(y, only);
     for (size_t i = 0; i < json_array_size(list); i++)
         if (json_is_real(json_array_get(list, i)) || lists(y, json_array_get(list, i)))
@@ -74,6 +76,8 @@ static bool excludes(struct json_schema *s, const json_t *x, const json_t *y, in
 static bool objects_differ(struct json_schema *s, const json_t *x, const json_t *y, int level) {
     const char *name;
     json_t *property;
+    size_t n = json_object_size(get(x, "properties"));
+    if (n * json_array_size(get(x, "required")) > MAX_LOOKED_AT) return false;
     json_object_foreach((json_t *)get(x, "properties"), name, property) {
         if (!requires(x, name)) continue;
         const json_t *other = json_object_get(get(y, "properties"), name);
@@ -83,6 +87,7 @@ static bool objects_differ(struct json_schema *s, const json_t *x, const json_t 
         if (p && q && excludes(s, p, q, level + 1)) return true;
     }
     const json_t *wanted = get(y, "required");
+    if (json_array_size(wanted) * json_array_size(get(x, "required")) > MAX_LOOKED_AT) return false;
     for (size_t i = 0; i < json_array_size(wanted) && is_closed(s, x, false); i++) {
         name = json_string_value(json_array_get(wanted, i));
         if (name && !json_object_get(get(x, "properties"), name) && !requires(x, name)) return true;

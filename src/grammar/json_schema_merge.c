@@ -180,6 +180,12 @@ static bool contains(const json_t *list, const json_t *value) {
     return false;
 }
 
+static bool too_many(struct json_schema *s, const json_t *x, const json_t *y) {
+    if (json_array_size(x) * json_array_size(y) <= GRAMMAR_MAX_PAIRS) return false;
+    json_schema_fail(s, JL_ERR_LIMIT, "two lists that must be merged are too long");
+    return true;
+}
+
 /* The values of x that are (or, with `more`, also those of y that are not) in y. */
 static json_t *both_lists(const json_t *x, const json_t *y, bool more) {
     json_t *list = json_array();
@@ -243,8 +249,8 @@ static json_t *both_keyword(struct json_schema *s, const char *key, enum rule ru
         return json_incref((json_t *)(json_number_value(p) <= json_number_value(q) ? p : q));
     case RULE_ALL: return all_of(p, q);
     case RULE_TYPE: return both_types(s, x, y);
-    case RULE_REQUIRED: return both_lists(p, q, true);
-    case RULE_ENUM: return both_lists(p, q, false);
+    case RULE_REQUIRED: return too_many(s, p, q) ? NULL : both_lists(p, q, true);
+    case RULE_ENUM: return too_many(s, p, q) ? NULL : both_lists(p, q, false);
     case RULE_CONST: return json_pack("[]"); // as "enum": different constants allow nothing
     case RULE_ANY: return both_any(s, p, q);
     case RULE_OR: return json_incref((json_t *)(json_is_true(p) ? p : q));

@@ -163,14 +163,6 @@ static void add_member(struct object *o, const char *name, const json_t *value, 
     o->n_required += required;
 }
 
-static bool in_list(const json_t *list, const char *name) {
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *other = json_string_value(json_array_get(list, i));
-        if (other && strcmp(other, name) == 0) return true;
-    }
-    return false;
-}
-
 /* What may stand beside the named properties; 0: nothing, or an error. */
 static grammar_expr further_member(struct object *o, const json_t *named) {
     struct json_schema *s = o->s;
@@ -242,18 +234,22 @@ static bool well_formed(struct json_schema *s, const json_t *schema) {
     return !json_schema_failed(s);
 }
 
-/* Properties in the order of "properties", then those that are only required. `named`: all of
- * them. */
-static void add_members(struct object *o, json_t *named) {
+/* Properties in the order of "properties", then those that are only required. `named`: all of them;
+ * `wanted`: those that are required. */
+static void add_members(struct object *o, json_t *named, json_t *wanted) {
     struct json_schema *s = o->s;
     const json_t *properties = json_object_get(o->schema, "properties");
     const json_t *required = json_object_get(o->schema, "required");
     const json_t *more = json_object_get(o->schema, "additionalProperties");
     const char *name;
     json_t *value;
+    for (size_t i = 0; i < json_array_size(required); i++)
+        if (json_object_set(wanted, json_string_value(json_array_get(required, i)), json_true()))
+            json_schema_no_memory(s);
     json_object_foreach((json_t *)properties, name, value) {
+        if (json_schema_failed(s)) return;
         if (json_object_set(named, name, value) != 0) json_schema_no_memory(s);
-        add_member(o, name, value, in_list(required, name));
+        add_member(o, name, value, json_object_get(wanted, name) != NULL);
     }
     for (size_t i = 0; i < json_array_size(required) && !json_schema_failed(s); i++) {
         name = json_string_value(json_array_get(required, i));
@@ -274,16 +270,17 @@ grammar_expr json_schema_members(struct json_schema *s, const json_t *schema,
                   json_array_size(json_object_get(schema, "required")) + 1;
     struct object o = {.s = s, .schema = schema, .write = write, .ctx = ctx};
     o.items = calloc(most, sizeof *o.items);
-    json_t *named = json_object();
+    json_t *named = json_object(), *wanted = json_object();
     grammar_expr made = 0;
-    if (!o.items || !named) {
+    if (!o.items || !named || !wanted) {
         json_schema_no_memory(s);
     } else {
-        add_members(&o, named);
+        add_members(&o, named, wanted);
         if (!json_schema_failed(s)) made = members(&o, named);
     }
     free(o.items);
     json_decref(named);
+    json_decref(wanted);
     return json_schema_failed(s) ? 0 : made;
 }
 

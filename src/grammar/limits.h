@@ -13,6 +13,9 @@ enum {
     GRAMMAR_MAX_RULES = 1 << 16,
     GRAMMAR_MAX_NAME = 128, // bytes of a rule's name, or of a mark
 
+    GRAMMAR_MAX_RANGES = 8192,   // of one class of characters
+    GRAMMAR_MAX_PAIRS = 1 << 22, // of values of two lists that are compared
+
     /* Of what it is compiled to. */
     GRAMMAR_MAX_POSITIONS = 1 << 19,
     GRAMMAR_MAX_EDGES = 1 << 20,

@@ -85,9 +85,9 @@ void check_errors(enum language language, const struct error_case *cases, size_t
     for (size_t i = 0; i < n; i++) {
         struct jl_error err;
         struct grammar *g = try_compile(language, cases[i].source, &err);
-        if (g) fail_msg("%s must be refused", cases[i].source);
+        if (g) fail_msg("%.300s must be refused", cases[i].source);
         if (err.status != cases[i].status || !strstr(err.message, cases[i].says))
-            fail_msg("%s: %s (%s), not \"%s\"", cases[i].source, err.message,
+            fail_msg("%.300s: %s (%s), not \"%s\"", cases[i].source, err.message,
                      jl_status_name(err.status), cases[i].says);
     }
 }

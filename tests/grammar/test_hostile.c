@@ -196,11 +196,47 @@ static void test_objects(void **state) {
     free(text);
 }
 
+/* Long lists of which each item might be compared with each. */
+static void test_lists(void **state) {
+    (void)state;
+    enum { N = 60000 };
+    char *list = malloc(N * 8), *text = malloc(N * 20), *at = list;
+    for (int i = 0; i < N; i++)
+        at += sprintf(at, "%s\"%x\"", i ? "," : "", i);
+    double start = clock_seconds();
+    sprintf(text, "{\"allOf\":[{\"enum\":[%s]},{\"enum\":[%s]}]}", list, list + 4);
+    struct error_case merged = {text, JL_ERR_LIMIT, "too long"};
+    check_errors(SCHEMA, &merged, 1);
+    sprintf(text, "{\"oneOf\":[{\"enum\":[%s]},{\"enum\":[%s,0]}]}", list, list + 4);
+    struct error_case exclusive = {text, JL_ERR_UNSUPPORTED, "oneOf"};
+    check_errors(SCHEMA, &exclusive, 1);
+    sprintf(text, "{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"enum\":[%s]}}", list);
+    struct error_case unique = {text, JL_ERR_UNSUPPORTED, "uniqueItems"};
+    check_errors(SCHEMA, &unique, 1);
+    sprintf(text, "{\"required\":[%s]}", list);
+    struct error_case required = {text, JL_ERR_LIMIT, "too large"};
+    check_errors(SCHEMA, &required, 1);
+    at = text + sprintf(text, "[");
+    for (uint32_t code = 0x3400; code < 0x9FFF; code += 2)
+        at += sprintf(at, "\\u%04x", code);
+    sprintf(at, "]");
+    struct error_case ranges = {text, JL_ERR_LIMIT, "too many ranges"};
+    check_errors(REGEX, &ranges, 1);
+    at = text + sprintf(text, "{\"type\":\"string\",\"maxLength\":9000,\"pattern\":\"");
+    for (int i = 0; i < 8000; i++)
+        at += sprintf(at, "[\\\\u4e00-\\\\u9fa5]");
+    sprintf(at, "\"}");
+    grammar_free(compile(SCHEMA, text));
+    assert_true(clock_seconds() - start < 20);
+    free(text);
+    free(list);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nesting),   cmocka_unit_test(test_size),
         cmocka_unit_test(test_ambiguous), cmocka_unit_test(test_chains),
-        cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_objects),   cmocka_unit_test(test_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
