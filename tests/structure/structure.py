@@ -25,6 +25,7 @@ sys.dont_write_bytecode = True  # the source tree stays as it is
 ROOMS = {  # room: rooms it may include besides itself
     "base": [],
     "text": ["base"],
+    "grammar": ["base", "text"],
     "tensor": ["base"],
     "format": ["base", "tensor"],
     "kernel": ["base", "tensor"],
@@ -36,8 +37,8 @@ ROOMS = {  # room: rooms it may include besides itself
     "skill": ["base", "text"],
     "train": ["base", "text", "skill", "tensor", "backend", "model", "session"],
     "hub": ["base"],
-    "cli": ["base", "format", "text", "tensor", "kernel", "backend", "model", "session", "skill",
-            "train", "hub", "serve"],
+    "cli": ["base", "format", "text", "grammar", "tensor", "kernel", "backend", "model", "session",
+            "skill", "train", "hub", "serve"],
 }
 # The one header outside src/, and who sees it: statuses are the library's own.
 PUBLIC = "jinlin.h"
@@ -59,6 +60,7 @@ PREFIXES = {
     "format": "json_",
     "kernel": "ref_ avx2_ avx512_ amx_ neon_",
     "text": "token_ spm_ bpe_ utf8_ chat_ fraction_",
+    "grammar": "grammar_ items_ masks_ json_number_",
     "backend": "cpu_ op_ reg_",
     "model": "plan_ bind_ role_ op_ prog_ family_ step_ rope_ inspect_",
     "session": "session_ sample_ open_ generate_",
