@@ -35,8 +35,9 @@ ROOMS = {  # room: rooms it may include besides itself
     "skill": ["base", "text"],
     "train": ["base", "text", "skill", "tensor", "backend", "model", "session"],
     "hub": ["base"],
+    "serve": ["base", "text", "session"],
     "cli": ["base", "format", "text", "tensor", "kernel", "backend", "model", "session", "skill",
-            "train", "hub"],
+            "train", "hub", "serve"],
 }
 # The one header outside src/, and who sees it: statuses are the library's own.
 PUBLIC = "jinlin.h"
@@ -65,6 +66,7 @@ PREFIXES = {
     "train": "data_",
     "api": "jl_",
     "hub": "hub_",
+    "serve": "http_",
     "cli": "cmd_ main",
 }
 
