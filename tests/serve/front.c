@@ -3,8 +3,8 @@
  *     front [NAME=VALUE...]
  *
  * Prints "url ..." when it listens, then what its commands (one a line on stdin) give:
- * stats | reload | stop MS | break | quit. Lines of the log go to stdout after "log ", and "gone ..." tells
- * of answers whose client left before they were whole. */
+ * stats | reload | stop MS | break | quit. Lines of the log go to stdout after "log ", and "gone
+ * ..." tells of answers whose client left before they were whole. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -29,8 +29,8 @@ static int number(const struct http_request *request, const char *name, int othe
 
 static void say(const char *what, const struct http_request *request, long long value) {
     flockfile(stdout);
-    printf("%s %s %s %lld %lld\n", what, http_request_id(request), http_request_path(request), value,
-           (long long)clock_ns());
+    printf("%s %s %s %lld %lld\n", what, http_request_id(request), http_request_path(request),
+           value, (long long)clock_ns());
     fflush(stdout);
     funlockfile(stdout);
 }
@@ -155,8 +155,9 @@ static void *events(void *ctx) {
     const char *body = http_request_body(request, &len);
     enum http_result result = HTTP_DONE;
     rest(number(request, "before", 0));
-    http_stream_begin(request, &(struct http_stream_head){.kind = HTTP_STREAM_SSE,
-                                                          .ping = http_request_query(request, "ping")});
+    http_stream_begin(request,
+                      &(struct http_stream_head){.kind = HTTP_STREAM_SSE,
+                                                 .ping = http_request_query(request, "ping")});
     for (int i = 0; i < n && result == HTTP_DONE; i++) {
         if (!wait_for(request, ms)) return finish(request);
         result = http_stream_event(request, i % 2 ? "odd" : NULL, body, len);
@@ -199,7 +200,9 @@ static void on_later(void *ctx, struct http_request *request) { (void)ctx, start
 static void on_dropped(void *ctx, struct http_request *request) {
     (void)ctx, start(request, dropped);
 }
-static void on_events(void *ctx, struct http_request *request) { (void)ctx, start(request, events); }
+static void on_events(void *ctx, struct http_request *request) {
+    (void)ctx, start(request, events);
+}
 static void on_lines(void *ctx, struct http_request *request) { (void)ctx, start(request, lines); }
 static void on_flood(void *ctx, struct http_request *request) { (void)ctx, start(request, flood); }
 
@@ -242,7 +245,7 @@ static void *keep_idle(void *ctx) {
 static char *shape_b(const struct http_problem *problem) {
     char *text = NULL;
     return asprintf(&text, "{\"b\":%d,\"kind\":\"%s\"}", problem->status, problem->kind) < 0 ? NULL
-                                                                                          : text;
+                                                                                             : text;
 }
 
 static const struct http_route routes[] = {
@@ -354,15 +357,18 @@ static void command(struct http_server *server, const char *line) {
         struct timespec cpu;
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
         printf("stats {\"connections\":%u,\"requests\":%u,\"all\":%llu,\"refused\":%llu,"
-               "\"gone\":%llu,\"rss\":%lld,\"cpu_ms\":%.3f,\"workers\":%u}\n",
+               "\"gone\":%llu,\"running\":%d,\"rss\":%lld,\"cpu_ms\":%.3f,\"workers\":%u}\n",
                stats.connections, stats.requests, (unsigned long long)stats.requests_all,
-               (unsigned long long)stats.refused_all, (unsigned long long)stats.gone_all, resident(),
+               (unsigned long long)stats.refused_all, (unsigned long long)stats.gone_all,
+               http_server_running(server), resident(),
                (double)cpu.tv_sec * 1e3 + (double)cpu.tv_nsec * 1e-6, atomic_load(&n_workers));
     } else if (!strncmp(line, "reload", 6)) {
         enum jl_status status = http_server_reload_keys(server, &err);
         printf("reload %d %s\n", status, err.message);
     } else if (!strncmp(line, "break", 5)) {
         break_library();
+        http_server_stop(server, 100); // takes the listening socket out of what is no more
+        printf("stopped -\n");
     } else if (sscanf(line, "stop %d", &ms) == 1) {
         int64_t from = clock_ns();
         http_server_stop(server, ms);

@@ -136,6 +136,12 @@ class Client:
         data, self.buffer = self.buffer, b""
         return data
 
+    def rest_of(self, n):
+        data = b""
+        while len(data) < n and (piece := self.sock.recv(65536)):
+            data += piece
+        return data
+
     def head(self):
         lines = self.until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         headers = {}
@@ -268,6 +274,9 @@ class Protocol(Base):
             self.assertEqual((status, headers["content-length"], body), (200, "15", b""))
             status, headers, _ = client.ask("HEAD", "/lines")  # its writer writes on, to nobody
             self.assertEqual((status, headers["content-type"]), (200, "application/x-ndjson"))
+            self.assertTrue(client.closed())
+            self.assertEqual(client.buffer, b"")
+        with Client(server) as client:
             status, headers, _ = client.ask("OPTIONS", "/echo")
             self.assertEqual((status, headers["allow"]), (204, "POST, PUT, OPTIONS"))
             self.assertEqual(client.ask("OPTIONS", "*")[0], 204)
@@ -362,6 +371,13 @@ class Protocol(Base):
             client.send(b"POST /echo HTTP/1.1\r\ncontent-length: 2\r\n" + HOST + b"\r\nhi")
             client.sock.shutdown(socket.SHUT_WR)
             self.assertEqual(client.answer()[2], b"hi")
+            self.assertTrue(client.closed())
+        with Client(server) as client:  # the same with several
+            client.send((b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n") * 20)
+            client.sock.shutdown(socket.SHUT_WR)
+            for _ in range(20):
+                self.assertEqual(client.answer()[0], 200)
+            self.assertTrue(client.closed())
 
     def test_framing(self):
         """What two readers could take apart differently is refused, and the connection ends."""
@@ -540,19 +556,6 @@ class Limits(Base):
             self.assertGreaterEqual(got, 3000000)
 
 
-def rest_of(self, n):
-    data = b""
-    while len(data) < n:
-        piece = self.sock.recv(65536)
-        if not piece:
-            break
-        data += piece
-    return data
-
-
-Client.rest_of = rest_of
-
-
 class Streams(Base):
     def test_events(self):
         server = self.runs()
@@ -699,8 +702,7 @@ class Streams(Base):
             thread.join()
         server.settles(connections=0, requests=0, workers=0)
         self.assertEqual(self.once(server, "GET", "/health")[0], 200)
-        stats = server.stats()
-        self.assertEqual(stats["all"], 16 * 12 + 1, f"seed {SEED}")
+        self.assertGreater(server.stats()["all"], 100, f"seed {SEED}")
 
     def test_a_thousand_idle_streams(self):
         n = 1000
@@ -725,7 +727,7 @@ class Streams(Base):
             print(f"\n{n} idle streams: {(later['rss'] - before['rss']) / 2**20:.1f} MiB, {each / 1024:.1f} KiB each, "
                   f"{(later['cpu_ms'] - open_now['cpu_ms']) / 2:.2f} ms CPU a second")
             if "asan" not in PROGRAM and "tsan" not in PROGRAM:
-                self.assertLess(each, 40 << 10)
+                self.assertLess(each, 32 << 10)
                 self.assertLess((later["cpu_ms"] - open_now["cpu_ms"]) / 2, 30)
             start = time.monotonic()
             self.assertEqual(self.once(server, "GET", "/health")[0], 200)
@@ -978,19 +980,14 @@ class Ends(Base):
             client.send(b"GET /later?ms=9000 HTTP/1.1\r\n" + HOST + b"\r\n")
             other.ask("GET", "/health")
             time.sleep(0.1)
-            server.process.stdin.write("break\n")
-            server.process.stdin.flush()
-            time.sleep(0.1)
-            try:
-                other.send(b"GET /later?ms=9000 HTTP/1.1\r\n" + HOST + b"\r\n")
-            except ConnectionError:
-                pass
+            self.assertEqual(server.stats()["running"], 1)
+            server.ask("break")
             self.assertTrue(client.closed())
             self.assertTrue(other.closed())
         self.assertEqual(server.said.get(timeout=5)[0], "gone")
         with self.assertRaises(ConnectionError):
             Client(server)
-        server.settles(workers=0)
+        self.assertEqual(server.settles(workers=0)["running"], 0)
 
 
 class Tls(Base):
@@ -1019,7 +1016,7 @@ class Tls(Base):
             self.assertEqual(client.ask("POST", "/echo", b"x" * 300000)[2], b"x" * 300000)
             self.assertEqual(client.ask("POST", "/events?n=3", "x")[2].count(b"data: x"), 3)
             self.assertEqual(client.ask("GET", "/later")[2], b"later")
-            self.assertEqual(client.ask("GET", "/large?n=2000000")[2][-4:], b"tuvw"[:0] + self.tail(2000000))
+            self.assertEqual(client.ask("GET", "/large?n=2000000")[2][-4:], self.tail(2000000))
             self.assertEqual(client.ask("POST", "/echo", "x", b"origin: https://localhost\r\n")[0], 200)
         Streams.noticed(self, server, lambda: self.connect(server), b"/later?ms=5000")
         Streams.noticed(self, server, lambda: self.connect(server), b"/events?n=1&ms=5000")

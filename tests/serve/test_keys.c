@@ -33,7 +33,8 @@ static void lines_are_read(void **state) {
         {"ann sha256:" ABC " tokens-per-minute=1000000000", 1, NULL},
         {"ann", -1, ":1: after the name"},
         {"\nann sha256:" ABC "0", -1, ":2: after the name"},
-        {"ann sha256:BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", -1, "after"},
+        {"ann sha256:BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", -1,
+         "after"},
         {"ann md5:" ABC, -1, "after the name"},
         {"an/n sha256:" ABC, -1, "a name has"},
         {"\xC3\xA9 sha256:" ABC, -1, "a name has"},
@@ -136,8 +137,8 @@ static void files_of_others_are_refused(void **state) {
 }
 
 static void keys_are_made(void **state) {
-    struct http_key ann = {.name = "ann", .at_once = 2}, bob = {.name = "bob", .per_minute = 60,
-                                                                .tokens_per_minute = 1000};
+    struct http_key ann = {.name = "ann", .at_once = 2},
+                    bob = {.name = "bob", .per_minute = 60, .tokens_per_minute = 1000};
     char first[HTTP_KEY_TEXT], second[HTTP_KEY_TEXT], *text;
     struct http_keys keys;
     struct jl_error err = {0};
@@ -222,9 +223,9 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_are_read),  cmocka_unit_test(names_have_an_end),
-        cmocka_unit_test(keys_are_found),  cmocka_unit_test(files_of_others_are_refused),
-        cmocka_unit_test(keys_are_made),   cmocka_unit_test(keys_are_random),
+        cmocka_unit_test(lines_are_read),       cmocka_unit_test(names_have_an_end),
+        cmocka_unit_test(keys_are_found),       cmocka_unit_test(files_of_others_are_refused),
+        cmocka_unit_test(keys_are_made),        cmocka_unit_test(keys_are_random),
         cmocka_unit_test(additions_are_refused)};
     return cmocka_run_group_tests_name("serve/keys", tests, NULL, end);
 }

@@ -56,7 +56,8 @@ static void a_line_is_json(void **state) {
     size_t n = http_log_format(&line, out);
     assert_int_equal(n, strlen(out));
     assert_null(strchr(out, '\n'));
-    assert_non_null(strstr(out, "{\"time\":\"2023-11-14T22:13:20.123Z\",\"id\":\"req_1\",\"method\""));
+    assert_non_null(
+        strstr(out, "{\"time\":\"2023-11-14T22:13:20.123Z\",\"id\":\"req_1\",\"method\""));
     assert_non_null(strstr(out, "\"path\":\"/a\\\"b\\\\c\\u000a\\u007f\\u00e9\""));
     assert_non_null(strstr(out, "\"ms\":1.500}"));
     assert_null(strstr(out, "\"key\""));
@@ -98,13 +99,12 @@ static void bytes_wait_in_order(void **state) {
 static char *shape_long(const struct http_problem *problem) {
     return strdup(problem->status == 400 ? "long" : "?");
 }
-static char *shape_short(const struct http_problem *problem) {
-    return strdup(problem->kind);
-}
+static char *shape_short(const struct http_problem *problem) { return strdup(problem->kind); }
 
 static void errors_have_the_shape_of_their_path(void **state) {
     static const struct http_shape shapes[] = {{"/v1/messages", shape_long}, {"/v1", shape_short}};
-    struct http_problem problem = {.status = 400, .kind = "k", .message = "a \"b\"", .path = "/v1/x"};
+    struct http_problem problem = {
+        .status = 400, .kind = "k", .message = "a \"b\"", .path = "/v1/x"};
     (void)state;
     char *text = http_problem_body(shapes, 2, &problem);
     assert_string_equal(text, "k");
@@ -115,7 +115,8 @@ static void errors_have_the_shape_of_their_path(void **state) {
     free(text);
     problem.path = "/api";
     text = http_problem_body(shapes, 2, &problem);
-    assert_string_equal(text, "{\"error\":{\"message\":\"a \\\"b\\\"\",\"type\":\"k\",\"code\":400}}");
+    assert_string_equal(text,
+                        "{\"error\":{\"message\":\"a \\\"b\\\"\",\"type\":\"k\",\"code\":400}}");
     free(text);
 }
 
@@ -123,10 +124,11 @@ static void addresses_are_judged(void **state) {
     static const struct {
         const char *address;
         int local; // -1: no address
-    } cases[] = {{"127.0.0.1", 1}, {"127.8.0.1", 1}, {"::1", 1},      {"localhost", 1},
-                 {"unix:x", 1},    {"0.0.0.0", 0},   {"::", 0},       {"192.168.1.2", 0},
-                 {"fd00::1", 0},   {"box.lan", -1},  {"", -1},        {"127.0.0.1:80", -1},
-                 {"[::1]", -1},    {"*", -1},        {"::ffff:127.0.0.1", 1}};
+    } cases[] = {{"127.0.0.1", 1}, {"127.8.0.1", 1},   {"::1", 1},
+                 {"localhost", 1}, {"unix:x", 1},      {"0.0.0.0", 0},
+                 {"::", 0},        {"192.168.1.2", 0}, {"fd00::1", 0},
+                 {"box.lan", -1},  {"", -1},           {"127.0.0.1:80", -1},
+                 {"[::1]", -1},    {"*", -1},          {"::ffff:127.0.0.1", 1}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bool local;

@@ -14,7 +14,8 @@
 #include "serve/http/self.h"
 
 #define MAX_HEADERS 100
-#define CLIENT_ID 64 // the longest x-request-id that is taken over
+#define POOL_BYTES 8192 // what the library keeps beside a request's head: lists, the answer's head
+#define CLIENT_ID 64    // the longest x-request-id that is taken over
 
 /* ---- connections ---- */
 
@@ -75,6 +76,7 @@ static void conn_close(struct http_conn *conn) {
         server->conns = conn->next;
     if (conn->next) conn->next->prev = conn->prev;
     atomic_fetch_sub(&server->n_conns, 1);
+    server->again = true;
     free(conn);
 }
 
@@ -164,8 +166,7 @@ static void read_head(struct http_request *request, const char *method, const ch
     request->headers = arena_calloc(&request->arena, MAX_HEADERS, sizeof *request->headers);
     reading.memory = !request->headers || !copy;
     if (!reading.memory)
-        MHD_get_connection_values_n(request->conn->library, MHD_HEADER_KIND, take_header,
-                                    &reading);
+        MHD_get_connection_values_n(request->conn->library, MHD_HEADER_KIND, take_header, &reading);
     if (reading.memory) {
         http_reply_error(request, 503, "overloaded", "out of memory for a request");
     } else if (size > server->limits.header_bytes || request->n_headers == MAX_HEADERS) {
@@ -367,7 +368,9 @@ static void on_completed(void *ctx, struct MHD_Connection *library, void **conte
     atomic_fetch_sub(&server->n_requests, 1);
     if (conn->phase == HTTP_PHASE_OVER) return;
     conn->phase = HTTP_PHASE_HEAD;
-    conn->deadline = clock_ns() + server->limits.idle_ms * HTTP_MS;
+    int64_t idle = server->limits.idle_ms * HTTP_MS;
+    if (conn->left && idle > HTTP_LEFT_NS) idle = HTTP_LEFT_NS;
+    conn->deadline = clock_ns() + idle;
     http_loop_touch(server, conn->deadline);
     if (server->draining) http_loop_cut(conn, "stopped");
 }
@@ -386,23 +389,23 @@ bool http_access_start(struct http_server *server, struct jl_error *err) {
     const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     if (server->tls_cert) flags |= MHD_USE_TLS;
     server->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_access, server,                              //
-        MHD_OPTION_LISTEN_SOCKET, server->listen.fd,                          //
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,                  //
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,                    //
-        MHD_OPTION_URI_LOG_CALLBACK, on_line, server,                         //
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,                    //
-        MHD_OPTION_CONNECTION_LIMIT, server->limits.connections,              //
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->limits.per_address,       //
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, 2 * server->limits.header_bytes + 4096, //
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,                                      //
-        MHD_OPTION_CONNECTION_TIMEOUT, 0u,                                    //
-        MHD_OPTION_ARRAY, server->tls_cert ? tls : none,                      //
+        flags, 0, NULL, NULL, on_access, server,                                      //
+        MHD_OPTION_LISTEN_SOCKET, server->listen.fd,                                  //
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,                          //
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,                            //
+        MHD_OPTION_URI_LOG_CALLBACK, on_line, server,                                 //
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,                            //
+        MHD_OPTION_CONNECTION_LIMIT, server->limits.connections,                      //
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->limits.per_address,               //
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits.header_bytes + POOL_BYTES, //
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,                                              //
+        MHD_OPTION_CONNECTION_TIMEOUT, 0u,                                            //
+        MHD_OPTION_ARRAY, server->tls_cert ? tls : none,                              //
         MHD_OPTION_END);
     if (server->daemon) return true;
-    jl_fail(err, JL_ERR_IO, server->tls_cert
-                                ? "the HTTP server does not start: are the certificate and its "
-                                  "key in PEM, and do they belong together?"
-                                : "the HTTP server does not start");
+    jl_fail(err, JL_ERR_IO,
+            server->tls_cert ? "the HTTP server does not start: are the certificate and its "
+                               "key in PEM, and do they belong together?"
+                             : "the HTTP server does not start");
     return false;
 }

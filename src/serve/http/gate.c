@@ -97,15 +97,13 @@ static void answer_options(struct http_request *request) {
     size_t n = 1;
     if (preflight && request->cors_origin) {
         headers[n++] = (struct http_header){"access-control-allow-methods", allow};
-        headers[n++] = (struct http_header){
-            "access-control-allow-headers",
-            wanted && clean_list(wanted) ? wanted : USUAL_HEADERS};
+        headers[n++] = (struct http_header){"access-control-allow-headers",
+                                            wanted && clean_list(wanted) ? wanted : USUAL_HEADERS};
         headers[n++] = (struct http_header){"access-control-max-age", "600"};
         if (http_request_header(request, "access-control-request-private-network"))
             headers[n++] = (struct http_header){"access-control-allow-private-network", "true"};
     }
-    const struct http_reply reply = {
-        .status = 204, .type = "", .headers = headers, .n_headers = n};
+    const struct http_reply reply = {.status = 204, .type = "", .headers = headers, .n_headers = n};
     http_reply(request, &reply);
 }
 

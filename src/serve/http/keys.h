@@ -15,10 +15,10 @@
 
 #include "base/status.h"
 
-#define HTTP_KEY_NAME 64                 // bytes of a name and its NUL
-#define HTTP_KEY_TEXT (3 + 43 + 1)       // "jl-", 256 bits in base64url, NUL
-#define HTTP_KEYS_FILE_BYTES (4 << 20)   // the longest file
-#define HTTP_KEY_PRESENTED 512           // bytes of a key that a client may show
+#define HTTP_KEY_NAME 64               // bytes of a name and its NUL
+#define HTTP_KEY_TEXT (3 + 43 + 1)     // "jl-", 256 bits in base64url, NUL
+#define HTTP_KEYS_FILE_BYTES (4 << 20) // the longest file
+#define HTTP_KEY_PRESENTED 512         // bytes of a key that a client may show
 
 struct http_key {
     char name[HTTP_KEY_NAME];

@@ -92,8 +92,7 @@ static enum jl_status open_tcp(const char *address, int port, bool tls, struct h
                    err));
     out->local = loopback(out->address);
     snprintf(out->url, sizeof out->url, "%s://%s%s%s:%d", tls ? "https" : "http",
-             family == AF_INET6 ? "[" : "", out->address, family == AF_INET6 ? "]" : "",
-             out->port);
+             family == AF_INET6 ? "[" : "", out->address, family == AF_INET6 ? "]" : "", out->port);
     return JL_OK;
 }
 
@@ -109,8 +108,7 @@ static enum jl_status clear_way(const struct sockaddr_un *name, struct jl_error 
     if (fd < 0) return jl_fail(err, JL_ERR_IO, "a socket: %s", strerror(errno));
     bool dead = connect(fd, (const struct sockaddr *)name, sizeof *name) && errno == ECONNREFUSED;
     close(fd);
-    if (!dead)
-        return jl_fail(err, JL_ERR_IO, "%s: another server listens there", name->sun_path);
+    if (!dead) return jl_fail(err, JL_ERR_IO, "%s: another server listens there", name->sun_path);
     unlink(name->sun_path);
     return JL_OK;
 }

@@ -41,11 +41,9 @@ size_t http_log_format(const struct http_log_line *line, char out[HTTP_LOG_BYTES
     n += add_text(out + n, "path", line->path);
     n += (size_t)sprintf(out + n, ",\"status\":%d", line->status);
     n += add_text(out + n, "end", line->end);
-    n += (size_t)sprintf(out + n,
-                         ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64
-                         ",\"ms\":%" PRId64 ".%03d}",
-                         line->bytes_in, line->bytes_out, line->duration_us / 1000,
-                         (int)(line->duration_us % 1000));
+    n += (size_t)sprintf(
+        out + n, ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64 ",\"ms\":%" PRId64 ".%03d}",
+        line->bytes_in, line->bytes_out, line->duration_us / 1000, (int)(line->duration_us % 1000));
     return n;
 }
 

@@ -6,11 +6,11 @@
 #include <stdint.h>
 
 struct http_log_line {
-    int64_t time_ms; // since 1970
+    int64_t time_ms;                               // since 1970
     const char *id, *key, *client, *method, *path; // any may be NULL; cut at 512 bytes
-    int status;                           // 0: cut before there was one
-    const char *end;                      // "done", "gone", "slow", "stalled", "stopped"
-    uint64_t bytes_in, bytes_out;         // of the bodies
+    int status;                                    // 0: cut before there was one
+    const char *end;                               // "done", "gone", "slow", "stalled", "stopped"
+    uint64_t bytes_in, bytes_out;                  // of the bodies
     int64_t duration_us;
 };
 

@@ -4,8 +4,8 @@
  * connections, at most one in SCAN_NS. */
 #include <errno.h>
 #include <microhttpd.h>
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -157,6 +157,7 @@ static void scan(struct http_server *server) {
 static int wait_ms(struct http_server *server) {
     MHD_UNSIGNED_LONG_LONG library;
     int64_t ms = -1;
+    if (server->again) return server->again = false, 0;
     if (server->next_scan != HTTP_NEVER) {
         int64_t left = server->next_scan - clock_ns();
         ms = left <= 0 ? 0 : (left + HTTP_MS - 1) / HTTP_MS;
@@ -173,6 +174,11 @@ static int wait_ms(struct http_server *server) {
 static void client_left(struct http_conn *conn) {
     struct http_request *request = conn->request;
     conn->left = true;
+    if (!request) {
+        int64_t soon = clock_ns() + HTTP_LEFT_NS;
+        if (soon < conn->deadline) conn->deadline = soon;
+        http_loop_touch(conn->server, conn->deadline);
+    }
     if (!request || !request->dispatched) return;
     pthread_mutex_lock(&request->lock);
     bool whole = request->answer == HTTP_ANSWER_WHOLE;
@@ -281,12 +287,13 @@ static void run(struct http_server *server) {
                                  atomic_load(&server->n_requests))) {
         int n = epoll_wait(server->epoll, events, EVENTS, wait_ms(server));
         if (n < 0 && errno != EINTR) break;
+        if (n < 0) n = 0;
         for (int i = 0; i < n; i++)
             handle(server, &events[i]);
         take_ready(server);
         if (clock_ns() >= server->next_scan) scan(server);
         if (atomic_load(&server->stopping) && !server->draining) begin_drain(server);
-        MHD_run(server->daemon);
+        if (MHD_run(server->daemon) != MHD_YES) break; // its epoll fails
     }
     if (!server->draining) begin_drain(server);
 }

@@ -108,8 +108,7 @@ enum http_origin http_place_judge(const struct http_places *places, const char *
         const char *text = places->origins[i];
         if (!strcmp(text, "*") || (!parsed && !strcmp(text, origin))) return HTTP_ORIGIN_ALLOWED;
         if (parsed && http_place_origin(text, &entry, &entry_secure) && entry_secure == secure &&
-            !strcmp(entry.host, from.host) &&
-            port_of(&entry, secure) == port_of(&from, secure))
+            !strcmp(entry.host, from.host) && port_of(&entry, secure) == port_of(&from, secure))
             return HTTP_ORIGIN_ALLOWED;
     }
     return HTTP_ORIGIN_REFUSED;

@@ -25,10 +25,10 @@ bool http_place_origin(const char *text, struct http_place *out, bool *secure);
 bool http_place_loopback(const struct http_place *place);
 
 struct http_places {
-    const char *listen;              // an IP address; NULL: a Unix socket
-    const char *const *hosts;        // options.allow_hosts
+    const char *listen;       // an IP address; NULL: a Unix socket
+    const char *const *hosts; // options.allow_hosts
     size_t n_hosts;
-    const char *const *origins;      // options.allow_origins
+    const char *const *origins; // options.allow_origins
     size_t n_origins;
 };
 

@@ -63,8 +63,7 @@ struct http_request *http_request_create(struct http_server *server, struct http
     if (!request) return NULL;
     request->arena.block_size = 2048;
     request->raw = arena_strdup(&request->arena, raw);
-    if (request->raw)
-        request->path = arena_strndup(&request->arena, raw, strcspn(raw, "?"));
+    if (request->raw) request->path = arena_strndup(&request->arena, raw, strcspn(raw, "?"));
     request->method = "";
     if (!request->path || !make_id(request->id) || pthread_mutex_init(&request->lock, NULL)) {
         arena_free(&request->arena);
@@ -184,7 +183,7 @@ enum http_result http_reply(struct http_request *request, const struct http_repl
     pthread_mutex_lock(&request->lock);
     enum http_result result =
         http_request_head(request, reply->status, reply->type ? reply->type : "application/json",
-                  reply->headers, reply->n_headers);
+                          reply->headers, reply->n_headers);
     if (result == HTTP_DONE && !http_buffer_add(&request->out, reply->body, reply->len))
         result = HTTP_NO_MEMORY;
     if (result == HTTP_DONE) {

@@ -91,7 +91,8 @@ enum http_result http_stream_begin(struct http_request *request,
 enum http_result http_stream_write(struct http_request *request, const char *bytes, size_t n);
 enum http_result http_stream_end(struct http_request *request);
 
-/* One event. `event` may be NULL; each line of `data` (at most 62, without \r) becomes a data: line. */
+/* One event. `event` may be NULL; each line of `data` (at most 62, without \r) becomes a data:
+ * line. */
 enum http_result http_stream_event(struct http_request *request, const char *event,
                                    const char *data, size_t n);
 enum http_result http_stream_comment(struct http_request *request, const char *text);

@@ -8,6 +8,7 @@
 #include "serve/http/self.h"
 
 #define BLOCK 16384
+#define STREAM_BLOCK 1024 // only HTTP/1.0 uses it; chunks are read into the connection's buffer
 
 /* Takes up to `max` bytes of what waits; of a stream, what comes next when there is none. */
 static ssize_t take(struct http_request *request, char *out, size_t max, bool *wait) {
@@ -82,13 +83,20 @@ bool http_respond(struct http_request *request) {
     bool stream = request->answer == HTTP_ANSWER_STREAM;
     uint64_t len = request->out.len;
     pthread_mutex_unlock(&request->lock);
+    bool head = !strcmp(request->method, "HEAD");
     if (!stream && !len)
         response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
     else
-        response = MHD_create_response_from_callback(
-            stream ? MHD_SIZE_UNKNOWN : len, stream || len > BLOCK ? BLOCK : (size_t)len, on_read,
-            request, NULL);
+        response = MHD_create_response_from_callback(stream ? MHD_SIZE_UNKNOWN : len,
+                                                     stream        ? STREAM_BLOCK
+                                                     : len > BLOCK ? BLOCK
+                                                                   : (size_t)len,
+                                                     on_read, request, NULL);
     if (!response) return false;
+    /* 0.9.75 ends a chunked answer to HEAD with the last chunk, which would begin the next answer:
+     * without chunks the connection ends instead. */
+    if (stream && head)
+        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     bool ok = add_headers(response, request) &&
               MHD_queue_response(conn->library, (unsigned)request->status, response) == MHD_YES;
     MHD_destroy_response(response);

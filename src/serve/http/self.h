@@ -25,10 +25,13 @@
 #include "serve/http/server.h"
 #include "serve/http/target.h"
 
-#define HTTP_ID_TEXT 65    // a request id and its NUL
+#define HTTP_ID_TEXT 65 // a request id and its NUL
 #define HTTP_PING_BYTES 128
 #define HTTP_MS INT64_C(1000000) // nanoseconds
 #define HTTP_NEVER INT64_MAX
+/* The library overlooks the end of a connection that came with a request. Requests that came before
+ * the end are in its buffer and need no longer. */
+#define HTTP_LEFT_NS (1000 * HTTP_MS)
 
 struct MHD_Connection;
 struct MHD_Daemon;
@@ -57,8 +60,8 @@ struct http_conn {
     bool left;                    // the client has closed its side
     bool linger;                  // it may still be sending when we close
     enum http_phase phase;
-    int64_t deadline;             // of HEAD and BODY
-    int64_t progress;             // ANSWER: when the client last took something
+    int64_t deadline; // of HEAD and BODY
+    int64_t progress; // ANSWER: when the client last took something
     char address[48];
 };
 
@@ -180,6 +183,7 @@ struct http_server {
     size_t bodies; // bytes
     int64_t next_scan;
     bool draining, panicked;
+    bool again; // a connection was closed: there may be room for one that waits
     int64_t drain_until;
 };
 

@@ -45,8 +45,7 @@ static enum jl_status copy_list(struct arena *arena, const char *const *list, si
 }
 
 static enum jl_status take_places(struct http_server *server,
-                                  const struct http_server_options *options,
-                                  struct jl_error *err) {
+                                  const struct http_server_options *options, struct jl_error *err) {
     struct http_places *places = &server->places;
     for (size_t i = 0; i < options->n_allow_hosts; i++)
         if (!http_place_host_entry(options->allow_hosts[i]))
@@ -180,6 +179,13 @@ enum jl_status http_server_start(const struct http_server_options *options,
 }
 
 /* ---- while it runs ---- */
+
+bool http_server_running(struct http_server *server) {
+    pthread_mutex_lock(&server->state_lock);
+    bool running = server->state == HTTP_RUNNING;
+    pthread_mutex_unlock(&server->state_lock);
+    return running;
+}
 
 int http_server_port(const struct http_server *server) { return server->listen.port; }
 const char *http_server_url(const struct http_server *server) { return server->listen.url; }

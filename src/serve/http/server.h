@@ -50,22 +50,22 @@ struct http_shape {
 /* ---- limits; 0 is the default ---- */
 
 struct http_limits {
-    size_t header_bytes;      // request line and headers; 16 KiB
-    size_t body_bytes;        // one body; 32 MiB
-    size_t bodies_bytes;      // all bodies of requests that are not answered; 256 MiB
-    size_t refused_bytes;     // of a refused request's body that are read and dropped; 1 MiB
-    size_t stream_bytes;      // that wait to be sent to one client; 1 MiB
-    int head_ms;              // for a request's line and headers (and the TLS handshake); 10 s
-    int body_ms;              // for its body in all; 60 s
-    int body_rate;            // bytes a second it must bring after body_grace_ms; 1024
-    int body_grace_ms;        // 5 s
-    int idle_ms;              // a connection between requests; 75 s
-    int stall_ms;             // a client that does not read what waits for it; 30 s
-    int ping_ms;              // a silent event stream, after the first second; 10 s
-    unsigned connections;     // at once; 512
-    unsigned per_address;     // from one address; 128
-    unsigned key_at_once;     // requests of a key whose record has no at-once; no limit
-    unsigned key_per_minute;  // requests of a key whose record has no per-minute; no limit
+    size_t header_bytes;     // request line and headers; 16 KiB
+    size_t body_bytes;       // one body; 32 MiB
+    size_t bodies_bytes;     // all bodies of requests that are not answered; 256 MiB
+    size_t refused_bytes;    // of a refused request's body that are read and dropped; 1 MiB
+    size_t stream_bytes;     // that wait to be sent to one client; 1 MiB
+    int head_ms;             // for a request's line and headers (and the TLS handshake); 10 s
+    int body_ms;             // for its body in all; 60 s
+    int body_rate;           // bytes a second it must bring after body_grace_ms; 1024
+    int body_grace_ms;       // 5 s
+    int idle_ms;             // a connection between requests; 75 s
+    int stall_ms;            // a client that does not read what waits for it; 30 s
+    int ping_ms;             // a silent event stream, after the first second; 10 s
+    unsigned connections;    // at once; 512
+    unsigned per_address;    // from one address; 128
+    unsigned key_at_once;    // requests of a key whose record has no at-once; no limit
+    unsigned key_per_minute; // requests of a key whose record has no per-minute; no limit
 };
 struct http_limits http_limits_filled(const struct http_limits *limits); // with the defaults
 
@@ -97,16 +97,17 @@ struct http_server_options {
 enum jl_status http_server_start(const struct http_server_options *options,
                                  struct http_server **out, struct jl_error *err);
 
-int http_server_port(const struct http_server *server);        // 0 on a Unix socket
+bool http_server_running(struct http_server *server);   // false: stopped, or the library gave up
+int http_server_port(const struct http_server *server); // 0 on a Unix socket
 const char *http_server_url(const struct http_server *server); // "http://127.0.0.1:8080"
 
 /* The keys file once more, for SIGHUP; any thread. When it is bad the old keys stay. */
 enum jl_status http_server_reload_keys(struct http_server *server, struct jl_error *err);
 
 struct http_stats {
-    unsigned connections, requests;             // now
-    uint64_t requests_all, refused_all;         // since the start
-    uint64_t bytes_in, bytes_out, gone_all;     // bodies; clients that left before their answer
+    unsigned connections, requests;         // now
+    uint64_t requests_all, refused_all;     // since the start
+    uint64_t bytes_in, bytes_out, gone_all; // bodies; clients that left before their answer
 };
 struct http_stats http_server_stats(struct http_server *server); // any thread
 

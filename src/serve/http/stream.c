@@ -28,8 +28,8 @@ enum http_result http_stream_begin(struct http_request *request,
                                    const struct http_stream_head *head) {
     if (head->ping && strlen(head->ping) > HTTP_PING_BYTES) return HTTP_REFUSED;
     pthread_mutex_lock(&request->lock);
-    enum http_result result = http_request_head(request, head->status, type_of(head),
-                                                head->headers, head->n_headers);
+    enum http_result result =
+        http_request_head(request, head->status, type_of(head), head->headers, head->n_headers);
     if (result == HTTP_DONE) {
         become_stream(request, head);
         http_request_wake(request);

@@ -17,8 +17,8 @@ struct http_pair {
 };
 
 struct http_target {
-    const char *path;                        // as sent, without the query
-    const char *parts[HTTP_TARGET_PARTS];    // decoded; "/" has one, "", and so has a last slash
+    const char *path;                     // as sent, without the query
+    const char *parts[HTTP_TARGET_PARTS]; // decoded; "/" has one, "", and so has a last slash
     size_t n_parts;
     struct http_pair pairs[HTTP_TARGET_PAIRS]; // decoded, '+' is a space
     size_t n_pairs;
