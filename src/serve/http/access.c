@@ -35,7 +35,7 @@ static void set_address(struct http_conn *conn) {
 /* A client that has vanished without a word (no power, no network) is noticed too. */
 static void watch_tcp(const struct http_server *server, int fd) {
     int on = 1, idle = 30, interval = 10, count = 3;
-    unsigned stall = (unsigned)server->limits.stall_ms;
+    unsigned stall = 2 * (unsigned)server->limits.stall_ms + 10000; // ours comes first
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
@@ -159,7 +159,7 @@ static void read_head(struct http_request *request, const char *method, const ch
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->conn->library, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t size = info ? info->header_size : 0;
-    request->head_read = true;
+    request->head_read = request->refused = true; // unless the gate opens, whatever fails
     const char *copy = arena_strdup(&request->arena, method);
     if (copy) request->method = copy;
     request->is_11 = strcmp(version, MHD_HTTP_VERSION_1_0) != 0;
@@ -181,9 +181,8 @@ static void read_head(struct http_request *request, const char *method, const ch
         request->declared = read_length(request);
         request->chunked = coding != NULL;
         request->expects_continue = expect && !strcasecmp(expect, "100-continue");
-        http_gate_check(request);
+        request->refused = !http_gate_check(request);
     }
-    request->refused = request->answer != HTTP_ANSWER_NONE;
     if (request->refused && request->status >= 400) atomic_fetch_add(&server->refused_all, 1);
 }
 
@@ -295,7 +294,9 @@ static enum MHD_Result settle(struct http_request *request) {
         atomic_store(&request->gone, true);
         return MHD_NO;
     }
-    if (lost) http_reply_error(request, 500, "internal", "the server lost this request");
+    if (lost &&
+        http_reply_error(request, 500, "internal", "the server lost this request") != HTTP_DONE)
+        return MHD_NO;
     if (!none || lost) return http_respond(request) ? MHD_YES : MHD_NO;
     http_loop_suspend(conn);
     return MHD_YES;

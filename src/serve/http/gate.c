@@ -233,27 +233,27 @@ static bool check_target(struct http_request *request) {
     return false;
 }
 
-void http_gate_check(struct http_request *request) {
+bool http_gate_check(struct http_request *request) {
     struct http_server *server = request->server;
     struct http_place host;
     bool known;
     if (!check_framing(request) || !check_target(request) || !check_host(request, &host, &known) ||
         !check_origin(request, known ? &host : NULL))
-        return;
+        return false;
     if (!strcmp(request->method, "OPTIONS")) {
         if (request->raw[0] == '/' && !request->match.allow[0])
             check_route(request);
         else
             answer_options(request);
-        return;
+        return false;
     }
     bool open = request->match.route && request->match.route->open;
-    if (server->keys_path && !open && !check_key(request)) return;
-    if (!check_route(request)) return;
+    if (server->keys_path && !open && !check_key(request)) return false;
+    if (!check_route(request)) return false;
     if (server->draining) {
         http_request_refuse(request, 503, "overloaded", "the server is stopping",
                             &(struct http_header){"retry-after", "5"}, 1);
-        return;
+        return false;
     }
-    if (check_size(request)) check_rate(request);
+    return check_size(request) && check_rate(request);
 }

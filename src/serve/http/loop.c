@@ -3,10 +3,12 @@
  * The library's own epoll descriptor lies in ours. Deadlines are looked at in scans over all
  * connections, at most one in SCAN_NS. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -134,6 +136,16 @@ static int64_t scan_answer(struct http_conn *conn, int64_t now) {
     return due;
 }
 
+/* We see what the system takes from us, in steps of a megabyte and more. Before a client is called
+ * asleep: does what the system keeps for it become less? */
+static bool still_reads(struct http_conn *conn, int64_t now) {
+    int queued = 0;
+    if (ioctl(conn->fd, SIOCOUTQ, &queued) || queued == conn->queued) return false;
+    conn->queued = queued;
+    conn->progress = now;
+    return true;
+}
+
 static void scan(struct http_server *server) {
     int64_t now = clock_ns(), earliest = scan_lingering(server, now);
     for (struct http_conn *conn = server->conns; conn; conn = conn->next) {
@@ -144,6 +156,7 @@ static void scan(struct http_server *server) {
         } else if (conn->phase == HTTP_PHASE_ANSWER && conn->request) {
             due = scan_answer(conn, now);
             why = "stalled";
+            if (due <= now && still_reads(conn, now)) due = scan_answer(conn, now);
         }
         if (due <= now)
             http_loop_cut(conn, why);
@@ -264,10 +277,11 @@ static void thread_ends(void *ctx) {
     struct http_server *server = ctx;
     if (server->panicked) {
         /* What the library holds is lost; nobody may wait for it. */
-        for (struct http_conn *conn = server->conns; conn; conn = conn->next) {
+        for (struct http_conn *conn; (conn = server->conns);) {
             shutdown(conn->fd, SHUT_RDWR);
             if (conn->request) http_request_detach(conn->request);
-            conn->request = NULL;
+            server->conns = conn->next;
+            free(conn);
         }
         http_listen_close(&server->listen);
     }

@@ -31,7 +31,7 @@
 #define HTTP_NEVER INT64_MAX
 /* The library overlooks the end of a connection that came with a request. Requests that came before
  * the end are in its buffer and need no longer. */
-#define HTTP_LEFT_NS (1000 * HTTP_MS)
+#define HTTP_LEFT_NS (200 * HTTP_MS)
 
 struct MHD_Connection;
 struct MHD_Daemon;
@@ -62,6 +62,7 @@ struct http_conn {
     enum http_phase phase;
     int64_t deadline; // of HEAD and BODY
     int64_t progress; // ANSWER: when the client last took something
+    int queued;                   // ANSWER: bytes in the system's buffer when we last looked
     char address[48];
 };
 
@@ -200,8 +201,9 @@ void http_loop_wake(struct http_server *server);
 bool http_access_start(struct http_server *server, struct jl_error *err);
 bool http_access_has_tls(void);
 
-/* gate.c: may this be answered at all? Refuses by an answer. */
-void http_gate_check(struct http_request *request);
+/* gate.c: may the route's handler have it? When not, it has an answer, or there was no memory for
+ * one. */
+bool http_gate_check(struct http_request *request);
 
 /* request.c */
 struct http_request *http_request_create(struct http_server *server, struct http_conn *conn,
