@@ -47,18 +47,22 @@ static void conn_open(struct http_server *server, struct MHD_Connection *library
     struct http_conn *conn = calloc(1, sizeof *conn);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(library, MHD_CONNECTION_INFO_CONNECTION_FD);
-    *context = conn; // without one, requests are refused by closing
-    if (!conn) return;
+    int fd = info ? info->connect_fd : -1;
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = conn};
+    /* The library does not look at the socket of a suspended connection: we do, for its end. */
+    if (!conn || epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event)) {
+        free(conn);
+        shutdown(fd, SHUT_RDWR);
+        return;
+    }
+    *context = conn;
     conn->watch = HTTP_WATCH_CONN;
     conn->server = server;
     conn->library = library;
-    conn->fd = info ? info->connect_fd : -1;
+    conn->fd = fd;
     conn->deadline = clock_ns() + server->limits.head_ms * HTTP_MS;
     set_address(conn);
     if (server->listen.port) watch_tcp(server, conn->fd);
-    /* The library does not look at the socket of a suspended connection: we do, for its end. */
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = conn};
-    epoll_ctl(server->epoll, EPOLL_CTL_ADD, conn->fd, &event);
     conn->next = server->conns;
     if (conn->next) conn->next->prev = conn;
     server->conns = conn;

@@ -74,11 +74,11 @@ static enum jl_status open_tcp(const char *address, int port, bool tls, struct h
     socklen_t len = sizeof bound;
     int on = 1, off = 0;
     JL_TRY(look_up(address, port, &found, err));
-    int family = found->ai_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool six = found->ai_family == AF_INET6;
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     out->fd = fd;
     bool ok = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (ok && family == AF_INET6) // "::" takes IPv4 too
+    if (ok && six) // "::" takes IPv4 too
         ok = !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     ok = ok && !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, BACKLOG) &&
          !getsockname(fd, (struct sockaddr *)&bound, &len);
@@ -91,8 +91,8 @@ static enum jl_status open_tcp(const char *address, int port, bool tls, struct h
     JL_TRY(numeric((struct sockaddr *)&bound, len, out->address, sizeof out->address, &out->port,
                    err));
     out->local = loopback(out->address);
-    snprintf(out->url, sizeof out->url, "%s://%s%s%s:%d", tls ? "https" : "http",
-             family == AF_INET6 ? "[" : "", out->address, family == AF_INET6 ? "]" : "", out->port);
+    snprintf(out->url, sizeof out->url, "%s://%s%s%s:%d", tls ? "https" : "http", six ? "[" : "",
+             out->address, six ? "]" : "", out->port);
     return JL_OK;
 }
 
