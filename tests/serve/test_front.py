@@ -392,7 +392,7 @@ class Protocol(Base):
                 self.assertNotIn(b"HTTP/1.1 200", client.rest() if not client.closed() else client.buffer)
 
     def test_garbage(self):
-        server = self.runs(head_ms=300)
+        server = self.runs(head_ms=100)
         draw = random.Random(SEED)
         pieces = [b"GET ", b"/health", b" HTTP/1.1", b"\r\n", b"\n", b"\0", b"host: localhost", b": ", b"\xff" * 9,
                   b"a" * 5000, b"content-length: 5", b"transfer-encoding: chunked", b"%00", b"%", b" ", b"\t", b"PRI * HTTP/2.0",
@@ -668,8 +668,8 @@ class Streams(Base):
         self.assertEqual(server.said.get(timeout=2)[0], "gone")
         server.settles(connections=0, requests=0, workers=0)
 
-    def test_clients_leave_at_random_times(self):
-        server = self.runs(per_address=500)
+    def leave_at_random_times(self, server):
+        """Sixteen clients at once, each with twelve requests that it may not see the end of."""
         paths = [b"/later?ms=30", b"/events?n=20&ms=2", b"/events?n=3&ms=20", b"/flood", b"/lines?n=50&ms=1", b"/idle",
                  b"/dropped", b"/dropped?begun", b"/large?n=3000000", b"/health"]
 
@@ -695,11 +695,26 @@ class Streams(Base):
         threads = [threading.Thread(target=one, args=(random.Random(SEED * 1000 + i),)) for i in range(16)]
         for thread in threads:
             thread.start()
-        for thread in threads:
+        return threads
+
+    def test_clients_leave_at_random_times(self):
+        server = self.runs()
+        for thread in self.leave_at_random_times(server):
             thread.join()
         server.settles(connections=0, requests=0, workers=0)
         self.assertEqual(self.once(server, "GET", "/health")[0], 200)
         self.assertGreater(server.stats()["all"], 30, f"seed {SEED}")
+
+    def test_stop_in_the_middle(self):
+        draw = random.Random(SEED)
+        for drain in (0, 30, 300):
+            server = self.runs()
+            threads = self.leave_at_random_times(server)
+            time.sleep(0.1 + draw.random() * 0.2)
+            self.assertLess(int(server.ask(f"stop {drain}")), drain + 2000, f"seed {SEED}")
+            for thread in threads:
+                thread.join()
+            server.settles(connections=0, requests=0, workers=0)
 
     def test_a_thousand_idle_streams(self):
         n = 1000

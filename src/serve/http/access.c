@@ -1,13 +1,9 @@
 /* What the HTTP library calls: connections come and go, requests arrive piece by piece. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "serve/http/log.h"
@@ -17,79 +13,12 @@
 #define POOL_BYTES 8192 // what the library keeps beside a request's head: lists, the answer's head
 #define CLIENT_ID 64    // the longest x-request-id that is taken over
 
-/* ---- connections ---- */
-
-static void set_address(struct http_conn *conn) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(conn->library, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info ? info->client_addr : NULL;
-    strcpy(conn->address, "unix");
-    if (address && address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, conn->address,
-                  sizeof conn->address);
-    if (address && address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, conn->address,
-                  sizeof conn->address);
-}
-
-/* A client that has vanished without a word (no power, no network) is noticed too. */
-static void watch_tcp(const struct http_server *server, int fd) {
-    int on = 1, idle = 30, interval = 10, count = 3;
-    unsigned stall = 2 * (unsigned)server->limits.stall_ms + 10000; // ours comes first
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof stall);
-}
-
-static void conn_open(struct http_server *server, struct MHD_Connection *library, void **context) {
-    struct http_conn *conn = calloc(1, sizeof *conn);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(library, MHD_CONNECTION_INFO_CONNECTION_FD);
-    int fd = info ? info->connect_fd : -1;
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = conn};
-    /* The library does not look at the socket of a suspended connection: we do, for its end. */
-    if (!conn || epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event)) {
-        free(conn);
-        shutdown(fd, SHUT_RDWR);
-        return;
-    }
-    *context = conn;
-    conn->watch = HTTP_WATCH_CONN;
-    conn->server = server;
-    conn->library = library;
-    conn->fd = fd;
-    conn->deadline = clock_ns() + server->limits.head_ms * HTTP_MS;
-    set_address(conn);
-    if (server->listen.port) watch_tcp(server, conn->fd);
-    conn->next = server->conns;
-    if (conn->next) conn->next->prev = conn;
-    server->conns = conn;
-    atomic_fetch_add(&server->n_conns, 1);
-    http_loop_touch(server, conn->deadline);
-}
-
-static void conn_close(struct http_conn *conn) {
-    struct http_server *server = conn->server;
-    if (conn->linger) http_loop_linger(conn);
-    epoll_ctl(server->epoll, EPOLL_CTL_DEL, conn->fd, NULL);
-    if (conn->prev)
-        conn->prev->next = conn->next;
-    else
-        server->conns = conn->next;
-    if (conn->next) conn->next->prev = conn->prev;
-    atomic_fetch_sub(&server->n_conns, 1);
-    server->again = true;
-    free(conn);
-}
-
 static void on_connection(void *ctx, struct MHD_Connection *library, void **context,
                           enum MHD_ConnectionNotificationCode code) {
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        conn_open(ctx, library, context);
+        *context = http_conn_open(ctx, library);
     else if (*context)
-        conn_close(*context);
+        http_conn_close(*context);
 }
 
 static struct http_conn *conn_of(struct MHD_Connection *library) {
@@ -190,6 +119,13 @@ static void read_head(struct http_request *request, const char *method, const ch
     if (request->refused && request->status >= 400) atomic_fetch_add(&server->refused_all, 1);
 }
 
+/* How long a body of which that much has come may have taken, ms. */
+static int64_t body_allowed(const struct http_server *server, uint64_t bytes) {
+    const struct http_limits *limits = &server->limits;
+    int64_t ms = limits->body_grace_ms + (int64_t)(bytes * 1000 / (uint64_t)limits->body_rate);
+    return ms < limits->body_ms ? ms : limits->body_ms;
+}
+
 /* The whole head is there. A refusal waits for the end of a small body, since a client that is
  * still sending may not be listening; it does not wait for a large one, nor for one that the client
  * holds back until we ask for it. */
@@ -203,7 +139,7 @@ static enum MHD_Result on_head(struct http_request *request, const char *method,
                strcasecmp(http_request_header(request, "transfer-encoding"), "chunked");
     request->body_ns = clock_ns();
     conn->phase = HTTP_PHASE_BODY;
-    conn->deadline = request->body_ns + server->limits.body_grace_ms * HTTP_MS;
+    conn->deadline = request->body_ns + body_allowed(server, 0) * HTTP_MS;
     http_loop_touch(server, conn->deadline);
     if (!request->refused || !body) return MHD_YES;
     bool large = request->declared >= 0 && (size_t)request->declared > server->limits.refused_bytes;
@@ -252,10 +188,7 @@ static void take_body(struct http_request *request, const char *bytes, size_t n)
     struct http_conn *conn = request->conn;
     request->bytes_in += n;
     atomic_fetch_add(&server->bytes_in, n);
-    int64_t earned = (int64_t)(request->bytes_in * 1000 / (uint64_t)server->limits.body_rate);
-    int64_t allowed = server->limits.body_grace_ms + earned;
-    if (allowed > server->limits.body_ms) allowed = server->limits.body_ms;
-    conn->deadline = request->body_ns + allowed * HTTP_MS;
+    conn->deadline = request->body_ns + body_allowed(server, request->bytes_in) * HTTP_MS;
     if (!request->refused && request->body_len + n > server->limits.body_bytes)
         refuse_body(request, 413, "too_large", "the body is longer than this server takes");
     if (!request->refused && !make_room(request, n))
@@ -393,20 +326,19 @@ bool http_access_start(struct http_server *server, struct jl_error *err) {
         {MHD_OPTION_END, 0, NULL}};
     const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     if (server->tls_cert) flags |= MHD_USE_TLS;
-    server->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_access, server,                                      //
-        MHD_OPTION_LISTEN_SOCKET, server->listen.fd,                                  //
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,                          //
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,                            //
-        MHD_OPTION_URI_LOG_CALLBACK, on_line, server,                                 //
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,                            //
-        MHD_OPTION_CONNECTION_LIMIT, server->limits.connections,                      //
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->limits.per_address,               //
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, server->limits.header_bytes + POOL_BYTES, //
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,                                              //
-        MHD_OPTION_CONNECTION_TIMEOUT, 0u,                                            //
-        MHD_OPTION_ARRAY, server->tls_cert ? tls : none,                              //
-        MHD_OPTION_END);
+    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, server,                 //
+                                      MHD_OPTION_LISTEN_SOCKET, server->listen.fd,             //
+                                      MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,     //
+                                      MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,       //
+                                      MHD_OPTION_URI_LOG_CALLBACK, on_line, server,            //
+                                      MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL,       //
+                                      MHD_OPTION_CONNECTION_LIMIT, server->limits.connections, //
+                                      MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                      server->limits.header_bytes + POOL_BYTES,        //
+                                      MHD_OPTION_STRICT_FOR_CLIENT, 1,                 //
+                                      MHD_OPTION_CONNECTION_TIMEOUT, 0u,               //
+                                      MHD_OPTION_ARRAY, server->tls_cert ? tls : none, //
+                                      MHD_OPTION_END);
     if (server->daemon) return true;
     jl_fail(err, JL_ERR_IO,
             server->tls_cert ? "the HTTP server does not start: are the certificate and its "

@@ -62,8 +62,9 @@ struct http_conn {
     enum http_phase phase;
     int64_t deadline; // of HEAD and BODY
     int64_t progress; // ANSWER: when the client last took something
-    int queued;                   // ANSWER: bytes in the system's buffer when we last looked
+    int queued;       // ANSWER: bytes in the system's buffer when we last looked
     char address[48];
+    unsigned char network[9]; // whom the client is counted with; [0] 0: with nobody
 };
 
 /* A socket whose answer is sent while the client is still sending: were it closed at once, the
@@ -144,6 +145,7 @@ struct http_server {
     /* written once */
     struct arena arena;
     struct http_limits limits;
+    bool count_loopback; // per_address was asked for: it holds for this machine's clients too
     struct http_places places;
     const struct http_route *routes;
     size_t n_routes;
@@ -196,6 +198,10 @@ void http_loop_resume(struct http_conn *conn);
 void http_loop_cut(struct http_conn *conn, const char *why); // the client gets no more
 void http_loop_linger(struct http_conn *conn);
 void http_loop_wake(struct http_server *server);
+
+/* conn.c. NULL: it gets no place, and is shut down. */
+struct http_conn *http_conn_open(struct http_server *server, struct MHD_Connection *library);
+void http_conn_close(struct http_conn *conn);
 
 /* access.c: starts the library, and what it calls */
 bool http_access_start(struct http_server *server, struct jl_error *err);

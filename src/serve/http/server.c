@@ -102,6 +102,7 @@ static enum jl_status take_keys(struct http_server *server,
 static enum jl_status configure(struct http_server *server,
                                 const struct http_server_options *options, struct jl_error *err) {
     server->limits = http_limits_filled(&options->limits);
+    server->count_loopback = options->limits.per_address != 0;
     server->routes = options->routes;
     server->n_routes = options->n_routes;
     server->shapes = options->shapes;

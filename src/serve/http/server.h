@@ -63,7 +63,7 @@ struct http_limits {
     int stall_ms;            // a client that does not read what waits for it; 30 s
     int ping_ms;             // a silent event stream, after the first second; 10 s
     unsigned connections;    // at once; 512
-    unsigned per_address;    // from one address; 128
+    unsigned per_address;    // from one address, IPv6: one /64; 128, of this machine any number
     unsigned key_at_once;    // requests of a key whose record has no at-once; no limit
     unsigned key_per_minute; // requests of a key whose record has no per-minute; no limit
 };
