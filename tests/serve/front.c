@@ -3,7 +3,8 @@
  *     front [NAME=VALUE...]
  *
  * Prints "url ..." when it listens, then what its commands (one a line on stdin) give:
- * stats | reload | stop MS | break | quit. Lines of the log go to stdout after "log ", and "gone
+ * stats | reload | stop MS | fail N | break | quit. Lines of the log go to stdout after "log ", and
+ * "gone
  * ..." tells of answers whose client left before they were whole. */
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +21,29 @@
 #include "serve/http/server.h"
 
 static atomic_uint n_workers;
+
+/* ---- memory that fails: the linker sends the project's calls here (--wrap) ---- */
+
+static atomic_long until_failure = -1; // calls that still succeed; below 0: all
+
+static bool fails(void) {
+    long left = atomic_load(&until_failure);
+    while (left >= 0 && !atomic_compare_exchange_weak(&until_failure, &left, left - 1))
+        ;
+    return left == 0;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t n);
+void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
+void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
+void *__wrap_realloc(void *old, size_t n) { return fails() ? NULL : __real_realloc(old, n); }
+
+/* ---- ---- */
 
 static void rest(int ms) { usleep((unsigned)ms * 1000); }
 
@@ -366,6 +390,8 @@ static void command(struct http_server *server, const char *line) {
     } else if (!strncmp(line, "reload", 6)) {
         enum jl_status status = http_server_reload_keys(server, &err);
         printf("reload %d %s\n", status, err.message);
+    } else if (sscanf(line, "fail %d", &ms) == 1) {
+        printf("left %ld\n", atomic_exchange(&until_failure, ms));
     } else if (!strncmp(line, "break", 5)) {
         break_library();
         http_server_stop(server, 100); // takes the listening socket out of what is no more

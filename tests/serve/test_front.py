@@ -48,7 +48,7 @@ class Server:
             word, _, rest = line.rstrip("\n").partition(" ")
             if word == "log":
                 self.logs.append(json.loads(rest))
-            elif word in ("stats", "reload", "stopped", "ended"):
+            elif word in ("stats", "reload", "stopped", "ended", "left"):
                 self.answers.put(rest)
             else:
                 self.said.put([word, *rest.split(), time.monotonic_ns()])
@@ -301,6 +301,9 @@ class Protocol(Base):
                 status, _, body = ask(bad)
                 self.assertEqual((status, error_of(body)["type"]), (400, "invalid_request"), bad)
             self.assertEqual(ask("http://localhost/health")[0], 400)
+            self.assertEqual(ask("/health\0/x")[0], 400)
+            self.assertEqual(ask("/health\0")[0], 400)
+            self.assertEqual(ask("/health?a=b\0c")[0], 400)
             self.assertEqual(ask("//health")[0], 404)
 
     def test_chunked(self):
@@ -919,6 +922,27 @@ class Safety(Base):
         server.settles(requests=0)
         self.assertEqual(clients[2].ask("GET", "/who", None, bob)[0], 200)
         clients[2].sock.close()
+
+    def test_no_memory(self):
+        """Whichever allocation fails: nobody gets in without a key, and the server goes on."""
+        server = self.runs(keys=self.keys(("ann", "jl-ann", "")))
+        answered = set()
+        for path, key in (("/who", b""), ("/echo", b"api-key: jl-ann\r\n"), ("/events?n=2", b"api-key: jl-ann\r\n")):
+            for n in range(30):
+                server.ask(f"fail {n}")
+                try:
+                    with Client(server) as client:
+                        status, _, body = client.ask("GET" if path == "/who" else "POST", path, "x" * 5000, key)
+                    self.assertTrue(key or status != 200, f"allocation {n}")
+                    self.assertTrue(status != 200 or body.count(b"x") >= 5000, f"allocation {n}")
+                    answered.add(status)
+                except (EOFError, ConnectionError):
+                    answered.add(0)
+                left = int(server.ask("fail -1"))
+                self.assertEqual(self.once(server, "GET", "/health")[0], 200)
+            self.assertGreater(left, 0, "more calls than were tried")
+        self.assertTrue({0, 200, 401, 503} <= answered, answered)
+        server.settles(requests=0, workers=0, connections=0)
 
     def test_log(self):
         server = self.runs()

@@ -32,8 +32,9 @@ static struct http_conn *conn_of(struct MHD_Connection *library) {
 static void *on_line(void *ctx, const char *raw, struct MHD_Connection *library) {
     struct http_server *server = ctx;
     struct http_conn *conn = conn_of(library);
-    struct http_request *request = conn ? http_request_create(server, conn, raw) : NULL;
+    struct http_request *request = conn ? http_request_create(server, conn, raw ? raw : "") : NULL;
     if (!request) return NULL;
+    request->raw_end = raw ? (uintptr_t)raw + strlen(raw) : 0;
     conn->request = request;
     conn->phase = HTTP_PHASE_HEAD;
     conn->deadline = clock_ns() + server->limits.head_ms * HTTP_MS;
@@ -86,6 +87,12 @@ static int64_t read_length(const struct http_request *request) {
     return errno ? INT64_MAX : value;
 }
 
+/* The library ends a target at a NUL, but has the version behind all that came. */
+static bool target_has_nul(const struct http_request *request, const char *version) {
+    uintptr_t at = (uintptr_t)version, next = request->raw_end + 1;
+    return at > next && at - next < request->server->limits.header_bytes;
+}
+
 static void read_head(struct http_request *request, const char *method, const char *version) {
     struct http_server *server = request->server;
     struct reading reading = {.request = request};
@@ -104,8 +111,8 @@ static void read_head(struct http_request *request, const char *method, const ch
         http_reply_error(request, 503, "overloaded", "out of memory for a request");
     } else if (size > server->limits.header_bytes || request->n_headers == MAX_HEADERS) {
         http_reply_error(request, 431, "too_large", "too many or too long headers");
-    } else if (reading.bad) {
-        http_reply_error(request, 400, "invalid_request", "a header has a NUL");
+    } else if (reading.bad || target_has_nul(request, version)) {
+        http_reply_error(request, 400, "invalid_request", "there is a NUL in the request's head");
     } else {
         const char *id = http_request_header(request, "x-request-id");
         const char *expect = http_request_header(request, "expect");

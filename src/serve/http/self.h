@@ -130,6 +130,7 @@ struct http_request {
     /* the front's thread */
     struct http_server *server;
     struct http_conn *conn;
+    uintptr_t raw_end; // where the library has the end of the target; an address to compare
     bool head_read, dispatched, refused, key_counted, expects_continue, must_close;
     int64_t declared; // content-length; -1: not said
     bool chunked;
