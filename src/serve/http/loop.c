@@ -3,6 +3,7 @@
  * The library's own epoll descriptor lies in ours. Deadlines are looked at in scans over all
  * connections, at most one in SCAN_NS. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <microhttpd.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ void http_loop_linger(struct http_conn *conn) {
     struct http_server *server = conn->server;
     if (server->n_lingering == MOST_LINGERING) return;
     struct http_linger *linger = calloc(1, sizeof *linger);
-    int fd = linger ? dup(conn->fd) : -1;
+    int fd = linger ? fcntl(conn->fd, F_DUPFD_CLOEXEC, 0) : -1;
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = linger};
     if (fd < 0 || epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event)) {
         if (fd >= 0) close(fd);

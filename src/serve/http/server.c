@@ -14,7 +14,7 @@
 #include "serve/http/self.h"
 
 #define PEM_BYTES (1 << 20)
-#define OTHER_FILES 64 // descriptors that are not connections
+#define OTHER_FILES 128 // descriptors that are not connections; half of them may linger
 
 /* ---- options ---- */
 

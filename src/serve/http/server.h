@@ -113,8 +113,8 @@ struct http_stats http_server_stats(struct http_server *server); // any thread
 
 /* Accepts nobody any more, lets requests end for up to drain_ms, then cuts them. Requests that are
  * still held see http_request_gone. Not from a handler. */
-void http_server_stop(struct http_server *server, int drain_ms);
-void http_server_free(struct http_server *server); // stops it; NULL is fine
+void http_server_stop(struct http_server *server, int drain_ms); // one caller at a time
+void http_server_free(struct http_server *server);               // stops it; NULL is fine
 
 /* For options.log, with a `FILE *` as ctx: one line each, flushed. */
 void http_log_to_stream(void *stream, const char *line, size_t len);
