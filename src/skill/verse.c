@@ -58,8 +58,19 @@ static void write_code(struct skill_text *out, uint32_t code) {
     skill_puts(out, bytes);
 }
 
-/* What one settles before writing: the form, how the tones begin, whether the first line rhymes,
- * and the characters at the ends of the rhyming lines. */
+/* The first line that the theme stands in, from 1; 0: none. */
+static int theme_line(const struct han_lines *lines, const char *theme) {
+    uint32_t code[VERSE_MOST_THEME];
+    int n = han_decode(theme, strlen(theme), code, VERSE_MOST_THEME);
+    for (int i = 0; n > 0 && i < lines->n_line; i++)
+        for (int at = 0; at + n <= lines->n_char[i]; at++)
+            if (!memcmp(lines->code[i] + at, code, (size_t)n * sizeof *code)) return i + 1;
+    return 0;
+}
+
+/* What one settles before writing: the theme and the line that will have it, the form, how the
+ * tones begin, whether the first line rhymes, and the characters at the ends of the rhyming lines.
+ */
 static void write_plan(struct skill_draw *draw, struct skill_text *out, const struct poem *poem,
                        const char *theme) {
     const struct rhyme_book *book = &tables_of(draw)->rhymes;
@@ -71,7 +82,13 @@ static void write_plan(struct skill_draw *draw, struct skill_text *out, const st
     for (int i = 0; i < lines.n_line; i++)
         if (i == 0 || i % 2 == 1) ends[n++] = lines.code[i][lines.n_char[i] - 1];
     bool first = rhyme_allows(book, ends[0], true) && rhyme_shared(book, ends, n) >= 0;
-    if (theme) skill_put(out, "题：%s。", theme);
+    if (theme) {
+        static const char *const places[] = {"", "一", "二", "三", "四", "五", "六", "七", "八"};
+        int line = theme_line(&lines, theme);
+        skill_put(out, "题：%s", theme);
+        if (line && line < SKILL_COUNT(places)) skill_put(out, "，在%s", places[line]);
+        skill_puts(out, "。");
+    }
     skill_put(out, "%s，%s，%s。韵：", verse_forms[poem->form].name,
               verse_beginning(book, &lines) == 1 ? "平起" : "仄起",
               first ? "首句入韵" : "首句不入韵");

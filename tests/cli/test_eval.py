@@ -170,7 +170,7 @@ class Scripted(Base):
         self.fails(7, "long.jsonl, line 1: the prompt has", "eval", self.model, long)
         full = self.write("full.jsonl", {"prompt": "L" * 50, "expect": "y"})
         self.assertEqual(self.answers(self.model, full)[0]["finish"], "context")
-        self.fails(2, "usage", "eval", self.model)
+        self.fails(2, "brings no tasks of its own", "eval", self.model)
         verse = self.write("verse.jsonl", {"prompt": "Hello", "check": "verse", "expect": json.dumps({"form": "五绝"})})
         self.fails(2, "--data DIR says where", "eval", self.model, verse)
         self.fails(2, "leave --data out", "eval", self.model, full, "--data", ".")
