@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "grammar/builder.h"
 #include "grammar/charset.h"
 #include "grammar/expr.h"
@@ -80,9 +81,7 @@ static grammar_rule rule_of(struct parser *p, const char *name, size_t len) {
 static uint32_t take_hex(struct parser *p, int n) {
     uint32_t code = 0;
     for (int i = 0; i < n; i++) {
-        int c = peek(p), digit = -1;
-        if (c >= '0' && c <= '9') digit = c - '0';
-        if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') digit = (c | 0x20) - 'a' + 10;
+        int digit = hex_digit(peek(p));
         if (digit < 0) {
             bad(p, JL_ERR_FORMAT, "too few hexadecimal digits");
             return 0;

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 #include "grammar/json_schema.h"
 
 static const char *const notes[] = {
@@ -79,12 +81,6 @@ bool json_schema_only_notes(const json_t *schema, const char *but) {
 }
 
 /* ---- references ---- */
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* One step of a pointer, unescaped: %25 is of URIs, ~0 and ~1 of pointers. */
 static size_t unescape(const char *from, size_t len, char *to) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "grammar/expr.h"
 #include "text/utf8.h"
 
@@ -53,12 +54,6 @@ static uint32_t take_char(struct parser *p) {
 }
 
 /* ---- escapes ---- */
-
-static int hex_digit(int c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 static uint32_t take_hex(struct parser *p, int n) {
     uint32_t code = 0;

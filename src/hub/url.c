@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 char *hub_text(struct arena *arena, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
@@ -21,13 +23,6 @@ char *hub_text(struct arena *arena, const char *fmt, ...) {
 static bool is_plain(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '.' || c == '_' || c == '~';
-}
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 const char *hub_url_escape(const char *text, bool keep_slash, struct arena *arena) {

@@ -2,40 +2,13 @@
 
 #include <string.h>
 
-static int hex(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/* Bytes of the well-formed UTF-8 character at `at` (Unicode 15, table 3-7), 0: there is none. */
-static size_t utf8_at(const unsigned char *at, size_t n) {
-    unsigned lead = at[0], low = 0x80, high = 0xBF;
-    size_t len = lead < 0x80                   ? 1
-                 : lead >= 0xC2 && lead < 0xE0 ? 2
-                 : lead >= 0xE0 && lead < 0xF0 ? 3
-                 : lead >= 0xF0 && lead < 0xF5 ? 4
-                                               : 0;
-    if (lead == 0xE0) low = 0xA0;
-    if (lead == 0xED) high = 0x9F; // surrogates
-    if (lead == 0xF0) low = 0x90;
-    if (lead == 0xF4) high = 0x8F;
-    if (len == 0 || len > n) return 0;
-    for (size_t i = 1; i < len; i++) {
-        if (at[i] < low || at[i] > high) return 0;
-        low = 0x80, high = 0xBF;
-    }
-    return len;
-}
+#include "base/hex.h"
+#include "text/utf8.h"
 
 static bool is_text(const char *text, size_t n) {
-    const unsigned char *at = (const unsigned char *)text;
-    for (size_t i = 0, len; i < n; i += len) {
-        len = utf8_at(at + i, n - i);
-        if (len == 0 || at[i] < 0x20 || at[i] == 0x7F) return false;
-    }
-    return true;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) return false;
+    return utf8_valid_length(text, n) == n;
 }
 
 const char *http_target_decode(const char *raw, size_t n, bool plus_is_space, struct arena *arena,
@@ -50,7 +23,8 @@ const char *http_target_decode(const char *raw, size_t n, bool plus_is_space, st
     for (size_t i = 0; i < n; i++) {
         char c = raw[i];
         if (c == '%') {
-            int high = n - i > 2 ? hex(raw[i + 1]) : -1, low = n - i > 2 ? hex(raw[i + 2]) : -1;
+            int high = n - i > 2 ? hex_digit(raw[i + 1]) : -1,
+                low = n - i > 2 ? hex_digit(raw[i + 2]) : -1;
             if (high < 0 || low < 0) return NULL;
             c = (char)(high * 16 + low);
             i += 2;

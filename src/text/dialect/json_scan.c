@@ -1,5 +1,7 @@
 #include "text/dialect/json_scan.h"
 
+#include "base/hex.h"
+
 enum state {
     VALUE,      // before a value
     FIRST_ITEM, // behind '['
@@ -26,9 +28,6 @@ static const char *const literals[] = {"true", "false", "null"};
 
 static bool is_space(char b) { return b == ' ' || b == '\t' || b == '\n' || b == '\r'; }
 static bool is_digit(char b) { return b >= '0' && b <= '9'; }
-static bool is_hex(char b) {
-    return is_digit(b) || (b >= 'a' && b <= 'f') || (b >= 'A' && b <= 'F');
-}
 
 static bool in_array(const struct json_scan *scan) {
     int at = scan->depth - 1;
@@ -157,7 +156,7 @@ enum json_scan_result json_scan_byte(struct json_scan *scan, char b) {
     case STRING: return string(scan, b);
     case ESCAPE: return escape(scan, b);
     case HEX:
-        if (!is_hex(b)) return JSON_SCAN_BAD;
+        if (hex_digit(b) < 0) return JSON_SCAN_BAD;
         return --scan->left ? JSON_SCAN_MORE : go(scan, STRING);
     case LITERAL:
         if (literals[scan->literal][scan->left] != b) return JSON_SCAN_BAD;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "text/utf8.h"
 
 struct unescape {
@@ -16,13 +17,6 @@ struct unescape {
 
 static void put_code(struct unescape *u, uint32_t code) {
     u->out += utf8_encode(code, u->out); // never longer than its escape
-}
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 /* \xhh, \uhhhh or \Uhhhhhhhh; at is behind the letter. */

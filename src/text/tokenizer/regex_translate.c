@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "text/tokenizer/regex.h"
+#include "base/hex.h"
 #include "text/utf8.h"
 
 #define SPACES                                                                                     \
@@ -252,21 +253,14 @@ static enum jl_status read_property(struct translator *t, bool negated, struct b
 
 /* ---- escapes ---- */
 
-static int hex_value(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Behind "\x" or "\u": braces, or up to `digits` digits. */
 static enum jl_status read_hex(struct translator *t, int digits, uint32_t *code) {
     bool braces = skip_text(t, "{");
     int n = 0;
     *code = 0;
-    for (; t->at < t->end && hex_value(*t->at) >= 0 && n < (braces ? 8 : digits); t->at++, n++) {
+    for (; t->at < t->end && hex_digit(*t->at) >= 0 && n < (braces ? 8 : digits); t->at++, n++) {
         if (*code > UTF8_CODE_END) break;
-        *code = *code << 4 | (uint32_t)hex_value(*t->at);
+        *code = *code << 4 | (uint32_t)hex_digit(*t->at);
     }
     bool surrogate = *code >= 0xD800 && *code < 0xE000;
     if (n == 0 || (braces && !skip_text(t, "}")) || *code >= UTF8_CODE_END || surrogate)

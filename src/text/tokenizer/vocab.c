@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "text/u64map.h"
 
 bool vocab_init(struct vocab *vocab, struct arena *arena, int n) {
@@ -151,13 +152,6 @@ int32_t vocab_find(const struct vocab *vocab, const char *text, size_t len) {
 
 bool vocab_has(const struct vocab *vocab, int32_t id) {
     return id >= 0 && id < vocab->n && vocab->tokens[id].type != VOCAB_HOLE;
-}
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
 }
 
 int vocab_byte_value(const char *text, size_t len) {
