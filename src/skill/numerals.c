@@ -72,3 +72,15 @@ const char *numerals_en(struct skill_draw *draw, long long n) {
     }
     return text;
 }
+
+const char *numerals_decimal(struct skill_draw *draw, long long num, long long den) {
+    int places = 0;
+    const char *sign = num < 0 ? "-" : "";
+    if (num < 0) num = -num;
+    for (; den > 1 && num % 10 == 0; den /= 10)
+        num /= 10;
+    for (long long by = den; by > 1; by /= 10)
+        places++;
+    if (!places) return skill_textf(draw, "%s%lld", sign, num);
+    return skill_textf(draw, "%s%lld.%0*lld", sign, num / den, places, num % den);
+}

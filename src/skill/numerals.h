@@ -1,4 +1,4 @@
-/* Whole numbers in words. Texts last as long as the draw's task. */
+/* Whole numbers in words, and decimals. Texts last as long as the draw's task. */
 #ifndef JL_SKILL_NUMERALS_H
 #define JL_SKILL_NUMERALS_H
 
@@ -12,5 +12,8 @@ const char *numerals_en(struct skill_draw *draw, long long n); // without "and"
 const char *numerals_zh_group(struct skill_draw *draw, int n, bool first);
 
 const char *numerals_zh_digit(int digit); // 0 to 9
+
+/* num / den in as few digits as it has; den is 10^k. */
+const char *numerals_decimal(struct skill_draw *draw, long long num, long long den);
 
 #endif

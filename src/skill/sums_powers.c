@@ -1,28 +1,14 @@
 /* Decimals, powers, roots, primes. */
 #include "skill/columns.h"
+#include "skill/numerals.h"
 #include "skill/sums.h"
 
 /* ---- decimals: the same sum without the point ---- */
 
-/* n tenths or hundredths as they are written, without needless zeros. */
-static const char *decimal(struct skill_draw *draw, int n, int places) {
-    const char *sign = n < 0 ? "-" : "";
-    int scale = 1;
-    if (n < 0) n = -n;
-    for (; places > 0 && n % 10 == 0; places--)
-        n /= 10;
-    for (int i = 0; i < places; i++)
-        scale *= 10;
-    if (!places) return skill_textf(draw, "%s%d", sign, n);
-    return skill_textf(draw, "%s%d.%0*d", sign, n / scale, places, n % scale);
-}
-
-static bool is_whole(int n, int places) { return n % (places == 2 ? 100 : 10) == 0; }
-
 void sums_make_decimal(struct skill_draw *draw, struct skill_task *task) {
     struct skill_turn *turn = skill_turn(task);
     char op = "++--*"[skill_below(draw, 5)];
-    int places = skill_range(draw, 1, 2), a, b;
+    int places = skill_range(draw, 1, 2), scale = places == 2 ? 100 : 10, a, b;
     do {
         a = skill_number(draw, places + 3);
         b = op == '*' ? skill_range(draw, 2, 20) : skill_number(draw, places + 2);
@@ -32,15 +18,14 @@ void sums_make_decimal(struct skill_draw *draw, struct skill_task *task) {
             a = b;
             b = kept;
         }
-    } while (b == 0 || is_whole(a, places) || (op == '*' && a > 2000) ||
+    } while (b == 0 || a % scale == 0 || (op == '*' && a > 2000) ||
              !skill_takes(draw, 2, "decimal %c %d %d %d", op, places, op == '+' && a > b ? b : a,
                           op == '+' && a > b ? a : b));
     const char *gap = skill_chance(draw, 50) ? " " : "";
     const char *sign = op == '+' ? "+" : op == '-' ? "-" : skill_chance(draw, 60) ? "×" : "*";
-    int b_places = op == '*' ? 0 : places;
     sums_ask(draw, turn,
-             skill_textf(draw, "%s%s%s%s%s", decimal(draw, a, places), gap, sign, gap,
-                         decimal(draw, b, b_places)));
+             skill_textf(draw, "%s%s%s%s%s", numerals_decimal(draw, a, scale), gap, sign, gap,
+                         numerals_decimal(draw, b, op == '*' ? 1 : scale)));
     skill_put(&turn->thought, "%d%c%d", a, op, b);
     if (op == '+')
         columns_add(&turn->thought, a, b);
@@ -49,7 +34,7 @@ void sums_make_decimal(struct skill_draw *draw, struct skill_task *task) {
     else
         columns_multiply(&turn->thought, a, b);
     int value = op == '+' ? a + b : op == '-' ? a - b : a * b;
-    skill_puts(&turn->answer, decimal(draw, value, places));
+    skill_puts(&turn->answer, numerals_decimal(draw, value, scale));
     skill_expect_answer(task, "number");
 }
 

@@ -1,4 +1,5 @@
 /* Units: lengths, masses, areas, volumes, times, money, temperatures; exact factors. */
+#include "skill/numerals.h"
 #include "skill/skill.h"
 
 /* One of the first is num / den of the second. */
@@ -64,19 +65,6 @@ static const struct unit_pair pairs[] = {
     {"美元", "dollars", "美分", "cents", 100, 1, NULL, MONEY},
 };
 
-/* num / den in as few digits as it has; den is 10^k. */
-static const char *decimal(struct skill_draw *draw, long long num, long long den) {
-    int places = 0;
-    const char *sign = num < 0 ? "-" : "";
-    if (num < 0) num = -num;
-    for (; den > 1 && num % 10 == 0; den /= 10)
-        num /= 10;
-    for (long long by = den; by > 1; by /= 10)
-        places++;
-    if (!places) return skill_textf(draw, "%s%lld", sign, num);
-    return skill_textf(draw, "%s%lld.%0*lld", sign, num / den, places, num % den);
-}
-
 static bool is_power(int n) {
     while (n % 10 == 0)
         n /= 10;
@@ -108,8 +96,8 @@ static void make_pair(struct skill_draw *draw, struct skill_task *task, int kind
     } while ((tenths == 10 && !skill_zh(draw)) || // "1 metres"
              !skill_takes(draw, 5, "unit %s %s %d", pair->en, pair->en_small, tenths));
     bool zh = skill_zh(draw);
-    const char *large = decimal(draw, tenths, 10);
-    const char *small = decimal(draw, (long long)tenths * pair->num, 10LL * pair->den);
+    const char *large = numerals_decimal(draw, tenths, 10);
+    const char *small = numerals_decimal(draw, (long long)tenths * pair->num, 10LL * pair->den);
     const char *factor = pair->factor ? pair->factor : skill_textf(draw, "%d", pair->num);
     const char *name = zh ? pair->zh : pair->en, *name_small = zh ? pair->zh_small : pair->en_small;
     SKILL_SAY(draw, &turn->user, ask_zh, ask_en, up ? small : large, up ? name_small : name,
@@ -247,10 +235,11 @@ static void make_temperature(struct skill_draw *draw, struct skill_task *task) {
         celsius = to_celsius ? 5 * skill_range(draw, -20, 60) : skill_range(draw, -60, 200);
     while (!skill_takes(draw, 10, "temperature %d", celsius));
     int above = 18 * celsius, fahrenheit = above + 320; // in tenths
-    const char *values[] = {skill_textf(draw, "%d", celsius), decimal(draw, fahrenheit, 10)};
+    const char *values[] = {skill_textf(draw, "%d", celsius),
+                            numerals_decimal(draw, fahrenheit, 10)};
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[to_celsius][skill_below(draw, 6)], values,
                2);
-    const char *difference = decimal(draw, above, 10);
+    const char *difference = numerals_decimal(draw, above, 10);
     if (to_celsius)
         skill_put(&turn->thought, "%s-32=%s\n%s/9=%d\n%d*5=%d", values[1], difference, difference,
                   celsius / 5, celsius / 5, celsius);
