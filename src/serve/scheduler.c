@@ -37,12 +37,28 @@ static void *work(void *arg) {
         take_arrived(s);
         bool leave = s->stopping && idle && !s->waiting;
         bool cut = s->stopping && clock_seconds() >= s->stop_at;
-        s->over = leave;
         pthread_mutex_unlock(&s->lock);
         if (leave) return NULL;
         if (cut) cancel_all(s);
         idle = !scheduler_step(s);
     }
+}
+
+void scheduler_publish(struct scheduler *s) {
+    struct scheduler_stats *f = &s->figures;
+    f->n_reading = f->n_answering = f->n_resting = 0;
+    for (const struct scheduler_ticket *ticket = s->active; ticket; ticket = ticket->next) {
+        int n = ticket->request.n_answer - ticket->n_over;
+        f->n_reading += ticket->state == TICKET_READS && n;
+        if (ticket->state == TICKET_ANSWERS) f->n_answering += n;
+    }
+    for (int i = 0; i < s->options.n_resting; i++)
+        f->n_resting += s->resting[i].session != NULL;
+    f->n_page_free = page_pool_free_pages(session_set_pool(s->set), PAGE_KEYS);
+    f->step_seconds = s->step_seconds;
+    pthread_mutex_lock(&s->lock);
+    s->stats = *f;
+    pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- making one ---- */
@@ -84,8 +100,8 @@ static enum jl_status make_parts(struct scheduler *s, struct jl_error *err) {
     if (!s->pass || !s->sessions || !s->resting || !s->scratch) return no_memory(err);
     for (int i = 0; i < threads; i++)
         JL_TRY(sample_scratch_create(exec_model(o->exec)->hp.n_vocab, &s->scratch[i], err));
-    s->stats.n_page = page_pool_size(session_set_pool(s->set), PAGE_KEYS);
-    s->stats.n_page_free = s->stats.n_page;
+    s->figures.n_page = page_pool_size(session_set_pool(s->set), PAGE_KEYS);
+    scheduler_publish(s);
     return JL_OK;
 }
 
@@ -172,10 +188,10 @@ enum jl_status scheduler_submit(struct scheduler *s, const struct scheduler_requ
     else if (s->n_outside >= s->options.n_waiting)
         status =
             jl_fail(err, JL_ERR_BUSY, "%d requests wait already: ask again later", s->n_outside);
-    s->stats.n_refused += status != JL_OK;
+    s->n_refused += status != JL_OK;
     if (status == JL_OK) {
-        ticket->number = (uint64_t)s->stats.n_request++;
-        s->stats.n_waiting = ++s->n_outside;
+        ticket->number = (uint64_t)s->n_request++;
+        s->n_outside++;
         if (out) *out = ticket;
         *s->arrived_end = ticket;
         s->arrived_end = &ticket->next;
@@ -191,5 +207,8 @@ enum jl_status scheduler_submit(struct scheduler *s, const struct scheduler_requ
 void scheduler_stats(struct scheduler *s, struct scheduler_stats *out) {
     pthread_mutex_lock(&s->lock);
     *out = s->stats;
+    out->n_request = s->n_request;
+    out->n_refused = s->n_refused;
+    out->n_waiting = s->n_outside;
     pthread_mutex_unlock(&s->lock);
 }

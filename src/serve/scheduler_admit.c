@@ -6,12 +6,9 @@
 
 /* ---- sessions that rest ---- */
 
-static void forget(struct scheduler *s, struct resting *resting) {
+static void forget(struct resting *resting) {
     session_free(resting->session);
     resting->session = NULL;
-    pthread_mutex_lock(&s->lock);
-    s->stats.n_resting--;
-    pthread_mutex_unlock(&s->lock);
 }
 
 static struct resting *oldest(struct scheduler *s, bool or_unused) {
@@ -30,24 +27,13 @@ void scheduler_rest(struct scheduler *s, struct session *session, uint64_t owner
         session_free(session);
         return;
     }
-    if (place->session) forget(s, place);
+    if (place->session) forget(place);
     *place = (struct resting){session, owner, ++s->clock};
-    pthread_mutex_lock(&s->lock);
-    s->stats.n_resting++;
-    pthread_mutex_unlock(&s->lock);
 }
 
 void scheduler_free_resting(struct scheduler *s) {
     for (int i = 0; s->resting && i < s->options.n_resting; i++)
-        if (s->resting[i].session) forget(s, &s->resting[i]);
-}
-
-static int common_prefix(const struct session *session, const int32_t *ids, int n) {
-    const int32_t *have = session_ids(session);
-    int n_have = session_n_token(session), same = 0;
-    while (same < n_have && same < n && have[same] == ids[same])
-        same++;
-    return same;
+        if (s->resting[i].session) forget(&s->resting[i]);
 }
 
 /* The one that has read most of these tokens and not much else: another conversation that only
@@ -59,7 +45,7 @@ static struct session *take_resting(struct scheduler *s, uint64_t owner, const i
     for (int i = 0; i < s->options.n_resting; i++) {
         struct resting *r = &s->resting[i];
         if (!r->session || r->owner != owner) continue;
-        int same = common_prefix(r->session, ids, n);
+        int same = session_common_prefix(r->session, ids, n);
         if (same <= best || 2 * same < session_n_token(r->session)) continue;
         best = same;
         found = r;
@@ -67,9 +53,6 @@ static struct session *take_resting(struct scheduler *s, uint64_t owner, const i
     if (!found) return NULL;
     struct session *session = found->session;
     found->session = NULL;
-    pthread_mutex_lock(&s->lock);
-    s->stats.n_resting--;
-    pthread_mutex_unlock(&s->lock);
     return session;
 }
 
@@ -104,9 +87,7 @@ static enum jl_status put_aside(struct scheduler *s, struct sequence *sequence) 
     sequence->n_id = n;
     session_free(session);
     sequence->session = sequence->request.session = NULL;
-    pthread_mutex_lock(&s->lock);
-    s->stats.n_made_room++;
-    pthread_mutex_unlock(&s->lock);
+    s->figures.n_made_room++;
     return JL_OK;
 }
 
@@ -123,7 +104,7 @@ bool scheduler_make_room(struct scheduler *s, const struct sequence *but) {
     struct resting *rested = oldest(s, false);
     struct sequence *victim = NULL;
     if (rested) {
-        forget(s, rested);
+        forget(rested);
         return true;
     }
     for (struct scheduler_ticket *ticket = s->active; ticket; ticket = ticket->next)
@@ -142,7 +123,7 @@ static bool seat_with_room(struct scheduler *s, struct sequence *sequence, bool 
     struct jl_error err = {0};
     enum jl_status status = scheduler_seat(s, sequence, &err);
     while (status == JL_ERR_MEMORY && oldest(s, false)) {
-        forget(s, oldest(s, false));
+        forget(oldest(s, false));
         status = scheduler_seat(s, sequence, &err);
     }
     if (status != JL_OK) {
@@ -159,7 +140,7 @@ static bool seat_with_room(struct scheduler *s, struct sequence *sequence, bool 
             sequence->session = sequence->request.session = NULL;
             return false;
         }
-        forget(s, rested);
+        forget(rested);
     }
     free(sequence->ids); // the session has them now
     sequence->ids = NULL;
@@ -175,17 +156,10 @@ static int count_active(const struct scheduler *s) {
     return n;
 }
 
-static bool is_first(const struct scheduler_ticket *a, const struct scheduler_ticket *b) {
-    if (a->request.priority != b->request.priority)
-        return a->request.priority > b->request.priority;
-    int had = account_compare(a->account, b->account);
-    return had < 0 || (had == 0 && a->number < b->number);
-}
-
 static struct scheduler_ticket **find_first(struct scheduler *s) {
     struct scheduler_ticket **first = &s->waiting;
     for (struct scheduler_ticket **at = &s->waiting; *at; at = &(*at)->next)
-        if (is_first(*at, *first)) first = at;
+        if (ticket_first(*at, *first)) first = at;
     return first;
 }
 
@@ -200,11 +174,9 @@ static void begin(struct scheduler *s, struct scheduler_ticket *ticket) {
     ticket->progress.n_before = 0;
     ticket->progress.n_read = ticket->progress.n_cached;
     ticket_tell_progress(ticket);
-    pthread_mutex_lock(&s->lock);
     s->n_outside--;
-    s->stats.n_prompt_token += ticket->request.n_id;
-    s->stats.n_cached_token += ticket->progress.n_cached;
-    pthread_mutex_unlock(&s->lock);
+    s->figures.n_prompt_token += ticket->request.n_id;
+    s->figures.n_cached_token += ticket->progress.n_cached;
 }
 
 static void tell_places(struct scheduler *s) {
@@ -216,17 +188,20 @@ static void tell_places(struct scheduler *s) {
         }
 }
 
+static bool anyone_seated(const struct scheduler *s) {
+    for (const struct scheduler_ticket *ticket = s->active; ticket; ticket = ticket->next)
+        for (int i = 0; i < ticket->request.n_answer; i++)
+            if (ticket->sequences[i].session) return true;
+    return false;
+}
+
 /* Those that were put aside go on first. */
 static bool resume(struct scheduler *s) {
     for (struct scheduler_ticket *ticket = s->active; ticket; ticket = ticket->next)
         for (int i = 0; i < ticket->request.n_answer; i++) {
             struct sequence *sequence = &ticket->sequences[i];
             if (!sequence->ids || sequence->over) continue;
-            bool alone = true;
-            for (struct scheduler_ticket *t = s->active; t && alone; t = t->next)
-                for (int k = 0; k < t->request.n_answer && alone; k++)
-                    alone = t->sequences[k].session == NULL;
-            if (!seat_with_room(s, sequence, alone)) return false;
+            if (!seat_with_room(s, sequence, !anyone_seated(s))) return false;
         }
     return true;
 }

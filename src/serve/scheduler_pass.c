@@ -12,12 +12,7 @@
 /* ---- who takes part ---- */
 
 static bool is_first(const struct sequence *a, const struct sequence *b) {
-    const struct scheduler_ticket *x = a->ticket, *y = b->ticket;
-    if (x->request.priority != y->request.priority)
-        return x->request.priority > y->request.priority;
-    int had = account_compare(x->account, y->account);
-    if (had) return had < 0;
-    return x != y ? x->number < y->number : a->index < b->index;
+    return a->ticket != b->ticket ? ticket_first(a->ticket, b->ticket) : a->index < b->index;
 }
 
 /* The place of one more in a list of at most n_seq that is in order; the last one falls out. */
@@ -156,9 +151,7 @@ static void step_answers(struct scheduler *s) {
         if (q->status == JL_OK && !over) q->status = session_add(q->session, &q->next, 1, &q->err);
         if (q->status != JL_OK || over) sequence_end(s, q, q->status, q->err.message);
     }
-    pthread_mutex_lock(&s->lock);
-    s->stats.n_answer_token += n;
-    pthread_mutex_unlock(&s->lock);
+    s->figures.n_answer_token += n;
 }
 
 /* ---- the pass ---- */
@@ -205,10 +198,7 @@ static void make_pass(struct scheduler *s) {
         reader->ticket->progress.n_read = session_n_token(reader->session);
         ticket_tell_progress(reader->ticket);
     }
-    pthread_mutex_lock(&s->lock);
-    s->stats.n_pass++;
-    s->stats.step_seconds = s->step_seconds;
-    pthread_mutex_unlock(&s->lock);
+    s->figures.n_pass++;
 }
 
 /* ---- one turn of the thread ---- */
@@ -218,44 +208,32 @@ static void end_unwanted(struct scheduler *s) {
     bool ask = now - s->asked_gone >= ASK_GONE;
     if (ask) s->asked_gone = now;
     for (struct scheduler_ticket *ticket = s->active; ticket; ticket = ticket->next)
-        if (ticket_unwanted(s, ticket, ask))
+        if (ticket_unwanted(ticket, ask))
             ticket_end(s, ticket, JL_ERR_CANCELLED, "stopped from outside");
     for (struct scheduler_ticket **at = &s->waiting; *at;) {
         struct scheduler_ticket *ticket = *at;
-        if (!ticket_unwanted(s, ticket, ask)) {
+        if (!ticket_unwanted(ticket, ask)) {
             at = &ticket->next;
             continue;
         }
         *at = ticket->next;
-        pthread_mutex_lock(&s->lock);
         s->n_outside--;
-        pthread_mutex_unlock(&s->lock);
         ticket_end(s, ticket, JL_ERR_CANCELLED, "stopped from outside");
         ticket_close(s, ticket);
     }
 }
 
 static void close_over(struct scheduler *s) {
-    int reading = 0, answering = 0;
     for (struct scheduler_ticket **at = &s->active; *at;) {
         struct scheduler_ticket *ticket = *at;
         if (ticket->n_over < ticket->request.n_answer) {
-            reading += ticket->state == TICKET_READS;
-            if (ticket->state == TICKET_ANSWERS)
-                answering += ticket->request.n_answer - ticket->n_over;
             at = &ticket->next;
             continue;
         }
         *at = ticket->next;
         ticket_close(s, ticket);
     }
-    struct page_pool *pool = session_set_pool(s->set);
-    pthread_mutex_lock(&s->lock);
-    s->stats.n_reading = reading;
-    s->stats.n_answering = answering;
-    s->stats.n_waiting = s->n_outside;
-    s->stats.n_page_free = page_pool_free_pages(pool, PAGE_KEYS);
-    pthread_mutex_unlock(&s->lock);
+    scheduler_publish(s);
 }
 
 bool scheduler_step(struct scheduler *s) {

@@ -55,13 +55,15 @@ struct scheduler {
     pthread_mutex_t lock; // over what follows, up to the next comment
     pthread_cond_t wake;
     struct scheduler_ticket *arrived, **arrived_end;
-    int n_outside; // requests that were taken and have not begun
+    int64_t n_request, n_refused;
     bool stopping;
-    double stop_at; // when those at work are cancelled
-    struct scheduler_stats stats;
-    bool over;
+    double stop_at;               // when those at work are cancelled
+    struct scheduler_stats stats; // as they were last published
+
+    atomic_int n_outside; // requests that were taken and have not begun
 
     // the thread's own
+    struct scheduler_stats figures;
     struct accounts *accounts;
     struct scheduler_ticket *waiting, *active; // in the order of arrival
     struct sample_scratch **scratch;           // (threads)
@@ -72,6 +74,9 @@ struct scheduler {
     double asked_gone;                         // when clients were last asked
     double step_seconds, rows_a_second;        // about; 0: not known yet
 };
+
+/* scheduler.c: others see the figures as they are now */
+void scheduler_publish(struct scheduler *s);
 
 /* scheduler_admit.c: what begins, what goes on, what makes room */
 void scheduler_admit(struct scheduler *s);
@@ -88,7 +93,9 @@ bool scheduler_step(struct scheduler *s);
 enum jl_status ticket_create(struct scheduler *s, const struct scheduler_request *request,
                              struct scheduler_ticket **out, struct jl_error *err);
 void ticket_release(struct scheduler_ticket *ticket); // one holder less
-bool ticket_unwanted(struct scheduler *s, struct scheduler_ticket *ticket, bool ask);
+/* Whether `a` comes before `b`: the higher priority, then who has had less, then the earlier. */
+bool ticket_first(const struct scheduler_ticket *a, const struct scheduler_ticket *b);
+bool ticket_unwanted(struct scheduler_ticket *ticket, bool ask);
 void ticket_tell_progress(struct scheduler_ticket *ticket);
 /* The answer is over: status JL_OK, or why not. Its session rests or goes. */
 void sequence_end(struct scheduler *s, struct sequence *sequence, enum jl_status status,

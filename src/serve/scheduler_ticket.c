@@ -81,9 +81,15 @@ void scheduler_cancel(struct scheduler_ticket *ticket) { atomic_store(&ticket->c
 
 /* ---- on the way ---- */
 
-bool ticket_unwanted(struct scheduler *s, struct scheduler_ticket *ticket, bool ask) {
+bool ticket_first(const struct scheduler_ticket *a, const struct scheduler_ticket *b) {
+    if (a->request.priority != b->request.priority)
+        return a->request.priority > b->request.priority;
+    int had = account_compare(a->account, b->account);
+    return had < 0 || (had == 0 && a->number < b->number);
+}
+
+bool ticket_unwanted(struct scheduler_ticket *ticket, bool ask) {
     const struct scheduler_client *client = &ticket->request.client;
-    (void)s;
     if (!atomic_load(&ticket->cancelled) && ask && client->gone && client->gone(client->ctx))
         atomic_store(&ticket->cancelled, true);
     return atomic_load(&ticket->cancelled);
@@ -95,15 +101,6 @@ void ticket_tell_progress(struct scheduler_ticket *ticket) {
 }
 
 /* ---- the end ---- */
-
-static void count_end(struct scheduler *s, enum jl_status status) {
-    pthread_mutex_lock(&s->lock);
-    if (status == JL_ERR_CANCELLED)
-        s->stats.n_cancelled++;
-    else if (status != JL_OK)
-        s->stats.n_failed++;
-    pthread_mutex_unlock(&s->lock);
-}
 
 void sequence_end(struct scheduler *s, struct sequence *sequence, enum jl_status status,
                   const char *message) {
@@ -125,7 +122,8 @@ void sequence_end(struct scheduler *s, struct sequence *sequence, enum jl_status
             end.message = err.message;
         }
     }
-    count_end(s, end.status);
+    s->figures.n_cancelled += end.status == JL_ERR_CANCELLED;
+    s->figures.n_failed += end.status != JL_OK && end.status != JL_ERR_CANCELLED;
     if (client->ended) client->ended(client->ctx, &end);
     if (sequence->session && sequence->index == 0 &&
         (status == JL_OK || status == JL_ERR_CANCELLED))
@@ -146,6 +144,7 @@ void ticket_close(struct scheduler *s, struct scheduler_ticket *ticket) {
     const struct scheduler_client *client = &ticket->request.client;
     if (ticket->account) accounts_leave(s->accounts, ticket->account);
     ticket->account = NULL;
+    scheduler_publish(s); // whoever waited for the end finds it counted
     client->closed(client->ctx);
     ticket_release(ticket);
 }

@@ -64,9 +64,11 @@ void session_own(struct session *session, uint64_t owner);
 enum jl_status session_fork(const struct session *session, struct session **out,
                             struct jl_error *err);
 
-int session_n_token(const struct session *session);         // read
-int session_n_pending(const struct session *session);       // still to be read
-const int32_t *session_ids(const struct session *session);  // those read, then those pending
+int session_n_token(const struct session *session);        // read
+int session_n_pending(const struct session *session);      // still to be read
+const int32_t *session_ids(const struct session *session); // those read, then those pending
+/* How many of the tokens that it has read these n begin with. */
+int session_common_prefix(const struct session *session, const int32_t *ids, int n);
 int session_capacity(const struct session *session);        // most tokens it can have, or what
                                                             // the pool's pages hold
 size_t session_bytes(const struct session *session);        // of the cached state, shared or not

@@ -38,7 +38,7 @@ void session_cut(struct session *session, int n_pos) {
     session_unshare(session, n_pos);
 }
 
-static int common_prefix(const struct session *session, const int32_t *ids, int n) {
+int session_common_prefix(const struct session *session, const int32_t *ids, int n) {
     int have = session_read_end(session), same = 0;
     while (same < have && same < n && session->ids[same] == ids[same])
         same++;
@@ -62,7 +62,7 @@ enum jl_status session_aim(struct session *session, const int32_t *ids, int n, i
     if (n < 1) return jl_fail(err, JL_ERR_USAGE, "a prompt needs at least one token");
     if (n > session_capacity(session)) return refuse_longer(session, n, err);
     JL_TRY(check_ids(session, ids, n, err));
-    int same = common_prefix(session, ids, n);
+    int same = session_common_prefix(session, ids, n);
     memmove(session->ids + same, ids + same, (size_t)(n - same) * sizeof *ids);
     session->n_id = session->n_prompt = n;
     session->n_draft = 0;
