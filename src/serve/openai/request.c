@@ -1,6 +1,7 @@
 #include "serve/openai/request.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ struct reading {
     struct openai_request *out;
     struct openai_problem *problem;
     const char *name; // of the field
+    size_t at;        // of a switch, in *out
 };
 
 typedef bool read_field(struct reading *r, const json_t *value);
@@ -28,6 +30,10 @@ static bool read_bool(struct reading *r, const json_t *value, bool *out) {
     if (!json_is_boolean(value)) return wants(r, "true or false");
     *out = json_is_true(value);
     return true;
+}
+
+static bool read_switch(struct reading *r, const json_t *value) {
+    return read_bool(r, value, (bool *)((char *)r->out + r->at));
 }
 
 static bool read_whole(struct reading *r, const json_t *value, int64_t low, int64_t high,
@@ -100,26 +106,10 @@ static bool read_priority(struct reading *r, const json_t *value) {
     return true;
 }
 
-static bool read_stream(struct reading *r, const json_t *value) {
-    return read_bool(r, value, &r->out->stream);
-}
-
 static bool read_stream_options(struct reading *r, const json_t *value) {
     const json_t *usage = json_object_get(value, "include_usage");
     if (!json_is_object(value)) return wants(r, "an object");
     return !usage || json_is_null(usage) || read_bool(r, usage, &r->out->include_usage);
-}
-
-static bool read_echo(struct reading *r, const json_t *value) {
-    return read_bool(r, value, &r->out->echo);
-}
-
-static bool read_token_ids(struct reading *r, const json_t *value) {
-    return read_bool(r, value, &r->out->return_token_ids);
-}
-
-static bool read_continue(struct reading *r, const json_t *value) {
-    return read_bool(r, value, &r->out->continue_final);
 }
 
 /* ---- log-probabilities ---- */
@@ -270,10 +260,6 @@ static bool read_tool_choice(struct reading *r, const json_t *value) {
     return true;
 }
 
-static bool read_parallel(struct reading *r, const json_t *value) {
-    return read_bool(r, value, &r->out->parallel_calls);
-}
-
 static bool read_format(struct reading *r, const json_t *value) {
     const char *type = json_string_value(json_object_get(value, "type"));
     const json_t *schema = json_object_get(value, "json_schema");
@@ -387,17 +373,19 @@ static const struct field {
     const char *name;
     int kinds;
     read_field *read;
+    size_t at; // of a switch
 } fields[] = {
     {"model", BOTH, read_model},
     {"messages", OPENAI_CHAT, read_messages},
     {"tools", OPENAI_CHAT, read_tools},
     {"tool_choice", OPENAI_CHAT, read_tool_choice},
-    {"parallel_tool_calls", OPENAI_CHAT, read_parallel},
+    {"parallel_tool_calls", OPENAI_CHAT, read_switch,
+     offsetof(struct openai_request, parallel_calls)},
     {"functions", OPENAI_CHAT, read_functions},
     {"function_call", OPENAI_CHAT, read_functions},
     {"prompt", OPENAI_COMPLETION, read_prompt},
     {"suffix", OPENAI_COMPLETION, read_suffix},
-    {"echo", OPENAI_COMPLETION, read_echo},
+    {"echo", OPENAI_COMPLETION, read_switch, offsetof(struct openai_request, echo)},
     {"best_of", OPENAI_COMPLETION, read_best_of},
     {"temperature", BOTH, read_param},
     {"top_p", BOTH, read_param},
@@ -422,11 +410,11 @@ static const struct field {
     {"max_tokens", BOTH, read_max},
     {"max_completion_tokens", OPENAI_CHAT, read_max},
     {"stop", BOTH, read_stop},
-    {"stream", BOTH, read_stream},
+    {"stream", BOTH, read_switch, offsetof(struct openai_request, stream)},
     {"stream_options", BOTH, read_stream_options},
     {"logprobs", BOTH, read_logprobs},
     {"top_logprobs", OPENAI_CHAT, read_top_logprobs},
-    {"return_token_ids", BOTH, read_token_ids},
+    {"return_token_ids", BOTH, read_switch, offsetof(struct openai_request, return_token_ids)},
     {"response_format", OPENAI_CHAT, read_format},
     {"guided_regex", BOTH, read_grammar},
     {"regex", BOTH, read_grammar},
@@ -436,7 +424,8 @@ static const struct field {
     {"enable_thinking", OPENAI_CHAT, read_thinking},
     {"thinking_budget", OPENAI_CHAT, read_budget},
     {"chat_template_kwargs", OPENAI_CHAT, read_kwargs},
-    {"continue_final_message", OPENAI_CHAT, read_continue},
+    {"continue_final_message", OPENAI_CHAT, read_switch,
+     offsetof(struct openai_request, continue_final)},
     {"priority", BOTH, read_priority},
     {"modalities", OPENAI_CHAT, read_modalities},
     {"audio", OPENAI_CHAT, refuse_field},
@@ -502,6 +491,7 @@ static bool read_fields(struct reading *r) {
             continue;
         }
         r->name = field->name;
+        r->at = field->at;
         if (!json_is_null(value) && !field->read(r, value)) return false;
     }
     return check_whole(r->out, r->problem);
