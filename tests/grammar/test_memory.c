@@ -1,5 +1,4 @@
-/* Out of memory at every allocation: an error, no crash, nothing leaked. The program is linked with
- * the allocator wrapped (meson.build). */
+/* Out of memory at every allocation: an error, no crash, nothing leaked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -12,34 +11,7 @@
 #include "grammar/builder.h"
 #include "grammar/matcher.h"
 #include "grammar/vocab.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_aligned_alloc(size_t align, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_aligned_alloc(size_t align, size_t size);
-char *__wrap_strdup(const char *text);
-
-static long left = -1; // allocations that still work; negative: all
-
-static bool fails(void) {
-    if (left < 0) return false;
-    if (left == 0) return true; // and all after it
-    left--;
-    return false;
-}
-
-void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
-void *__wrap_aligned_alloc(size_t align, size_t size) {
-    return fails() ? NULL : __real_aligned_alloc(align, size);
-}
-char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(text); }
+#include "support/short_heap.h"
 
 enum language { REGEX, GBNF, SCHEMA, MEMBERS };
 
@@ -121,9 +93,9 @@ static void test_memory(void **state) {
         enum jl_status status = JL_ERR_MEMORY;
         long n = 0;
         for (; status == JL_ERR_MEMORY && n < 20000; n++) {
-            left = n;
+            short_heap_left = n;
             status = run(rows[i].language, rows[i].source, rows[i].text);
-            left = -1;
+            short_heap_left = -1;
         }
         if (status != JL_OK) fail_msg("row %zu, %ld allocations: %s", i, n, jl_status_name(status));
         assert_in_range(n, 20, 19999);

@@ -1,5 +1,5 @@
 /* A sampler's memory: taken when it is made, none for a token, and an error wherever it is short.
- * The program is linked with the allocator wrapped (meson.build). */
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,28 +10,7 @@
 #include <cmocka.h>
 
 #include "session/sampler.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static long left = -1; // allocations that still work; negative: all
-static long n_call;
-
-static bool fails(void) {
-    n_call++;
-    if (left < 0) return false;
-    if (left == 0) return true; // and all after it
-    left--;
-    return false;
-}
-
-void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
+#include "support/short_heap.h"
 
 enum { N_VOCAB = 70, N_PROMPT = 20, N_NEW = 100 };
 
@@ -94,7 +73,7 @@ static void test_none_for_a_token(void **state) {
     assert_int_equal(make(tokenizer, &sampler, &copy, &scratch), JL_OK);
     for (int i = 0; i < N_PROMPT; i++)
         prompt[i] = i % 5;
-    long before = n_call;
+    long before = short_heap_calls;
     assert_int_equal(sampler_prompt(sampler, prompt, N_PROMPT, &err), JL_OK);
     for (int step = 0; step < N_NEW; step++) {
         for (int i = 0; i < N_VOCAB; i++)
@@ -103,7 +82,7 @@ static void test_none_for_a_token(void **state) {
         sample_logprobs(logits, scratch, id, 20, top);
         assert_int_equal(sampler_accept(sampler, id, &err), JL_OK);
     }
-    assert_int_equal(n_call, before);
+    assert_int_equal(short_heap_calls, before);
     sampler_free(sampler);
     sampler_free(copy);
     sample_scratch_free(scratch);
@@ -118,9 +97,9 @@ static void test_short_anywhere(void **state) {
     do {
         struct sampler *sampler, *copy;
         struct sample_scratch *scratch;
-        left = n++;
+        short_heap_left = n++;
         status = make(tokenizer, &sampler, &copy, &scratch);
-        left = -1;
+        short_heap_left = -1;
         if (status != JL_OK) assert_int_equal(status, JL_ERR_MEMORY);
         sampler_free(sampler);
         sampler_free(copy);

@@ -1,6 +1,5 @@
 /* Memory that runs out anywhere while sources are opened: an error that says so, and nothing left
- * in the folder. A batch asks for none. The program is linked with the allocator wrapped
- * (meson.build). */
+ * in the folder. A batch asks for none. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,28 +16,7 @@
 
 #include "fixture.h"
 #include "support/scratch.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static long left = -1; // allocations that still work; negative: all
-static long n_call;
-
-static bool fails(void) {
-    n_call++;
-    if (left < 0) return false;
-    if (left == 0) return true; // and all after it
-    left--;
-    return false;
-}
-
-void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
+#include "support/short_heap.h"
 
 static int files_in(const char *folder, bool remove) {
     DIR *dir = opendir(folder);
@@ -72,9 +50,9 @@ static void short_anywhere(const char *name, const char *template_name, const ch
     enum jl_status status;
     int n = 0;
     do {
-        left = n++;
+        short_heap_left = n++;
         status = data_open(&spec, &f.model, NULL, &data, &err);
-        left = -1;
+        short_heap_left = -1;
         if (status == JL_OK) break;
         if (status != JL_ERR_MEMORY) fail_msg("after %d: %s", n, err.message);
         assert_null(data);
@@ -86,14 +64,14 @@ static void short_anywhere(const char *name, const char *template_name, const ch
     struct data_cursor cursor;
     assert_int_equal(data_batch_create(data, &batch, &err), JL_OK);
     data_cursor_start(data, &cursor);
-    long before = n_call;
+    long before = short_heap_calls;
     for (int i = 0; i < 100; i++)
         assert_int_equal(data_next(data, &cursor, &batch, &err), JL_OK);
-    assert_int_equal(n_call, before);
+    assert_int_equal(short_heap_calls, before);
     data_batch_free(&batch);
-    left = 0;
+    short_heap_left = 0;
     assert_int_equal(data_batch_create(data, &batch, &err), JL_ERR_MEMORY);
-    left = -1;
+    short_heap_left = -1;
     data_free(data);
     files_in(folder, true);
     data_fixture_close(&f);
