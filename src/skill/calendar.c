@@ -1,9 +1,11 @@
 /* Calendar: weekdays, days between dates, dates after days, leap years. Gregorian, 1900 to 2100.
  *
  * A weekday is the rest, by 7, of: the year's last two digits, how often 4 goes into them, a number
- * of the century, one of the month, the day, and one less before March of a leap year. */
+ * of the century, one of the month, which is less by one before March of a leap year, and the day.
+ * Thoughts mark a leap year by a star, and do one small sum at a time. */
 #include "skill/calendar.h"
 
+#include "skill/columns.h"
 #include "skill/skill.h"
 
 struct date {
@@ -21,6 +23,8 @@ static int days_in(int year, int month) {
 static int day_of_year(struct date d) {
     return days_before[d.month - 1] + d.day + (d.month > 2 && is_leap(d.year));
 }
+
+static const char *star(int year) { return is_leap(year) ? "*" : ""; }
 
 static struct date draw_date(struct skill_draw *draw, int first, int last) {
     struct date d = {skill_range(draw, first, last), skill_range(draw, 1, 12), 0};
@@ -79,11 +83,18 @@ static void make_weekday(struct skill_draw *draw, struct skill_task *task) {
         d = draw_date(draw, 1900, 2100);
     while (!skill_takes(draw, 5, "weekday %d %d %d", d.year, d.month, d.day));
     int two = d.year % 100, of_century = d.year < 2000 ? 0 : d.year < 2100 ? 6 : 4;
-    bool less = is_leap(d.year) && d.month < 3;
-    int sum = two + two / 4 + of_century + of_month[d.month - 1] + d.day - less;
+    int month = of_month[d.month - 1];
+    if (is_leap(d.year) && d.month < 3) month = (month + 6) % 7;
     SKILL_SAY(draw, &turn->user, zh, en, date_text(draw, d));
-    skill_put(&turn->thought, "%d=4*%d+%d\n%d+%d+%d+%d+%d%s=%d", two, two / 4, two % 4, two,
-              two / 4, of_century, of_month[d.month - 1], d.day, less ? "-1" : "", sum);
+    struct skill_text *thought = &turn->thought;
+    skill_put(thought, "%d-%02d-%02d\n%d=4*%d+%d\n%02d%s: %d\n", d.year, d.month, d.day, two,
+              two / 4, two % 4, d.month, star(d.year), month);
+    const int parts[] = {two / 4, of_century, month, d.day};
+    int sum = two;
+    for (int i = 0; i < 4; i++) {
+        sum = columns_short(thought, sum, '+', parts[i]);
+        if (i < 3) skill_puts(thought, "\n");
+    }
     think_rest(turn, sum, day_name(draw, sum % 7));
     skill_puts(&turn->answer, day_name(draw, sum % 7));
     skill_expect_answer(task, "exact");
@@ -129,11 +140,8 @@ static void make_weekday_after(struct skill_draw *draw, struct skill_task *task)
 /* ---- days between, and dates after days ---- */
 
 static int think_day_of_year(struct skill_text *thought, struct date d) {
-    int n = day_of_year(d);
-    bool one_more = d.month > 2 && is_leap(d.year);
-    skill_put(thought, "%d-%02d-%02d: %d+%d%s=%d", d.year, d.month, d.day, days_before[d.month - 1],
-              d.day, one_more ? "+1" : "", n);
-    return n;
+    skill_put(thought, "%d%s-%02d-%02d: ", d.year, star(d.year), d.month, d.day);
+    return columns_short(thought, day_of_year(d) - d.day, '+', d.day);
 }
 
 static void make_between(struct skill_draw *draw, struct skill_task *task) {
@@ -164,13 +172,15 @@ static void make_between(struct skill_draw *draw, struct skill_task *task) {
     think_day_of_year(&turn->thought, a);
     skill_puts(&turn->thought, "\n");
     think_day_of_year(&turn->thought, b);
-    int n = days_b - days_a;
-    skill_put(&turn->thought, "\n%d-%d", days_b, days_a);
+    int n = days_b;
     for (int year = a.year; year < b.year; year++) {
-        skill_put(&turn->thought, "+%d", 365 + is_leap(year));
-        n += 365 + is_leap(year);
+        int days = 365 + is_leap(year);
+        skill_put(&turn->thought, "\n%d%s: %d", year, star(year), days);
+        columns_add(&turn->thought, days, n);
+        n += days;
     }
-    skill_put(&turn->thought, "=%d", n);
+    columns_subtract(&turn->thought, n, days_a);
+    n -= days_a;
     skill_put(&turn->answer, skill_zh(draw) ? "%d 天" : n == 1 ? "%d day" : "%d days", n);
     skill_expect_answer(task, "number");
     task->expect.bytes.len = 0;
@@ -199,19 +209,27 @@ static void make_date_after(struct skill_draw *draw, struct skill_task *task) {
         n = skill_range(draw, 2, skill_chance(draw, 60) ? 40 : 150);
     } while (!skill_takes(draw, 5, "date %d %d %d %d", d.year, d.month, d.day, n));
     SKILL_SAY(draw, &turn->user, zh, en, date_text(draw, d), skill_textf(draw, "%d", n));
-    skill_put(&turn->thought, "%d+%d=%d", d.day, n, d.day + n);
-    d.day += n;
-    while (d.day > days_in(d.year, d.month)) {
-        int days = days_in(d.year, d.month), left = d.day - days;
+    struct skill_text *thought = &turn->thought;
+    skill_put(thought, "%d%s-%02d-%02d\n", d.year, star(d.year), d.month, d.day);
+    d.day = columns_short(thought, d.day, '+', n);
+    for (int days; d.day > (days = days_in(d.year, d.month));) {
+        skill_put(thought, "\n%d>%d: ", d.day, days);
+        d.day = columns_short(thought, d.day, '-', days);
         if (++d.month == 13) d.month = 1, d.year++;
-        skill_put(&turn->thought, "\n%d-%d=%d %d-%02d", d.day, days, left, d.year, d.month);
-        d.day = left;
+        skill_put(thought, " %d%s-%02d", d.year, star(d.year), d.month);
     }
+    skill_put(thought, "\n%d<=%d", d.day, days_in(d.year, d.month));
     skill_puts(&turn->answer, date_plain(draw, d));
     skill_expect_answer(task, "exact");
 }
 
 /* ---- leap years ---- */
+
+/* 4 goes into a leap year's last two digits, or where those are 0 into its first two. */
+static void think_leap(struct skill_text *thought, int year) {
+    int two = year % 100 ? year % 100 : year / 100;
+    skill_put(thought, "%d=4*%d+%d", two, two / 4, two % 4);
+}
 
 static void make_leap(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {"{a}年是闰年吗？",
@@ -238,8 +256,7 @@ static void make_leap(struct skill_draw *draw, struct skill_task *task) {
         if (skill_chance(draw, 30)) year = year / 4 * 4;
     } while (!skill_takes(draw, 10, "leap %d", year));
     SKILL_SAY(draw, &turn->user, zh, en, skill_textf(draw, "%d", year));
-    int by = year % 100 ? 4 : 400;
-    skill_put(&turn->thought, "%d=%d*%d+%d", year, by, year / by, year % by);
+    think_leap(&turn->thought, year);
     skill_puts(&turn->answer,
                is_leap(year) ? (skill_zh(draw) ? "是" : "yes") : (skill_zh(draw) ? "不是" : "no"));
     skill_expect_answer(task, "exact");
@@ -264,13 +281,12 @@ static void make_month_days(struct skill_draw *draw, struct skill_task *task) {
     } while (!skill_takes(draw, 5, "month %d %d", year, month));
     SKILL_SAY(draw, &turn->user, zh, en, skill_textf(draw, "%d", year),
               skill_textf(draw, "%d", month), months[month - 1]);
-    int by = year % 100 ? 4 : 400;
-    if (month == 2) skill_put(&turn->thought, "%d=%d*%d+%d", year, by, year / by, year % by);
+    if (month == 2) think_leap(&turn->thought, year);
     skill_put(&turn->answer, "%d", days_in(year, month));
     skill_expect_answer(task, "number");
 }
 
-static const struct skill_group groups[] = {{"weekday", 4, make_weekday},
+static const struct skill_group groups[] = {{"weekday", 5, make_weekday},
                                             {"weekday-after", 2, make_weekday_after},
                                             {"between", 3, make_between},
                                             {"date-after", 3, make_date_after},

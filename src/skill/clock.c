@@ -1,5 +1,6 @@
 /* Ages, and times of day. */
 #include "skill/calendar.h"
+#include "skill/columns.h"
 
 void calendar_make_age(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {"小明{a}年出生，{b}年他多少岁？",
@@ -27,7 +28,7 @@ void calendar_make_age(struct skill_draw *draw, struct skill_task *task) {
     } while (!skill_takes(draw, 5, "age %d %d", born, now));
     SKILL_SAY(draw, &turn->user, zh, en, skill_textf(draw, "%d", born),
               skill_textf(draw, "%d", now));
-    skill_put(&turn->thought, "%d-%d=%d", now, born, now - born);
+    columns_subtract(&turn->thought, now, born);
     skill_put(&turn->answer, "%d", now - born);
     skill_expect_answer(task, "number");
 }
@@ -69,24 +70,35 @@ void calendar_make_later(struct skill_draw *draw, struct skill_task *task) {
     const char *values[] = {skill_textf(draw, "%d:%02d", at / 60, at % 60), span_text(draw, span)};
     skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[back][skill_below(draw, 5)], values, 2);
-    int h = at / 60, m = at % 60, dh = span / 60, dm = span % 60, sign = back ? -1 : 1;
+    struct skill_text *thought = &turn->thought;
+    int hours = at / 60, minutes = at % 60, dh = span / 60, dm = span % 60;
     char op = back ? '-' : '+';
-    int minutes = m + sign * dm, hours = h + sign * dh, carried = 0;
-    skill_put(&turn->thought, "%d%c%d=%d", m, op, dm, minutes);
-    if (minutes > 59) carried = 1;
-    if (minutes < 0) carried = -1;
+    skill_put(thought, "%d:%02d%c%d:%02d\n", hours, minutes, op, dh, dm);
+    bool carried = back && minutes < dm;
     if (carried) {
-        skill_put(&turn->thought, " %d%c60=%d", minutes, back ? '+' : '-', minutes - 60 * carried);
-        minutes -= 60 * carried;
+        minutes = columns_short(thought, minutes, '+', 60);
+        skill_puts(thought, " ");
     }
-    skill_put(&turn->thought, "\n%d%c%d%s=%d", h, op, dh,
-              carried > 0   ? "+1"
-              : carried < 0 ? "-1"
-                            : "",
-              hours + carried);
-    hours += carried;
-    if (hours > 23) skill_put(&turn->thought, " %d-24=%d", hours, hours - 24), hours -= 24;
-    if (hours < 0) skill_put(&turn->thought, " %d+24=%d", hours, hours + 24), hours += 24;
+    minutes = columns_short(thought, minutes, op, dm);
+    if (minutes > 59) {
+        carried = true;
+        skill_puts(thought, " ");
+        minutes = columns_short(thought, minutes, '-', 60);
+    }
+    skill_puts(thought, "\n");
+    if (back && hours < dh + carried) {
+        hours = columns_short(thought, hours, '+', 24);
+        skill_puts(thought, " ");
+    }
+    hours = columns_short(thought, hours, op, dh);
+    if (carried) {
+        skill_puts(thought, " ");
+        hours = columns_short(thought, hours, op, 1);
+    }
+    if (hours > 23) {
+        skill_puts(thought, " ");
+        hours = columns_short(thought, hours, '-', 24);
+    }
     skill_put(&turn->answer, "%d:%02d", hours, minutes);
     skill_expect_answer(task, "exact");
 }
@@ -118,14 +130,25 @@ void calendar_make_lasted(struct skill_draw *draw, struct skill_task *task) {
     } while (from == to || !skill_takes(draw, 5, "lasted %d %d", from, to));
     SKILL_SAY(draw, &turn->user, zh, en, skill_textf(draw, "%d:%02d", from / 60, from % 60),
               skill_textf(draw, "%d:%02d", to / 60, to % 60));
-    int h = to / 60, m = to % 60, borrowed = 0;
-    skill_put(&turn->thought, "%d:%02d-%d:%02d", h, m, from / 60, from % 60);
-    if (from > to) skill_put(&turn->thought, "\n%d+24=%d", h, h + 24), h += 24;
-    skill_put(&turn->thought, "\n%d-%d=%d", m, from % 60, m - from % 60);
-    m -= from % 60;
-    if (m < 0) skill_put(&turn->thought, " %d+60=%d", m, m + 60), m += 60, borrowed = 1;
-    skill_put(&turn->thought, "\n%d-%d%s=%d", h, from / 60, borrowed ? "-1" : "",
-              h - from / 60 - borrowed);
-    skill_puts(&turn->answer, span_text(draw, 60 * (h - from / 60 - borrowed) + m));
+    struct skill_text *thought = &turn->thought;
+    int h = to / 60, m = to % 60;
+    bool borrowed = m < from % 60;
+    skill_put(thought, "%d:%02d-%d:%02d\n", h, m, from / 60, from % 60);
+    if (borrowed) {
+        m = columns_short(thought, m, '+', 60);
+        skill_puts(thought, " ");
+    }
+    m = columns_short(thought, m, '-', from % 60);
+    skill_puts(thought, "\n");
+    if (from > to) {
+        h = columns_short(thought, h, '+', 24);
+        skill_puts(thought, " ");
+    }
+    h = columns_short(thought, h, '-', from / 60);
+    if (borrowed) {
+        skill_puts(thought, " ");
+        h = columns_short(thought, h, '-', 1);
+    }
+    skill_puts(&turn->answer, span_text(draw, 60 * h + m));
     skill_expect_answer(task, "numbers");
 }

@@ -1,7 +1,9 @@
 /* Countdown: numbers, each used once, become a target by + - * /.
  *
  * The search is one that a small model can carry out: the numbers from large to small, first
- * operations in a fixed order (/ - + *, pairs from the front), each line with what is left. */
+ * operations in a fixed order (/ - + *, pairs from the front), each line with what is left. With
+ * three numbers a line has all that the two left can make, and then asks whether the target is
+ * among it; with four it says, by heart, whether the three left can make 24. */
 #include "skill/skill.h"
 
 #include <string.h>
@@ -208,18 +210,59 @@ static const char *listed(struct skill_draw *draw, int *numbers, int n) {
 
 /* ---- three numbers and a target ---- */
 
-/* Whether the two make the target; writes "→ 15 5 50 2", up to the target. */
-static bool look_at_two(struct skill_draw *draw, struct skill_text *thought, const struct item *two,
-                        int target) {
-    bool swap = less(two[0].value, two[1].value);
-    struct fraction x = two[swap].value, y = two[!swap].value, made;
-    skill_puts(thought, " →");
-    for (const char *op = "+-*/"; *op; op++) {
-        if (!apply(x, *op, y, AS_WHOLE, &made) || made.num > MOST_TARGET) continue;
-        skill_put(thought, " %s", value_text(draw, made));
-        if (made.num == target) return true;
+/* x * y, the larger one first, by parts that are known by heart: "340+272=612". */
+static void write_product(struct skill_text *thought, int x, int y) {
+    int part = y < 10 ? x % 100 : y % 10, by = y < 10 ? y : x;
+    if ((y < 10 && x < 100) || !part)
+        skill_put(thought, "%d", x * y);
+    else
+        skill_put(thought, "%d+%d=%d", x * y - part * by, part * by, x * y);
+}
+
+/* A product too long to be known by its last digit first: "..4". Whether that is the target's, and
+ * the product after it: "..2=340+272=612". */
+static void compare_product(struct skill_text *thought, int x, int y, int wanted) {
+    skill_put(thought, "..%d", x * y % 10);
+    if (x * y % 10 != wanted % 10) return;
+    skill_puts(thought, "=");
+    write_product(thought, x, y);
+}
+
+/* Whether the two make the target: "→ 52 16 ..2=340+272=612 612? yes". A long number is not
+ * divided, but the target multiplied. */
+static bool look_at_two(struct skill_text *thought, const struct item *two, int target) {
+    int x = (int)two[0].value.num, y = (int)two[1].value.num;
+    bool divides = y > 1 && x % y == 0;
+    skill_put(thought, " → %d %d", x + y, x - y);
+    if (x < 100 && y < 10)
+        skill_put(thought, " %d", x * y);
+    else if (x < 100 || y < 10)
+        skill_puts(thought, " "), compare_product(thought, x, y, target);
+    if (x < 100 && divides) skill_put(thought, " %d", x / y);
+    if (x > 99 && y > 1 && (y < 10 || target < 100)) {
+        skill_puts(thought, " /");
+        compare_product(thought, target > y ? target : y, target > y ? y : target, x);
     }
-    return false;
+    bool made = x + y == target || x - y == target || (x * y == target && (x < 100 || y < 10)) ||
+                (divides && x / y == target);
+    skill_put(thought, " %d? %s", target, made ? "yes" : "no");
+    return made;
+}
+
+/* The first operation of three: "87-69=18: ". False: it made too much to go on with. */
+static bool write_first(struct skill_draw *draw, struct skill_text *thought, struct item x, char op,
+                        struct item y, struct fraction made) {
+    int a = (int)x.value.num, b = (int)y.value.num;
+    if (op != '*' || b < 10) {
+        skill_put(thought, "\n%s: ", equation(draw, x, op, y, made));
+    } else if (a / 10 * (b / 10) > 9) {
+        skill_put(thought, "\n%d*%d: %d*%d=%d big", a, b, a / 10, b / 10, a / 10 * (b / 10));
+    } else {
+        skill_put(thought, "\n%d*%d=", a, b);
+        write_product(thought, a, b);
+        skill_puts(thought, made.num > MOST_TARGET ? " big" : ": ");
+    }
+    return made.num <= MOST_TARGET;
 }
 
 static bool same_pair(const struct item *items, int i, int j) {
@@ -237,17 +280,23 @@ static bool search_target(struct skill_draw *draw, struct skill_text *thought,
                 struct fraction value;
                 if (same_pair(items, i, j) ||
                     !apply(items[i].value, *op, items[j].value, AS_WHOLE, &value) ||
-                    value.num > MOST_TARGET)
+                    !write_first(draw, thought, items[i], *op, items[j], value))
                     continue;
                 struct item made = join(draw, items[i], *op, items[j], AS_WHOLE);
-                skill_put(thought, "\n%s:", equation(draw, items[i], *op, items[j], value));
                 leave(items, 3, i, j, made, found);
-                skill_puts(thought, " ");
                 sort_down(found, 2);
                 write_items(draw, thought, found, 2);
-                if (look_at_two(draw, thought, found, target)) return true;
+                if (look_at_two(thought, found, target)) return true;
             }
     return false;
+}
+
+static bool think_three(struct skill_draw *draw, struct skill_text *thought,
+                        const struct item *items, int target, struct item *found) {
+    thought->bytes.len = 0;
+    write_items(draw, thought, items, 3);
+    skill_put(thought, " = %d", target);
+    return search_target(draw, thought, items, target, found);
 }
 
 /* Some target that the search finds. */
@@ -304,12 +353,10 @@ static void make_three(struct skill_draw *draw, struct skill_task *task) {
         order_down(numbers, 3);
         target = none ? skill_range(draw, 1, 60) : draw_target(draw, numbers);
         take_items(draw, numbers, 3, items);
-        turn->thought.bytes.len = 0;
         if (target < 1 ||
             !skill_takes(draw, 10, "three %d %d %d %d", numbers[0], numbers[1], numbers[2], target))
             continue;
-        write_items(draw, &turn->thought, items, 3);
-        found = search_target(draw, &turn->thought, items, target, two);
+        found = think_three(draw, &turn->thought, items, target, two);
         if (found != none || draw->no_content) break;
     } while (true);
     struct item made = {0};
@@ -401,36 +448,29 @@ static void make_24(struct skill_draw *draw, struct skill_task *task) {
     SKILL_SAY(draw, &turn->user, zh24, en24, listed(draw, numbers, 4));
 }
 
-/* What a first operation on four such numbers may leave: the look-up of the search above. */
 static void make_three_24(struct skill_draw *draw, struct skill_task *task) {
     struct skill_turn *turn = skill_turn(task);
-    bool want = skill_chance(draw, 50), found;
+    bool want = skill_chance(draw, 80), found;
     int numbers[3];
-    struct item items[3];
+    struct item items[3], two[2];
     do {
         do {
-            struct fraction made, x = {skill_range(draw, 1, 13), 1},
-                                  y = {skill_range(draw, 1, 13), 1};
-            numbers[1] = skill_range(draw, 1, 13);
-            numbers[2] = skill_range(draw, 1, 13);
-            if (less(x, y) || !apply(x, "/-+*"[skill_below(draw, 4)], y, AS_WHOLE, &made) ||
-                !made.num)
-                made = (struct fraction){skill_range(draw, 1, 24), 1};
-            numbers[0] = (int)made.num;
+            for (int i = 0; i < 3; i++)
+                numbers[i] = skill_range(draw, 1, skill_chance(draw, 80) ? 13 : 30);
             order_down(numbers, 3);
         } while (!skill_takes(draw, 10, "24 %d %d %d", numbers[0], numbers[1], numbers[2]));
         take_items(draw, numbers, 3, items);
-        found = can_three(items, 24);
+        found = think_three(draw, &turn->thought, items, 24, two);
     } while (found != want && !draw->no_content);
     struct item made = {0};
-    if (found) made = finish(draw, NULL, items, 3, 24);
+    if (found) made = finish(draw, &turn->thought, two, 2, 24);
     write_answer(draw, turn, found ? &made : NULL, 24);
     write_expect(task, numbers, 3, 24);
     SKILL_SAY(draw, &turn->user, zh24, en24, listed(draw, numbers, 3));
 }
 
 static const struct skill_group groups[] = {
-    {"three", 3, make_three}, {"four-24", 4, make_24}, {"three-24", 2, make_three_24}, {0}};
+    {"three", 5, make_three}, {"four-24", 4, make_24}, {"three-24", 1, make_three_24}, {0}};
 
 const struct skill skill_countdown = {
     .name = "countdown",

@@ -67,7 +67,10 @@ static void make_chain(struct skill_draw *draw, struct skill_task *task) {
                       second);
         skill_put(&turn->thought, "%s%s>%s", i ? "\n" : "", more, less);
     }
-    skill_put(&turn->thought, "\n%s", skill_list_words(draw, names, n, ">"));
+    skill_puts(&turn->thought, "\n<"); // who is less than another, and who is not
+    for (int i = 0; i < n - 1; i++)
+        skill_put(&turn->thought, " %s", names[said[i] + 1]);
+    skill_put(&turn->thought, "\n! %s\n%s", names[0], skill_list_words(draw, names, n, ">"));
     skill_puts(&turn->user, in_tongue(draw, "。", " "));
     if (ask < 2) {
         static const char *const zh[] = {"谁{a}？", "他们当中谁{a}？", "{a}的是谁？",

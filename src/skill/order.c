@@ -78,6 +78,21 @@ static const char *const en_sort[2][8] = {
      "{a}: sort them, largest first.", "Please list {a} from high to low.",
      "Order these numbers, highest first: {a}", "What is the descending order of {a}?"}};
 
+/* What is left, and which of it comes next. */
+static void think_sort(struct skill_draw *draw, struct skill_text *thought, const int *items, int n,
+                       bool down) {
+    int left[MOST_ITEMS];
+    memcpy(left, items, (size_t)n * sizeof *items);
+    for (; n; n--) {
+        int at = 0;
+        for (int i = 1; i < n; i++)
+            if (down ? left[i] > left[at] : left[i] < left[at]) at = i;
+        skill_put(thought, "%s → %d%s", skill_list(draw, left, n, " "), left[at],
+                  n > 1 ? "\n" : "");
+        memmove(&left[at], &left[at + 1], (size_t)(n - 1 - at) * sizeof *left);
+    }
+}
+
 static void make_sort(struct skill_draw *draw, struct skill_task *task) {
     struct skill_turn *turn = skill_turn(task);
     int items[MOST_ITEMS], down = skill_below(draw, 2);
@@ -85,6 +100,7 @@ static void make_sort(struct skill_draw *draw, struct skill_task *task) {
     const char *list = skill_list(draw, items, n, between(draw));
     skill_fill(&turn->user, (skill_zh(draw) ? zh_sort : en_sort)[down][skill_below(draw, 8)], &list,
                1);
+    think_sort(draw, &turn->thought, items, n, down);
     sort_numbers(items, n, down);
     skill_puts(&turn->answer, skill_list(draw, items, n, ", "));
     skill_expect_answer(task, "list");
@@ -110,7 +126,19 @@ static void make_sort_words(struct skill_draw *draw, struct skill_task *task) {
         order_words(draw, n = skill_range(draw, 3, 6), items);
     while (!takes_words(draw, items, n));
     SKILL_SAY(draw, &turn->user, zh, en, skill_list_words(draw, items, n, ", "));
-    sort_words(items, n);
+    const char *sorted[MOST_ITEMS];
+    memcpy(sorted, items, (size_t)n * sizeof *items);
+    sort_words(sorted, n);
+    for (int k = 0, n_left = n; k < n; k++) { // what is left, and which of it comes next
+        skill_put(&turn->thought, "%s%s → %s", k ? "\n" : "",
+                  skill_list_words(draw, items, n_left, " "), sorted[k]);
+        int at = 0;
+        while (items[at] != sorted[k])
+            at++;
+        n_left--;
+        memmove(&items[at], &items[at + 1], (size_t)(n_left - at) * sizeof *items);
+    }
+    memcpy(items, sorted, (size_t)n * sizeof *items);
     skill_puts(&turn->answer, skill_list_words(draw, items, n, ", "));
     skill_expect_answer(task, "list");
 }
@@ -133,8 +161,12 @@ static void make_extreme(struct skill_draw *draw, struct skill_task *task) {
     int n = draw_numbers(draw, items, skill_chance(draw, 30));
     const char *list = skill_list(draw, items, n, between(draw));
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[least][skill_below(draw, 6)], &list, 1);
-    sort_numbers(items, n, !least);
-    skill_put(&turn->answer, "%d", items[0]);
+    int best = items[0];
+    for (int i = 0; i < n; i++) { // each, and the best so far
+        if (least ? items[i] < best : items[i] > best) best = items[i];
+        skill_put(&turn->thought, "%s%d: %d", i ? "\n" : "", items[i], best);
+    }
+    skill_put(&turn->answer, "%d", best);
     skill_expect_answer(task, "number");
 }
 
@@ -209,6 +241,7 @@ static void make_unique(struct skill_draw *draw, struct skill_task *task) {
     for (int i = 0, k; i < n; i++) {
         for (k = 0; k < n_left && left[k] != items[i];)
             k++;
+        skill_put(&turn->thought, "%s%d%c", i ? " " : "", items[i], k == n_left ? '+' : '-');
         if (k == n_left) left[n_left++] = items[i];
     }
     SKILL_SAY(draw, &turn->user, zh, en, skill_list(draw, items, n, between(draw)));

@@ -43,8 +43,6 @@ static void give_number(struct skill_turn *turn, struct skill_task *task, int an
 
 static int size(int n) { return n < 0 ? -n : n; }
 
-static bool is_small(int a, int b) { return (a <= 20 && b <= 20) || (a < 100 && b < 10); }
-
 /* a + b by what their signs make of it. `written`: how that was asked. */
 static void think_sum(struct skill_text *thought, int a, int b, const char *written) {
     int x = size(a), y = size(b);
@@ -61,7 +59,7 @@ static void think_sum(struct skill_text *thought, int a, int b, const char *writ
         skill_put(thought, "%s=%d-%d", written, x, y);
     else if (b > 0 && strchr(written, '('))
         skill_put(thought, "%s=%d+%d", written, x, y);
-    if (is_small(x, y) || is_small(y, x)) return;
+    if (x < 10 && y < 10) return; // known by heart
     (differ ? columns_subtract : columns_add)(thought, x, y);
 }
 
@@ -107,7 +105,7 @@ static void make_multiply(struct skill_draw *draw, struct skill_task *task) {
     bool swap = skill_chance(draw, 30);
     sums_ask(draw, turn, infix(draw, swap ? b : a, '*', swap ? a : b));
     int long_one = a > b ? a : b, short_one = a > b ? b : a;
-    if (long_one > 12 && short_one > 1) columns_multiply(&turn->thought, long_one, short_one);
+    if (long_one > 9 && short_one > 1) columns_multiply(&turn->thought, long_one, short_one);
     give_number(turn, task, a * b);
 }
 
@@ -142,7 +140,7 @@ static void make_divide(struct skill_draw *draw, struct skill_task *task) {
         if (exact && !a) a = b;
     } while (!sums_takes(draw, '/', a, b));
     const char *expression = infix(draw, a, '/', b);
-    if (a > 100 || b > 10) columns_divide(&turn->thought, a, b);
+    columns_divide(&turn->thought, a, b);
     if (exact) {
         sums_ask(draw, turn, expression);
         give_number(turn, task, a / b);
@@ -247,9 +245,9 @@ static void make_mixed(struct skill_draw *draw, struct skill_task *task) {
 }
 
 static const struct skill_group groups[] = {
-    {"add", 4, make_add},
-    {"subtract", 4, make_subtract},
-    {"multiply", 4, make_multiply},
+    {"add", 6, make_add},
+    {"subtract", 7, make_subtract},
+    {"multiply", 6, make_multiply},
     {"divide", 4, make_divide},
     {"mixed", 4, make_mixed},
     {"fraction", 3, sums_make_fraction},

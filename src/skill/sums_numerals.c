@@ -1,4 +1,5 @@
 /* Numbers in words and in digits, both ways. */
+#include "skill/columns.h"
 #include "skill/numerals.h"
 #include "skill/sums.h"
 
@@ -90,7 +91,9 @@ void sums_make_numeral_sum(struct skill_draw *draw, struct skill_task *task) {
                             is_zh ? numerals_zh(draw, b) : numerals_en(draw, b)};
     skill_open(draw, &turn->user);
     skill_fill(&turn->user, (is_zh ? zh : en)[op][skill_below(draw, 4)], values, 2);
-    skill_put(&turn->thought, "%d%c%d=%d", a, "+-*"[op], b, made);
+    static void (*const columns[])(struct skill_text *, int, int) = {columns_add, columns_subtract,
+                                                                     columns_multiply};
+    columns[op](&turn->thought, a, b);
     skill_puts(&turn->answer, is_zh ? numerals_zh(draw, made) : numerals_en(draw, made));
     skill_expect_answer(task, "exact");
 }

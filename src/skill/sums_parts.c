@@ -116,8 +116,8 @@ void sums_make_divisor(struct skill_draw *draw, struct skill_task *task) {
     int by = columns_euclid(&turn->thought, larger, smaller), answer = by;
     if (multiple) {
         answer = larger / by * smaller;
-        skill_put(&turn->thought, "\n%d/%d=%d\n%d*%d=%d", larger, by, larger / by, smaller,
-                  larger / by, answer);
+        skill_put(&turn->thought, "\n%d/%d=%d", larger, by, larger / by);
+        columns_multiply(&turn->thought, smaller, larger / by);
     }
     skill_put(&turn->answer, "%d", answer);
     skill_expect_answer(task, "number");
@@ -125,19 +125,20 @@ void sums_make_divisor(struct skill_draw *draw, struct skill_task *task) {
 
 /* n * percent / 100, which is whole, by the shortest way. */
 static void think_share(struct skill_text *thought, int n, int percent) {
-    int share = n * percent / 100;
     if (percent == 50) {
-        skill_put(thought, "%d/2=%d", n, share);
+        columns_divide(thought, n, 2);
     } else if (percent % 25 == 0 && n % 4 == 0) {
-        skill_put(thought, "%d/4=%d", n, n / 4);
-        if (percent == 75) skill_put(thought, "\n%d*3=%d", n / 4, share);
+        columns_divide(thought, n, 4);
+        if (percent == 75) columns_multiply(thought, n / 4, 3);
     } else if (percent % 10 == 0 && n % 10 == 0) {
-        skill_put(thought, "%d/10=%d\n%d*%d=%d", n, n / 10, n / 10, percent / 10, share);
+        skill_put(thought, "%d/10=%d", n, n / 10);
+        columns_multiply(thought, n / 10, percent / 10);
     } else if (n % 100 == 0) {
-        skill_put(thought, "%d/100=%d\n%d*%d=%d", n, n / 100, n / 100, percent, share);
+        skill_put(thought, "%d/100=%d", n, n / 100);
+        columns_multiply(thought, percent, n / 100);
     } else {
         columns_multiply(thought, n, percent);
-        skill_put(thought, "\n%d/100=%d", n * percent, share);
+        skill_put(thought, "\n%d/100=%d", n * percent, n * percent / 100);
     }
 }
 
@@ -186,7 +187,7 @@ void sums_make_percent(struct skill_draw *draw, struct skill_task *task) {
     think_share(&turn->thought, n, percent);
     if (kind == 2) answer = n + share;
     if (kind == 3) answer = n - share;
-    if (kind > 1) skill_put(&turn->thought, "\n%d%c%d=%d", n, kind == 2 ? '+' : '-', share, answer);
+    if (kind > 1) (kind == 2 ? columns_add : columns_subtract)(&turn->thought, n, share);
     skill_put(&turn->answer, "%d", answer);
     skill_expect_answer(task, "number");
 }

@@ -26,7 +26,6 @@ void sums_make_decimal(struct skill_draw *draw, struct skill_task *task) {
     sums_ask(draw, turn,
              skill_textf(draw, "%s%s%s%s%s", numerals_decimal(draw, a, scale), gap, sign, gap,
                          numerals_decimal(draw, b, op == '*' ? 1 : scale)));
-    skill_put(&turn->thought, "%d%c%d", a, op, b);
     if (op == '+')
         columns_add(&turn->thought, a, b);
     else if (op == '-')
@@ -62,9 +61,7 @@ void sums_make_power(struct skill_draw *draw, struct skill_task *task) {
         int before = value;
         value *= a;
         if (i == 1) continue;
-        columns_line(&turn->thought);
-        skill_put(&turn->thought, before <= 12 ? "%d*%d=%d" : "%d*%d", before, a, value);
-        if (before > 12) columns_multiply(&turn->thought, before, a);
+        columns_multiply(&turn->thought, before, a);
     }
     skill_put(&turn->answer, "%d", value);
     skill_expect_answer(task, "number");

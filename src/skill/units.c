@@ -1,4 +1,5 @@
 /* Units: lengths, masses, areas, volumes, times, money, temperatures; exact factors. */
+#include "skill/columns.h"
 #include "skill/numerals.h"
 #include "skill/skill.h"
 
@@ -71,6 +72,11 @@ static bool is_power(int n) {
     return n == 1;
 }
 
+/* The written product, the longer number first. */
+static void times(struct skill_text *thought, int a, int b) {
+    columns_multiply(thought, a > b ? a : b, a > b ? b : a);
+}
+
 static const char *const ask_zh[] = {"{a} {b}等于多少{c}？",  "{a} {b}是几{c}？",
                                      "把 {a} {b}换算成{c}。", "{a} {b} = ? {c}",
                                      "{a} {b}合多少{c}？",    "请将 {a} {b}换成{c}。",
@@ -102,8 +108,14 @@ static void make_pair(struct skill_draw *draw, struct skill_task *task, int kind
     const char *name = zh ? pair->zh : pair->en, *name_small = zh ? pair->zh_small : pair->en_small;
     SKILL_SAY(draw, &turn->user, ask_zh, ask_en, up ? small : large, up ? name_small : name,
               up ? name : name_small);
-    skill_put(&turn->thought, up ? "%s/%s=%s" : "%s*%s=%s", up ? small : large, factor,
-              up ? large : small);
+    skill_put(&turn->thought, up ? "%s/%s" : "%s*%s", up ? small : large, factor);
+    if (!pair->factor && !is_power(pair->num) && tenths % 10 == 0) {
+        if (up)
+            columns_divide(&turn->thought, tenths / 10 * pair->num, pair->num);
+        else
+            times(&turn->thought, tenths / 10, pair->num);
+    }
+    skill_put(&turn->thought, "\n=%s", up ? large : small);
     skill_puts(&turn->answer, up ? large : small);
     skill_expect_answer(task, "number");
 }
@@ -168,12 +180,18 @@ static void make_joined(struct skill_draw *draw, struct skill_task *task) {
     skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[apart][skill_below(draw, 4)], values, 5);
     if (apart) {
-        skill_put(&turn->thought, "%d=%d*%d+%d", all, factor, n, rest);
+        if (is_power(factor))
+            skill_put(&turn->thought, "%d=%d*%d+%d", all, factor, n, rest);
+        else
+            columns_divide(&turn->thought, all, factor);
         skill_put(&turn->answer, "%d %s %d %s", n, names[0], rest, names[1]);
         skill_expect_answer(task, "numbers");
     } else {
-        skill_put(&turn->thought, "%d*%d=%d\n%d+%d=%d", n, factor, n * factor, n * factor, rest,
-                  all);
+        if (is_power(factor))
+            skill_put(&turn->thought, "%d*%d=%d", n, factor, n * factor);
+        else
+            times(&turn->thought, n, factor);
+        columns_add(&turn->thought, n * factor, rest);
         skill_put(&turn->answer, "%d", all);
         skill_expect_answer(task, "number");
     }
@@ -239,13 +257,19 @@ static void make_temperature(struct skill_draw *draw, struct skill_task *task) {
                             numerals_decimal(draw, fahrenheit, 10)};
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[to_celsius][skill_below(draw, 6)], values,
                2);
-    const char *difference = numerals_decimal(draw, above, 10);
-    if (to_celsius)
-        skill_put(&turn->thought, "%s-32=%s\n%s/9=%d\n%d*5=%d", values[1], difference, difference,
-                  celsius / 5, celsius / 5, celsius);
-    else
-        skill_put(&turn->thought, "%d*9=%d\n%d/5=%s\n%s+32=%s", celsius, celsius * 9, celsius * 9,
-                  difference, difference, values[1]);
+    struct skill_text *thought = &turn->thought;
+    int size = celsius < 0 ? -celsius : celsius, difference = above / 10; // whole, to Celsius
+    if (to_celsius) {
+        skill_put(thought, "%s-32=%d", values[1], difference);
+        if (fahrenheit >= 320) columns_subtract(thought, fahrenheit / 10, 32);
+        columns_divide(thought, size / 5 * 9, 9);
+        if (size > 5) columns_multiply(thought, size / 5, 5);
+        skill_put(thought, "\n%d", celsius);
+    } else {
+        skill_put(thought, "%d*18", celsius);
+        if (size > 1) columns_multiply(thought, size > 18 ? size : 18, size > 18 ? 18 : size);
+        skill_put(thought, "\n%s+32=%s", numerals_decimal(draw, above, 10), values[1]);
+    }
     skill_puts(&turn->answer, values[!to_celsius]);
     skill_expect_answer(task, "number");
 }

@@ -128,16 +128,22 @@ static void column(void (*write)(struct skill_text *, int, int), int a, int b, c
 
 static void columns(void **state) {
     (void)state;
-    column(columns_add, 960, 48, "0+8=8 8\n6+4=10 08\n9+0+1=10 1008");
-    column(columns_subtract, 5163, 395, "13-5=8 8\n16-9-1=6 68\n11-3-1=7 768\n5-0-1=4 4768");
-    column(columns_multiply, 347, 6, "7*6=42 2\n4*6+4=28 82\n3*6+2=20 2082");
-    column(columns_multiply, 12, 30, "12*30\n2*3=6 60\n1*3=3 360");
+    column(columns_add, 960, 48, "960+48: 0+8=8 8\n96+4: 6+4=10 08\n9+0+1=10 1008");
+    column(columns_add, 960, 8, "960+8: 0+8=8 8\n96: 968");
+    column(columns_add, 7, 41, "7+41: 7+1=8 8\n4: 48");
+    column(columns_subtract, 5163, 395,
+           "5163-395: 13-5=8 8\n516-39-1: 16-9-1=6 68\n51-3-1: 11-3-1=7 768\n5-0-1=4 4768");
+    column(columns_subtract, 5163, 3, "5163-3: 3-3=0 0\n516: 5160");
+    column(columns_multiply, 347, 6,
+           "347*6: 7*6=42 2\n34*6+4: 4*6=24 24+4=28 82\n3*6=18 18+2=20 2082");
+    column(columns_multiply, 12, 30, "12*3|0\n12*3: 2*3=6 6\n1*3=3 36\n12*0|=0\n360");
     column(columns_multiply, 12, 21,
-           "12*1=12\n12*20\n2*2=4 40\n1*2=2 240\n12+240\n2+0=2 2\n1+4=5 52\n"
-           "0+2=2 252");
+           "12*2|1\n12*2: 2*2=4 4\n1*2=2 24\n12*1|=12\n240+12: 0+2=2 2\n24+1: 4+1=5 52\n2: 252");
     column(columns_divide, 7685, 23,
-           "76: 23*3=69 76-69=7 3\n78: 23*3=69 78-69=9 33\n95: 23*4=92 95-92=3 334");
-    column(columns_divide, 5, 7, "5: 7*0=0 5-0=5 0");
+           "1:23 2:46 3:69 4:92 5:115 6:138 7:161 8:184 9:207\n"
+           "76|85: 3:69 76-69=7 3\n78|5: 3:69 78-69=9 33\n95|: 4:92 95-92=3 334");
+    column(columns_divide, 507, 5, "5|07: 5*1=5 5-5=0 1\n0|7: 5*0=0 0-0=0 10\n7|: 5*1=5 7-5=2 101");
+    column(columns_divide, 5, 7, "5|: 7*0=0 5-0=5 0");
 }
 
 /* Letters in lower case, digits and what is no punctuation of the texts below. */

@@ -40,19 +40,34 @@ static bool value_of(const char *text, size_t n, struct fraction *out) {
     return ok;
 }
 
+static int last_digit(struct fraction value) {
+    int digit = (int)(value.num % 10);
+    return digit < 0 ? -digit : digit;
+}
+
 /* A word "a=b=c": all sides that are expressions are equal, and there are two of them at least. A
- * leading "=" goes on from the line before (*last). */
+ * leading "=" goes on from the line before (*last). "..2=340+272=612" begins with the last digit of
+ * what follows. */
 static void check_equation(const struct run *run, const char *word, size_t n, struct fraction *last,
                            int *n_equation) {
     const char *end = word + n;
+    int digit = -1;
+    if (*word == '/') word++; // a product that is to be compared with what would be divided
+    if (n > 4 && !strncmp(word, "..", 2)) {
+        digit = word[2] - '0';
+        word += 4;
+    }
     for (bool first = true;; first = false) {
         const char *equals = memchr(word, '=', (size_t)(end - word));
+        const char *bar = memchr(word, '|', (size_t)(end - word)); // digits that are to come
         size_t side = (size_t)((equals ? equals : end) - word);
+        if (bar && bar < word + side) side = (size_t)(bar - word);
         struct fraction value;
         if (side) {
             if (!value_of(word, side, &value)) run_fail(run, "an equation's side is no expression");
             if (!first && !fraction_equal(value, *last)) run_fail(run, "an equation is wrong");
-            *n_equation += !first;
+            if (digit >= 0 && last_digit(value) != digit) run_fail(run, "a last digit is wrong");
+            *n_equation += !first || digit >= 0;
             *last = value;
         }
         if (!equals) return;
@@ -60,10 +75,24 @@ static void check_equation(const struct run *run, const char *word, size_t n, st
     }
 }
 
-/* Words that have an equals sign, and comparisons of numbers. */
+/* "16<=30", "0.25>0.1". */
+static void check_comparison(const struct run *run, const char *word, size_t n, const char *sign) {
+    struct fraction left, right, difference;
+    bool or_equal = sign + 1 < word + n && sign[1] == '=';
+    if (!value_of(word, (size_t)(sign - word), &left)) return;
+    const char *second = sign + 1 + or_equal;
+    assert_true(value_of(second, (size_t)(word + n - second), &right));
+    assert_true(fraction_apply(left, '-', right, &difference));
+    bool is_true = *sign == '>' ? difference.num > 0
+                   : or_equal   ? difference.num <= 0
+                                : difference.num < 0;
+    if (!is_true) run_fail(run, "a comparison is wrong");
+}
+
+/* Words that have an equals sign, comparisons of numbers, and multiples ("1:23 2:46"). */
 static void check_thought(const struct run *run, const struct byte_buffer *thought,
                           int *n_equation) {
-    struct fraction last = {0, 1}, right;
+    struct fraction last = {0, 1}, right, once = {0, 1}, made;
     for (size_t at = 0; at < thought->len;) {
         size_t n = 0;
         const char *word = thought->data + at;
@@ -71,17 +100,19 @@ static void check_thought(const struct run *run, const struct byte_buffer *thoug
             n++;
         at += n + 1;
         if (n && word[n - 1] == ':') n--;
-        const char *more = memchr(word, '>', n), *less = memchr(word, '<', n),
-                   *sign = more ? more : less;
-        if (memchr(word, '=', n)) {
+        const char *sign = memchr(word, '>', n);
+        if (!sign) sign = memchr(word, '<', n);
+        if (sign) {
+            check_comparison(run, word, n, sign);
+        } else if (memchr(word, '=', n)) {
             check_equation(run, word, n, &last, n_equation);
         } else if (value_of(word, n, &right)) {
             last = right;
-        } else if (sign && value_of(word, (size_t)(sign - word), &last)) {
-            assert_true(value_of(sign + 1, n - (size_t)(sign + 1 - word), &right));
-            struct fraction difference;
-            assert_true(fraction_apply(last, '-', right, &difference));
-            if ((difference.num > 0) != (more != NULL)) run_fail(run, "a comparison is wrong");
+        } else if (n > 2 && word[1] == ':' && value_of(word + 2, n - 2, &right)) {
+            if (*word == '1') once = right;
+            made = (struct fraction){once.num * (*word - '0'), once.den};
+            if (!strcmp(run->skill->name, "sums") && !fraction_equal(made, right))
+                run_fail(run, "a multiple is wrong");
         }
     }
 }
