@@ -5,6 +5,7 @@
 #define COMMAND_LIST(X)                                                                            \
     X(run, "continue a text")                                                                      \
     X(chat, "talk with a model in the terminal")                                                   \
+    X(serve, "serve models by the OpenAI API")                                                     \
     X(tokenize, "text to token ids")                                                               \
     X(detokenize, "token ids to text")                                                             \
     X(tokenizer, "train a tokenizer from texts")                                                   \

@@ -160,6 +160,8 @@ void scheduler_stop(struct scheduler *s, double seconds) {
 
 /* ---- requests ---- */
 
+int scheduler_n_ctx(const struct scheduler *s) { return s->options.sessions.n_ctx; }
+
 static enum jl_status check(const struct scheduler *s, const struct scheduler_request *request,
                             struct jl_error *err) {
     int n_ctx = s->options.sessions.n_ctx;

@@ -68,6 +68,9 @@ struct scheduler_client {
     void (*ended)(void *ctx, const struct scheduler_end *end); // once an answer
     bool (*gone)(void *ctx); // asked now and then: does nobody wait any more?
     bool (*show)(void *ctx, const char *text, size_t len); // as in generate.h
+    /* Which tokens may come next in an answer (sampler_allow): the client's, until it is asked
+     * again; NULL: all. Not JL_OK: the answer ends with that. */
+    enum jl_status (*allow)(void *ctx, int answer, const uint64_t **allowed, struct jl_error *err);
     void (*closed)(void *ctx); // the last call: nothing of the request is used after it
     void *ctx;
 };
@@ -99,6 +102,8 @@ enum jl_status scheduler_submit(struct scheduler *scheduler,
                                 struct scheduler_ticket **ticket, struct jl_error *err);
 void scheduler_cancel(struct scheduler_ticket *ticket); // its answers end at the next pass
 void scheduler_drop(struct scheduler_ticket *ticket);   // NULL is fine
+
+int scheduler_n_ctx(const struct scheduler *scheduler); // most tokens of a prompt and its answer
 
 /* Takes no more requests; those that wait or work have so many seconds to end, then they are
  * cancelled. Returns when the thread has ended. */

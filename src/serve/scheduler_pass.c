@@ -131,7 +131,18 @@ static void begin_answers(struct scheduler *s, struct scheduler_ticket *ticket) 
 static void choose_one(void *ctx, int item, int thread) {
     struct scheduler *s = ctx;
     struct sequence *q = s->pass[item];
-    q->status = generate_choose(q->generating, s->scratch[thread], &q->next, &q->err);
+    if (q->status == JL_OK)
+        q->status = generate_choose(q->generating, s->scratch[thread], &q->next, &q->err);
+}
+
+/* Its client says what may come: on this thread, one after the other, as they may share what they
+ * say it by. */
+static void ask_allowed(struct sequence *q) {
+    const struct scheduler_client *client = &q->ticket->request.client;
+    const uint64_t *allowed = NULL;
+    q->status = JL_OK;
+    if (client->allow) q->status = client->allow(client->ctx, q->index, &allowed, &q->err);
+    sampler_allow(q->sampler, allowed);
 }
 
 /* A token for every answer that has logits; what is over ends. */
@@ -141,7 +152,7 @@ static void step_answers(struct scheduler *s) {
         for (int i = 0; i < ticket->request.n_answer; i++) {
             struct sequence *q = &ticket->sequences[i];
             if (q->generating && q->session && session_n_pending(q->session) == 0 && n < most)
-                s->pass[n++] = q;
+                ask_allowed(s->pass[n++] = q);
         }
     backend_run(exec_backend(s->options.exec), n, choose_one, s);
     for (int i = 0; i < n; i++) {

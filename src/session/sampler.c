@@ -62,7 +62,8 @@ struct sampler {
     uint32_t sequence;
     int32_t *ids; // (n_max), the first n
     int n, n_prompt, n_max;
-    struct dry *dry; // NULL without
+    struct dry *dry;         // NULL without
+    const uint64_t *allowed; // (n_vocab) bits; NULL: all
 };
 
 static enum jl_status no_memory(struct jl_error *err) {
@@ -107,6 +108,7 @@ enum jl_status sampler_copy(const struct sampler *from, struct sampler **out,
     if (!sampler) return no_memory(err);
     *sampler = *from;
     sampler->dry = NULL;
+    sampler->allowed = NULL;
     enum jl_status status = own_arrays(sampler, err);
     if (status == JL_OK) memcpy(sampler->ids, from->ids, (size_t)from->n * sizeof *from->ids);
     if (status == JL_OK && from->dry) status = dry_copy(from->dry, &sampler->dry, err);
@@ -153,10 +155,21 @@ enum jl_status sampler_prompt(struct sampler *sampler, const int32_t *ids, int n
 
 int sampler_n_token(const struct sampler *sampler) { return sampler->n; }
 
+void sampler_allow(struct sampler *sampler, const uint64_t *allowed) { sampler->allowed = allowed; }
+
 /* ---- choosing ---- */
 
 static struct rng_key key_of(const struct sampler *sampler, enum rng_purpose purpose) {
     return (struct rng_key){sampler->seed, sampler->sequence, (uint32_t)sampler->n, purpose};
+}
+
+static void ban_others(const struct sampler *sampler, float *logits) {
+    for (int32_t base = 0; base < sampler->n_vocab; base += 64) {
+        uint64_t word = sampler->allowed[base / 64];
+        int32_t n = sampler->n_vocab - base < 64 ? sampler->n_vocab - base : 64;
+        for (int32_t i = 0; word != UINT64_MAX && i < n; i++)
+            if (!(word >> i & 1)) logits[base + i] = -INFINITY;
+    }
 }
 
 /* The stages that change logits; *out is the given ones where none does. */
@@ -165,7 +178,7 @@ static enum jl_status change(struct sampler *sampler, struct sample_scratch *scr
     const struct sample_params *params = &sampler->params;
     bool remembers = penalty_history_matters(params);
     *out = logits;
-    if (!params->n_bias && !remembers && !sampler->dry) return JL_OK;
+    if (!params->n_bias && !remembers && !sampler->dry && !sampler->allowed) return JL_OK;
     struct penalty_history history = {sampler->ids, sampler->n, sampler->n_prompt};
     memcpy(scratch->logits, logits, (size_t)sampler->n_vocab * sizeof *logits);
     *out = scratch->logits;
@@ -174,6 +187,7 @@ static enum jl_status change(struct sampler *sampler, struct sample_scratch *scr
     if (sampler->dry)
         JL_TRY(dry_apply(sampler->dry, sampler->ids, sampler->n, scratch->logits,
                          scratch->list.marks, err));
+    if (sampler->allowed) ban_others(sampler, scratch->logits);
     return JL_OK;
 }
 
@@ -206,7 +220,9 @@ enum jl_status sampler_choose(struct sampler *sampler, struct sample_scratch *sc
                        scratch->n_vocab, sampler->n_vocab);
     JL_TRY(change(sampler, scratch, logits, &logits, err));
     if (logits == scratch->logits && softmax_top(logits, sampler->n_vocab) == -INFINITY)
-        return jl_fail(err, JL_ERR_USAGE, "logit_bias bans every token of the vocabulary");
+        return jl_fail(err, JL_ERR_USAGE,
+                       sampler->allowed ? "logit_bias bans every token that the format allows here"
+                                        : "logit_bias bans every token of the vocabulary");
     if (params->temperature > 0 && cuts(params)) {
         *id = cut_and_draw(sampler, &scratch->list, logits);
         return JL_OK;

@@ -47,7 +47,12 @@ enum jl_status sampler_prompt(struct sampler *sampler, const int32_t *ids, int n
 enum jl_status sampler_accept(struct sampler *sampler, int32_t id, struct jl_error *err);
 int sampler_n_token(const struct sampler *sampler); // accepted, with the prompt
 
-/* logits: (n_vocab) at least, finite, not changed. JL_ERR_USAGE when biases ban every token. */
+/* Only these may be chosen from now on: bit id % 64 of word id / 64, up to n_vocab; the caller's,
+ * and it must stay. NULL, as it begins: all. What a copy may choose is for its owner to say. */
+void sampler_allow(struct sampler *sampler, const uint64_t *allowed);
+
+/* logits: (n_vocab) at least, finite, not changed. JL_ERR_USAGE when nothing is left that biases
+ * do not ban. */
 enum jl_status sampler_choose(struct sampler *sampler, struct sample_scratch *scratch,
                               const float *logits, int32_t *id, struct jl_error *err);
 

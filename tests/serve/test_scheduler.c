@@ -144,7 +144,12 @@ static struct scheduler_request request_of(struct asked *a, const struct sample_
         .seed = a->seed,
         .owner = a->owner,
         .priority = a->priority,
-        .client = {on_progress, on_token, on_ended, on_gone, NULL, on_closed, a},
+        .client = {.progress = on_progress,
+                   .token = on_token,
+                   .ended = on_ended,
+                   .gone = on_gone,
+                   .closed = on_closed,
+                   .ctx = a},
     };
 }
 

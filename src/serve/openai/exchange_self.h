@@ -1,0 +1,85 @@
+/* What an exchange is made of, for the files that share its work. */
+#ifndef JL_SERVE_OPENAI_EXCHANGE_SELF_H
+#define JL_SERVE_OPENAI_EXCHANGE_SELF_H
+
+#include <pthread.h>
+
+#include "serve/openai/exchange.h"
+#include "serve/reply.h"
+#include "text/buffer.h"
+
+struct exchange_call {
+    char *name;
+    char id[80];
+    struct byte_buffer arguments;
+};
+
+/* One of the answers. What a stream has sent is not kept. */
+struct exchange_choice {
+    struct exchange *x;
+    int index;
+    struct reply *reply;
+    struct byte_buffer content, reasoning;
+    struct exchange_call *calls; // (n_call)
+    int n_call;
+    json_t *logprobs;      // entries of tokens; NULL: nobody wants them, or all are sent
+    struct id_buffer ids;  // for a client that wants them
+    struct id_buffer said; // all, of a chat's first answer
+    int n_token;
+    size_t text_offset; // of a completion's logprobs
+    const char *finish; // NULL: not yet
+    bool begun;         // the stream has its first chunk
+};
+
+/* A prompt, which is one request to the scheduler. */
+struct exchange_part {
+    struct exchange *x;
+    int index;
+    struct token_ids ids;
+    struct scheduler_ticket *ticket;
+    int n_cached;
+};
+
+struct exchange {
+    struct work work;
+    struct serving *serving;
+    struct http_request *http;
+    struct served *served;
+    struct openai_request asked;
+    struct dialect_start start; // of a chat's answers
+    struct constraint *constraint;
+    uint64_t owner;
+    char id[96];
+    int64_t created;
+    struct exchange_part *parts; // (n_part)
+    int n_part;
+    struct exchange_choice *choices; // (n_choice): n of the first part, then of the second ...
+    int n_choice;
+
+    pthread_mutex_t lock; // over what follows, and all of the choices
+    int n_open;           // parts that are not closed, and the worker that submits them
+    bool streaming;       // the stream has begun
+    bool cut;             // nobody can be told any more
+    struct openai_problem problem;
+};
+
+/* exchange_stream.c: pieces as they come; under the lock */
+void exchange_stream_begin(struct exchange *x);
+bool exchange_stream_piece(struct exchange_choice *choice, const struct dialect_event *event);
+void exchange_stream_finish(struct exchange_choice *choice); // with its finish reason
+void exchange_stream_end(struct exchange *x);                // usage, and the last line
+
+/* exchange_whole.c */
+bool exchange_keep_piece(struct exchange_choice *choice, const struct dialect_event *event);
+json_t *exchange_whole(struct exchange *x);
+json_t *exchange_usage(const struct exchange *x);
+/* A token's entry among the log-probabilities; NULL: out of memory. */
+json_t *exchange_logprob(struct exchange_choice *choice, const struct scheduler_token *token);
+/* Entries in the form of the request's kind, taken from the choice; null where there are none. */
+json_t *exchange_take_logprobs(struct exchange_choice *choice);
+json_t *exchange_take_ids(struct exchange_choice *choice);
+/* The id under which clients answer a call. */
+void exchange_call_id(const struct exchange_choice *choice, const struct dialect_event *event,
+                      char *out, size_t size);
+
+#endif

@@ -1,0 +1,184 @@
+/* Texts to tokens, tokens to texts, conversations to texts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "serve/openai/exchange.h"
+#include "serve/openai/prompt.h"
+#include "serve/own/own.h"
+#include "text/buffer.h"
+
+struct task {
+    struct work work;
+    struct serving *serving;
+    struct http_request *http;
+    bool (*answer)(struct task *task, struct served *served, json_t **out);
+    json_t *body; // an object; NULL: `answer` reads the body itself
+    struct openai_problem problem;
+};
+
+static bool read_body(struct task *task) {
+    size_t len;
+    json_error_t where;
+    const char *text = http_request_body(task->http, &len);
+    enum jl_status status = jl_json_load(text, len, JSON_REJECT_DUPLICATES, &task->body, &where);
+    if (status == JL_ERR_MEMORY) return openai_no_memory(&task->problem);
+    if (status != JL_OK)
+        return openai_refuse(&task->problem, NULL, "the body is no JSON: %s (line %d, column %d)",
+                             where.text, where.line, where.column);
+    return json_is_object(task->body) ||
+           openai_refuse(&task->problem, NULL, "the body must be a JSON object");
+}
+
+static struct served *find_model(struct task *task) {
+    const json_t *model = json_object_get(task->body, "model");
+    struct served *served = serving_find(task->serving, json_string_value(model));
+    if (!served) {
+        openai_refuse(&task->problem, "model", "there is no such model: GET /v1/models");
+        task->problem.status = 404;
+        task->problem.code = "model_not_found";
+    }
+    return served;
+}
+
+static void run(struct work *work) {
+    struct task *task = (struct task *)work;
+    struct served *served = read_body(task) ? find_model(task) : NULL;
+    json_t *out = NULL;
+    if (served && task->answer(task, served, &out))
+        openai_reply_json(task->http, out, NULL);
+    else
+        openai_reply_problem(task->http, &task->problem);
+    served_drop(served);
+    json_decref(task->body);
+    http_request_drop(task->http);
+    free(task);
+}
+
+static void begin(void *ctx, struct http_request *http,
+                  bool (*answer)(struct task *task, struct served *served, json_t **out)) {
+    const struct routes_context *context = ctx;
+    struct task *task = calloc(1, sizeof *task);
+    if (!task) return; // dropped without an answer: a 500
+    *task = (struct task){
+        .work = {.run = run}, .serving = context->serving, .http = http, .answer = answer};
+    http_request_hold(http);
+    if (workers_give(serving_workers(context->serving), &task->work)) return;
+    openai_failed(&task->problem, JL_ERR_BUSY, "too many requests wait: ask again later");
+    openai_reply_problem(http, &task->problem);
+    http_request_drop(http);
+    free(task);
+}
+
+/* ---- the fields ---- */
+
+static bool read_flag(struct task *task, const char *name, bool standard, bool *out) {
+    const json_t *value = json_object_get(task->body, name);
+    *out = value && !json_is_null(value) ? json_is_true(value) : standard;
+    return !value || json_is_boolean(value) || json_is_null(value) ||
+           openai_refuse(&task->problem, name, "\"%s\" must be true or false", name);
+}
+
+/* The text under one of two names. */
+static bool read_text(struct task *task, const char *name, const char *other, const json_t **out) {
+    *out = json_object_get(task->body, name);
+    if (!*out) *out = json_object_get(task->body, other);
+    return json_is_string(*out) ||
+           openai_refuse(&task->problem, name, "\"%s\" is missing: a text", name);
+}
+
+/* ---- tokenize ---- */
+
+/* {"content" or "prompt", "add_special", "parse_special"}, or a chat's fields. */
+static bool tokenize_chat(struct task *task, struct served *served, struct token_ids *ids) {
+    struct openai_request request;
+    struct dialect_start start;
+    size_t len;
+    const char *body = http_request_body(task->http, &len);
+    bool ok = openai_request_read(OPENAI_CHAT, body, len, &request, &task->problem) &&
+              openai_prompt_chat(served, &request, serving_owner(task->http), ids, &start,
+                                 &task->problem);
+    openai_request_free(&request);
+    return ok;
+}
+
+static bool tokenize_text(struct task *task, struct served *served, struct token_ids *ids) {
+    const json_t *text;
+    struct jl_error err = {0};
+    bool add, parse;
+    if (!read_text(task, "content", "prompt", &text) ||
+        !read_flag(task, "add_special", true, &add) ||
+        !read_flag(task, "parse_special", true, &parse))
+        return false;
+    enum jl_status status = tokenizer_encode(
+        served_parts(served)->tokenizer, json_string_value(text), json_string_length(text),
+        (add ? ENCODE_ADD_BOS : 0) | (parse ? ENCODE_SPECIAL : 0), &ids->data, &ids->len, &err);
+    return status == JL_OK || openai_failed(&task->problem, status, err.message);
+}
+
+static bool tokenize(struct task *task, struct served *served, json_t **out) {
+    struct token_ids ids = {0};
+    bool chat = json_object_get(task->body, "messages") != NULL;
+    if (!(chat ? tokenize_chat : tokenize_text)(task, served, &ids)) return false;
+    json_t *list = json_array();
+    for (size_t i = 0; i < ids.len; i++)
+        json_array_append_new(list, json_integer(ids.data[i]));
+    *out = json_pack("{s:I, s:i, s:o}", "count", (json_int_t)ids.len, "max_model_len",
+                     served_n_ctx(served), "tokens", list);
+    free(ids.data);
+    return true;
+}
+
+void own_tokenize(void *ctx, struct http_request *http) { begin(ctx, http, tokenize); }
+
+/* ---- detokenize ---- */
+
+static bool detokenize(struct task *task, struct served *served, json_t **out) {
+    const struct tokenizer *tokenizer = served_parts(served)->tokenizer;
+    const json_t *tokens = json_object_get(task->body, "tokens"), *item;
+    struct byte_buffer text = {0};
+    struct token_stream stream;
+    struct jl_error err = {0};
+    enum jl_status status = JL_OK;
+    size_t i;
+    if (!json_is_array(tokens))
+        return openai_refuse(&task->problem, "tokens", "\"tokens\" is missing: a list of ids");
+    token_stream_init(&stream, tokenizer, true);
+    stream.show_control = true;
+    json_array_foreach(tokens, i, item) {
+        json_int_t id = json_integer_value(item);
+        if (!json_is_integer(item) || id < 0 || id >= tokenizer_vocab_size(tokenizer)) {
+            buffer_free(&text);
+            return openai_refuse(&task->problem, "tokens", "tokens[%zu] is no token: there are %d",
+                                 i, tokenizer_vocab_size(tokenizer));
+        }
+        if (status == JL_OK)
+            status =
+                token_stream_push(&stream, (int32_t)id, &text.data, &text.len, &text.cap, &err);
+    }
+    if (status == JL_OK) status = token_stream_end(&stream, &text.data, &text.len, &text.cap, &err);
+    if (status == JL_OK) // under the names of two servers
+        *out = json_pack("{s:s%, s:s%}", "content", text.data ? text.data : "", text.len, "prompt",
+                         text.data ? text.data : "", text.len);
+    buffer_free(&text);
+    return status == JL_OK || openai_failed(&task->problem, status, err.message);
+}
+
+void own_detokenize(void *ctx, struct http_request *http) { begin(ctx, http, detokenize); }
+
+/* ---- templates ---- */
+
+static bool apply_template(struct task *task, struct served *served, json_t **out) {
+    struct openai_request request;
+    struct chat_rendered rendered = {0};
+    size_t len;
+    const char *body = http_request_body(task->http, &len);
+    bool ok = openai_request_read(OPENAI_CHAT, body, len, &request, &task->problem) &&
+              openai_prompt_render(served, &request, &rendered, &task->problem);
+    if (ok) *out = json_pack("{s:s%}", "prompt", rendered.text, rendered.len);
+    chat_rendered_free(&rendered);
+    openai_request_free(&request);
+    return ok;
+}
+
+void own_apply_template(void *ctx, struct http_request *http) { begin(ctx, http, apply_template); }

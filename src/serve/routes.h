@@ -1,0 +1,23 @@
+/* Every address that is answered: OpenAI's under /v1, and our own. docs/serve.md has the table. */
+#ifndef JL_SERVE_ROUTES_H
+#define JL_SERVE_ROUTES_H
+
+#include "serve/serving.h"
+
+/* What the routes need to know of the server that they are answered by; must stay. */
+struct routes_context {
+    struct serving *serving;
+    struct http_server *server; // set once it runs
+    const char *version;
+};
+
+#define ROUTES_MOST 32
+
+/* The table for http_server_options, with `context` in every row. Returns how many rows. */
+size_t routes_fill(struct routes_context *context, struct http_route out[ROUTES_MOST]);
+
+/* Errors under /v1 as OpenAI's clients read them. */
+extern const struct http_shape routes_shapes[];
+extern const size_t routes_n_shape;
+
+#endif

@@ -1,0 +1,102 @@
+#include "serve/serving.h"
+
+#include <pthread.h>
+#include <sha2.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_MODELS = 64 };
+
+struct serving {
+    struct serving_options options;
+    struct workers *workers;
+    pthread_mutex_t lock;
+    struct served *models[MOST_MODELS];
+    size_t n_model;
+};
+
+enum jl_status serving_create(const struct serving_options *options, struct serving **out,
+                              struct jl_error *err) {
+    struct serving *serving = calloc(1, sizeof *serving);
+    *out = NULL;
+    if (!serving) return jl_fail(err, JL_ERR_MEMORY, "out of memory for a server");
+    serving->options = *options;
+    struct serving_options *o = &serving->options;
+    if (o->n_worker < 1) o->n_worker = 2;
+    if (o->n_job < 1) o->n_job = 1024;
+    if (o->most_n < 1) o->most_n = 16;
+    pthread_mutex_init(&serving->lock, NULL);
+    enum jl_status status = workers_create(o->n_worker, o->n_job, &serving->workers, err);
+    if (status != JL_OK) {
+        serving_free(serving, 0);
+        return status;
+    }
+    *out = serving;
+    return JL_OK;
+}
+
+void serving_free(struct serving *serving, double seconds) {
+    if (!serving) return;
+    for (size_t i = 0; i < serving->n_model; i++)
+        scheduler_stop(served_scheduler(serving->models[i]), seconds);
+    workers_free(serving->workers); // the last of what those told them
+    for (size_t i = 0; i < serving->n_model; i++)
+        served_drop(serving->models[i]);
+    pthread_mutex_destroy(&serving->lock);
+    free(serving);
+}
+
+enum jl_status serving_put(struct serving *serving, struct served *served, struct jl_error *err) {
+    struct served *old = NULL;
+    size_t i = 0;
+    pthread_mutex_lock(&serving->lock);
+    const char *id = served_parts(served)->id;
+    while (i < serving->n_model && strcmp(served_parts(serving->models[i])->id, id) != 0)
+        i++;
+    bool fits = i < MOST_MODELS;
+    if (fits && i < serving->n_model) old = serving->models[i];
+    if (fits) serving->models[i] = served;
+    if (fits && i == serving->n_model) serving->n_model++;
+    pthread_mutex_unlock(&serving->lock);
+    served_drop(old);
+    return fits ? JL_OK : jl_fail(err, JL_ERR_LIMIT, "%d models are served at most", MOST_MODELS);
+}
+
+struct served *serving_find(struct serving *serving, const char *id) {
+    struct served *found = NULL;
+    bool any = !id || !*id || !strcmp(id, "default");
+    pthread_mutex_lock(&serving->lock);
+    for (size_t i = 0; i < serving->n_model && !found; i++)
+        if (any || !strcmp(served_parts(serving->models[i])->id, id))
+            found = served_hold(serving->models[i]);
+    pthread_mutex_unlock(&serving->lock);
+    return found;
+}
+
+struct served *serving_at(struct serving *serving, size_t i) {
+    pthread_mutex_lock(&serving->lock);
+    struct served *found = i < serving->n_model ? served_hold(serving->models[i]) : NULL;
+    pthread_mutex_unlock(&serving->lock);
+    return found;
+}
+
+struct workers *serving_workers(struct serving *serving) {
+    return serving->workers;
+}
+
+const struct serving_options *serving_options(const struct serving *serving) {
+    return &serving->options;
+}
+
+uint64_t serving_owner(const struct http_request *request) {
+    const char *name = http_request_client(request).name;
+    uint8_t hash[SHA256_DIGEST_LENGTH];
+    uint64_t owner;
+    SHA2_CTX sha;
+    if (!name) return 0;
+    SHA256Init(&sha);
+    SHA256Update(&sha, (const uint8_t *)name, strlen(name));
+    SHA256Final(hash, &sha);
+    memcpy(&owner, hash, sizeof owner);
+    return owner;
+}

@@ -1,0 +1,36 @@
+/* What the routes share: the models that are served, and the threads that prepare requests. */
+#ifndef JL_SERVE_SERVING_H
+#define JL_SERVE_SERVING_H
+
+#include "serve/http/server.h"
+#include "serve/served.h"
+#include "serve/workers.h"
+
+struct serving;
+
+struct serving_options {
+    int n_worker; // 0: 2
+    int n_job;    // that wait for one; 0: 1024
+    int most_n;   // answers to one request at most; 0: 16
+};
+enum jl_status serving_create(const struct serving_options *options, struct serving **out,
+                              struct jl_error *err);
+/* Requests end, and with them what they hold: to be called when the HTTP server has stopped. Models
+ * are given `seconds` to end what they work at. NULL is fine. */
+void serving_free(struct serving *serving, double seconds);
+
+/* The model takes the place of one with its id, or is one more. What works with the old one goes on
+ * with it. */
+enum jl_status serving_put(struct serving *serving, struct served *served, struct jl_error *err);
+/* Held for the caller: NULL where there is none of that id; the first one for NULL, "" and
+ * "default". */
+struct served *serving_find(struct serving *serving, const char *id);
+/* The i-th, held for the caller; NULL: no more. */
+struct served *serving_at(struct serving *serving, size_t i);
+
+struct workers *serving_workers(struct serving *serving);
+const struct serving_options *serving_options(const struct serving *serving);
+/* By the name of a client's key: to whom sessions and cached prefixes belong. */
+uint64_t serving_owner(const struct http_request *request);
+
+#endif

@@ -1,0 +1,274 @@
+// OpenAI's own client against a live server.
+//
+// usage: node openai.mjs JINLIN FOLDER     (Fry's; npm ci beforehand, else exit 77: skipped)
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+if (!existsSync(`${here}/node_modules/openai`)) {
+  console.log(`skipped: npm ci in ${here} brings the client`);
+  process.exit(77);
+}
+const { default: OpenAI } = await import("openai");
+const { default: Ajv } = await import("ajv");
+const [program, folder] = process.argv.slice(2);
+const model = [`${folder}/fry.gguf`, `${folder}/weights`].find(existsSync);
+
+// ---- the server ----
+
+const server = spawn(program, ["serve", model, "--name", "fry", "-p", "-1", "-t", "2", "--ctx", "1024"]);
+let told = "";
+const url = await new Promise((resolve, reject) => {
+  server.stderr.on("data", (data) => {
+    told += data;
+    const found = /serving at (\S+)/.exec(told);
+    if (found) resolve(found[1]);
+  });
+  server.on("exit", (code) => reject(new Error(`the server ended with ${code}: ${told}`)));
+});
+const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+
+const user = (content) => [{ role: "user", content }];
+const ask = (more) => client.chat.completions.create({ model: "fry", temperature: 0, max_tokens: 64, ...more });
+
+async function collect(stream) {
+  const out = { content: "", reasoning: "", finish: null, usage: null, chunks: 0, calls: [] };
+  for await (const chunk of stream) {
+    out.chunks++;
+    if (chunk.usage) out.usage = chunk.usage;
+    for (const choice of chunk.choices) {
+      const delta = choice.delta;
+      out.content += delta.content ?? "";
+      out.reasoning += delta.reasoning_content ?? "";
+      assert.equal(delta.reasoning_content, delta.reasoning);
+      for (const call of delta.tool_calls ?? []) {
+        const known = (out.calls[call.index] ??= { arguments: "" });
+        if (call.id) assert.equal(known.id, undefined, "an id comes once");
+        known.id ??= call.id;
+        known.name ??= call.function?.name;
+        known.arguments += call.function?.arguments ?? "";
+      }
+      if (choice.finish_reason) out.finish = choice.finish_reason;
+    }
+  }
+  return out;
+}
+
+async function refused(promise, status, check = () => {}) {
+  const error = await promise.then(
+    () => assert.fail("it was not refused"),
+    (error) => error,
+  );
+  assert.equal(error.status, status, error.message);
+  check(error);
+}
+
+// ---- what is tried ----
+
+const tests = {
+  async models() {
+    const list = await client.models.list();
+    assert.deepEqual(list.data.map((model) => model.id), ["fry"]);
+    assert.equal((await client.models.retrieve("fry")).id, "fry");
+    await refused(client.models.retrieve("other"), 404, (error) => assert.equal(error.code, "model_not_found"));
+  },
+
+  async whole_and_streamed() {
+    const question = { messages: user("12+35"), seed: 1 };
+    const whole = await ask(question);
+    const streamed = await collect(await ask({ ...question, stream: true, stream_options: { include_usage: true } }));
+    const { message, finish_reason } = whole.choices[0];
+    assert.equal(streamed.content, message.content);
+    assert.equal(streamed.reasoning, message.reasoning_content ?? "");
+    assert.equal(streamed.finish, finish_reason);
+    assert.equal(streamed.usage.completion_tokens, whole.usage.completion_tokens);
+    assert.equal(whole.usage.total_tokens, whole.usage.prompt_tokens + whole.usage.completion_tokens);
+  },
+
+  async answers_of_a_seed() {
+    const question = { messages: user("写一首关于月的七绝。"), temperature: 1, seed: 7, n: 3, max_tokens: 24 };
+    const first = await ask(question);
+    const second = await ask(question);
+    const texts = (answer) => answer.choices.map((choice) => JSON.stringify(choice.message));
+    assert.equal(first.choices.length, 3);
+    assert.deepEqual(texts(first), texts(second));
+    assert.ok(new Set(texts(first)).size > 1, "answers of one request differ");
+  },
+
+  async log_probabilities() {
+    const answer = await ask({ messages: user("hi"), logprobs: true, top_logprobs: 3, max_tokens: 8 });
+    const entries = answer.choices[0].logprobs.content;
+    assert.equal(entries.length, answer.usage.completion_tokens);
+    for (const entry of entries) {
+      assert.ok(entry.logprob <= 0);
+      assert.equal(entry.top_logprobs.length, 3);
+      assert.ok(entry.top_logprobs[0].logprob >= entry.logprob);
+      assert.equal(Buffer.from(entry.bytes).toString(), entry.token);
+    }
+    const bytes = Buffer.concat(entries.map((entry) => Buffer.from(entry.bytes)));
+    assert.ok(bytes.toString().includes(answer.choices[0].message.content));
+  },
+
+  async stops() {
+    const free = await ask({ messages: user("hi") });
+    const text = free.choices[0].message.content;
+    const stop = text.slice(3, 7);
+    const cut = await ask({ messages: user("hi"), stop });
+    assert.equal(cut.choices[0].message.content, text.slice(0, text.indexOf(stop)));
+    assert.equal(cut.choices[0].finish_reason, "stop");
+    const short = await ask({ messages: user("hi"), max_tokens: 2 });
+    assert.equal(short.choices[0].finish_reason, "length");
+    assert.equal(short.usage.completion_tokens, 2);
+  },
+
+  async schemas() {
+    const schema = {
+      type: "object",
+      properties: {
+        name: { type: "string", maxLength: 6 },
+        size: { type: "integer", minimum: 3, maximum: 40 },
+        tags: { type: "array", items: { enum: ["a", "b"] }, maxItems: 2 },
+      },
+      required: ["name", "size", "tags"],
+      additionalProperties: false,
+    };
+    const valid = new Ajv().compile(schema);
+    for (let seed = 0; seed < 8; seed++) {
+      const answer = await ask({
+        messages: user("hi"), temperature: 1, seed, max_tokens: 400,
+        response_format: { type: "json_schema", json_schema: { name: "thing", schema } },
+      });
+      if (answer.choices[0].finish_reason === "length") continue;
+      const value = JSON.parse(answer.choices[0].message.content);
+      assert.ok(valid(value), JSON.stringify([value, valid.errors]));
+    }
+    await refused(
+      ask({ messages: user("hi"), response_format: { type: "json_schema",
+        json_schema: { name: "thing", schema: { type: "object", dependentRequired: { a: ["b"] } } } } }),
+      400, (error) => assert.match(error.message, /dependentRequired/));
+  },
+
+  async tools() {
+    const parameters = {
+      type: "object",
+      properties: { x: { type: "integer", maximum: 99 }, unit: { enum: ["cm", "m"] } },
+      required: ["x", "unit"],
+      additionalProperties: false,
+    };
+    const tools = [
+      { type: "function", function: { name: "measure", parameters } },
+      { type: "function", function: { name: "other", parameters: { type: "object", properties: {} } } },
+    ];
+    const valid = new Ajv().compile(parameters);
+    const question = { messages: user("12+35"), tools, max_tokens: 300,
+      tool_choice: { type: "function", function: { name: "measure" } }, parallel_tool_calls: false };
+    for (let seed = 0; seed < 4; seed++) {
+      const whole = await ask({ ...question, temperature: 1, seed });
+      const streamed = await collect(await ask({ ...question, temperature: 1, seed, stream: true }));
+      if (whole.choices[0].finish_reason === "length") continue;
+      const [call] = whole.choices[0].message.tool_calls;
+      assert.equal(whole.choices[0].finish_reason, "tool_calls");
+      assert.equal(call.function.name, "measure");
+      assert.ok(valid(JSON.parse(call.function.arguments)), call.function.arguments);
+      assert.equal(streamed.calls.length, 1);
+      assert.equal(streamed.calls[0].name, "measure");
+      assert.equal(streamed.calls[0].arguments, call.function.arguments);
+    }
+    const after = await ask({ messages: [
+      ...user("12+35"),
+      { role: "assistant", content: null, tool_calls: [
+        { id: "call_1", type: "function", function: { name: "measure", arguments: '{"x": 3, "unit": "m"}' } }] },
+      { role: "tool", tool_call_id: "call_1", content: "3 m" },
+    ], tools });
+    assert.ok(after.choices[0].message);
+  },
+
+  async completions() {
+    const answer = await client.completions.create({
+      model: "fry", prompt: ["床前", "hello"], max_tokens: 5, temperature: 0, echo: true, n: 2 });
+    assert.equal(answer.choices.length, 4);
+    assert.ok(answer.choices[0].text.startsWith("床前"));
+    assert.equal(answer.choices[2].text, answer.choices[3].text);
+    let text = "";
+    const stream = await client.completions.create({
+      model: "fry", prompt: "床前", max_tokens: 5, temperature: 0, stream: true });
+    for await (const chunk of stream) text += chunk.choices[0]?.text ?? "";
+    assert.equal(`床前${text}`, answer.choices[0].text);
+    const ids = await client.completions.create({
+      model: "fry", prompt: [5, 6, 7], max_tokens: 3, temperature: 0, logprobs: 2 });
+    assert.equal(ids.choices[0].logprobs.tokens.length, 3);
+    assert.equal(ids.usage.prompt_tokens, 3);
+  },
+
+  async refusals() {
+    const long = "天".repeat(3000);
+    await refused(ask({ messages: user(long) }), 400, (error) => {
+      assert.equal(error.code, "context_length_exceeded");
+      assert.match(error.message, /maximum context length is 1024 tokens/);
+    });
+    await refused(ask({ messages: user("hi"), temperature: -1 }), 400, (error) =>
+      assert.equal(error.param, "temperature"));
+    await refused(ask({ messages: user("hi"), n: 1000 }), 400);
+    await refused(ask({ messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "x" } }] }] }), 400);
+    await refused(ask({ messages: user("hi"), model: "gpt" }), 404);
+    const { response } = await ask({ messages: user("hi"), sparkle: 1, max_tokens: 1 }).withResponse();
+    assert.equal(response.headers.get("x-ignored-fields"), "sparkle");
+  },
+
+  async conversations() {
+    const messages = user("你好");
+    for (let turn = 0; turn < 3; turn++) {
+      const answer = await ask({ messages, max_tokens: 24 });
+      const { prompt_tokens, prompt_tokens_details } = answer.usage;
+      if (turn) assert.ok(prompt_tokens_details.cached_tokens >= prompt_tokens / 2, JSON.stringify(answer.usage));
+      messages.push({ role: "assistant", content: answer.choices[0].message.content }, ...user("12+35"));
+    }
+  },
+
+  async many_at_once() {
+    const questions = Array.from({ length: 32 }, (_, i) => ({
+      messages: user(`${i + 11}+${3 * i + 20}`), temperature: i % 2, seed: i, max_tokens: 40 }));
+    const alone = [];
+    for (const question of questions) alone.push((await ask(question)).choices[0].message);
+    const together = await Promise.all(questions.map((question, i) =>
+      i % 3 ? ask(question).then((answer) => answer.choices[0].message)
+        : ask({ ...question, stream: true }).then(collect)));
+    together.forEach((message, i) => assert.equal(message.content, alone[i].content));
+  },
+
+  async aborts() {
+    const long = { messages: user("写一首关于月的七绝。"), max_tokens: 900, logit_bias: { 0: -100 },
+      temperature: 2, stream: true };
+    for (let i = 0; i < 8; i++) {
+      const stream = await ask(long);
+      let seen = 0;
+      for await (const _ of stream) if (++seen === 3) break;
+      stream.controller.abort();
+    }
+    for (let i = 0; i < 100; i++) {
+      const [slots] = await (await fetch(`${url}/slots`)).json();
+      if (!slots.answering && !slots.waiting && !slots.reading) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.fail("answers go on that nobody waits for");
+  },
+};
+
+let failures = 0;
+for (const [name, test] of Object.entries(tests)) {
+  try {
+    await test();
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failures++;
+    console.log(`not ok ${name}: ${error.stack}`);
+  }
+}
+server.removeAllListeners("exit");
+const ended = new Promise((resolve) => server.on("exit", resolve));
+server.kill("SIGTERM");
+if ((await ended) !== 0) failures++, console.log(`not ok: the server ended badly: ${told}`);
+process.exit(failures ? 1 : 0);
