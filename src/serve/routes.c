@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "serve/openai/embed.h"
 #include "serve/openai/exchange.h"
 #include "serve/own/own.h"
 
@@ -15,6 +16,11 @@ static void chat(void *ctx, struct http_request *http) {
 static void completion(void *ctx, struct http_request *http) {
     const struct routes_context *context = ctx;
     openai_exchange_begin(context->serving, OPENAI_COMPLETION, http);
+}
+
+static void embeddings(void *ctx, struct http_request *http) {
+    const struct routes_context *context = ctx;
+    openai_embed_begin(context->serving, http);
 }
 
 static json_t *model_json(const struct served *served) {
@@ -74,6 +80,7 @@ size_t routes_fill(struct routes_context *context, struct http_route out[ROUTES_
         {"GET", "/v1/models/{id...}", model, NULL, false},
         {"POST", "/v1/chat/completions", chat, NULL, false},
         {"POST", "/v1/completions", completion, NULL, false},
+        {"POST", "/v1/embeddings", embeddings, NULL, false},
         {"GET", "/health", own_health, NULL, true},
         {"GET", "/ready", own_ready, NULL, true},
         {"GET", "/metrics", own_metrics, NULL, false},
@@ -82,6 +89,7 @@ size_t routes_fill(struct routes_context *context, struct http_route out[ROUTES_
         {"POST", "/tokenize", own_tokenize, NULL, false},
         {"POST", "/detokenize", own_detokenize, NULL, false},
         {"POST", "/apply-template", own_apply_template, NULL, false},
+        {"POST", "/score", own_score, NULL, false},
     };
     size_t n = sizeof rows / sizeof rows[0];
     for (size_t i = 0; i < n; i++) {

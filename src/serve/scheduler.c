@@ -32,14 +32,15 @@ static void *work(void *arg) {
     struct scheduler *s = arg;
     for (bool idle = false;;) {
         pthread_mutex_lock(&s->lock);
-        while (idle && !s->arrived && !s->stopping)
+        while (idle && !s->arrived && !s->scans && !s->stopping)
             pthread_cond_wait(&s->wake, &s->lock);
         take_arrived(s);
-        bool leave = s->stopping && idle && !s->waiting;
+        bool leave = s->stopping && idle && !s->waiting && !s->scans;
         bool cut = s->stopping && clock_seconds() >= s->stop_at;
         pthread_mutex_unlock(&s->lock);
         if (leave) return NULL;
         if (cut) cancel_all(s);
+        if (cut) scheduler_cancel_scans(s);
         idle = !scheduler_step(s);
     }
 }
@@ -112,6 +113,7 @@ enum jl_status scheduler_create(const struct scheduler_options *options, struct 
     if (!s) return no_memory(err);
     s->options = *options;
     s->arrived_end = &s->arrived;
+    s->scans_end = &s->scans;
     set_defaults(&s->options, exec_model(options->exec));
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wake, NULL);
@@ -136,6 +138,8 @@ void scheduler_free(struct scheduler *s) {
     for (int i = 0; s->scratch && i < threads; i++)
         sample_scratch_free(s->scratch[i]);
     free(s->scratch);
+    free(s->scan_logits);
+    free(s->scan_hidden);
     free(s->pass);
     free(s->sessions);
     free(s->resting);

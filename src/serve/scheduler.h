@@ -103,6 +103,28 @@ enum jl_status scheduler_submit(struct scheduler *scheduler,
 void scheduler_cancel(struct scheduler_ticket *ticket); // its answers end at the next pass
 void scheduler_drop(struct scheduler_ticket *ticket);   // NULL is fine
 
+/* Rows of a text that was read for its own sake: positions first .. first+n-1. */
+struct scheduler_rows {
+    int first, n;
+    const float *logits; // (n, n_vocab), after each position; NULL: not wanted
+    const float *hidden; // (n, n_embd), after the output norm; NULL: not wanted
+    struct sample_scratch *scratch;
+};
+struct scheduler_scan {
+    const int32_t *ids; // (n); must stay until closed
+    int n;
+    bool want_logits, want_hidden;
+    /* On the scheduler's thread; from 0 on once more where it made room for answers. False: out of
+     * memory, it ends. */
+    bool (*rows)(void *ctx, const struct scheduler_rows *rows);
+    bool (*gone)(void *ctx); // as a client's; may be NULL
+    void (*closed)(void *ctx, enum jl_status status, const char *message); // the last call
+    void *ctx;
+};
+/* Read one after the other, a pass between those of the answers. Errors as of scheduler_submit. */
+enum jl_status scheduler_scan(struct scheduler *scheduler, const struct scheduler_scan *scan,
+                              struct jl_error *err);
+
 int scheduler_n_ctx(const struct scheduler *scheduler); // most tokens of a prompt and its answer
 
 /* Takes no more requests; those that wait or work have so many seconds to end, then they are

@@ -107,6 +107,7 @@ bool scheduler_make_room(struct scheduler *s, const struct sequence *but) {
         forget(rested);
         return true;
     }
+    if (scheduler_scan_aside(s)) return true;
     for (struct scheduler_ticket *ticket = s->active; ticket; ticket = ticket->next)
         for (int i = 0; i < ticket->request.n_answer; i++) {
             struct sequence *sequence = &ticket->sequences[i];
@@ -114,6 +115,12 @@ bool scheduler_make_room(struct scheduler *s, const struct sequence *but) {
                 victim = sequence;
         }
     return victim && put_aside(s, victim) == JL_OK;
+}
+
+bool scheduler_forget_resting(struct scheduler *s) {
+    struct resting *rested = oldest(s, false);
+    if (rested) forget(rested);
+    return rested;
 }
 
 /* A seat with pages for all that it has to read. False: not now. A failure of the request ends it.

@@ -61,6 +61,13 @@ static int pace(const struct scheduler *s, int n_answering) {
     return wanted < rows ? (int)wanted : rows;
 }
 
+int scheduler_pace(const struct scheduler *s) {
+    int n = 0;
+    for (const struct scheduler_ticket *ticket = s->active; ticket; ticket = ticket->next)
+        n += ticket->request.n_answer - ticket->n_over;
+    return pace(s, n < exec_max_rows(s->options.exec) ? n : exec_max_rows(s->options.exec) - 1);
+}
+
 static void measure(struct scheduler *s, int n_answering, int n_read, double seconds) {
     double *mean = &s->step_seconds, value = seconds;
     if (n_read) {
@@ -251,7 +258,8 @@ bool scheduler_step(struct scheduler *s) {
     end_unwanted(s);
     close_over(s);
     scheduler_admit(s);
-    if (!s->active && !s->waiting) return false;
+    bool scanned = scheduler_scan_step(s);
+    if (!s->active && !s->waiting) return scanned;
     make_pass(s);
     for (struct scheduler_ticket *ticket = s->active; ticket; ticket = ticket->next) {
         struct sequence *first = &ticket->sequences[0];

@@ -55,6 +55,8 @@ struct scheduler {
     pthread_mutex_t lock; // over what follows, up to the next comment
     pthread_cond_t wake;
     struct scheduler_ticket *arrived, **arrived_end;
+    struct scan *scans, **scans_end; // the first is the thread's
+    int n_scan;
     int64_t n_request, n_refused;
     bool stopping;
     double stop_at;               // when those at work are cancelled
@@ -71,6 +73,7 @@ struct scheduler {
     struct session **sessions;                 // (n_seq)
     struct resting *resting;                   // (n_resting)
     uint64_t clock;                            // of resting sessions
+    float *scan_logits, *scan_hidden;          // of a pass; NULL: not needed yet
     double asked_gone;                         // when clients were last asked
     double step_seconds, rows_a_second;        // about; 0: not known yet
 };
@@ -83,11 +86,20 @@ void scheduler_admit(struct scheduler *s);
 bool scheduler_make_room(struct scheduler *s, const struct sequence *but); // false: nobody can
 void scheduler_rest(struct scheduler *s, struct session *session, uint64_t owner);
 void scheduler_free_resting(struct scheduler *s);
+bool scheduler_forget_resting(struct scheduler *s); // the one that was used longest ago
 /* A session for a sequence that has none: its prompt, or all of it that was put aside. */
 enum jl_status scheduler_seat(struct scheduler *s, struct sequence *sequence, struct jl_error *err);
 
 /* scheduler_pass.c: one pass, and the step of every answer after it. False: nothing was to do. */
 bool scheduler_step(struct scheduler *s);
+
+/* Rows that somebody else may have in a pass now. */
+int scheduler_pace(const struct scheduler *s);
+
+/* scheduler_scan.c: a pass of the first text. False: there is none */
+bool scheduler_scan_step(struct scheduler *s);
+bool scheduler_scan_aside(struct scheduler *s); // gives its pages up, and begins again later
+void scheduler_cancel_scans(struct scheduler *s);
 
 /* scheduler_ticket.c: from a request to its end */
 enum jl_status ticket_create(struct scheduler *s, const struct scheduler_request *request,

@@ -63,6 +63,7 @@ static void free_exchange(struct exchange *x) {
         free_choice(&x->choices[i]);
     for (int i = 0; i < x->n_part; i++) {
         free(x->parts[i].ids.data);
+        scoring_end(&x->parts[i].scoring);
         scheduler_drop(x->parts[i].ticket);
     }
     free(x->choices);
@@ -239,10 +240,6 @@ static bool check_counts(struct exchange *x) {
     int most = serving_options(x->serving)->most_n;
     if (x->asked.n > most)
         return openai_refuse(&x->problem, "n", "\"n\" may be at most %d here", most);
-    if (x->asked.kind == OPENAI_COMPLETION && x->asked.echo && x->asked.logprobs)
-        return openai_refuse(&x->problem, "echo",
-                             "\"echo\" beside \"logprobs\" is not supported: POST /score gives the "
-                             "log-probabilities of a text");
     return true;
 }
 
@@ -368,7 +365,8 @@ static bool make_choices(struct exchange *x) {
 }
 
 /* The model's own settings, with those of the request in their place. */
-static bool make_params(struct exchange *x, struct sample_params *out) {
+static bool make_params(struct exchange *x) {
+    struct sample_params *out = &x->params;
     struct jl_error err = {0};
     *out = served_parts(x->served)->params;
     for (int i = 0; i < SAMPLE_PARAM_COUNT; i++)
@@ -381,8 +379,7 @@ static bool make_params(struct exchange *x, struct sample_params *out) {
     return true;
 }
 
-static bool submit(struct exchange *x, struct exchange_part *part,
-                   const struct sample_params *params, uint64_t seed) {
+static bool submit(struct exchange *x, struct exchange_part *part, uint64_t seed) {
     const struct openai_request *asked = &x->asked;
     struct jl_error err = {0};
     const struct scheduler_request request = {
@@ -390,7 +387,7 @@ static bool submit(struct exchange *x, struct exchange_part *part,
         .n_id = (int)part->ids.len,
         .n_answer = asked->n,
         .n_max = asked->n_max,
-        .params = params,
+        .params = &x->params,
         .seed = seed + (uint64_t)part->index,
         .stop = asked->stop,
         .n_stop = (size_t)asked->n_stop,
@@ -413,12 +410,12 @@ static bool submit(struct exchange *x, struct exchange_part *part,
 }
 
 /* Nobody is told anything before all parts are submitted, so that a refusal has its status. */
-static void submit_all(struct exchange *x, const struct sample_params *params) {
+static void submit_all(struct exchange *x) {
     uint64_t seed = x->asked.seed;
     if (!x->asked.has_seed && getrandom(&seed, sizeof seed, 0) != sizeof seed) seed = 0;
     pthread_mutex_lock(&x->lock);
     for (int i = 0; i < x->n_part && !x->problem.status; i++)
-        submit(x, &x->parts[i], params, seed);
+        submit(x, &x->parts[i], seed);
     for (int i = 0; i < x->n_part && x->problem.status; i++)
         if (x->parts[i].ticket) scheduler_cancel(x->parts[i].ticket);
     pthread_mutex_unlock(&x->lock);
@@ -434,19 +431,85 @@ static void answer_nothing(struct exchange *x) {
         exchange_stream_finish(&x->choices[i]);
 }
 
+static void answer_all(struct exchange *x) {
+    if (x->asked.n_max < 0)
+        answer_nothing(x);
+    else
+        submit_all(x);
+}
+
+/* ---- prompts that are shown with their log-probabilities: they are read by themselves first ----
+ */
+
+static bool on_rows(void *ctx, const struct scheduler_rows *rows) {
+    struct exchange_part *part = ctx;
+    scoring_rows(&part->scoring, rows);
+    return true;
+}
+
+/* On a worker: all are read. */
+static void answer_scored(struct work *work) {
+    struct exchange *x = (struct exchange *)work;
+    x->n_open = 1;
+    for (int i = 0; i < x->n_choice && !x->problem.status; i++)
+        exchange_prompt_logprobs(&x->choices[i]);
+    if (!x->problem.status) answer_all(x);
+    leave(x);
+}
+
+static void leave_scan(struct exchange *x) {
+    pthread_mutex_lock(&x->lock);
+    bool last = --x->n_open == 0;
+    pthread_mutex_unlock(&x->lock);
+    if (!last) return;
+    x->work.run = answer_scored;
+    workers_must(serving_workers(x->serving), &x->work);
+}
+
+static void on_scanned(void *ctx, enum jl_status status, const char *message) {
+    struct exchange_part *part = ctx;
+    struct exchange *x = part->x;
+    pthread_mutex_lock(&x->lock);
+    if (status != JL_OK) openai_failed(&x->problem, status, message);
+    pthread_mutex_unlock(&x->lock);
+    leave_scan(x);
+}
+
+static bool scan_part(struct exchange *x, struct exchange_part *part) {
+    struct jl_error err = {0};
+    const struct scheduler_scan scan = {.ids = part->ids.data,
+                                        .n = (int)part->ids.len,
+                                        .want_logits = true,
+                                        .rows = on_rows,
+                                        .gone = on_gone,
+                                        .closed = on_scanned,
+                                        .ctx = part};
+    int n_vocab = exec_model(served_parts(x->served)->exec)->hp.n_vocab;
+    enum jl_status status =
+        scoring_begin(scan.ids, scan.n, x->asked.n_top, n_vocab, &part->scoring, &err);
+    pthread_mutex_lock(&x->lock);
+    if (status == JL_OK) status = scheduler_scan(served_scheduler(x->served), &scan, &err);
+    if (status == JL_OK) x->n_open++;
+    if (status != JL_OK) failed(x, status, &err);
+    pthread_mutex_unlock(&x->lock);
+    return status == JL_OK;
+}
+
 static void read_and_submit(struct work *work) {
     struct exchange *x = (struct exchange *)work;
-    struct sample_params params;
     size_t len;
     const char *body = http_request_body(x->http, &len);
     enum openai_kind kind = x->asked.kind;
     if (openai_request_read(kind, body, len, &x->asked, &x->problem) && find_model(x) &&
         check_counts(x) && make_prompts(x) && make_constraint(x) && make_choices(x) &&
-        make_params(x, &params)) {
-        if (x->asked.n_max < 0)
-            answer_nothing(x);
-        else
-            submit_all(x, &params);
+        make_params(x)) {
+        if (kind == OPENAI_COMPLETION && x->asked.echo && x->asked.logprobs) {
+            for (int i = 0; i < x->n_part && scan_part(x, &x->parts[i]); i++)
+                continue;
+            leave_scan(x);
+            return;
+        }
+        answer_all(x);
     }
     leave(x);
 }

@@ -6,6 +6,7 @@
 
 #include "serve/openai/exchange.h"
 #include "serve/reply.h"
+#include "serve/scoring.h"
 #include "text/buffer.h"
 
 struct exchange_call {
@@ -38,6 +39,7 @@ struct exchange_part {
     struct token_ids ids;
     struct scheduler_ticket *ticket;
     int n_cached;
+    struct scoring scoring; // of a prompt that is shown with its log-probabilities
 };
 
 struct exchange {
@@ -58,8 +60,9 @@ struct exchange {
 
     pthread_mutex_t lock; // over what follows, and all of the choices
     int n_open;           // parts that are not closed, and the worker that submits them
-    bool streaming;       // the stream has begun
-    bool cut;             // nobody can be told any more
+    struct sample_params params;
+    bool streaming; // the stream has begun
+    bool cut;       // nobody can be told any more
     struct openai_problem problem;
 };
 
@@ -75,6 +78,8 @@ json_t *exchange_whole(struct exchange *x);
 json_t *exchange_usage(const struct exchange *x);
 /* A token's entry among the log-probabilities; NULL: out of memory. */
 json_t *exchange_logprob(struct exchange_choice *choice, const struct scheduler_token *token);
+/* Entries of a prompt's own tokens, the first without a value; to the choice. */
+bool exchange_prompt_logprobs(struct exchange_choice *choice);
 /* Entries in the form of the request's kind, taken from the choice; null where there are none. */
 json_t *exchange_take_logprobs(struct exchange_choice *choice);
 json_t *exchange_take_ids(struct exchange_choice *choice);

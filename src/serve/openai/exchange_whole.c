@@ -110,6 +110,37 @@ json_t *exchange_logprob(struct exchange_choice *choice, const struct scheduler_
     return entry;
 }
 
+bool exchange_prompt_logprobs(struct exchange_choice *choice) {
+    const struct exchange *x = choice->x;
+    const struct scoring *s = &x->parts[choice->index / x->asked.n].scoring;
+    choice->logprobs = json_array();
+    for (int at = 0; at < s->n; at++) {
+        json_t *entry = entry_of(x, s->ids[at], s->logprobs[at]), *list = json_array();
+        if (!entry || !list) {
+            json_decref(entry);
+            json_decref(list);
+            return no_memory(choice);
+        }
+        if (at == 0) json_object_set_new(entry, "logprob", json_null());
+        for (int i = 0; at && i < s->n_top; i++) {
+            const struct sample_logprob *one = &s->top[(size_t)at * (size_t)s->n_top + (size_t)i];
+            json_array_append_new(list, entry_of(x, one->id, one->logprob));
+        }
+        json_object_set_new(entry, "top_logprobs", at ? list : json_null());
+        if (!at) json_decref(list);
+        json_array_append_new(choice->logprobs, entry);
+    }
+    return true;
+}
+
+/* Characters that begin in a token. */
+static size_t count_characters(const json_t *bytes) {
+    const json_t *byte;
+    size_t i, n = 0;
+    json_array_foreach(bytes, i, byte) { n += (json_integer_value(byte) & 0xC0) != 0x80; }
+    return n;
+}
+
 /* Four lists, as completions have it; each entry's text moves the offset on. */
 static json_t *as_lists(struct exchange_choice *choice, const json_t *entries) {
     json_t *tokens = json_array(), *logprobs = json_array(), *tops = json_array(),
@@ -120,12 +151,16 @@ static json_t *as_lists(struct exchange_choice *choice, const json_t *entries) {
         json_array_append(tokens, json_object_get(entry, "token"));
         json_array_append(logprobs, json_object_get(entry, "logprob"));
         json_array_append_new(offsets, json_integer((json_int_t)choice->text_offset));
-        choice->text_offset += json_array_size(json_object_get(entry, "bytes"));
+        choice->text_offset += count_characters(json_object_get(entry, "bytes"));
         json_array_foreach(json_object_get(entry, "top_logprobs"), k, top) {
             json_object_set(likeliest, json_string_value(json_object_get(top, "token")),
                             json_object_get(top, "logprob"));
         }
-        json_array_append_new(tops, likeliest);
+        if (json_is_array(json_object_get(entry, "top_logprobs")))
+            json_array_append(tops, likeliest);
+        else
+            json_array_append_new(tops, json_null()); // nothing comes before the first
+        json_decref(likeliest);
     }
     return json_pack("{s:o, s:o, s:o, s:o}", "tokens", tokens, "token_logprobs", logprobs,
                      "top_logprobs", tops, "text_offset", offsets);

@@ -16,4 +16,7 @@ void own_tokenize(void *ctx, struct http_request *http);
 void own_detokenize(void *ctx, struct http_request *http);
 void own_apply_template(void *ctx, struct http_request *http);
 
+/* score.c: POST; on the scheduler's thread between the answers' passes */
+void own_score(void *ctx, struct http_request *http);
+
 #endif

@@ -203,6 +203,42 @@ const tests = {
     assert.equal(ids.usage.prompt_tokens, 3);
   },
 
+  async scored_prompts() { // the same bits, whether a token was chosen or is only looked at
+    const complete = (more) => client.completions.create({ model: "fry", temperature: 0, logprobs: 2, ...more });
+    const made = await complete({ prompt: "床前", max_tokens: 6, return_token_ids: true });
+    const [choice] = made.choices;
+    const ids = [...choice.prompt_token_ids, ...choice.token_ids];
+    const shown = await complete({ prompt: ids, max_tokens: 0, echo: true });
+    const scored = shown.choices[0].logprobs;
+    assert.equal(scored.token_logprobs[0], null);
+    assert.equal(shown.choices[0].text, `床前${choice.text}`);
+    assert.deepEqual(scored.token_logprobs.slice(-6), choice.logprobs.token_logprobs);
+    assert.deepEqual(scored.top_logprobs.slice(-6), choice.logprobs.top_logprobs);
+    const own = await (await fetch(`${url}/score`, { method: "POST", body: JSON.stringify({ tokens: ids }) })).json();
+    assert.deepEqual(own.logprobs, scored.token_logprobs);
+  },
+
+  async embeddings() {
+    const input = ["你好", "写一首诗"];
+    const coded = await client.embeddings.create({ model: "fry", input });
+    const plain = await client.embeddings.create({ model: "fry", input, encoding_format: "float" });
+    assert.deepEqual(Array.from(coded.data[1].embedding), plain.data[1].embedding);
+    const square = plain.data[0].embedding.reduce((sum, x) => sum + x * x, 0);
+    assert.ok(Math.abs(square - 1) < 1e-5);
+    await refused(client.embeddings.create({ model: "fry", input: "" }), 400);
+    await refused(client.embeddings.create({ model: "fry", input: "a", dimensions: 3 }), 400);
+  },
+
+  async texts_and_tokens() {
+    const post = async (path, body) =>
+      (await fetch(`${url}${path}`, { method: "POST", body: JSON.stringify(body) })).json();
+    const { tokens, count } = await post("/tokenize", { content: "你好 12" });
+    assert.equal(tokens.length, count);
+    assert.equal((await post("/detokenize", { tokens })).content, "你好 12");
+    const { prompt } = await post("/apply-template", { messages: user("hi") });
+    assert.deepEqual(await post("/tokenize", { messages: user("hi") }), await post("/tokenize", { content: prompt }));
+  },
+
   async refusals() {
     const long = "天".repeat(3000);
     await refused(ask({ messages: user(long) }), 400, (error) => {
