@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 enum { MOST_MODELS = 64 };
 
 struct serving {
@@ -13,6 +15,14 @@ struct serving {
     pthread_mutex_t lock;
     struct served *models[MOST_MODELS];
     size_t n_model;
+    struct purse *purses; // (n_purse) of owners that have a limit
+    size_t n_purse;
+};
+
+/* A minute's tokens of an owner, which fill evenly. */
+struct purse {
+    uint64_t owner;
+    double left, at; // tokens at that time, below 0 after a request that took more
 };
 
 enum jl_status serving_create(const struct serving_options *options, struct serving **out,
@@ -43,6 +53,7 @@ void serving_free(struct serving *serving, double seconds) {
     for (size_t i = 0; i < serving->n_model; i++)
         served_drop(serving->models[i]);
     pthread_mutex_destroy(&serving->lock);
+    free(serving->purses);
     free(serving);
 }
 
@@ -99,4 +110,46 @@ uint64_t serving_owner(const struct http_request *request) {
     SHA256Final(hash, &sha);
     memcpy(&owner, hash, sizeof owner);
     return owner;
+}
+
+/* ---- tokens a minute ---- */
+
+/* Under the lock, filled up to now; NULL: out of memory, and then nobody is held up. */
+static struct purse *find_purse(struct serving *serving, uint64_t owner, double per_minute) {
+    double now = clock_seconds();
+    size_t i = 0;
+    while (i < serving->n_purse && serving->purses[i].owner != owner)
+        i++;
+    if (i == serving->n_purse) {
+        struct purse *grown = realloc(serving->purses, (i + 1) * sizeof *grown);
+        if (!grown) return NULL;
+        serving->purses = grown;
+        grown[i] = (struct purse){owner, per_minute, now};
+        serving->n_purse++;
+    }
+    struct purse *purse = &serving->purses[i];
+    purse->left += (now - purse->at) * per_minute / 60;
+    if (purse->left > per_minute) purse->left = per_minute;
+    purse->at = now;
+    return purse;
+}
+
+int serving_wait_tokens(struct serving *serving, const struct http_request *request) {
+    double per_minute = http_request_client(request).tokens_per_minute;
+    int seconds = 0;
+    if (per_minute <= 0) return 0;
+    pthread_mutex_lock(&serving->lock);
+    const struct purse *purse = find_purse(serving, serving_owner(request), per_minute);
+    if (purse && purse->left <= 0) seconds = (int)(-purse->left * 60 / per_minute) + 1;
+    pthread_mutex_unlock(&serving->lock);
+    return seconds;
+}
+
+void serving_use_tokens(struct serving *serving, const struct http_request *request, int64_t n) {
+    double per_minute = http_request_client(request).tokens_per_minute;
+    if (per_minute <= 0) return;
+    pthread_mutex_lock(&serving->lock);
+    struct purse *purse = find_purse(serving, serving_owner(request), per_minute);
+    if (purse) purse->left -= (double)n;
+    pthread_mutex_unlock(&serving->lock);
 }

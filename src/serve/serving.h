@@ -33,4 +33,9 @@ const struct serving_options *serving_options(const struct serving *serving);
 /* By the name of a client's key: to whom sessions and cached prefixes belong. */
 uint64_t serving_owner(const struct http_request *request);
 
+/* The tokens-per-minute of the client's key: 0 and it may begin, or the seconds until it may. What
+ * a request has used is taken afterwards, so that the last one may go below nothing. */
+int serving_wait_tokens(struct serving *serving, const struct http_request *request);
+void serving_use_tokens(struct serving *serving, const struct http_request *request, int64_t n);
+
 #endif

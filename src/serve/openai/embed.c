@@ -198,6 +198,8 @@ static void finish(struct work *work) {
     else
         openai_reply_json(e->http, answer(e), NULL);
     for (int i = 0; i < e->n; i++) {
+        if (!e->problem.status)
+            serving_use_tokens(e->serving, e->http, (int64_t)e->inputs[i].ids.len);
         free(e->inputs[i].ids.data);
         free(e->inputs[i].sum);
     }
@@ -246,7 +248,7 @@ static void read_and_submit(struct work *work) {
     struct embedding *e = (struct embedding *)work;
     struct jl_error err = {0};
     enum jl_status status = JL_OK;
-    bool ok = read_body(e);
+    bool ok = openai_check_tokens(e->serving, e->http, &e->problem) && read_body(e);
     for (int i = 0; ok && status == JL_OK && i < e->n; i++) {
         struct input *input = &e->inputs[i];
         const struct scheduler_scan scan = {.ids = input->ids.data,

@@ -15,7 +15,9 @@
 void openai_reply_problem(struct http_request *http, const struct openai_problem *problem) {
     json_t *json = openai_problem_json(problem);
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    const struct http_header later = {"retry-after", "1"};
+    char seconds[16];
+    snprintf(seconds, sizeof seconds, "%d", problem->retry_after ? problem->retry_after : 1);
+    const struct http_header later = {"retry-after", seconds};
     const struct http_reply reply = {.status = problem->status,
                                      .body = text ? text : "{}",
                                      .len = text ? strlen(text) : 2,
@@ -90,10 +92,21 @@ static void remember(struct exchange *x) {
     free(all.data);
 }
 
+static void count_tokens(const struct exchange *x) {
+    int64_t n = 0;
+    for (int i = 0; i < x->n_part; i++)
+        if (x->parts[i].ticket || x->parts[i].scoring.n)
+            n += (int64_t)x->parts[i].ids.len - x->parts[i].n_cached;
+    for (int i = 0; i < x->n_choice; i++)
+        n += x->choices[i].n_token;
+    if (n) serving_use_tokens(x->serving, x->http, n);
+}
+
 /* On a worker: nothing of the scheduler's is to come any more. */
 static void finish(struct work *work) {
     struct exchange *x = (struct exchange *)work;
     remember(x); // before the client can ask on
+    count_tokens(x);
     if (x->streaming)
         exchange_stream_end(x);
     else if (x->problem.status)
@@ -233,6 +246,20 @@ static bool find_model(struct exchange *x) {
                   x->asked.model ? x->asked.model : "");
     x->problem.status = 404;
     x->problem.code = "model_not_found";
+    return false;
+}
+
+bool openai_check_tokens(struct serving *serving, const struct http_request *http,
+                         struct openai_problem *problem) {
+    int seconds = serving_wait_tokens(serving, http);
+    if (!seconds) return true;
+    openai_failed(problem, JL_ERR_BUSY, "");
+    snprintf(problem->message, sizeof problem->message,
+             "Rate limit reached: %u tokens per minute of this key are used up. Please try again "
+             "in %d s.",
+             http_request_client(http).tokens_per_minute, seconds);
+    problem->code = "rate_limit_exceeded";
+    problem->retry_after = seconds;
     return false;
 }
 
@@ -500,7 +527,8 @@ static void read_and_submit(struct work *work) {
     size_t len;
     const char *body = http_request_body(x->http, &len);
     enum openai_kind kind = x->asked.kind;
-    if (openai_request_read(kind, body, len, &x->asked, &x->problem) && find_model(x) &&
+    if (openai_check_tokens(x->serving, x->http, &x->problem) &&
+        openai_request_read(kind, body, len, &x->asked, &x->problem) && find_model(x) &&
         check_counts(x) && make_prompts(x) && make_constraint(x) && make_choices(x) &&
         make_params(x)) {
         if (kind == OPENAI_COMPLETION && x->asked.echo && x->asked.logprobs) {

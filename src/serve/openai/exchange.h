@@ -15,6 +15,10 @@ void openai_exchange_begin(struct serving *serving, enum openai_kind kind,
 /* An error as a whole answer, with what goes with its status. */
 void openai_reply_problem(struct http_request *http, const struct openai_problem *problem);
 
+/* Whether the client's key has tokens left for this minute. */
+bool openai_check_tokens(struct serving *serving, const struct http_request *http,
+                         struct openai_problem *problem);
+
 /* A whole answer; takes `body`. NULL: out of memory, which the client is told. `ignored`: names of
  * fields for a header, "" or NULL: none. */
 void openai_reply_json(struct http_request *http, json_t *body, const char *ignored);

@@ -10,6 +10,7 @@
 
 struct openai_problem {
     int status;       // of HTTP; 0: none
+    int retry_after;  // seconds, with 429; 0: 1
     const char *type; // "invalid_request_error"
     const char *code; // NULL: null
     char param[64];   // "": null

@@ -104,6 +104,7 @@ static void finish(struct work *work) {
         openai_reply_problem(score->http, &score->problem);
     else
         openai_reply_json(score->http, answer(score), NULL);
+    if (!score->problem.status) serving_use_tokens(score->serving, score->http, score->scoring.n);
     scoring_end(&score->scoring);
     free(score->ids.data);
     served_drop(score->served);
@@ -140,7 +141,8 @@ static void read_and_submit(struct work *work) {
     if (jl_json_load(text, len, JSON_REJECT_DUPLICATES, &body, NULL) != JL_OK ||
         !json_is_object(body))
         openai_refuse(&score->problem, NULL, "the body must be a JSON object");
-    bool ok = !score->problem.status && read_fields(score, body);
+    bool ok = openai_check_tokens(score->serving, score->http, &score->problem) &&
+              !score->problem.status && read_fields(score, body);
     json_decref(body);
     if (ok) {
         const struct scheduler_scan scan = {.ids = score->ids.data,
