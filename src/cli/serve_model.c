@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "session/open_tokenizer.h"
 
-enum { PARALLEL = 8, WAITING = 256 };
+enum { PARALLEL = 8, WAITING = 256, KEEP_MB = 1024 };
 
 /* All that is behind a served model. */
 struct opened {
@@ -16,6 +17,7 @@ struct opened {
     struct chat_form form;
     struct end_tokens ends;
     struct sampling sampling;
+    char *keep; // NULL: nothing is kept
 };
 
 static void close_model(void *ctx) {
@@ -24,6 +26,7 @@ static void close_model(void *ctx) {
     chat_form_close(&o->form);
     tokenizer_free(o->tokenizer);
     engine_free(&o->engine);
+    free(o->keep);
     free(o->path);
     free(o->id);
     free(o);
@@ -63,6 +66,29 @@ static enum jl_status plan_pages(const struct opened *o, const struct serve_mode
     return JL_OK;
 }
 
+static void say(void *ctx, const char *text) {
+    const struct opened *o = ctx;
+    fprintf(stderr, "jinlin serve: %s: %s\n", o->id, text);
+}
+
+/* A folder of its own below the one that is asked for. */
+static enum jl_status choose_keep(struct opened *o, const struct serve_model_options *options,
+                                  struct scheduler_options *out, struct jl_error *err) {
+    if (!options->keep) return JL_OK;
+    if (!file_is_dir(options->keep))
+        return jl_fail(err, JL_ERR_USAGE, "--keep %s: there is no such folder", options->keep);
+    if (strchr(o->id, '/'))
+        return jl_fail(err, JL_ERR_USAGE, "--keep wants names of models without '/', not %s",
+                       o->id);
+    if (!(o->keep = file_path_in(options->keep, o->id)))
+        return jl_fail(err, JL_ERR_MEMORY, "out of memory for a folder's name");
+    out->keep_folder = o->keep;
+    out->keep_bytes = (size_t)(options->keep_mb ? options->keep_mb : KEEP_MB) * 1000000;
+    out->note = say;
+    out->note_ctx = o;
+    return JL_OK;
+}
+
 static enum jl_status open_parts(struct opened *o, const struct serve_model_options *options,
                                  struct served_parts *out, struct jl_error *err) {
     JL_TRY(engine_load(o->path, &options->engine, &o->engine, err));
@@ -94,6 +120,7 @@ static enum jl_status open_parts(struct opened *o, const struct serve_model_opti
         .ctx = o,
     };
     out->limits.n_resting = 2 * (options->n_parallel ? options->n_parallel : PARALLEL);
+    JL_TRY(choose_keep(o, options, &out->limits, err));
     return plan_pages(o, options, &out->limits.sessions, err);
 }
 

@@ -13,6 +13,8 @@ struct serve_model_options {
     int n_ctx;                        // 0: the model's, or what fits
     int cache_mb;                     // of keys and values; 0: half of what is free
     int n_waiting;                    // requests that wait; 0: 256
+    const char *keep;                 // a folder for conversations between runs; NULL: none
+    int keep_mb;                      // 0: 1024
 };
 
 /* Opens the model at `path` to be asked for as `id`. */

@@ -30,6 +30,7 @@ static void cancel_all(struct scheduler *s) {
 
 static void *work(void *arg) {
     struct scheduler *s = arg;
+    scheduler_load_kept(s);
     for (bool idle = false;;) {
         pthread_mutex_lock(&s->lock);
         while (idle && !s->arrived && !s->scans && !s->stopping)
@@ -38,11 +39,13 @@ static void *work(void *arg) {
         bool leave = s->stopping && idle && !s->waiting && !s->scans;
         bool cut = s->stopping && clock_seconds() >= s->stop_at;
         pthread_mutex_unlock(&s->lock);
-        if (leave) return NULL;
+        if (leave) break;
         if (cut) cancel_all(s);
         if (cut) scheduler_cancel_scans(s);
         idle = !scheduler_step(s);
     }
+    scheduler_save_kept(s);
+    return NULL;
 }
 
 void scheduler_publish(struct scheduler *s) {

@@ -29,8 +29,14 @@ struct scheduler_options {
     int n_active;                      // answers at work at once; 0: twice n_seq
     int n_waiting;                     // requests that wait to begin; 0: 256
     int n_resting;                     // sessions kept after their answer, for the next turn
-    float most_pause;                  // of a step beside a prompt that is read: so many times the
-                                       // length of a step alone; 0: 2.5
+    /* Resting sessions are kept in this folder from one scheduler to the next, up to so many bytes
+     * of them; NULL: they are not. Must stay. */
+    const char *keep_folder;
+    size_t keep_bytes;
+    void (*note)(void *ctx, const char *text); // what could not be kept or read again; may be NULL
+    void *note_ctx;
+    float most_pause; // of a step beside a prompt that is read: so many times the
+                      // length of a step alone; 0: 2.5
 };
 
 /* A token of an answer. `text` as in generate.h: whole characters, len may be 0; id TOKEN_NONE:

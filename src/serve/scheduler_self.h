@@ -101,6 +101,10 @@ bool scheduler_scan_step(struct scheduler *s);
 bool scheduler_scan_aside(struct scheduler *s); // gives its pages up, and begins again later
 void scheduler_cancel_scans(struct scheduler *s);
 
+/* scheduler_keep.c: resting sessions in their folder; the thread's first and last act */
+void scheduler_load_kept(struct scheduler *s);
+void scheduler_save_kept(struct scheduler *s);
+
 /* scheduler_ticket.c: from a request to its end */
 enum jl_status ticket_create(struct scheduler *s, const struct scheduler_request *request,
                              struct scheduler_ticket **out, struct jl_error *err);

@@ -2,8 +2,9 @@
 //
 // usage: node openai.mjs JINLIN FOLDER     (Fry's; npm ci beforehand, else exit 77: skipped)
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -19,17 +20,29 @@ const model = [`${folder}/fry.gguf`, `${folder}/weights`].find(existsSync);
 
 // ---- the server ----
 
-const server = spawn(program, ["serve", model, "--name", "fry", "-p", "-1", "-t", "2", "--ctx", "1024"]);
-let told = "";
-const url = await new Promise((resolve, reject) => {
-  server.stderr.on("data", (data) => {
-    told += data;
-    const found = /serving at (\S+)/.exec(told);
-    if (found) resolve(found[1]);
+async function start(...more) {
+  const child = spawn(program, ["serve", model, "--name", "fry", "-p", "-1", "-t", "2", "--ctx", "1024", ...more]);
+  const server = { told: "" };
+  const ended = new Promise((resolve) => child.on("exit", resolve));
+  server.url = await new Promise((resolve, reject) => {
+    child.stderr.on("data", (data) => {
+      server.told += data;
+      const found = /serving at (\S+)/.exec(server.told);
+      if (found) resolve(found[1]);
+    });
+    ended.then((code) => reject(new Error(`the server ended with ${code}: ${server.told}`)));
   });
-  server.on("exit", (code) => reject(new Error(`the server ended with ${code}: ${told}`)));
-});
-const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+  server.client = (apiKey = "none") => new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0 });
+  server.stop = async () => {
+    child.kill("SIGTERM");
+    assert.equal(await ended, 0, server.told);
+  };
+  return server;
+}
+
+const server = await start();
+const { url } = server;
+const client = server.client();
 
 const user = (content) => [{ role: "user", content }];
 const ask = (more) => client.chat.completions.create({ model: "fry", temperature: 0, max_tokens: 64, ...more });
@@ -264,6 +277,57 @@ const tests = {
     }
   },
 
+  async kept_conversations() {
+    const folder = mkdtempSync(`${tmpdir()}/jinlin-`);
+    const question = { model: "fry", messages: user("天地玄黄，".repeat(40)), max_tokens: 4, temperature: 0 };
+    const cached = async () => {
+      const one = await start("--keep", folder);
+      const { usage } = await one.client().chat.completions.create(question);
+      await one.stop();
+      return [usage.prompt_tokens_details.cached_tokens, one.told];
+    };
+    try {
+      assert.equal((await cached())[0], 0);
+      assert.ok((await cached())[0] > 150);
+      const [name] = readdirSync(`${folder}/fry`);
+      const bytes = readFileSync(`${folder}/fry/${name}`);
+      bytes[bytes.length >> 1] ^= 1;
+      writeFileSync(`${folder}/fry/${name}`, bytes);
+      const [n, told] = await cached();
+      assert.equal(n, 0);
+      assert.match(told, /left out: .*checksum/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+
+  async keys() {
+    const folder = mkdtempSync(`${tmpdir()}/jinlin-`);
+    const file = `${folder}/keys`;
+    let one;
+    try {
+      const make = (name) => spawnSync(program, ["serve", "--keys", file, "--make-key", name]).stdout.toString().trim();
+      const [alice, bob] = [make("alice"), make("bob")];
+      writeFileSync(file, readFileSync(file, "utf8").replace(/(bob .*)/, "$1 tokens-per-minute=60"));
+      one = await start("--keys", file);
+      const question = { model: "fry", messages: user("天地玄黄，".repeat(40)), max_tokens: 4, temperature: 0 };
+      await refused(one.client("jl-nobody").chat.completions.create(question), 401);
+      const first = await one.client(alice).chat.completions.create(question);
+      const again = await one.client(alice).chat.completions.create(question);
+      const other = await one.client(bob).chat.completions.create(question);
+      assert.deepEqual(again.choices, first.choices);
+      assert.ok(again.usage.prompt_tokens_details.cached_tokens > 150);
+      assert.equal(other.usage.prompt_tokens_details.cached_tokens, 0, "nothing is shared between keys");
+      await refused(one.client(bob).chat.completions.create(question), 429, (error) => {
+        assert.equal(error.code, "rate_limit_exceeded");
+        assert.ok(Number(error.headers["retry-after"]) > 60);
+      });
+    } finally {
+      await one?.stop();
+      rmSync(folder, { recursive: true });
+    }
+  },
+
   async many_at_once() {
     const questions = Array.from({ length: 32 }, (_, i) => ({
       messages: user(`${i + 11}+${3 * i + 20}`), temperature: i % 2, seed: i, max_tokens: 40 }));
@@ -303,8 +367,5 @@ for (const [name, test] of Object.entries(tests)) {
     console.log(`not ok ${name}: ${error.stack}`);
   }
 }
-server.removeAllListeners("exit");
-const ended = new Promise((resolve) => server.on("exit", resolve));
-server.kill("SIGTERM");
-if ((await ended) !== 0) failures++, console.log(`not ok: the server ended badly: ${told}`);
+await server.stop();
 process.exit(failures ? 1 : 0);
