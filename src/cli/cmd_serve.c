@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "cli/serve_model.h"
@@ -23,7 +24,8 @@ struct serve {
     struct cli_list hosts, origins;
     struct serve_model_options model;
     struct routes_context context;
-    FILE *log_file;
+    const char *words;
+    FILE *log_file, *words_file;
 };
 
 /* ---- keys ---- */
@@ -122,6 +124,20 @@ static enum jl_status start(struct serve *serve, struct http_route *routes, stru
     return http_server_start(&options, &serve->context.server, err);
 }
 
+/* What was said, for whoever wants it: a file of the user's alone. */
+static enum jl_status open_words(struct serve *serve, struct serving_options *options,
+                                 struct jl_error *err) {
+    if (!serve->words) return JL_OK;
+    mode_t mask = umask(0077);
+    serve->words_file = fopen(serve->words, "ae");
+    umask(mask);
+    if (!serve->words_file)
+        return jl_fail(err, JL_ERR_IO, "%s cannot be opened for words", serve->words);
+    options->words = http_log_to_stream;
+    options->words_ctx = serve->words_file;
+    return JL_OK;
+}
+
 static void reload_keys(struct serve *serve) {
     struct jl_error err = {0};
     if (serve->keys && http_server_reload_keys(serve->context.server, &err) != JL_OK)
@@ -143,7 +159,7 @@ static enum jl_status wait_for_end(struct serve *serve, const sigset_t *signals,
 
 static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
     struct http_route routes[ROUTES_MOST];
-    const struct serving_options options = {.most_n = serve->most_n};
+    struct serving_options options = {.most_n = serve->most_n};
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -153,6 +169,7 @@ static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
     pthread_sigmask(SIG_BLOCK, &signals, NULL); // of all threads that follow
     signal(SIGPIPE, SIG_IGN);
     JL_TRY(name_models(serve, err));
+    JL_TRY(open_words(serve, &options, err));
     JL_TRY(serving_create(&options, &serve->context.serving, err));
     serve->context.version = JINLIN_VERSION;
     enum jl_status status = JL_OK;
@@ -169,6 +186,7 @@ static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
     serving_free(serve->context.serving, 0);
     http_server_free(serve->context.server);
     if (serve->log_file && serve->log_file != stdout) fclose(serve->log_file);
+    if (serve->words_file) fclose(serve->words_file);
     return status;
 }
 
@@ -213,6 +231,8 @@ int cmd_serve(int argc, char **argv) {
          128},
         {"--log", NULL, CLI_TEXT, &serve.log, "FILE",
          "a line of JSON a request, without its words; `-` is standard output", 0, 0},
+        {"--log-words", NULL, CLI_TEXT, &serve.words, "FILE",
+         "a line of JSON a request with all that was asked and answered", 0, 0},
         SAMPLING_OPTIONS(serve.model.sampling) ENGINE_OPTIONS(serve.model.engine),
     };
     const struct cli_spec spec = {"serve",

@@ -153,3 +153,21 @@ void serving_use_tokens(struct serving *serving, const struct http_request *requ
     if (purse) purse->left -= (double)n;
     pthread_mutex_unlock(&serving->lock);
 }
+
+/* ---- words ---- */
+
+void serving_tell_words(struct serving *serving, const struct http_request *request,
+                        const json_t *asked, const json_t *answered) {
+    const struct serving_options *o = &serving->options;
+    const char *key = http_request_client(request).name;
+    if (!o->words) return;
+    json_t *line =
+        json_pack("{s:s, s:o, s:O, s:O}", "id", http_request_id(request), "key",
+                  key ? json_string(key) : json_null(), "asked", asked, "answered", answered);
+    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+    pthread_mutex_lock(&serving->lock);
+    if (text) o->words(o->words_ctx, text, strlen(text));
+    pthread_mutex_unlock(&serving->lock);
+    free(text);
+    json_decref(line);
+}

@@ -2,6 +2,8 @@
 #ifndef JL_SERVE_SERVING_H
 #define JL_SERVE_SERVING_H
 
+#include <jansson.h>
+
 #include "serve/http/server.h"
 #include "serve/served.h"
 #include "serve/workers.h"
@@ -12,6 +14,10 @@ struct serving_options {
     int n_worker; // 0: 2
     int n_job;    // that wait for one; 0: 1024
     int most_n;   // answers to one request at most; 0: 16
+    /* What was asked and answered, a line of JSON a request, by one thread at a time; NULL: nobody
+     * wants it. */
+    void (*words)(void *ctx, const char *line, size_t len);
+    void *words_ctx;
 };
 enum jl_status serving_create(const struct serving_options *options, struct serving **out,
                               struct jl_error *err);
@@ -32,6 +38,10 @@ struct workers *serving_workers(struct serving *serving);
 const struct serving_options *serving_options(const struct serving *serving);
 /* By the name of a client's key: to whom sessions and cached prefixes belong. */
 uint64_t serving_owner(const struct http_request *request);
+
+/* {"id", "key", "asked": the body, "answered"}; takes neither. Nothing where nobody wants it. */
+void serving_tell_words(struct serving *serving, const struct http_request *request,
+                        const json_t *asked, const json_t *answered);
 
 /* The tokens-per-minute of the client's key: 0 and it may begin, or the seconds until it may. What
  * a request has used is taken afterwards, so that the last one may go below nothing. */

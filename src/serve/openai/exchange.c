@@ -107,12 +107,17 @@ static void finish(struct work *work) {
     struct exchange *x = (struct exchange *)work;
     remember(x); // before the client can ask on
     count_tokens(x);
+    json_t *whole = NULL;
+    if (!x->problem.status && (!x->streaming || serving_options(x->serving)->words))
+        whole = exchange_whole(x);
+    if (whole) serving_tell_words(x->serving, x->http, x->asked.root, whole);
     if (x->streaming)
         exchange_stream_end(x);
     else if (x->problem.status)
         openai_reply_problem(x->http, &x->problem);
     else
-        openai_reply_json(x->http, exchange_whole(x), x->asked.ignored);
+        openai_reply_json(x->http, json_incref(whole), x->asked.ignored);
+    json_decref(whole);
     free_exchange(x);
 }
 
@@ -143,8 +148,10 @@ static void on_progress(void *ctx, const struct scheduler_progress *progress) {
 
 static bool on_piece(void *ctx, int answer, const struct dialect_event *event) {
     struct exchange_choice *choice = choice_of(ctx, answer);
-    return choice->x->asked.stream ? exchange_stream_piece(choice, event)
-                                   : exchange_keep_piece(choice, event);
+    struct exchange *x = choice->x;
+    bool keep = !x->asked.stream || serving_options(x->serving)->words;
+    if (keep && !exchange_keep_piece(choice, event)) return false;
+    return !x->asked.stream || exchange_stream_piece(choice, event);
 }
 
 static bool add_logprob(struct exchange_choice *choice, const struct scheduler_token *token) {
