@@ -27,7 +27,7 @@ def bench(seqs):
 
 
 def start(*more):
-    server = subprocess.Popen([PROGRAM, "serve", MODEL, "--name", "m", "-p", "-1", "--parallel", "16", "--ctx", "16384",
+    server = subprocess.Popen([PROGRAM, "serve", MODEL, "--name", "m", "-p", "0", "--parallel", "16", "--ctx", "16384",
                                "--cache", "6000", "--queue", "2000", "--connections", "2000", *THREADS, *more],
                               stderr=subprocess.PIPE, text=True)
     told = ""

@@ -9,6 +9,7 @@
 #include "cli/serve_model.h"
 #include "serve/http/keys.h"
 #include "serve/routes.h"
+#include "text/utf8.h"
 
 enum { MOST_MODELS = 4, PORT = 8080, DRAIN_SECONDS = 10 };
 
@@ -17,7 +18,7 @@ struct serve {
     const char *ids[MOST_MODELS];
     char named[MOST_MODELS][128];
     int n_model;
-    struct cli_list names;
+    struct cli_list names, aliases;
     const char *host, *cert, *key, *keys, *make_key, *log;
     int port, most_n, connections;
     bool no_keys;
@@ -57,6 +58,9 @@ static enum jl_status name_models(struct serve *serve, struct jl_error *err) {
             snprintf(serve->named[i], sizeof serve->named[i], "%s", serve->names.items[i]);
         else
             serve_model_id(serve->models[i], serve->named[i], sizeof serve->named[i]);
+        size_t n = strlen(serve->ids[i]);
+        if (n == 0 || utf8_valid_length(serve->ids[i], n) != n)
+            return jl_fail(err, JL_ERR_USAGE, "give model %d a --name of UTF-8 text", i + 1);
         for (int k = 0; k < i; k++)
             if (!strcmp(serve->ids[i], serve->ids[k]))
                 return jl_fail(err, JL_ERR_USAGE,
@@ -97,7 +101,7 @@ static void reload_models(struct serve *serve) {
 static enum jl_status start(struct serve *serve, struct http_route *routes, struct jl_error *err) {
     struct http_server_options options = {
         .address = serve->host,
-        .port = serve->port ? serve->port : PORT,
+        .port = serve->port,
         .tls_cert_file = serve->cert,
         .tls_key_file = serve->key,
         .keys_file = serve->keys,
@@ -112,7 +116,6 @@ static enum jl_status start(struct serve *serve, struct http_route *routes, stru
         .shapes = routes_shapes,
         .n_shapes = routes_n_shape,
     };
-    if (serve->port < 0) options.port = 0;
     if (serve->log) {
         bool standard = !strcmp(serve->log, "-");
         serve->log_file = standard ? stdout : fopen(serve->log, "ae");
@@ -121,7 +124,10 @@ static enum jl_status start(struct serve *serve, struct http_route *routes, stru
         options.log = http_log_to_stream;
         options.log_ctx = serve->log_file;
     }
-    return http_server_start(&options, &serve->context.server, err);
+    struct http_server *server;
+    JL_TRY(http_server_start(&options, &server, err));
+    serve->context.server = server;
+    return JL_OK;
 }
 
 /* What was said, for whoever wants it: a file of the user's alone. */
@@ -150,6 +156,7 @@ static enum jl_status wait_for_end(struct serve *serve, const sigset_t *signals,
     const struct timespec second = {1, 0};
     while (http_server_running(serve->context.server)) {
         int number = sigtimedwait(signals, NULL, &second);
+        serving_reap(serve->context.serving);
         if (number == SIGHUP) reload_keys(serve);
         if (number == SIGUSR1) reload_models(serve);
         if (number == SIGINT || number == SIGTERM) return JL_OK;
@@ -159,7 +166,9 @@ static enum jl_status wait_for_end(struct serve *serve, const sigset_t *signals,
 
 static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
     struct http_route routes[ROUTES_MOST];
-    struct serving_options options = {.most_n = serve->most_n};
+    struct serving_options options = {.most_n = serve->most_n,
+                                      .aliases = serve->aliases.items,
+                                      .n_alias = (size_t)serve->aliases.n};
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -191,12 +200,12 @@ static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
 }
 
 int cmd_serve(int argc, char **argv) {
-    struct serve serve = {0};
+    struct serve serve = {.port = PORT};
     bool done;
     const struct cli_option options[] = {
         {"--host", NULL, CLI_TEXT, &serve.host, "ADDRESS",
          "an IP address, localhost, or unix:PATH (default: 127.0.0.1)", 0, 0},
-        {"--port", "-p", CLI_INT, &serve.port, "N", "port (default 8080; -1: any free one)", -1,
+        {"--port", "-p", CLI_INT, &serve.port, "N", "port (default 8080; 0: any free one)", 0,
          65535},
         {"--keys", NULL, CLI_TEXT, &serve.keys, "FILE",
          "who may ask: names and hashes of keys (see --make-key)", 0, 0},
@@ -213,6 +222,8 @@ int cmd_serve(int argc, char **argv) {
          "pages of https://app.example may ask, too; may be repeated", 0, 0},
         {"--name", NULL, CLI_LIST, &serve.names, "ID",
          "what clients call the model (default: its file's name); one for each MODEL", 0, 0},
+        {"--alias", NULL, CLI_LIST, &serve.aliases, "ID",
+         "another name of the first model (gpt-4o-mini, say); may be repeated", 0, 0},
         {"--parallel", NULL, CLI_INT, &serve.model.n_parallel, "N",
          "answers that share a pass (default 8)", 1, 256},
         {"--ctx", "-c", CLI_INT, &serve.model.n_ctx, "N",

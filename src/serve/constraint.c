@@ -1,19 +1,21 @@
 #include "serve/constraint.h"
 
 #include <pthread.h>
+#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "grammar/vocab.h"
-#include "text/buffer.h"
 
-enum { MOST_KEPT = 32 }; // constraints that nobody uses now
+/* Constraints that nobody uses now. */
+enum { MOST_KEPT = 32 };
+#define KEPT_BYTES ((size_t)256 << 20)
 #define TIDY_BYTES ((size_t)16 << 20)
 
 struct constraint {
     struct constraints *all;
     struct constraint *next;
-    struct byte_buffer key; // what it was made from
+    uint8_t key[SHA256_DIGEST_LENGTH]; // of what it was made from
     struct grammar *grammar;
     struct grammar_matcher *matcher; // the scheduler's thread
     struct constrained *first;       // those at work; the same
@@ -57,7 +59,6 @@ enum jl_status constraints_create(const struct tokenizer *tokenizer, const struc
 static void release(struct constraint *constraint) {
     grammar_matcher_free(constraint->matcher);
     grammar_free(constraint->grammar);
-    buffer_free(&constraint->key);
     free(constraint);
 }
 
@@ -74,22 +75,25 @@ void constraints_free(struct constraints *all) {
 
 /* ---- what it is made from ---- */
 
-static bool put(struct byte_buffer *key, const char *text, size_t len) {
-    return buffer_append(key, (const char *)&len, sizeof len) && buffer_append(key, text, len);
+static void put(SHA2_CTX *sha, const char *text, size_t len) {
+    SHA256Update(sha, (const uint8_t *)&len, sizeof len);
+    SHA256Update(sha, (const uint8_t *)text, len);
 }
 
-static bool write_key(const struct constraint_spec *spec, struct byte_buffer *key) {
+static void make_key(const struct constraint_spec *spec, uint8_t key[SHA256_DIGEST_LENGTH]) {
+    SHA2_CTX sha;
     char head[] = {(char)('0' + spec->kind), (char)('0' + spec->thought),
                    (char)('0' + spec->must_call), (char)('0' + spec->one_call),
                    (char)('0' + spec->one_line)};
-    bool fits =
-        put(key, head, sizeof head) && put(key, spec->source ? spec->source : "", spec->len);
+    SHA256Init(&sha);
+    put(&sha, head, sizeof head);
+    put(&sha, spec->source ? spec->source : "", spec->len);
     for (size_t i = 0; i < spec->n_tool; i++) {
         const char *parameters = spec->tools[i].parameters;
-        fits = fits && put(key, spec->tools[i].name, strlen(spec->tools[i].name)) &&
-               put(key, parameters ? parameters : "", parameters ? strlen(parameters) : 0);
+        put(&sha, spec->tools[i].name, strlen(spec->tools[i].name));
+        put(&sha, parameters ? parameters : "", parameters ? strlen(parameters) : 0);
     }
-    return fits;
+    SHA256Final(key, &sha);
 }
 
 /* ---- the grammar ---- */
@@ -104,7 +108,8 @@ static grammar_expr thought(const struct constraints *all, struct grammar_builde
     const struct dialect_think *think = &all->dialect->think;
     size_t n = strlen(think->close);
     int32_t id = tokenizer_find_added(all->tokenizer, think->close, n);
-    grammar_expr space = grammar_repeat(b, grammar_text(b, "\n"), 0, 2);
+    static const uint32_t blanks[][2] = {{'\t', '\n'}, {' ', ' '}};
+    grammar_expr space = grammar_repeat(b, grammar_chars(b, blanks, 2), 0, 4);
     grammar_expr parts[3] = {0};
     size_t at = 0;
     if (!open) parts[at++] = mark(all, b, think->open);
@@ -130,7 +135,7 @@ static grammar_expr words(const struct constraint_spec *spec, struct grammar_bui
 static grammar_expr root(const struct constraints *all, const struct constraint_spec *spec,
                          struct grammar_builder *b) {
     bool formed = spec->kind != CONSTRAINT_TEXT;
-    grammar_expr body[2], turn[2];
+    grammar_expr body[2] = {0}, turn[2];
     size_t n = 0, n_turn = 0;
     if (formed && !spec->must_call) body[n++] = words(spec, b);
     if (spec->n_tool) {
@@ -167,22 +172,24 @@ static enum jl_status need_vocab(struct constraints *all, struct jl_error *err) 
     return status;
 }
 
-static struct constraint *find(struct constraints *all, const struct byte_buffer *key) {
+static struct constraint *find(struct constraints *all, const uint8_t *key) {
     for (struct constraint *c = all->first; c; c = c->next)
-        if (c->key.len == key->len && !memcmp(c->key.data, key->data, key->len)) return c;
+        if (!memcmp(c->key, key, sizeof c->key)) return c;
     return NULL;
 }
 
 /* Under the lock: the unused one that was used longest ago goes, where there are too many. */
 static struct constraint *take_surplus(struct constraints *all) {
     struct constraint **oldest = NULL;
+    size_t bytes = 0;
     int n = 0;
     for (struct constraint **at = &all->first; *at; at = &(*at)->next) {
         if ((*at)->n_user) continue;
         n++;
+        bytes += grammar_matcher_bytes((*at)->matcher);
         if (!oldest || (*at)->used < (*oldest)->used) oldest = at;
     }
-    if (n <= MOST_KEPT) return NULL;
+    if (n == 0 || (n <= MOST_KEPT && bytes <= KEPT_BYTES)) return NULL;
     struct constraint *taken = *oldest;
     *oldest = taken->next;
     return taken;
@@ -197,27 +204,20 @@ static struct constraint *use(struct constraints *all, struct constraint *constr
 
 enum jl_status constraint_open(struct constraints *all, const struct constraint_spec *spec,
                                struct constraint **out, struct jl_error *err) {
-    struct byte_buffer key = {0};
+    uint8_t key[SHA256_DIGEST_LENGTH];
     *out = NULL;
-    enum jl_status status = write_key(spec, &key) ? need_vocab(all, err) : no_memory(err);
-    if (status == JL_OK) {
-        pthread_mutex_lock(&all->lock);
-        struct constraint *known = find(all, &key);
-        if (known) *out = use(all, known);
-        pthread_mutex_unlock(&all->lock);
-    }
-    if (status != JL_OK || *out) {
-        buffer_free(&key);
-        return status;
-    }
+    make_key(spec, key);
+    JL_TRY(need_vocab(all, err));
+    pthread_mutex_lock(&all->lock);
+    struct constraint *known = find(all, key);
+    if (known) *out = use(all, known);
+    pthread_mutex_unlock(&all->lock);
+    if (known) return JL_OK;
     struct constraint *made = calloc(1, sizeof *made);
-    if (!made) {
-        buffer_free(&key);
-        return no_memory(err);
-    }
+    if (!made) return no_memory(err);
     made->all = all;
-    made->key = key;
-    status = compile(all, spec, made, err);
+    memcpy(made->key, key, sizeof made->key);
+    enum jl_status status = compile(all, spec, made, err);
     if (status != JL_OK) {
         release(made);
         return status;
@@ -230,14 +230,30 @@ enum jl_status constraint_open(struct constraints *all, const struct constraint_
     return JL_OK;
 }
 
+enum jl_status constraint_check(struct constraints *all, const struct constraint_spec *spec,
+                                struct jl_error *err) {
+    struct grammar_builder *b = grammar_builder_new();
+    struct grammar *grammar = NULL;
+    if (!b) return no_memory(err);
+    enum jl_status status = grammar_compile(b, root(all, spec, b), &grammar, err);
+    grammar_builder_free(b);
+    grammar_free(grammar);
+    return status;
+}
+
 void constraint_drop(struct constraint *constraint) {
     if (!constraint) return;
     struct constraints *all = constraint->all;
     pthread_mutex_lock(&all->lock);
     constraint->n_user--;
-    struct constraint *surplus = take_surplus(all);
+    struct constraint *surplus = take_surplus(all), *next = surplus;
+    while (next)
+        next = next->next = take_surplus(all);
     pthread_mutex_unlock(&all->lock);
-    if (surplus) release(surplus);
+    for (; surplus; surplus = next) {
+        next = surplus->next;
+        release(surplus);
+    }
 }
 
 /* ---- one answer ---- */
@@ -291,6 +307,14 @@ enum jl_status constrained_allowed(struct constrained *at, const uint64_t **mask
         if (ends->ids[i] < n) at->mask[ends->ids[i] / 64] |= UINT64_C(1) << ends->ids[i] % 64;
     *mask = at->mask;
     return JL_OK;
+}
+
+bool constrained_could(const struct constrained *at, const int32_t *ids, size_t n) {
+    struct grammar_state state = at->at;
+    struct jl_error err;
+    for (size_t i = 0; i < n; i++)
+        if (grammar_accept(at->constraint->matcher, &state, ids[i], &err) != JL_OK) return false;
+    return true;
 }
 
 enum jl_status constrained_take(struct constrained *at, int32_t id, struct jl_error *err) {

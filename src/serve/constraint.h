@@ -46,6 +46,9 @@ struct constraint_spec {
 /* JL_ERR_UNSUPPORTED and JL_ERR_FORMAT say what of the source cannot be followed. */
 enum jl_status constraint_open(struct constraints *all, const struct constraint_spec *spec,
                                struct constraint **out, struct jl_error *err);
+/* Whether it could be opened; nothing is kept. */
+enum jl_status constraint_check(struct constraints *all, const struct constraint_spec *spec,
+                                struct jl_error *err);
 void constraint_drop(struct constraint *constraint); // NULL is fine
 
 /* ---- one answer; the scheduler's thread ---- */
@@ -59,6 +62,8 @@ void constrained_end(struct constrained *at); // NULL is fine; any thread once n
  * answer's until the next call. */
 enum jl_status constrained_allowed(struct constrained *at, const uint64_t **mask,
                                    struct jl_error *err);
+/* Whether it could take all of these, one after the other. */
+bool constrained_could(const struct constrained *at, const int32_t *ids, size_t n);
 enum jl_status constrained_take(struct constrained *at, int32_t id, struct jl_error *err);
 
 #endif

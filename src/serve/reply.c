@@ -7,6 +7,8 @@ struct reply {
     struct reply_spec spec;
     struct dialect_stream *stream; // NULL: plain
     struct constrained *constrained;
+    int32_t *closing; // (n_closing) what ends the thought, to be forced when it can be
+    size_t n_closing;
     int32_t *forced; // (n_forced) tokens that come next, whatever the model wants
     size_t n_forced, at_forced;
     uint64_t *only; // the mask of one of them
@@ -39,6 +41,7 @@ enum jl_status reply_create(const struct reply_spec *spec, struct reply **out,
 void reply_free(struct reply *reply) {
     if (!reply) return;
     dialect_stream_free(reply->stream);
+    free(reply->closing);
     free(reply->forced);
     free(reply->only);
     free(reply);
@@ -66,22 +69,30 @@ static enum jl_status allow_only(struct reply *reply, int32_t id, const uint64_t
     return JL_OK;
 }
 
-/* A thought that has used up its tokens is closed: by tokens, as if the model had written them. */
-static enum jl_status bound_thought(struct reply *reply, size_t n_token, struct jl_error *err) {
+/* A thought that has used up its tokens is closed: by tokens, as if the model had written them; as
+ * soon as it is between two characters, and the answer's form can take them. */
+static enum jl_status bound_thought(struct reply *reply, size_t n_token, bool between,
+                                    struct jl_error *err) {
     const char *text;
-    if (!reply->stream || !dialect_thinking_over(reply->stream, n_token, &text)) return JL_OK;
-    free(reply->forced);
-    reply->forced = NULL;
-    reply->at_forced = reply->n_forced = 0;
-    return tokenizer_encode(reply->spec.tokenizer, text, strlen(text), ENCODE_SPECIAL,
-                            &reply->forced, &reply->n_forced, err);
+    if (!reply->stream) return JL_OK;
+    if (dialect_thinking_over(reply->stream, n_token, &text))
+        JL_TRY(tokenizer_encode(reply->spec.tokenizer, text, strlen(text), ENCODE_SPECIAL,
+                                &reply->closing, &reply->n_closing, err));
+    if (!reply->closing || !between || !dialect_stream_in_thought(reply->stream)) return JL_OK;
+    if (reply->constrained &&
+        !constrained_could(reply->constrained, reply->closing, reply->n_closing))
+        return JL_OK;
+    reply->forced = reply->closing;
+    reply->n_forced = reply->n_closing;
+    reply->closing = NULL;
+    return JL_OK;
 }
 
 enum jl_status reply_allow(struct reply *reply, const uint64_t **allowed, struct jl_error *err) {
     *allowed = NULL;
     if (reply->spec.constraint && !reply->began)
         JL_TRY(constrained_begin(reply->spec.constraint, &reply->constrained, err));
-    if (!reply->began) JL_TRY(bound_thought(reply, 0, err)); // of a budget of nothing
+    if (!reply->began) JL_TRY(bound_thought(reply, 0, true, err)); // of a budget of nothing
     reply->began = true;
     if (reply->at_forced < reply->n_forced)
         return allow_only(reply, reply->forced[reply->at_forced], allowed, err);
@@ -113,7 +124,7 @@ enum jl_status reply_token(struct reply *reply, const struct scheduler_token *to
     } else {
         reply->n_thought += real && dialect_stream_in_thought(reply->stream);
         JL_TRY(dialect_stream_push(reply->stream, token->text, token->len, err));
-        if (real && !was_forced) JL_TRY(bound_thought(reply, 1, err));
+        if (real && !was_forced) JL_TRY(bound_thought(reply, 1, token->len > 0, err));
         give_events(reply);
     }
     *go_on = !reply->enough;

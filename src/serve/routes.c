@@ -24,9 +24,9 @@ static void embeddings(void *ctx, struct http_request *http) {
 }
 
 static json_t *model_json(const struct served *served) {
-    return json_pack("{s:s, s:s, s:I, s:s, s:i}", "id", served_parts(served)->id, "object", "model",
-                     "created", (json_int_t)served_since(served), "owned_by", "jinlin",
-                     "max_model_len", served_n_ctx(served));
+    return json_pack("{s:s, s:s, s:I, s:s, s:i, s:i}", "id", served_parts(served)->id, "object",
+                     "model", "created", (json_int_t)served_since(served), "owned_by", "jinlin",
+                     "max_model_len", served_n_ctx(served), "context_length", served_n_ctx(served));
 }
 
 static void models(void *ctx, struct http_request *http) {
@@ -37,7 +37,7 @@ static void models(void *ctx, struct http_request *http) {
         json_array_append_new(list, model_json(served));
         served_drop(served);
     }
-    openai_reply_json(http, json_pack("{s:s, s:o}", "object", "list", "data", list), NULL);
+    openai_reply_json(http, json_pack("{s:s, s:o}", "object", "list", "data", list), NULL, 0);
 }
 
 static void model(void *ctx, struct http_request *http) {
@@ -46,7 +46,7 @@ static void model(void *ctx, struct http_request *http) {
     struct served *served = serving_find(context->serving, id);
     struct openai_problem problem = {0};
     if (served) {
-        openai_reply_json(http, model_json(served), NULL);
+        openai_reply_json(http, model_json(served), NULL, 0);
     } else {
         openai_refuse(&problem, "model", "The model `%.200s` does not exist", id);
         problem.status = 404;
@@ -81,6 +81,11 @@ size_t routes_fill(struct routes_context *context, struct http_route out[ROUTES_
         {"POST", "/v1/chat/completions", chat, NULL, false},
         {"POST", "/v1/completions", completion, NULL, false},
         {"POST", "/v1/embeddings", embeddings, NULL, false},
+        // for whoever has left the /v1 out of its base address
+        {"GET", "/models", models, NULL, false},
+        {"POST", "/chat/completions", chat, NULL, false},
+        {"POST", "/completions", completion, NULL, false},
+        {"POST", "/embeddings", embeddings, NULL, false},
         {"GET", "/health", own_health, NULL, true},
         {"GET", "/ready", own_ready, NULL, true},
         {"GET", "/metrics", own_metrics, NULL, false},

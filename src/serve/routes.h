@@ -2,12 +2,14 @@
 #ifndef JL_SERVE_ROUTES_H
 #define JL_SERVE_ROUTES_H
 
+#include <stdatomic.h>
+
 #include "serve/serving.h"
 
 /* What the routes need to know of the server that they are answered by; must stay. */
 struct routes_context {
     struct serving *serving;
-    struct http_server *server; // set once it runs
+    _Atomic(struct http_server *) server; // NULL: it is about to run
     const char *version;
 };
 

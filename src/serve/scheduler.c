@@ -167,6 +167,8 @@ void scheduler_stop(struct scheduler *s, double seconds) {
 
 /* ---- requests ---- */
 
+void scheduler_keep_nothing(struct scheduler *s) { atomic_store(&s->keeps_nothing, true); }
+
 int scheduler_n_ctx(const struct scheduler *s) { return s->options.sessions.n_ctx; }
 
 static enum jl_status check(const struct scheduler *s, const struct scheduler_request *request,

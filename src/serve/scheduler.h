@@ -71,6 +71,8 @@ struct scheduler_client {
     void (*progress)(void *ctx, const struct scheduler_progress *progress); // waiting, reading
     /* False: this answer is enough. */
     bool (*token)(void *ctx, const struct scheduler_token *token);
+    /* The token that ended an answer, which is not part of it: no text. */
+    void (*end_token)(void *ctx, const struct scheduler_token *token);
     void (*ended)(void *ctx, const struct scheduler_end *end); // once an answer
     bool (*gone)(void *ctx); // asked now and then: does nobody wait any more?
     bool (*show)(void *ctx, const char *text, size_t len); // as in generate.h
@@ -131,7 +133,8 @@ struct scheduler_scan {
 enum jl_status scheduler_scan(struct scheduler *scheduler, const struct scheduler_scan *scan,
                               struct jl_error *err);
 
-int scheduler_n_ctx(const struct scheduler *scheduler); // most tokens of a prompt and its answer
+void scheduler_keep_nothing(struct scheduler *scheduler); // at its end, whatever its options say
+int scheduler_n_ctx(const struct scheduler *scheduler);   // most tokens of a prompt and its answer
 
 /* Takes no more requests; those that wait or work have so many seconds to end, then they are
  * cancelled. Returns when the thread has ended. */

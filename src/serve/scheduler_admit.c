@@ -134,7 +134,7 @@ static bool seat_with_room(struct scheduler *s, struct sequence *sequence, bool 
         status = scheduler_seat(s, sequence, &err);
     }
     if (status != JL_OK) {
-        if (status == JL_ERR_MEMORY && !alone) return false;
+        if (status == JL_ERR_MEMORY && (!alone || scheduler_scan_aside(s))) return false;
         sequence_end(s, sequence, status, err.message);
         return true;
     }

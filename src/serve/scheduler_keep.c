@@ -125,7 +125,7 @@ void scheduler_save_kept(struct scheduler *s) {
     size_t left = s->options.keep_bytes, bytes = 0;
     struct jl_error err = {0};
     int number = 0;
-    if (!folder) return;
+    if (!folder || atomic_load(&s->keeps_nothing)) return;
     if (mkdir(folder, 0700) && errno != EEXIST) {
         note(s, folder, strerror(errno));
         return;

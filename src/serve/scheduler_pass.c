@@ -152,6 +152,16 @@ static void ask_allowed(struct sequence *q) {
     sampler_allow(q->sampler, allowed);
 }
 
+static void tell_end_token(const struct scheduler *s, struct sequence *q) {
+    const struct scheduler_client *client = &q->ticket->request.client;
+    if (!client->end_token || !end_tokens_has(s->options.ends, q->next)) return;
+    client->end_token(client->ctx, &(struct scheduler_token){.answer = q->index,
+                                                             .id = q->next,
+                                                             .text = "",
+                                                             .logits = session_logits(q->session),
+                                                             .scratch = s->scratch[0]});
+}
+
 /* A token for every answer that has logits; what is over ends. */
 static void step_answers(struct scheduler *s) {
     int n = 0, most = s->options.n_active;
@@ -166,6 +176,7 @@ static void step_answers(struct scheduler *s) {
         struct sequence *q = s->pass[i];
         bool over = true;
         if (q->status == JL_OK) q->status = generate_take(q->generating, q->next, &over, &q->err);
+        if (q->status == JL_OK && over) tell_end_token(s, q);
         if (q->status == JL_OK && !over) q->status = session_add(q->session, &q->next, 1, &q->err);
         if (q->status != JL_OK || over) sequence_end(s, q, q->status, q->err.message);
     }

@@ -140,7 +140,10 @@ bool scheduler_scan_step(struct scheduler *s) {
     if (n > most) n = most;
     if (n > request->n - scan->at) n = request->n - scan->at;
     enum jl_status status = pass(s, scan, n, &err);
-    if (status == JL_ERR_MEMORY && s->active && scheduler_scan_aside(s)) return true;
+    if (status == JL_ERR_MEMORY && s->active) { // those at work will end
+        scheduler_scan_aside(s);
+        return true;
+    }
     if (status != JL_OK || scan->at == request->n) close_first(s, status, err.message);
     return true;
 }

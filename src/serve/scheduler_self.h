@@ -62,6 +62,7 @@ struct scheduler {
     double stop_at;               // when those at work are cancelled
     struct scheduler_stats stats; // as they were last published
 
+    atomic_bool keeps_nothing;
     atomic_int n_outside; // requests that were taken and have not begun
 
     // the thread's own

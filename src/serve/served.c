@@ -79,6 +79,8 @@ void served_drop(struct served *served) {
     if (served && atomic_fetch_sub(&served->n_holder, 1) == 1) release(served);
 }
 
+bool served_is_alone(const struct served *served) { return atomic_load(&served->n_holder) == 1; }
+
 const struct served_parts *served_parts(const struct served *served) { return &served->parts; }
 struct scheduler *served_scheduler(struct served *served) {
     return served->scheduler;

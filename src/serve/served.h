@@ -30,6 +30,8 @@ struct served *served_hold(struct served *served);
 /* The last one to let it go stops it. NULL is fine. */
 void served_drop(struct served *served);
 
+bool served_is_alone(const struct served *served); // nobody else holds it
+
 const struct served_parts *served_parts(const struct served *served);
 struct scheduler *served_scheduler(struct served *served);
 struct constraints *served_constraints(struct served *served);

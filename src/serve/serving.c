@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-enum { MOST_MODELS = 64 };
+enum { MOST_MODELS = 64, MOST_RETIRED = 256 };
 
 struct serving {
     struct serving_options options;
@@ -15,6 +15,8 @@ struct serving {
     pthread_mutex_t lock;
     struct served *models[MOST_MODELS];
     size_t n_model;
+    struct served *retired[MOST_RETIRED]; // replaced: somebody may still work with them
+    size_t n_retired;
     struct purse *purses; // (n_purse) of owners that have a limit
     size_t n_purse;
 };
@@ -49,9 +51,13 @@ void serving_free(struct serving *serving, double seconds) {
     if (!serving) return;
     for (size_t i = 0; i < serving->n_model; i++)
         scheduler_stop(served_scheduler(serving->models[i]), seconds);
+    for (size_t i = 0; i < serving->n_retired; i++)
+        scheduler_stop(served_scheduler(serving->retired[i]), 0);
     workers_free(serving->workers); // the last of what those told them
     for (size_t i = 0; i < serving->n_model; i++)
         served_drop(serving->models[i]);
+    for (size_t i = 0; i < serving->n_retired; i++)
+        served_drop(serving->retired[i]);
     pthread_mutex_destroy(&serving->lock);
     free(serving->purses);
     free(serving);
@@ -60,22 +66,43 @@ void serving_free(struct serving *serving, double seconds) {
 enum jl_status serving_put(struct serving *serving, struct served *served, struct jl_error *err) {
     struct served *old = NULL;
     size_t i = 0;
+    serving_reap(serving);
     pthread_mutex_lock(&serving->lock);
     const char *id = served_parts(served)->id;
     while (i < serving->n_model && strcmp(served_parts(serving->models[i])->id, id) != 0)
         i++;
-    bool fits = i < MOST_MODELS;
+    bool fits = i < MOST_MODELS && serving->n_retired < MOST_RETIRED;
     if (fits && i < serving->n_model) old = serving->models[i];
+    if (old) serving->retired[serving->n_retired++] = old;
     if (fits) serving->models[i] = served;
     if (fits && i == serving->n_model) serving->n_model++;
     pthread_mutex_unlock(&serving->lock);
-    served_drop(old);
-    return fits ? JL_OK : jl_fail(err, JL_ERR_LIMIT, "%d models are served at most", MOST_MODELS);
+    if (old) scheduler_keep_nothing(served_scheduler(old)); // the folder is the new one's
+    return fits ? JL_OK
+                : jl_fail(err, JL_ERR_LIMIT, "%d models are served at most, and %d replaced ones",
+                          MOST_MODELS, MOST_RETIRED);
+}
+
+void serving_reap(struct serving *serving) {
+    for (;;) {
+        struct served *idle = NULL;
+        pthread_mutex_lock(&serving->lock);
+        for (size_t i = 0; i < serving->n_retired && !idle; i++)
+            if (served_is_alone(serving->retired[i])) {
+                idle = serving->retired[i];
+                serving->retired[i] = serving->retired[--serving->n_retired];
+            }
+        pthread_mutex_unlock(&serving->lock);
+        if (!idle) return;
+        served_drop(idle);
+    }
 }
 
 struct served *serving_find(struct serving *serving, const char *id) {
     struct served *found = NULL;
     bool any = !id || !*id || !strcmp(id, "default");
+    for (size_t i = 0; !any && i < serving->options.n_alias; i++)
+        any = !strcmp(id, serving->options.aliases[i]);
     pthread_mutex_lock(&serving->lock);
     for (size_t i = 0; i < serving->n_model && !found; i++)
         if (any || !strcmp(served_parts(serving->models[i])->id, id))

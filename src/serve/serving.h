@@ -13,7 +13,10 @@ struct serving;
 struct serving_options {
     int n_worker; // 0: 2
     int n_job;    // that wait for one; 0: 1024
-    int most_n;   // answers to one request at most; 0: 16
+    /* Other names of the first model; must stay. */
+    const char *const *aliases; // (n_alias)
+    size_t n_alias;
+    int most_n; // answers to one request at most; 0: 16
     /* What was asked and answered, a line of JSON a request, by one thread at a time; NULL: nobody
      * wants it. */
     void (*words)(void *ctx, const char *line, size_t len);
@@ -26,8 +29,11 @@ enum jl_status serving_create(const struct serving_options *options, struct serv
 void serving_free(struct serving *serving, double seconds);
 
 /* The model takes the place of one with its id, or is one more. What works with the old one goes on
- * with it. */
+ * with it; of what it has read nothing is kept. */
 enum jl_status serving_put(struct serving *serving, struct served *served, struct jl_error *err);
+/* Models that were replaced and that nobody works with any more end here: to be called now and
+ * then, by a thread that can wait. */
+void serving_reap(struct serving *serving);
 /* Held for the caller: NULL where there is none of that id; the first one for NULL, "" and
  * "default". */
 struct served *serving_find(struct serving *serving, const char *id);

@@ -21,7 +21,7 @@ random.seed(1)
 
 
 def start():
-    server = subprocess.Popen([PROGRAM, "serve", MODEL, "--name", "fry", "-p", "-1", "--ctx", "1024", "--cache", "64"],
+    server = subprocess.Popen([PROGRAM, "serve", MODEL, "--name", "fry", "-p", "0", "--ctx", "1024", "--cache", "64"],
                               stderr=subprocess.PIPE, text=True)
     told = ""
     for line in server.stderr:

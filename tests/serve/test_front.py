@@ -588,7 +588,7 @@ class Streams(Base):
             client.head()
             start, times = time.monotonic(), []
             for _ in range(5):
-                self.assertEqual(client.chunk(), b": ping\n\n")
+                self.assertEqual(client.chunk(), b": waiting\n\n")
                 times.append(time.monotonic() - start)
             self.assertTrue(0.9 <= times[-1] <= 1.6, times)
         with Client(server) as client:  # none while events come, the caller's own in a pause
@@ -607,7 +607,7 @@ class Streams(Base):
             client.send(b"GET /idle HTTP/1.1\r\n" + HOST + b"\r\n")
             client.head()
             start = time.monotonic()
-            self.assertEqual(client.chunk(), b": ping\n\n")
+            self.assertEqual(client.chunk(), b": waiting\n\n")
             self.assertTrue(0.8 < time.monotonic() - start < 1.5)
 
     def test_lost_answers(self):
@@ -734,7 +734,7 @@ class Streams(Base):
                 clients[-1].send(b"GET /idle HTTP/1.1\r\n" + HOST + b"\r\n")
             for client in clients:
                 self.assertEqual(client.head()[0], 200)
-                self.assertEqual(client.chunk(), b": ping\n\n")
+                self.assertEqual(client.chunk(), b": waiting\n\n")
             open_now = server.settles(connections=n, requests=n)
             time.sleep(2)
             later = server.stats()

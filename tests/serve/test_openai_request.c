@@ -97,7 +97,7 @@ static void conversation(void **state) {
                       "\"arguments\": \"\"}}]}, "
                       "{\"role\": \"tool\", \"tool_call_id\": \"c1\", \"content\": \"2\"}]}");
     assert_string_equal(text_of(0, "role"), "system");
-    assert_string_equal(text_of(1, "content"), "ab");
+    assert_string_equal(text_of(1, "content"), "a\nb");
     assert_string_equal(text_of(2, "reasoning_content"), "hm");
     assert_string_equal(text_of(3, "name"), "f");
     const json_t *calls = json_object_get(json_array_get(request.messages, 2), "tool_calls");
@@ -173,6 +173,20 @@ static void completions(void **state) {
     openai_request_free(&request);
 }
 
+static void bounds(void **state) {
+    (void)state;
+    must(OPENAI_CHAT, "{" HELLO ", \"max_tokens\": 5, \"max_completion_tokens\": 6}");
+    assert_int_equal(request.n_max, 6);
+    must(OPENAI_CHAT, "{" HELLO ", \"max_completion_tokens\": 6, \"max_tokens\": 5}");
+    assert_int_equal(request.n_max, 6);
+    must(OPENAI_CHAT, "{" HELLO ", \"max_tokens\": -1, \"stop\": [\"\", \"x\"]}");
+    assert_int_equal(request.n_max, 0);
+    assert_int_equal(request.n_stop, 1);
+    must(OPENAI_CHAT, "{" HELLO ", \"guided_choice\": [\"a.b\", \"c|d\"]}");
+    assert_string_equal(request.grammar, "a\\.b|c\\|d");
+    openai_request_free(&request);
+}
+
 static void refusals(void **state) {
     (void)state;
     static const char *const cases[][3] = {
@@ -182,9 +196,10 @@ static void refusals(void **state) {
         {"{" HELLO ", \"n\": 1000000}", "n", "128"},
         {"{" HELLO ", \"n\": 1.5}", "n", "whole"},
         {"{" HELLO ", \"max_tokens\": 0}", "max_tokens", "1 or more"},
-        {"{" HELLO ", \"max_tokens\": 5, \"max_completion_tokens\": 6}", "max_completion_tokens",
-         "same"},
-        {"{" HELLO ", \"stop\": \"\"}", "stop", "empty"},
+        {"{" HELLO ", \"max_tokens\": -2}", "max_tokens", "whole"},
+        {"{" HELLO ", \"stop\": [1]}", "stop", "text"},
+        {"{" HELLO ", \"grammar\": \"root ::= \\\"a\\\"\", \"regex\": \"a\"}", "regex", "beside"},
+        {"{" HELLO ", \"guided_choice\": []}", "guided_choice", "list of texts"},
         {"{" HELLO ", \"top_logprobs\": 3}", "top_logprobs", "logprobs"},
         {"{" HELLO ", \"logprobs\": true, \"top_logprobs\": 21}", "top_logprobs", "20"},
         {"{" HELLO ", \"logit_bias\": {\"x\": 1}}", "logit_bias", "ids"},
@@ -205,8 +220,8 @@ static void refusals(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(chat), cmocka_unit_test(conversation),
-                                       cmocka_unit_test(tools), cmocka_unit_test(completions),
-                                       cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(chat),   cmocka_unit_test(conversation),
+                                       cmocka_unit_test(tools),  cmocka_unit_test(completions),
+                                       cmocka_unit_test(bounds), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

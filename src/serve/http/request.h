@@ -79,7 +79,7 @@ struct http_stream_head {
     int status;       // 0: 200
     const char *type; // of HTTP_STREAM_BYTES; NULL: application/octet-stream
     /* SSE: what is sent when the stream is silent for long: a comment or an event, whole, at most
-     * 128 bytes. NULL: ": ping\n\n". The front's own clock sends it. */
+     * 128 bytes. NULL: ": waiting\n\n". The front's own clock sends it. */
     const char *ping;
     const struct http_header *headers;
     size_t n_headers;

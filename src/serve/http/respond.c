@@ -67,7 +67,8 @@ static bool add_headers(struct MHD_Response *response, const struct http_request
         ok = ok && add(response, "x-accel-buffering", "no");
     if (request->cors_origin) {
         ok = ok && add(response, "access-control-allow-origin", request->cors_origin);
-        ok = ok && add(response, "access-control-expose-headers", "x-request-id, retry-after");
+        ok = ok && add(response, "access-control-expose-headers",
+                       "x-request-id, retry-after, x-ignored-fields, x-relaxed-tools");
     }
     if (server->places.n_origins) ok = ok && add(response, "vary", "origin");
     if (server->draining || request->must_close) ok = ok && add(response, "connection", "close");

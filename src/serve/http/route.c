@@ -12,13 +12,14 @@ static bool is_rest(const char *part, size_t n) {
     return is_value(part, n) && n > 5 && !memcmp(part + n - 4, "...", 3);
 }
 
-static const char *joined(const struct http_target *target, size_t from, struct arena *arena) {
+static const char *joined(const struct http_target *target, size_t from, size_t to,
+                          struct arena *arena) {
     size_t len = 0;
-    for (size_t i = from; i < target->n_parts; i++)
+    for (size_t i = from; i < to; i++)
         len += strlen(target->parts[i]) + 1;
     char *text = arena_alloc(arena, len + 1), *at = text;
     if (!text) return NULL;
-    for (size_t i = from; i < target->n_parts; i++)
+    for (size_t i = from; i < to; i++)
         at = stpcpy(stpcpy(at, i > from ? "/" : ""), target->parts[i]);
     return text;
 }
@@ -26,24 +27,25 @@ static const char *joined(const struct http_target *target, size_t from, struct 
 /* Does the row's path fit? Its values go to *out. */
 static bool fits(const char *path, const struct http_target *target, struct arena *arena,
                  struct http_match *out, bool *memory) {
-    size_t i = 0;
+    size_t i = 0, n_parts = target->n_parts;
+    if (n_parts > 1 && !target->parts[n_parts - 1][0]) n_parts--; // a slash at the end
     out->n_values = 0;
     for (const char *at = path + 1;; i++) {
         size_t n = strcspn(at, "/");
-        if (i == target->n_parts) return false;
+        if (i == n_parts) return false;
         const char *part = target->parts[i];
         if (is_value(at, n)) {
             bool rest = is_rest(at, n);
             if (!part[0]) return false;
             struct http_pair *value = &out->values[out->n_values++];
             value->name = arena_strndup(arena, at + 1, n - (rest ? 5 : 2));
-            value->value = rest ? joined(target, i, arena) : part;
+            value->value = rest ? joined(target, i, n_parts, arena) : part;
             if (!value->name || !value->value) return *memory = true, false;
             if (rest) return true;
         } else if (strlen(part) != n || memcmp(part, at, n)) {
             return false;
         }
-        if (!at[n]) return i + 1 == target->n_parts;
+        if (!at[n]) return i + 1 == n_parts;
         at += n + 1;
     }
 }

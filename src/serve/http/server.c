@@ -88,11 +88,12 @@ static enum jl_status take_keys(struct http_server *server,
     bool local;
     JL_TRY(http_listen_is_local(address, &local, err));
     if (!local && !options->keys_file && !options->insecure_no_keys)
-        return jl_fail(err, JL_ERR_USAGE,
-                       "%s can be reached from other machines, and nobody would be asked for a "
-                       "key: make one with `jinlin keys add NAME` and give --keys FILE (or say "
-                       "--insecure-no-keys: whoever reaches the address may then use the server)",
-                       address);
+        return jl_fail(
+            err, JL_ERR_USAGE,
+            "%s can be reached from other machines, and nobody would be asked for a "
+            "key: make one with `--keys FILE --make-key NAME` and give --keys FILE (or say "
+            "--insecure-no-keys: whoever reaches the address may then use the server)",
+            address);
     if (!options->keys_file) return JL_OK;
     server->keys_path = arena_strdup(&server->arena, options->keys_file);
     if (!server->keys_path) return jl_fail(err, JL_ERR_MEMORY, "out of memory for the server");

@@ -18,7 +18,7 @@ static void become_stream(struct http_request *request, const struct http_stream
     request->kind = head->kind;
     request->ping_at = HTTP_NEVER;
     if (head->kind == HTTP_STREAM_SSE) {
-        strcpy(request->ping, head->ping ? head->ping : ": ping\n\n");
+        strcpy(request->ping, head->ping ? head->ping : ": waiting\n\n");
         int64_t first = request->ping_ns < FIRST_PING_NS ? request->ping_ns : FIRST_PING_NS;
         request->ping_at = clock_ns() + first;
     }

@@ -1,11 +1,10 @@
 /* /v1/embeddings: texts as vectors. */
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "serve/openai/body.h"
 #include "serve/openai/embed.h"
 #include "serve/openai/exchange.h"
 
@@ -27,10 +26,9 @@ struct embedding {
     struct served *served;
     struct input *inputs; // (n)
     int n, n_embd;
+    int at; // the input that is being read
     enum pooling pooling;
     bool base64;
-    atomic_int n_open;
-    pthread_mutex_t lock; // over the problem
     struct openai_problem problem;
 };
 
@@ -101,7 +99,7 @@ static bool read_choices(struct embedding *e, const json_t *body) {
                              "\"encoding_format\" must be float or base64");
     if (pooling && strcmp(pooling, "last") != 0 && strcmp(pooling, "mean") != 0)
         return openai_refuse(&e->problem, "pooling", "\"pooling\" must be last or mean");
-    if (dimensions && json_integer_value(dimensions) != e->n_embd)
+    if (dimensions && !json_is_null(dimensions) && json_integer_value(dimensions) != e->n_embd)
         return openai_refuse(&e->problem, "dimensions",
                              "\"dimensions\" can only be %d: the model has no shorter vectors",
                              e->n_embd);
@@ -113,14 +111,8 @@ static bool read_choices(struct embedding *e, const json_t *body) {
 static bool read_body(struct embedding *e) {
     size_t len;
     json_t *body;
-    json_error_t where;
     const char *text = http_request_body(e->http, &len);
-    enum jl_status status = jl_json_load(text, len, JSON_REJECT_DUPLICATES, &body, &where);
-    if (status == JL_ERR_MEMORY) return openai_no_memory(&e->problem);
-    if (status != JL_OK || !json_is_object(body)) {
-        json_decref(body);
-        return openai_refuse(&e->problem, NULL, "the body must be a JSON object");
-    }
+    if (!openai_body_read(text, len, &body, &e->problem)) return false;
     const char *id = json_string_value(json_object_get(body, "model"));
     e->served = serving_find(e->serving, id);
     bool ok = e->served != NULL;
@@ -169,8 +161,14 @@ static json_t *base64(const void *data, size_t n) {
 static json_t *vector_json(const struct embedding *e, const float *vector) {
     if (e->base64) return base64(vector, (size_t)e->n_embd * sizeof *vector);
     json_t *list = json_array();
-    for (int i = 0; i < e->n_embd; i++)
-        json_array_append_new(list, json_real((double)vector[i]));
+    for (int i = 0; i < e->n_embd; i++) {
+        char digits[32]; // the fewest that are read back as the same float
+        int n = 6;
+        do
+            snprintf(digits, sizeof digits, "%.*g", n, (double)vector[i]);
+        while (strtof(digits, NULL) != vector[i] && ++n < 10);
+        json_array_append_new(list, json_real(strtod(digits, NULL)));
+    }
     return list;
 }
 
@@ -196,7 +194,7 @@ static void finish(struct work *work) {
     if (e->problem.status)
         openai_reply_problem(e->http, &e->problem);
     else
-        openai_reply_json(e->http, answer(e), NULL);
+        openai_reply_json(e->http, answer(e), NULL, 0);
     for (int i = 0; i < e->n; i++) {
         if (!e->problem.status)
             serving_use_tokens(e->serving, e->http, (int64_t)e->inputs[i].ids.len);
@@ -206,14 +204,7 @@ static void finish(struct work *work) {
     free(e->inputs);
     served_drop(e->served);
     http_request_drop(e->http);
-    pthread_mutex_destroy(&e->lock);
     free(e);
-}
-
-static void leave(struct embedding *e) {
-    if (atomic_fetch_sub(&e->n_open, 1) > 1) return;
-    e->work.run = finish;
-    workers_must(serving_workers(e->serving), &e->work);
 }
 
 /* ---- reading ---- */
@@ -235,22 +226,24 @@ static bool on_gone(void *ctx) {
     return http_request_gone(input->e->http);
 }
 
+static void submit(struct embedding *e);
+
+static void submit_next(struct work *work) { submit((struct embedding *)work); }
+
+/* One after the other, each from a worker: nobody else has to wait for all of them. */
 static void on_closed(void *ctx, enum jl_status status, const char *message) {
     const struct input *input = ctx;
     struct embedding *e = input->e;
-    pthread_mutex_lock(&e->lock);
     if (status != JL_OK) openai_failed(&e->problem, status, message);
-    pthread_mutex_unlock(&e->lock);
-    leave(e);
+    e->at++;
+    e->work.run = submit_next;
+    workers_must(serving_workers(e->serving), &e->work);
 }
 
-static void read_and_submit(struct work *work) {
-    struct embedding *e = (struct embedding *)work;
+static void submit(struct embedding *e) {
     struct jl_error err = {0};
-    enum jl_status status = JL_OK;
-    bool ok = openai_check_tokens(e->serving, e->http, &e->problem) && read_body(e);
-    for (int i = 0; ok && status == JL_OK && i < e->n; i++) {
-        struct input *input = &e->inputs[i];
+    if (!e->problem.status && e->at < e->n) {
+        struct input *input = &e->inputs[e->at];
         const struct scheduler_scan scan = {.ids = input->ids.data,
                                             .n = (int)input->ids.len,
                                             .want_hidden = true,
@@ -258,14 +251,17 @@ static void read_and_submit(struct work *work) {
                                             .gone = on_gone,
                                             .closed = on_closed,
                                             .ctx = input};
-        atomic_fetch_add(&e->n_open, 1);
-        status = scheduler_scan(served_scheduler(e->served), &scan, &err);
-        if (status != JL_OK) atomic_fetch_sub(&e->n_open, 1);
+        enum jl_status status = scheduler_scan(served_scheduler(e->served), &scan, &err);
+        if (status == JL_OK) return;
+        openai_failed(&e->problem, status, err.message);
     }
-    pthread_mutex_lock(&e->lock);
-    if (status != JL_OK) openai_failed(&e->problem, status, err.message);
-    pthread_mutex_unlock(&e->lock);
-    leave(e);
+    finish(&e->work);
+}
+
+static void read_and_submit(struct work *work) {
+    struct embedding *e = (struct embedding *)work;
+    if (openai_check_tokens(e->serving, e->http, &e->problem)) read_body(e);
+    submit(e);
 }
 
 void openai_embed_begin(struct serving *serving, struct http_request *http) {
@@ -273,12 +269,7 @@ void openai_embed_begin(struct serving *serving, struct http_request *http) {
     if (!e) return; // dropped without an answer: a 500
     http_request_hold(http);
     *e = (struct embedding){.work = {.run = read_and_submit}, .serving = serving, .http = http};
-    atomic_init(&e->n_open, 1);
-    pthread_mutex_init(&e->lock, NULL);
     if (workers_give(serving_workers(serving), &e->work)) return;
     openai_failed(&e->problem, JL_ERR_BUSY, "too many requests wait to be read: ask again later");
-    openai_reply_problem(http, &e->problem);
-    http_request_drop(http);
-    pthread_mutex_destroy(&e->lock);
-    free(e);
+    finish(&e->work);
 }

@@ -8,6 +8,7 @@
 
 #include "serve/openai/exchange_self.h"
 #include "serve/openai/prompt.h"
+#include "serve/relax.h"
 #include "text/json_print.h"
 
 /* ---- whole answers ---- */
@@ -22,16 +23,16 @@ void openai_reply_problem(struct http_request *http, const struct openai_problem
                                      .body = text ? text : "{}",
                                      .len = text ? strlen(text) : 2,
                                      .headers = &later,
-                                     .n_headers = problem->status == 429};
+                                     .n_headers = problem->status == 429 || problem->status == 503};
     http_reply(http, &reply);
     free(text);
     json_decref(json);
 }
 
-void openai_reply_json(struct http_request *http, json_t *body, const char *ignored) {
+void openai_reply_json(struct http_request *http, json_t *body, const struct http_header *headers,
+                       size_t n_headers) {
     struct openai_problem problem = {0};
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    const struct http_header header = {"x-ignored-fields", ignored};
     json_decref(body);
     if (!text) {
         openai_no_memory(&problem);
@@ -39,9 +40,16 @@ void openai_reply_json(struct http_request *http, json_t *body, const char *igno
         return;
     }
     const struct http_reply reply = {
-        .body = text, .len = strlen(text), .headers = &header, .n_headers = ignored && *ignored};
+        .body = text, .len = strlen(text), .headers = headers, .n_headers = n_headers};
     http_reply(http, &reply);
     free(text);
+}
+
+size_t exchange_headers(const struct exchange *x, struct http_header out[EXCHANGE_HEADERS]) {
+    size_t n = 0;
+    if (*x->asked.ignored) out[n++] = (struct http_header){"x-ignored-fields", x->asked.ignored};
+    if (*x->relaxed) out[n++] = (struct http_header){"x-relaxed-tools", x->relaxed};
+    return n;
 }
 
 /* ---- the end ---- */
@@ -95,8 +103,7 @@ static void remember(struct exchange *x) {
 static void count_tokens(const struct exchange *x) {
     int64_t n = 0;
     for (int i = 0; i < x->n_part; i++)
-        if (x->parts[i].ticket || x->parts[i].scoring.n)
-            n += (int64_t)x->parts[i].ids.len - x->parts[i].n_cached;
+        n += x->parts[i].n_read - x->parts[i].n_cached + x->parts[i].scoring.n;
     for (int i = 0; i < x->n_choice; i++)
         n += x->choices[i].n_token;
     if (n) serving_use_tokens(x->serving, x->http, n);
@@ -107,6 +114,7 @@ static void finish(struct work *work) {
     struct exchange *x = (struct exchange *)work;
     remember(x); // before the client can ask on
     count_tokens(x);
+    struct http_header headers[EXCHANGE_HEADERS];
     json_t *whole = NULL;
     if (!x->problem.status && (!x->streaming || serving_options(x->serving)->words))
         whole = exchange_whole(x);
@@ -116,7 +124,7 @@ static void finish(struct work *work) {
     else if (x->problem.status)
         openai_reply_problem(x->http, &x->problem);
     else
-        openai_reply_json(x->http, json_incref(whole), x->asked.ignored);
+        openai_reply_json(x->http, json_incref(whole), headers, exchange_headers(x, headers));
     json_decref(whole);
     free_exchange(x);
 }
@@ -141,6 +149,7 @@ static void on_progress(void *ctx, const struct scheduler_progress *progress) {
     struct exchange_part *part = ctx;
     struct exchange *x = part->x;
     part->n_cached = progress->n_cached;
+    part->n_read = progress->n_read;
     pthread_mutex_lock(&x->lock);
     if (x->asked.stream && !x->problem.status) exchange_stream_begin(x);
     pthread_mutex_unlock(&x->lock);
@@ -157,6 +166,11 @@ static bool on_piece(void *ctx, int answer, const struct dialect_event *event) {
 static bool add_logprob(struct exchange_choice *choice, const struct scheduler_token *token) {
     json_t *entry;
     if (!choice->x->asked.logprobs || token->id == TOKEN_NONE) return true;
+    choice->x->n_entry += 1 + choice->x->asked.n_top;
+    if (choice->x->n_entry > OPENAI_MOST_ENTRIES)
+        return openai_refuse(&choice->x->problem, "logprobs",
+                             "more than %d log-probabilities of one answer are not held",
+                             OPENAI_MOST_ENTRIES);
     if (!choice->logprobs) choice->logprobs = json_array();
     entry = exchange_logprob(choice, token);
     return choice->logprobs && entry && !json_array_append_new(choice->logprobs, entry);
@@ -173,6 +187,7 @@ static bool on_token(void *ctx, const struct scheduler_token *token) {
         return false;
     }
     choice->n_token += token->id != TOKEN_NONE;
+    if (x->asked.stream) exchange_stream_open(choice); // what is shown of the prompt comes first
     bool fits = add_logprob(choice, token);
     if (fits && x->asked.return_token_ids && token->id != TOKEN_NONE)
         fits = buffer_append_id(&choice->ids, token->id);
@@ -184,6 +199,18 @@ static bool on_token(void *ctx, const struct scheduler_token *token) {
     if (x->problem.status) go_on = false;
     pthread_mutex_unlock(&x->lock);
     return go_on;
+}
+
+/* It has no text, but a log-probability and an id like any other. */
+static void on_end_token(void *ctx, const struct scheduler_token *token) {
+    struct exchange_choice *choice = choice_of(ctx, token->answer);
+    struct exchange *x = choice->x;
+    pthread_mutex_lock(&x->lock);
+    choice->n_token++;
+    if (!add_logprob(choice, token) ||
+        (x->asked.return_token_ids && !buffer_append_id(&choice->ids, token->id)))
+        openai_no_memory(&x->problem);
+    pthread_mutex_unlock(&x->lock);
 }
 
 static const char *finish_reason(const struct exchange_choice *choice,
@@ -207,7 +234,7 @@ static void on_ended(void *ctx, const struct scheduler_end *end) {
     pthread_mutex_lock(&x->lock);
     enum jl_status status = reply_end(choice->reply, &err);
     if (end->status == JL_ERR_CANCELLED) x->cut = x->cut || http_request_gone(x->http);
-    if (end->status == JL_ERR_CANCELLED && !x->cut) {
+    if (end->status == JL_ERR_CANCELLED && !x->cut && !x->problem.status) {
         openai_failed(&x->problem, JL_ERR_BUSY, "the server is stopping");
         x->problem.status = 503;
     } else if (end->status != JL_OK && !x->cut) {
@@ -277,55 +304,132 @@ static bool check_counts(struct exchange *x) {
     return true;
 }
 
-/* What the answer may be, where it may not be anything. */
-static bool make_constraint(struct exchange *x) {
+/* ---- what the answer may be ---- */
+
+static bool was_asked(enum jl_status status) {
+    return status == JL_ERR_UNSUPPORTED || status == JL_ERR_FORMAT || status == JL_ERR_LIMIT;
+}
+
+static void set_parameters(struct grammar_tool *tool, const json_t *schema) {
+    free((char *)(uintptr_t)tool->parameters);
+    tool->parameters = json_dumps(schema, JSON_COMPACT);
+}
+
+/* For a header, which takes names only. */
+static void note_relaxed(struct exchange *x, const char *name) {
+    size_t have = strlen(x->relaxed), n = strlen(name);
+    if (n > 64 ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") < n)
+        name = "(a tool)";
+    snprintf(x->relaxed + have, sizeof x->relaxed - have, "%s%s", have ? ", " : "", name);
+}
+
+/* Leaves out what cannot be followed of a tool's schema, and says so. */
+static bool relax_tool(struct exchange *x, const struct constraint_spec *spec,
+                       struct grammar_tool *tool, const json_t *schema) {
+    enum { MOST_TRIES = 200 };
+    struct constraint_spec alone = {.tools = tool, .n_tool = 1, .must_call = true};
+    struct jl_error err = {0};
+    json_t *copy = json_deep_copy(schema);
+    int tries = 0;
+    alone.thought = spec->thought;
+    while (copy && constraint_check(served_constraints(x->served), &alone, &err) != JL_OK) {
+        if (tries++ == MOST_TRIES || !was_asked(err.status) || !relax_schema(copy, err.message)) {
+            json_decref(copy);
+            copy = json_pack("{s:s}", "type", "object");
+            if (tries > MOST_TRIES + 1 || !was_asked(err.status)) break;
+            tries = MOST_TRIES + 1;
+        }
+        if (copy) set_parameters(tool, copy);
+        if (!tool->parameters) break;
+    }
+    json_decref(copy);
+    if (tries) note_relaxed(x, tool->name);
+    return copy && tool->parameters;
+}
+
+/* The tools whose schemas are not said to be strict. */
+static bool relax_tools(struct exchange *x, const struct constraint_spec *spec,
+                        struct grammar_tool *tools) {
+    const json_t *tool;
+    size_t i, at = 0;
+    json_array_foreach(x->asked.tools, i, tool) {
+        const json_t *function = json_object_get(tool, "function");
+        const char *name = json_string_value(json_object_get(function, "name"));
+        const json_t *schema = json_object_get(function, "parameters");
+        if (at == spec->n_tool || strcmp(tools[at].name, name) != 0) continue;
+        if (schema && !json_is_true(json_object_get(function, "strict")) &&
+            !relax_tool(x, spec, &tools[at], schema))
+            return false;
+        at++;
+    }
+    return true;
+}
+
+static bool read_tools(const struct exchange *x, struct grammar_tool *tools, size_t *n) {
     const struct openai_request *asked = &x->asked;
+    const json_t *tool;
+    size_t i;
+    *n = 0;
+    json_array_foreach(asked->tools, i, tool) {
+        const json_t *function = json_object_get(tool, "function");
+        const json_t *parameters = json_object_get(function, "parameters");
+        const char *name = json_string_value(json_object_get(function, "name"));
+        if (asked->tool_choice == OPENAI_TOOLS_NONE ||
+            (asked->tool_choice == OPENAI_TOOLS_NAMED && strcmp(name, asked->tool_name) != 0))
+            continue;
+        char *text = parameters ? json_dumps(parameters, JSON_COMPACT) : NULL;
+        if (!text && parameters) return false;
+        tools[(*n)++] = (struct grammar_tool){name, text};
+    }
+    return true;
+}
+
+static enum constraint_thought thought_of(const struct exchange *x) {
     const struct dialect *dialect = served_parts(x->served)->form->dialect;
-    struct constraint_spec spec = {.must_call = asked->tool_choice == OPENAI_TOOLS_REQUIRED ||
-                                                asked->tool_choice == OPENAI_TOOLS_NAMED,
-                                   .one_call = !asked->parallel_calls,
-                                   .one_line = true};
+    if (x->asked.kind != OPENAI_CHAT || !dialect || !*dialect->think.open)
+        return CONSTRAINT_NO_THOUGHT;
+    if (x->start.in_thought) return CONSTRAINT_IN_THOUGHT;
+    return x->asked.thinking == 0 ? CONSTRAINT_NO_THOUGHT : CONSTRAINT_MAY_THINK;
+}
+
+static enum jl_status open_constraint(struct exchange *x, struct constraint_spec *spec,
+                                      struct grammar_tool *tools, struct jl_error *err) {
+    struct constraints *all = served_constraints(x->served);
+    enum jl_status status = constraint_open(all, spec, &x->constraint, err);
+    if (!was_asked(status) || !spec->n_tool) return status;
+    if (!relax_tools(x, spec, tools)) return jl_fail(err, JL_ERR_MEMORY, "out of memory for tools");
+    return *x->relaxed ? constraint_open(all, spec, &x->constraint, err) : status;
+}
+
+static bool make_constraint(struct exchange *x) {
     static const enum constraint_kind kinds[] = {[OPENAI_TEXT] = CONSTRAINT_TEXT,
                                                  [OPENAI_JSON_OBJECT] = CONSTRAINT_JSON,
                                                  [OPENAI_JSON_SCHEMA] = CONSTRAINT_SCHEMA,
                                                  [OPENAI_REGEX] = CONSTRAINT_REGEX,
                                                  [OPENAI_GRAMMAR] = CONSTRAINT_GBNF};
-    struct grammar_tool *tools = NULL;
+    const struct openai_request *asked = &x->asked;
     struct jl_error err = {0};
-    char *schema = NULL;
-    size_t n = asked->tool_choice == OPENAI_TOOLS_NONE ? 0 : json_array_size(asked->tools), i;
-    json_t *tool;
-    spec.kind = kinds[asked->format];
-    if (spec.kind == CONSTRAINT_TEXT && n == 0) return true;
-    if (asked->format == OPENAI_JSON_SCHEMA)
-        spec.source = schema = json_dumps(asked->schema, JSON_COMPACT | JSON_ENCODE_ANY);
-    else
-        spec.source = asked->grammar;
-    spec.len = spec.source ? strlen(spec.source) : 0;
-    if (asked->kind == OPENAI_CHAT && dialect && *dialect->think.open)
-        spec.thought = x->start.in_thought    ? CONSTRAINT_IN_THOUGHT
-                       : asked->thinking == 0 ? CONSTRAINT_NO_THOUGHT
-                                              : CONSTRAINT_MAY_THINK;
-    bool fits = (asked->format != OPENAI_JSON_SCHEMA || schema) &&
-                (tools = calloc(n + 1, sizeof *tools)) != NULL;
-    if (fits) json_array_foreach(asked->tools, i, tool) {
-            const json_t *function = json_object_get(tool, "function");
-            const json_t *parameters = json_object_get(function, "parameters");
-            const char *name = json_string_value(json_object_get(function, "name"));
-            if (n == 0 ||
-                (asked->tool_choice == OPENAI_TOOLS_NAMED && strcmp(name, asked->tool_name) != 0))
-                continue;
-            char *text = parameters ? json_dumps(parameters, JSON_COMPACT) : NULL;
-            fits = fits && (text || !parameters);
-            tools[spec.n_tool++] = (struct grammar_tool){name, text};
-        }
-    spec.tools = tools;
+    struct constraint_spec spec = {.kind = kinds[asked->format],
+                                   .thought = thought_of(x),
+                                   .must_call = asked->tool_choice == OPENAI_TOOLS_REQUIRED ||
+                                                asked->tool_choice == OPENAI_TOOLS_NAMED,
+                                   .one_call = !asked->parallel_calls,
+                                   .one_line = true};
+    struct grammar_tool *tools = calloc(json_array_size(asked->tools) + 1, sizeof *tools);
+    bool schema = asked->format == OPENAI_JSON_SCHEMA;
+    char *text = schema ? json_dumps(asked->schema, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    bool fits = tools && (text || !schema) && read_tools(x, tools, &spec.n_tool);
     enum jl_status status = JL_OK;
-    if (fits) status = constraint_open(served_constraints(x->served), &spec, &x->constraint, &err);
-    for (i = 0; tools && i < spec.n_tool; i++)
+    spec.tools = tools;
+    spec.source = schema ? text : asked->grammar;
+    spec.len = spec.source ? strlen(spec.source) : 0;
+    if (fits && (spec.n_tool || spec.kind != CONSTRAINT_TEXT))
+        status = open_constraint(x, &spec, tools, &err);
+    for (size_t i = 0; tools && i < spec.n_tool; i++)
         free((char *)(uintptr_t)tools[i].parameters);
     free(tools);
-    free(schema);
+    free(text);
     if (!fits) return openai_no_memory(&x->problem);
     if (status == JL_OK) return true;
     failed(x, status, &err);
@@ -334,11 +438,14 @@ static bool make_constraint(struct exchange *x) {
     return false;
 }
 
+/* ---- prompts and choices ---- */
+
 static bool make_prompts(struct exchange *x) {
     const struct openai_request *asked = &x->asked;
-    x->n_part = asked->kind == OPENAI_CHAT ? 1 : asked->n_prompt;
-    if (!(x->parts = calloc((size_t)x->n_part, sizeof *x->parts)))
+    int n_part = asked->kind == OPENAI_CHAT ? 1 : asked->n_prompt;
+    if (!(x->parts = calloc((size_t)n_part, sizeof *x->parts)))
         return openai_no_memory(&x->problem);
+    x->n_part = n_part;
     for (int i = 0; i < x->n_part; i++) {
         struct exchange_part *part = &x->parts[i];
         *part = (struct exchange_part){.x = x, .index = i};
@@ -361,8 +468,9 @@ static bool make_choices(struct exchange *x) {
     struct jl_error err = {0};
     size_t n_tool = asked->tool_choice == OPENAI_TOOLS_NONE ? 0 : json_array_size(asked->tools);
     bool chat = asked->kind == OPENAI_CHAT;
-    x->n_choice = x->n_part * asked->n;
-    x->choices = calloc((size_t)x->n_choice, sizeof *x->choices);
+    int n_choice = x->n_part * asked->n;
+    x->choices = calloc((size_t)n_choice, sizeof *x->choices);
+    if (x->choices) x->n_choice = n_choice;
     tools = calloc(n_tool + 1, sizeof *tools);
     bool fits = x->choices && tools;
     for (size_t i = 0; fits && i < n_tool; i++) {
@@ -430,6 +538,7 @@ static bool submit(struct exchange *x, struct exchange_part *part, uint64_t seed
         .priority = asked->priority,
         .client = {.progress = on_progress,
                    .token = on_token,
+                   .end_token = on_end_token,
                    .ended = on_ended,
                    .gone = on_gone,
                    .show = asked->kind == OPENAI_CHAT ? on_show : NULL,
@@ -475,8 +584,20 @@ static void answer_all(struct exchange *x) {
 /* ---- prompts that are shown with their log-probabilities: they are read by themselves first ----
  */
 
+/* Whoever left, and what was refused, needs no more of it. */
+static bool on_scan_gone(void *ctx) {
+    const struct exchange_part *part = ctx;
+    pthread_mutex_lock(&part->x->lock);
+    bool over = part->x->problem.status;
+    pthread_mutex_unlock(&part->x->lock);
+    return over || http_request_gone(part->x->http);
+}
+
 static bool on_rows(void *ctx, const struct scheduler_rows *rows) {
     struct exchange_part *part = ctx;
+    pthread_mutex_lock(&part->x->lock);
+    if (part->x->asked.stream && !part->x->problem.status) exchange_stream_begin(part->x);
+    pthread_mutex_unlock(&part->x->lock);
     scoring_rows(&part->scoring, rows);
     return true;
 }
@@ -511,11 +632,17 @@ static void on_scanned(void *ctx, enum jl_status status, const char *message) {
 
 static bool scan_part(struct exchange *x, struct exchange_part *part) {
     struct jl_error err = {0};
+    int64_t wanted = (int64_t)part->ids.len * (1 + x->asked.n_top) * x->asked.n;
+    if (wanted > OPENAI_MOST_ENTRIES)
+        return openai_refuse(
+            &x->problem, "logprobs",
+            "%lld log-probabilities of a prompt are more than the %d that are held",
+            (long long)wanted, OPENAI_MOST_ENTRIES);
     const struct scheduler_scan scan = {.ids = part->ids.data,
                                         .n = (int)part->ids.len,
                                         .want_logits = true,
                                         .rows = on_rows,
-                                        .gone = on_gone,
+                                        .gone = on_scan_gone,
                                         .closed = on_scanned,
                                         .ctx = part};
     int n_vocab = exec_model(served_parts(x->served)->exec)->hp.n_vocab;

@@ -19,8 +19,8 @@ void openai_reply_problem(struct http_request *http, const struct openai_problem
 bool openai_check_tokens(struct serving *serving, const struct http_request *http,
                          struct openai_problem *problem);
 
-/* A whole answer; takes `body`. NULL: out of memory, which the client is told. `ignored`: names of
- * fields for a header, "" or NULL: none. */
-void openai_reply_json(struct http_request *http, json_t *body, const char *ignored);
+/* A whole answer; takes `body`. NULL: out of memory, which the client is told. */
+void openai_reply_json(struct http_request *http, json_t *body, const struct http_header *headers,
+                       size_t n_headers);
 
 #endif

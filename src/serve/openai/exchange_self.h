@@ -38,7 +38,7 @@ struct exchange_part {
     int index;
     struct token_ids ids;
     struct scheduler_ticket *ticket;
-    int n_cached;
+    int n_cached, n_read;
     struct scoring scoring; // of a prompt that is shown with its log-probabilities
 };
 
@@ -52,6 +52,7 @@ struct exchange {
     struct constraint *constraint;
     uint64_t owner;
     char id[96];
+    char relaxed[256]; // names of tools whose schemas were not followed in all
     int64_t created;
     struct exchange_part *parts; // (n_part)
     int n_part;
@@ -61,13 +62,19 @@ struct exchange {
     pthread_mutex_t lock; // over what follows, and all of the choices
     int n_open;           // parts that are not closed, and the worker that submits them
     struct sample_params params;
-    bool streaming; // the stream has begun
-    bool cut;       // nobody can be told any more
+    int64_t n_entry; // of log-probabilities that are held
+    bool streaming;  // the stream has begun
+    bool cut;        // nobody can be told any more
     struct openai_problem problem;
 };
 
+/* What an answer tells in headers. */
+#define EXCHANGE_HEADERS 2
+size_t exchange_headers(const struct exchange *x, struct http_header out[EXCHANGE_HEADERS]);
+
 /* exchange_stream.c: pieces as they come; under the lock */
 void exchange_stream_begin(struct exchange *x);
+void exchange_stream_open(struct exchange_choice *choice); // its first chunk
 bool exchange_stream_piece(struct exchange_choice *choice, const struct dialect_event *event);
 void exchange_stream_finish(struct exchange_choice *choice); // with its finish reason
 void exchange_stream_end(struct exchange *x);                // usage, and the last line

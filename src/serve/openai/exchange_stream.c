@@ -17,15 +17,6 @@ static void send(struct exchange *x, json_t *json) {
     free(text);
 }
 
-void exchange_stream_begin(struct exchange *x) {
-    const struct http_header header = {"x-ignored-fields", x->asked.ignored};
-    const struct http_stream_head head = {
-        .kind = HTTP_STREAM_SSE, .headers = &header, .n_headers = *x->asked.ignored != 0};
-    if (x->streaming) return;
-    x->streaming = true;
-    if (http_stream_begin(x->http, &head) != HTTP_DONE) cut(x);
-}
-
 /* A chunk with these choices. */
 static void send_chunk(struct exchange *x, json_t *choices) {
     json_t *chunk =
@@ -51,9 +42,17 @@ static void send_choice(struct exchange_choice *choice, json_t *delta, json_t *t
     send_chunk(x, json_pack("[o]", json));
 }
 
-static void begin_choice(struct exchange_choice *choice) {
+enum { ENTRIES_A_CHUNK = 256 };
+
+static json_t *slice(const json_t *entries, size_t first) {
+    json_t *part = json_array();
+    for (size_t i = first; i < json_array_size(entries) && i < first + ENTRIES_A_CHUNK; i++)
+        json_array_append(part, json_array_get(entries, i));
+    return part;
+}
+
+void exchange_stream_open(struct exchange_choice *choice) {
     struct exchange *x = choice->x;
-    exchange_stream_begin(x);
     if (choice->begun) return;
     choice->begun = true;
     if (x->asked.kind == OPENAI_CHAT) {
@@ -72,8 +71,28 @@ static void begin_choice(struct exchange_choice *choice) {
     for (size_t i = 0; i < part->ids.len; i++)
         token_stream_push(&stream, part->ids.data[i], &all.data, &all.len, &all.cap, &err);
     token_stream_end(&stream, &all.data, &all.len, &all.cap, &err);
-    send_choice(choice, NULL, json_stringn(all.data ? all.data : "", all.len), NULL);
+    json_t *entries = choice->logprobs; // many of them are cut into several chunks
+    size_t n = json_array_size(entries);
+    for (size_t first = 0; first == 0 || first < n; first += ENTRIES_A_CHUNK) {
+        choice->logprobs = entries ? slice(entries, first) : NULL;
+        send_choice(choice, NULL,
+                    first == 0 ? json_stringn(all.data ? all.data : "", all.len) : json_string(""),
+                    NULL);
+    }
+    json_decref(entries);
     buffer_free(&all);
+}
+
+void exchange_stream_begin(struct exchange *x) {
+    struct http_header headers[EXCHANGE_HEADERS];
+    const struct http_stream_head head = {
+        .kind = HTTP_STREAM_SSE, .headers = headers, .n_headers = exchange_headers(x, headers)};
+    if (x->streaming) return;
+    x->streaming = true;
+    if (http_stream_begin(x->http, &head) != HTTP_DONE) cut(x);
+    // Clients count on the choices to begin in their order.
+    for (int i = 0; x->asked.kind == OPENAI_CHAT && i < x->n_choice; i++)
+        exchange_stream_open(&x->choices[i]);
 }
 
 static json_t *call_delta(int index, json_t *call) {
@@ -85,7 +104,8 @@ bool exchange_stream_piece(struct exchange_choice *choice, const struct dialect_
     struct exchange *x = choice->x;
     json_t *delta = NULL;
     char id[80];
-    begin_choice(choice);
+    exchange_stream_begin(x);
+    exchange_stream_open(choice);
     switch (event->kind) {
     case DIALECT_REASONING:
         delta = json_pack("{s:s%, s:s%}", "reasoning_content", event->text, event->len, "reasoning",
@@ -120,7 +140,8 @@ bool exchange_stream_piece(struct exchange_choice *choice, const struct dialect_
 
 void exchange_stream_finish(struct exchange_choice *choice) {
     bool chat = choice->x->asked.kind == OPENAI_CHAT;
-    begin_choice(choice);
+    exchange_stream_begin(choice->x);
+    exchange_stream_open(choice);
     send_choice(choice, chat ? json_object() : NULL, chat ? NULL : json_string(""), choice->finish);
 }
 
@@ -135,6 +156,7 @@ void exchange_stream_end(struct exchange *x) {
                        "system_fingerprint", served_class(x->served), "choices", "usage",
                        exchange_usage(x)));
     }
-    if (!x->cut) http_stream_event(x->http, NULL, "[DONE]", 6);
+    if (x->cut) return; // what was cut must not end as if it were whole
+    http_stream_event(x->http, NULL, "[DONE]", 6);
     http_stream_end(x->http);
 }

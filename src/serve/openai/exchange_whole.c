@@ -13,11 +13,19 @@ static bool no_memory(struct exchange_choice *choice) {
 
 void exchange_call_id(const struct exchange_choice *choice, const struct dialect_event *event,
                       char *out, size_t size) {
-    const char *id = strrchr(choice->x->id, '-');
-    if (event->id && *event->id)
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    uint64_t hash = UINT64_C(14695981039346656037); // FNV-1a
+    if (event->id && *event->id) {
         snprintf(out, size, "%s", event->id);
-    else
-        snprintf(out, size, "call_%.20s_%d_%d", id ? id + 1 : "", choice->index, event->index);
+        return;
+    }
+    for (const char *at = choice->x->id; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
+    hash += (uint64_t)choice->index * 1000003 + (uint64_t)event->index * 7919;
+    hash *= UINT64_C(0x9E3779B97F4A7C15);
+    for (int i = 0; i < 9; i++, hash /= 62) // some templates take nine letters and digits, no more
+        out[i] = digits[hash % 62];
+    out[9] = 0;
 }
 
 static bool open_call(struct exchange_choice *choice, const struct dialect_event *event) {
@@ -76,20 +84,26 @@ static bool token_text(const struct exchange *x, int32_t id, struct byte_buffer 
            token_stream_end(&stream, &out->data, &out->len, &out->cap, &err) == JL_OK;
 }
 
-/* A text that may be a piece of a character: U+FFFD for what is none. */
-static json_t *text_json(const struct byte_buffer *bytes) {
+/* A text that may be a piece of a character: U+FFFD for what is none, in completions its bytes. */
+static json_t *text_json(const struct exchange *x, const struct byte_buffer *bytes) {
     json_t *json = json_stringn(bytes->data ? bytes->data : "", bytes->len);
-    return json ? json : json_string("\xef\xbf\xbd");
+    char out[8 + 4 * 64] = "bytes:";
+    if (json) return json;
+    if (x->asked.kind == OPENAI_CHAT) return json_string("\xef\xbf\xbd");
+    for (size_t i = 0, at = 6; i < bytes->len && i < 64; i++, at += 4)
+        snprintf(out + at, sizeof out - at, "\\x%02x", (unsigned char)bytes->data[i]);
+    return json_string(out);
 }
 
 static json_t *entry_of(const struct exchange *x, int32_t id, double logprob) {
     struct byte_buffer text = {0};
     json_t *bytes = json_array(), *entry = NULL;
-    if (bytes && token_text(x, id, &text)) {
+    if (bytes) {
+        if (!token_text(x, id, &text)) text.len = 0; // a row of the model that is no token
         for (size_t i = 0; i < text.len; i++)
             json_array_append_new(bytes, json_integer((unsigned char)text.data[i]));
-        entry = json_pack("{s:o, s:f, s:O}", "token", text_json(&text), "logprob", logprob, "bytes",
-                          bytes);
+        entry = json_pack("{s:o, s:f, s:O}", "token", text_json(x, &text), "logprob", logprob,
+                          "bytes", bytes);
     }
     json_decref(bytes);
     buffer_free(&text);
@@ -153,9 +167,13 @@ static json_t *as_lists(struct exchange_choice *choice, const json_t *entries) {
         json_array_append_new(offsets, json_integer((json_int_t)choice->text_offset));
         choice->text_offset += count_characters(json_object_get(entry, "bytes"));
         json_array_foreach(json_object_get(entry, "top_logprobs"), k, top) {
-            json_object_set(likeliest, json_string_value(json_object_get(top, "token")),
-                            json_object_get(top, "logprob"));
+            const char *text = json_string_value(json_object_get(top, "token"));
+            if (!json_object_get(likeliest, text)) // the likelier one of two that are written alike
+                json_object_set(likeliest, text, json_object_get(top, "logprob"));
         }
+        const char *chosen = json_string_value(json_object_get(entry, "token"));
+        if (choice->x->asked.n_top && !json_object_get(likeliest, chosen))
+            json_object_set(likeliest, chosen, json_object_get(entry, "logprob"));
         if (json_is_array(json_object_get(entry, "top_logprobs")))
             json_array_append(tops, likeliest);
         else
@@ -170,7 +188,9 @@ json_t *exchange_take_logprobs(struct exchange_choice *choice) {
     json_t *entries = choice->logprobs, *out;
     if (!choice->x->asked.logprobs || !entries) return json_null();
     choice->logprobs = NULL;
-    if (choice->x->asked.kind == OPENAI_CHAT) return json_pack("{s:o}", "content", entries);
+    choice->x->n_entry -= (int64_t)json_array_size(entries) * (1 + choice->x->asked.n_top);
+    if (choice->x->asked.kind == OPENAI_CHAT)
+        return json_pack("{s:o, s:n}", "content", entries, "refusal");
     out = as_lists(choice, entries);
     json_decref(entries);
     return out;

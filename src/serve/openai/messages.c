@@ -6,11 +6,17 @@
 #include "base/json.h"
 #include "text/buffer.h"
 
-enum { MOST_MESSAGES = 1 << 16, MOST_TOOLS = 1024, MOST_NAME = 128 };
+enum {
+    MOST_MESSAGES = 1 << 16,
+    MOST_TOOLS = 1024,
+    MOST_NAME = 128,
+    MOST_LOOKED_AT = 1 << 24 // calls, for the names of answers that have none
+};
 
 struct reading {
     size_t number; // of the message
     json_t *out;   // messages so far
+    int looked_at;
     struct openai_problem *problem;
 };
 
@@ -31,11 +37,17 @@ static bool is_part(const json_t *part, const char *kind) {
     return type && !strcmp(type, kind);
 }
 
-/* Texts of a list, one after the other. */
+/* Texts of a list, on lines of their own. */
 static bool join_parts(struct reading *r, const json_t *parts, struct byte_buffer *text) {
     size_t i;
     json_t *part;
     json_array_foreach(parts, i, part) {
+        const char *plain = json_string_value(part);
+        if (i && text->len && text->data[text->len - 1] != '\n' && !buffer_append(text, "\n", 1))
+            return openai_no_memory(r->problem);
+        if (plain && !buffer_append(text, plain, json_string_length(part)))
+            return openai_no_memory(r->problem);
+        if (plain) continue;
         const json_t *words = json_object_get(part, is_part(part, "refusal") ? "refusal" : "text");
         if (!is_part(part, "text") && !is_part(part, "input_text") &&
             !is_part(part, "output_text") && !is_part(part, "refusal"))
@@ -90,26 +102,37 @@ static bool read_thought(struct reading *r, const json_t *message, json_t *out) 
     return ok;
 }
 
+/* *out: the JSON of a text; NULL: it is none. False: out of memory. */
+static bool load_arguments(struct reading *r, const json_t *arguments, json_t **out) {
+    const char *text = json_string_value(arguments);
+    size_t len = json_string_length(arguments);
+    *out = NULL;
+    if (strspn(text, " \t\r\n") == len) // no arguments at all, as some clients write it
+        return (*out = json_object()) || openai_no_memory(r->problem);
+    return jl_json_load(text, len, 0, out, NULL) != JL_ERR_MEMORY || openai_no_memory(r->problem);
+}
+
 static bool read_arguments(struct reading *r, const json_t *arguments, json_t **out) {
-    json_error_t where;
+    json_t *held = NULL, *inner = NULL;
     *out = NULL;
     if (json_is_object(arguments)) {
         *out = json_incref((json_t *)arguments);
         return true;
     }
     if (!json_is_string(arguments)) return refuse(r, "a call needs \"arguments\": a text of JSON");
-    const char *text = json_string_value(arguments);
-    size_t len = json_string_length(arguments);
-    if (strspn(text, " \t\r\n") == len) { // no arguments at all, as some clients write it
-        *out = json_object();
-        return *out || openai_no_memory(r->problem);
+    if (!load_arguments(r, arguments, &held)) return false;
+    if (json_is_string(held) && !load_arguments(r, held, &inner)) { // the text of a text
+        json_decref(held);
+        return false;
     }
-    enum jl_status status = jl_json_load(text, len, JSON_REJECT_DUPLICATES, out, &where);
-    if (status == JL_ERR_MEMORY) return openai_no_memory(r->problem);
-    if (status == JL_OK && json_is_object(*out)) return true;
-    json_decref(*out);
-    *out = NULL;
-    return refuse(r, "the \"arguments\" of a call must be the text of a JSON object");
+    json_t *object = json_is_object(inner) ? inner : held;
+    // A call that was cut short, or is no object, comes back in what was said: it is shown as it
+    // is.
+    *out =
+        json_is_object(object) ? json_incref(object) : json_pack("{s:O}", "arguments", arguments);
+    json_decref(held);
+    json_decref(inner);
+    return *out || openai_no_memory(r->problem);
 }
 
 static bool read_call(struct reading *r, const json_t *call, json_t *calls) {
@@ -154,11 +177,12 @@ static bool read_assistant(struct reading *r, const json_t *message, json_t *out
 /* ---- tools ---- */
 
 /* The name of the call with this id, in the messages so far. */
-static const json_t *name_of_call(const json_t *messages, const json_t *id) {
-    for (size_t m = json_array_size(messages); m-- > 0;) {
+static const json_t *name_of_call(struct reading *r, const json_t *id) {
+    for (size_t m = json_array_size(r->out); m-- > 0;) {
         size_t i;
         json_t *call;
-        json_array_foreach(json_object_get(json_array_get(messages, m), "tool_calls"), i, call) {
+        json_array_foreach(json_object_get(json_array_get(r->out, m), "tool_calls"), i, call) {
+            if (++r->looked_at > MOST_LOOKED_AT) return NULL;
             if (json_equal(json_object_get(call, "id"), id))
                 return json_object_get(json_object_get(call, "function"), "name");
         }
@@ -172,7 +196,9 @@ static bool read_tool(struct reading *r, const json_t *message, json_t *out) {
     json_t *content;
     if (!read_content(r, json_object_get(message, "content"), &content)) return false;
     if (!put(r, out, "content", content ? content : json_string(""))) return false;
-    if (json_is_string(id) && !json_is_string(name)) name = name_of_call(r->out, id);
+    if (json_is_string(id) && !json_is_string(name)) name = name_of_call(r, id);
+    if (r->looked_at > MOST_LOOKED_AT)
+        return refuse(r, "there are too many calls to find the one that is answered here");
     if (json_is_string(id) && !put(r, out, "tool_call_id", json_incref((json_t *)id))) return false;
     return !json_is_string(name) || put(r, out, "name", json_incref((json_t *)name));
 }
@@ -183,8 +209,8 @@ static bool read_plain(struct reading *r, const json_t *message, json_t *out) {
     const json_t *name = json_object_get(message, "name");
     json_t *content;
     if (!read_content(r, json_object_get(message, "content"), &content)) return false;
-    if (!content) return refuse(r, "it needs \"content\"");
-    if (!put(r, out, "content", content)) return false;
+    if (!content && !json_object_get(message, "content")) return refuse(r, "it needs \"content\"");
+    if (!put(r, out, "content", content ? content : json_string(""))) return false;
     return !json_is_string(name) || put(r, out, "name", json_incref((json_t *)name));
 }
 
@@ -236,17 +262,19 @@ static bool read_offer(const json_t *tool, size_t i, json_t *list, struct openai
                  *parameters = json_object_get(function, "parameters");
     char param[48];
     snprintf(param, sizeof param, "tools[%zu]", i);
+    if (json_is_string(json_object_get(tool, "type")) && !is_part(tool, "function"))
+        return true; // a tool that its own server would run: nobody runs it here
     if (!is_part(tool, "function") || !json_is_object(function))
         return openai_refuse(problem, param,
                              "%s must be {\"type\": \"function\", \"function\": {...}}", param);
     if (!json_is_string(name) || !json_string_length(name) || json_string_length(name) > MOST_NAME)
         return openai_refuse(problem, param, "%s needs a \"name\" of 1 to %d bytes", param,
                              MOST_NAME);
-    if (parameters && !json_is_null(parameters) && !json_is_object(parameters) &&
-        !json_is_boolean(parameters))
+    bool any = json_is_null(parameters) || json_is_true(parameters);
+    if (parameters && !any && !json_is_object(parameters))
         return openai_refuse(problem, param, "%s: \"parameters\" must be a JSON schema", param);
     json_t *copy = json_copy((json_t *)function), *offer = NULL;
-    if (copy && json_is_null(parameters)) json_object_del(copy, "parameters");
+    if (copy && any) json_object_del(copy, "parameters");
     if (copy) offer = json_pack("{s:s, s:o}", "type", "function", "function", copy);
     return (offer && !json_array_append_new(list, offer)) || openai_no_memory(problem);
 }
@@ -264,7 +292,7 @@ bool openai_tools(const json_t *tools, json_t **out, struct openai_problem *prob
     json_t *list = json_array();
     bool ok = list || openai_no_memory(problem);
     json_array_foreach(tools, i, tool) { ok = ok && read_offer(tool, i, list, problem); }
-    if (ok)
+    if (ok && json_array_size(list))
         *out = list;
     else
         json_decref(list);

@@ -2,6 +2,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "text/utf8.h"
 
 bool openai_refuse(struct openai_problem *problem, const char *param, const char *fmt, ...) {
     va_list args;
@@ -37,7 +40,8 @@ static json_t *text_or_null(const char *text) {
 }
 
 json_t *openai_problem_json(const struct openai_problem *problem) {
-    return json_pack("{s:{s:s, s:s, s:o, s:o}}", "error", "message", problem->message, "type",
-                     problem->type, "param", text_or_null(problem->param), "code",
-                     text_or_null(problem->code));
+    size_t n = strlen(problem->message); // whose end may be half a character that did not fit
+    return json_pack("{s:{s:s%, s:s, s:o, s:o}}", "error", "message", problem->message,
+                     utf8_valid_length(problem->message, n), "type", problem->type, "param",
+                     text_or_null(problem->param), "code", text_or_null(problem->code));
 }

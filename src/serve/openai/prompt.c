@@ -37,6 +37,39 @@ static json_t *variables_of(const struct chat_form *form, const struct openai_re
     return NULL;
 }
 
+static bool is_system(const json_t *message) {
+    const char *role = json_string_value(json_object_get(message, "role"));
+    return role && !strcmp(role, "system");
+}
+
+/* Templates that take a system message at the beginning only: all of them become that one. False:
+ * there is none elsewhere, or no memory. */
+static bool gather_system(json_t *variables) {
+    const json_t *messages = json_object_get(variables, "messages"), *message;
+    json_t *gathered = json_array();
+    struct byte_buffer text = {0};
+    size_t i;
+    bool fits = gathered != NULL, elsewhere = false;
+    json_array_foreach(messages, i, message) {
+        const json_t *content = json_object_get(message, "content");
+        if (!is_system(message)) {
+            fits = fits && !json_array_append(gathered, (json_t *)(uintptr_t)message);
+            continue;
+        }
+        elsewhere = elsewhere || i > 0;
+        fits = fits && (!text.len || buffer_append(&text, "\n\n", 2)) &&
+               buffer_append(&text, json_string_value(content), json_string_length(content));
+    }
+    fits = fits && elsewhere &&
+           !json_array_insert_new(gathered, 0,
+                                  json_pack("{s:s, s:s%}", "role", "system", "content",
+                                            text.data ? text.data : "", text.len)) &&
+           !json_object_set(variables, "messages", gathered);
+    json_decref(gathered);
+    buffer_free(&text);
+    return fits;
+}
+
 /* The last message is to go on: what the template writes behind its text is left out. */
 static bool cut_after_last(const struct openai_request *request, struct chat_rendered *rendered,
                            struct openai_problem *problem) {
@@ -50,8 +83,8 @@ static bool cut_after_last(const struct openai_request *request, struct chat_ren
                              "\"continue_final_message\" wants a last message of the assistant");
     while (n && strchr(" \n\t\r", text[n - 1])) // templates trim
         n--;
-    for (size_t at = rendered->len - n + 1; n && at-- > 0;)
-        if (n <= rendered->len && !memcmp(rendered->text + at, text, n)) {
+    for (size_t at = n && n <= rendered->len ? rendered->len - n + 1 : 0; at-- > 0;)
+        if (!memcmp(rendered->text + at, text, n)) {
             rendered->len = at + n;
             rendered->text[rendered->len] = 0;
             while (rendered->n_user && rendered->user[rendered->n_user - 1].start >= rendered->len)
@@ -80,6 +113,11 @@ bool openai_prompt_render(struct served *served, const struct openai_request *re
     json_t *variables = variables_of(form, request);
     if (!variables) return openai_no_memory(problem);
     enum jl_status status = chat_form_render(form, variables, out, &err);
+    if (status == JL_ERR_FORMAT && gather_system(variables)) {
+        struct jl_error inner = {0};
+        *out = (struct chat_rendered){0};
+        if (chat_form_render(form, variables, out, &inner) == JL_OK) status = JL_OK;
+    }
     json_decref(variables);
     if (status != JL_OK) {
         if (status == JL_ERR_FORMAT) // what the template says of the conversation

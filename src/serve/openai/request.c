@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "serve/openai/body.h"
 #include "serve/openai/messages.h"
+#include "text/buffer.h"
 
 enum { MOST_BYTES_OF_STOP = 4096, MOST_ANSWERS = 128 };
 
@@ -40,7 +41,7 @@ static bool read_whole(struct reading *r, const json_t *value, int64_t low, int6
                        int64_t *out) {
     double real = json_number_value(value);
     if (!json_is_number(value) || real != floor(real) || real < (double)low ||
-        real > (double)high) {
+        real > (double)high || (!json_is_integer(value) && real >= 0x1p63)) {
         char what[80];
         snprintf(what, sizeof what, "a whole number from %lld to %lld", (long long)low,
                  (long long)high);
@@ -83,10 +84,11 @@ static bool read_n(struct reading *r, const json_t *value) {
 
 static bool read_max(struct reading *r, const json_t *value) {
     int64_t n = 0;
-    if (!read_whole(r, value, 0, INT32_MAX, &n)) return false;
+    if (!read_whole(r, value, -1, INT32_MAX, &n)) return false;
+    if (n < 0) return true; // as others write that there is no bound
     if (n == 0 && r->out->kind == OPENAI_CHAT) return wants(r, "1 or more");
-    if (r->out->n_max > 0 && r->out->n_max != n)
-        return wants(r, "the same as the other bound of the answer, or left out");
+    if (!strcmp(r->name, "max_tokens") && r->out->has_max) return true; // the newer name counts
+    r->out->has_max = !strcmp(r->name, "max_completion_tokens");
     r->out->n_max = n ? (int)n : -1; // 0: a completion that is only scored
     return true;
 }
@@ -117,6 +119,7 @@ static bool read_stream_options(struct reading *r, const json_t *value) {
 static bool read_logprobs(struct reading *r, const json_t *value) {
     int64_t n = 0;
     if (r->out->kind == OPENAI_CHAT) return read_bool(r, value, &r->out->logprobs);
+    if (json_is_false(value)) return true;
     if (!read_whole(r, value, 0, OPENAI_MOST_TOP_LOGPROBS, &n)) return false;
     r->out->logprobs = true;
     r->out->n_top = (int)n;
@@ -162,10 +165,10 @@ static bool read_model(struct reading *r, const json_t *value) {
 
 static bool add_stop(struct reading *r, const json_t *value) {
     struct openai_request *out = r->out;
-    if (!json_is_string(value) || !json_string_length(value) ||
-        json_string_length(value) > MOST_BYTES_OF_STOP)
-        return wants(r, "a text, or a list of texts, none of them empty");
-    if (out->n_stop == OPENAI_MOST_STOPS) return wants(r, "a list of at most 16 texts");
+    if (!json_is_string(value) || json_string_length(value) > MOST_BYTES_OF_STOP)
+        return wants(r, "a text, or a list of texts");
+    if (!json_string_length(value)) return true; // a form's empty field
+    if (out->n_stop == OPENAI_MOST_STOPS) return wants(r, "a list of at most 64 texts");
     out->stop[out->n_stop++] =
         (struct pattern_text){json_string_value(value), json_string_length(value)};
     return true;
@@ -236,6 +239,8 @@ static bool read_prompt(struct reading *r, const json_t *value) {
 /* ---- chats ---- */
 
 static bool read_messages(struct reading *r, const json_t *value) {
+    const json_t *last = json_array_get(value, json_array_size(value) - 1);
+    if (json_is_true(json_object_get(last, "prefix"))) r->out->continue_final = true;
     return openai_messages(value, &r->out->messages, r->problem);
 }
 
@@ -246,6 +251,8 @@ static bool read_tools(struct reading *r, const json_t *value) {
 static bool read_tool_choice(struct reading *r, const json_t *value) {
     static const char *const names[] = {"auto", "none", "required"};
     const char *text = json_string_value(value);
+    if (!text && !json_object_get(value, "function"))
+        text = json_string_value(json_object_get(value, "type"));
     for (int i = 0; text && i < 3; i++)
         if (!strcmp(text, names[i])) {
             r->out->tool_choice = (enum openai_tool_choice)i;
@@ -260,33 +267,86 @@ static bool read_tool_choice(struct reading *r, const json_t *value) {
     return true;
 }
 
-static bool read_format(struct reading *r, const json_t *value) {
-    const char *type = json_string_value(json_object_get(value, "type"));
-    const json_t *schema = json_object_get(value, "json_schema");
-    if (!type) return wants(r, "an object with a \"type\"");
-    if (!strcmp(type, "text")) return true;
-    if (!strcmp(type, "json_object")) {
-        r->out->format = OPENAI_JSON_OBJECT;
-        return true;
-    }
-    if (strcmp(type, "json_schema") != 0)
-        return wants(r, "of type text, json_object or json_schema");
-    schema = json_object_get(schema, "schema");
-    if (!json_is_object(schema) && !json_is_boolean(schema))
-        return wants(
-            r, "{\"type\": \"json_schema\", \"json_schema\": {\"name\": ..., \"schema\": {...}}}");
-    r->out->format = OPENAI_JSON_SCHEMA;
+static bool set_format(struct reading *r, enum openai_format format, const json_t *schema,
+                       const char *grammar) {
+    if (r->out->format != OPENAI_TEXT)
+        return wants(r, "left out beside another form of the answer");
+    r->out->format = format;
     r->out->schema = schema;
+    r->out->grammar = grammar;
     return true;
 }
 
-static bool read_grammar(struct reading *r, const json_t *value) {
+static bool set_schema(struct reading *r, const json_t *schema) {
+    if (json_is_object(schema) || json_is_boolean(schema))
+        return set_format(r, OPENAI_JSON_SCHEMA, schema, NULL);
+    return wants(r, "a JSON schema, or an object with one as \"schema\"");
+}
+
+/* One of these texts: an enum by another name. */
+static bool set_choice(struct reading *r, const json_t *choices) {
+    const json_t *choice;
+    struct byte_buffer pattern = {0};
+    size_t i;
+    bool fits = json_is_array(choices) && json_array_size(choices);
+    json_array_foreach(choices, i, choice) {
+        const char *text = json_string_value(choice);
+        fits = fits && text && buffer_append(&pattern, "|", i != 0);
+        for (; fits && *text;
+             text++) // whatever stands for something in a pattern stands for itself
+            fits = (!strchr("\\^$.|?*+()[]{}/-", *text) || buffer_append(&pattern, "\\", 1)) &&
+                   buffer_append(&pattern, text, 1);
+    }
+    const char *kept = fits ? arena_strndup(&r->out->arena, pattern.data, pattern.len) : NULL;
+    buffer_free(&pattern);
+    if (!fits) return wants(r, "a list of texts");
+    return kept ? set_format(r, OPENAI_REGEX, NULL, kept) : openai_no_memory(r->problem);
+}
+
+static bool set_text(struct reading *r, enum openai_format format, const json_t *value) {
     if (!json_is_string(value)) return wants(r, "a text");
-    if (r->out->format != OPENAI_TEXT)
-        return wants(r, "left out beside another form of the answer");
-    r->out->format = !strcmp(r->name, "grammar") ? OPENAI_GRAMMAR : OPENAI_REGEX;
-    r->out->grammar = json_string_value(value);
-    return true;
+    return set_format(r, format, NULL, json_string_value(value));
+}
+
+static bool read_format(struct reading *r, const json_t *value) {
+    const char *type = json_string_value(json_object_get(value, "type"));
+    const json_t *schema = json_object_get(value, "schema");
+    if (!type) return wants(r, "an object with a \"type\"");
+    if (!strcmp(type, "text")) return true;
+    if (!strcmp(type, "json_object") && !schema)
+        return set_format(r, OPENAI_JSON_OBJECT, NULL, NULL);
+    if (!strcmp(type, "json_object")) return set_schema(r, schema);
+    if (!strcmp(type, "json_schema"))
+        return set_schema(r, json_object_get(json_object_get(value, "json_schema"), "schema"));
+    return wants(r, "of type text, json_object or json_schema");
+}
+
+static bool read_schema(struct reading *r, const json_t *value) {
+    const json_t *inner = json_object_get(value, "schema");
+    return set_schema(r, inner ? inner : value);
+}
+
+static bool read_choice(struct reading *r, const json_t *value) { return set_choice(r, value); }
+
+static bool read_regex(struct reading *r, const json_t *value) {
+    return set_text(r, OPENAI_REGEX, value);
+}
+
+static bool read_grammar(struct reading *r, const json_t *value) {
+    return set_text(r, OPENAI_GRAMMAR, value);
+}
+
+/* {"json", "regex", "choice", "grammar"}: one of them. */
+static bool read_structured(struct reading *r, const json_t *value) {
+    const json_t *one;
+    if (!json_is_object(value)) return wants(r, "an object");
+    if ((one = json_object_get(value, "json"))) return set_schema(r, one);
+    if ((one = json_object_get(value, "regex"))) return read_regex(r, one);
+    if ((one = json_object_get(value, "choice"))) return set_choice(r, one);
+    if ((one = json_object_get(value, "grammar"))) return read_grammar(r, one);
+    if (json_is_true(json_object_get(value, "json_object")))
+        return set_format(r, OPENAI_JSON_OBJECT, NULL, NULL);
+    return wants(r, "an object with \"json\", \"regex\", \"choice\" or \"grammar\"");
 }
 
 /* How much a model thinks, as tokens; "none" and "minimal" are no thought and little. */
@@ -294,9 +354,10 @@ static bool read_effort(struct reading *r, const json_t *value) {
     static const struct {
         const char *name;
         int thinking, budget;
-    } efforts[] = {{"none", 0, -1},     {"minimal", 1, 128}, {"low", 1, 1024},
-                   {"medium", 1, 8192}, {"high", 1, -1},     {"xhigh", 1, -1}};
+    } efforts[] = {{"none", 0, -1}, {"minimal", 1, 128}, {"low", 1, 1024}, {"medium", 1, 8192},
+                   {"high", 1, -1}, {"xhigh", 1, -1},    {"max", 1, -1}};
     const char *text = json_string_value(value);
+    if (text && (!*text || !strcmp(text, "default") || !strcmp(text, "auto"))) return true;
     for (size_t i = 0; text && i < sizeof efforts / sizeof efforts[0]; i++) {
         if (strcmp(text, efforts[i].name) != 0) continue;
         r->out->thinking = efforts[i].thinking;
@@ -319,6 +380,7 @@ static bool read_thinking(struct reading *r, const json_t *value) {
     const json_t *budget = json_object_get(value, "budget_tokens");
     bool on = false;
     if (type) {
+        if (!strcmp(type, "auto") || !strcmp(type, "adaptive")) return true; // as the model does
         on = !strcmp(type, "enabled");
         if (!on && strcmp(type, "disabled") != 0) return wants(r, "enabled or disabled");
         if (on && budget && !read_budget(r, budget)) return false;
@@ -326,6 +388,17 @@ static bool read_thinking(struct reading *r, const json_t *value) {
         return false;
     }
     r->out->thinking = on;
+    return true;
+}
+
+/* Without it the last message, if it is the assistant's, goes on. */
+static bool read_generation_prompt(struct reading *r, const json_t *value) {
+    bool wanted = true;
+    if (!read_bool(r, value, &wanted)) return false;
+    const json_t *messages = json_object_get(r->out->root, "messages");
+    const json_t *last = json_array_get(messages, json_array_size(messages) - 1);
+    const char *role = json_string_value(json_object_get(last, "role"));
+    if (!wanted && role && !strcmp(role, "assistant")) r->out->continue_final = true;
     return true;
 }
 
@@ -415,9 +488,14 @@ static const struct field {
     {"logprobs", BOTH, read_logprobs},
     {"top_logprobs", OPENAI_CHAT, read_top_logprobs},
     {"return_token_ids", BOTH, read_switch, offsetof(struct openai_request, return_token_ids)},
-    {"response_format", OPENAI_CHAT, read_format},
-    {"guided_regex", BOTH, read_grammar},
-    {"regex", BOTH, read_grammar},
+    {"response_format", BOTH, read_format},
+    {"json_schema", BOTH, read_schema},
+    {"guided_json", BOTH, read_schema},
+    {"guided_choice", BOTH, read_choice},
+    {"guided_regex", BOTH, read_regex},
+    {"guided_grammar", BOTH, read_grammar},
+    {"structured_outputs", BOTH, read_structured},
+    {"regex", BOTH, read_regex},
     {"grammar", BOTH, read_grammar},
     {"reasoning_effort", OPENAI_CHAT, read_effort},
     {"thinking", OPENAI_CHAT, read_thinking},
@@ -437,7 +515,7 @@ static const struct field {
     {"service_tier", BOTH, pass_over},
     {"prompt_cache_key", BOTH, pass_over},
     {"safety_identifier", BOTH, pass_over},
-    {"add_generation_prompt", OPENAI_CHAT, pass_over},
+    {"add_generation_prompt", OPENAI_CHAT, read_generation_prompt},
 };
 
 static const struct field *find_field(const char *name, enum openai_kind kind) {
@@ -463,8 +541,12 @@ static bool check_whole(struct openai_request *out, struct openai_problem *probl
                              "\"messages\" is missing: the conversation so far");
     if (out->kind == OPENAI_COMPLETION && !out->n_prompt)
         return openai_refuse(problem, "prompt", "\"prompt\" is missing: the text to go on from");
-    if (out->kind == OPENAI_CHAT && out->n_top && !out->logprobs)
-        return openai_refuse(problem, "top_logprobs", "\"top_logprobs\" wants \"logprobs\": true");
+    if (out->kind == OPENAI_CHAT && out->n_top && !out->logprobs) {
+        if (!json_is_false(json_object_get(out->root, "logprobs")))
+            return openai_refuse(problem, "top_logprobs",
+                                 "\"top_logprobs\" wants \"logprobs\": true");
+        out->n_top = 0;
+    }
     if (out->tool_choice != OPENAI_TOOLS_AUTO && out->tool_choice != OPENAI_TOOLS_NONE &&
         !out->tools)
         return openai_refuse(problem, "tool_choice",
@@ -500,20 +582,13 @@ static bool read_fields(struct reading *r) {
 bool openai_request_read(enum openai_kind kind, const char *body, size_t len,
                          struct openai_request *out, struct openai_problem *problem) {
     struct reading r = {.out = out, .problem = problem};
-    json_error_t where;
     *out = (struct openai_request){.kind = kind,
                                    .n = 1,
                                    .thinking = -1,
                                    .thinking_budget = -1,
                                    .parallel_calls = true,
                                    .arena = {.block_size = 4096}};
-    enum jl_status status = jl_json_load(body, len, JSON_REJECT_DUPLICATES, &out->root, &where);
-    if (status == JL_ERR_MEMORY) return openai_no_memory(problem);
-    if (status != JL_OK)
-        return openai_refuse(problem, NULL, "the body is no JSON: %s (line %d, column %d)",
-                             where.text, where.line, where.column);
-    if (!json_is_object(out->root))
-        return openai_refuse(problem, NULL, "the body must be a JSON object");
+    if (!openai_body_read(body, len, &out->root, problem)) return false;
     return read_fields(&r);
 }
 

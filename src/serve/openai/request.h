@@ -38,9 +38,10 @@ struct openai_prompt {
     int n_id;
 };
 
-#define OPENAI_MOST_STOPS 16
+#define OPENAI_MOST_STOPS 64
 #define OPENAI_MOST_PROMPTS 128
 #define OPENAI_MOST_TOP_LOGPROBS 20
+#define OPENAI_MOST_ENTRIES 400000 // log-probabilities that a request makes the server hold
 
 struct openai_request {
     enum openai_kind kind;
@@ -57,6 +58,7 @@ struct openai_request {
     int n_bias;
     bool has_seed;
     uint64_t seed;
+    bool has_max; // by its newer name
     int n, n_max; // answers; tokens of each, 0: not said, -1: none
     struct pattern_text stop[OPENAI_MOST_STOPS];
     int n_stop;

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "serve/openai/body.h"
 #include "serve/openai/exchange.h"
+#include "serve/openai/request.h"
 #include "serve/own/own.h"
 #include "serve/scoring.h"
 
@@ -66,6 +67,10 @@ static bool read_fields(struct score *score, const json_t *body) {
     if (score->ids.len > INT32_MAX / 2)
         return openai_refuse(&score->problem, "text", "the text is too long");
     int n_vocab = exec_model(served_parts(score->served)->exec)->hp.n_vocab;
+    if ((int64_t)score->ids.len * (1 + n_top) > OPENAI_MOST_ENTRIES)
+        return openai_refuse(&score->problem, "top",
+                             "%zu tokens with %d others each are more than the %d that are held",
+                             score->ids.len, (int)n_top, OPENAI_MOST_ENTRIES);
     if (score->ids.len == 0)
         return openai_refuse(&score->problem, "text", "the text gives not one token");
     enum jl_status status = scoring_begin(score->ids.data, (int)score->ids.len, (int)n_top, n_vocab,
@@ -103,7 +108,7 @@ static void finish(struct work *work) {
     if (score->problem.status)
         openai_reply_problem(score->http, &score->problem);
     else
-        openai_reply_json(score->http, answer(score), NULL);
+        openai_reply_json(score->http, answer(score), NULL, 0);
     if (!score->problem.status) serving_use_tokens(score->serving, score->http, score->scoring.n);
     scoring_end(&score->scoring);
     free(score->ids.data);
@@ -138,11 +143,8 @@ static void read_and_submit(struct work *work) {
     json_t *body = NULL;
     size_t len;
     const char *text = http_request_body(score->http, &len);
-    if (jl_json_load(text, len, JSON_REJECT_DUPLICATES, &body, NULL) != JL_OK ||
-        !json_is_object(body))
-        openai_refuse(&score->problem, NULL, "the body must be a JSON object");
     bool ok = openai_check_tokens(score->serving, score->http, &score->problem) &&
-              !score->problem.status && read_fields(score, body);
+              openai_body_read(text, len, &body, &score->problem) && read_fields(score, body);
     json_decref(body);
     if (ok) {
         const struct scheduler_scan scan = {.ids = score->ids.data,

@@ -1,6 +1,7 @@
 /* How the server does. */
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +12,14 @@
 
 void own_health(void *ctx, struct http_request *http) {
     (void)ctx;
-    openai_reply_json(http, json_pack("{s:s}", "status", "ok"), NULL);
+    openai_reply_json(http, json_pack("{s:s}", "status", "ok"), NULL, 0);
 }
 
 void own_ready(void *ctx, struct http_request *http) {
     const struct routes_context *context = ctx;
     struct served *first = serving_find(context->serving, NULL);
     if (first)
-        openai_reply_json(http, json_pack("{s:s}", "status", "ready"), NULL);
+        openai_reply_json(http, json_pack("{s:s}", "status", "ready"), NULL, 0);
     else
         http_reply_error(http, 503, "not_ready", "no model is loaded yet");
     served_drop(first);
@@ -111,7 +112,8 @@ static void put_models(const struct routes_context *context, struct byte_buffer 
 
 void own_metrics(void *ctx, struct http_request *http) {
     const struct routes_context *context = ctx;
-    struct http_stats stats = http_server_stats(context->server);
+    struct http_server *server = atomic_load(&context->server);
+    struct http_stats stats = server ? http_server_stats(server) : (struct http_stats){0};
     struct byte_buffer out = {0};
     put_head(&out, "info", "gauge", "What runs.");
     put(&out, "jinlin_info{version=\"%s\"} 1\n", context->version);
@@ -170,7 +172,7 @@ void own_props(void *ctx, struct http_request *http) {
     if (id) {
         served = serving_find(context->serving, id);
         if (served)
-            openai_reply_json(http, props_of(context, served), NULL);
+            openai_reply_json(http, props_of(context, served), NULL, 0);
         else
             http_reply_error(http, 404, "not_found", "there is no such model");
         served_drop(served);
@@ -181,7 +183,7 @@ void own_props(void *ctx, struct http_request *http) {
         json_array_append_new(list, props_of(context, served));
         served_drop(served);
     }
-    openai_reply_json(http, json_pack("{s:o}", "models", list), NULL);
+    openai_reply_json(http, json_pack("{s:o}", "models", list), NULL, 0);
 }
 
 void own_slots(void *ctx, struct http_request *http) {
@@ -199,5 +201,5 @@ void own_slots(void *ctx, struct http_request *http) {
                                         "step_seconds", s.step_seconds));
         served_drop(served);
     }
-    openai_reply_json(http, list, NULL);
+    openai_reply_json(http, list, NULL, 0);
 }

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "serve/openai/body.h"
 #include "serve/openai/exchange.h"
 #include "serve/openai/prompt.h"
 #include "serve/own/own.h"
@@ -19,15 +19,8 @@ struct task {
 
 static bool read_body(struct task *task) {
     size_t len;
-    json_error_t where;
     const char *text = http_request_body(task->http, &len);
-    enum jl_status status = jl_json_load(text, len, JSON_REJECT_DUPLICATES, &task->body, &where);
-    if (status == JL_ERR_MEMORY) return openai_no_memory(&task->problem);
-    if (status != JL_OK)
-        return openai_refuse(&task->problem, NULL, "the body is no JSON: %s (line %d, column %d)",
-                             where.text, where.line, where.column);
-    return json_is_object(task->body) ||
-           openai_refuse(&task->problem, NULL, "the body must be a JSON object");
+    return openai_body_read(text, len, &task->body, &task->problem);
 }
 
 static struct served *find_model(struct task *task) {
@@ -46,7 +39,7 @@ static void run(struct work *work) {
     struct served *served = read_body(task) ? find_model(task) : NULL;
     json_t *out = NULL;
     if (served && task->answer(task, served, &out))
-        openai_reply_json(task->http, out, NULL);
+        openai_reply_json(task->http, out, NULL, 0);
     else
         openai_reply_problem(task->http, &task->problem);
     served_drop(served);

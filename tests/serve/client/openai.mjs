@@ -21,7 +21,7 @@ const model = [`${folder}/fry.gguf`, `${folder}/weights`].find(existsSync);
 // ---- the server ----
 
 async function start(...more) {
-  const child = spawn(program, ["serve", model, "--name", "fry", "-p", "-1", "-t", "2", "--ctx", "1024", ...more]);
+  const child = spawn(program, ["serve", model, "--name", "fry", "-p", "0", "-t", "2", "--ctx", "1024", ...more]);
   const server = { told: "" };
   const ended = new Promise((resolve) => child.on("exit", resolve));
   server.url = await new Promise((resolve, reject) => {
@@ -235,7 +235,9 @@ const tests = {
     const input = ["你好", "写一首诗"];
     const coded = await client.embeddings.create({ model: "fry", input });
     const plain = await client.embeddings.create({ model: "fry", input, encoding_format: "float" });
-    assert.deepEqual(Array.from(coded.data[1].embedding), plain.data[1].embedding);
+    assert.deepEqual(Float32Array.from(coded.data[1].embedding), Float32Array.from(plain.data[1].embedding));
+    const many = await client.embeddings.create({ model: "fry", input: Array.from({ length: 300 }, (_, i) => `${i}`) });
+    assert.equal(many.data.length, 300);
     const square = plain.data[0].embedding.reduce((sum, x) => sum + x * x, 0);
     assert.ok(Math.abs(square - 1) < 1e-5);
     await refused(client.embeddings.create({ model: "fry", input: "" }), 400);
@@ -250,6 +252,57 @@ const tests = {
     assert.equal((await post("/detokenize", { tokens })).content, "你好 12");
     const { prompt } = await post("/apply-template", { messages: user("hi") });
     assert.deepEqual(await post("/tokenize", { messages: user("hi") }), await post("/tokenize", { content: prompt }));
+  },
+
+  async requests_as_they_come() { // what clients send that is not quite what the API says
+    const say = async (more) => (await ask({ max_tokens: 16, ...more })).choices[0].message.content;
+    const post = (body) => fetch(`${url}/v1/chat/completions`, { method: "POST", body });
+    const half = await post('{"messages": [{"role": "user", "content": "a \\ud83d b \\u0000"}], "max_tokens": 4}');
+    assert.equal(half.status, 200);
+    const cut = { role: "assistant", content: null, tool_calls: [
+      { id: "a", type: "function", function: { name: "f", arguments: '{"x": ' } },
+      { id: "b", type: "function", function: { name: "f", arguments: '"{\\"x\\": 1}"' } },
+      { id: "c", type: "function", function: { name: "f", arguments: '{"x": 1, "x": 2}' } }] };
+    const tools = [{ type: "function", function: { name: "f", parameters: { type: "object" } } }, { type: "web_search" }];
+    await say({ messages: [...user("hi"), cut, { role: "tool", tool_call_id: "a", content: "" }], tools });
+    await say({ messages: [{ role: "system", content: "a" }, { role: "system", content: "b" }, ...user("hi"),
+      { role: "system", content: "c" }, ...user("hi")] });
+    await say({ messages: [{ role: "user", content: ["a", { type: "text", text: "b" }] }], stop: ["", "zzz"] });
+    assert.equal(await say({ messages: user("hi"), max_tokens: -1, stop: "!" }),
+      (await say({ messages: user("hi") })).split("!")[0]);
+    assert.ok(["yes", "no"].includes(await say({ messages: user("hi"), guided_choice: ["yes", "no"], reasoning_effort: "none" })));
+    JSON.parse(await say({ messages: user("hi"), guided_json: { enum: [1, 2] }, reasoning_effort: "none" }));
+    const begun = await say({ messages: user("hi") });
+    const at = begun.indexOf(" ", 4);
+    const [head, tail] = [begun.slice(0, at), begun.slice(at)];
+    const more = { messages: [...user("hi"), { role: "assistant", content: head, prefix: true }] };
+    assert.ok(tail.startsWith((await say(more)).slice(0, 4)));
+    await refused(ask({ messages: [...user("hi"), { role: "assistant", content: "x".repeat(999) + "</think>" }],
+      continue_final_message: true, chat_template_kwargs: { messages: user("hi") } }), 400);
+    const odd = { type: "object", properties: { when: { type: "string", format: "path" },
+      sizes: { type: "array", items: { type: "integer", format: "uint32" }, uniqueItems: true },
+      any: { oneOf: [{ type: "string" }, { type: "string", maxLength: 3 }], nullable: true } },
+      propertyNames: { pattern: "^a(?!b)" }, required: ["when"] };
+    const loose = await ask({ messages: user("hi"), max_tokens: 8, tools: [{ type: "function",
+      function: { name: "odd", parameters: odd } }] }).withResponse();
+    assert.equal(loose.response.headers.get("x-relaxed-tools"), "odd");
+    await refused(ask({ messages: user("hi"), tools: [{ type: "function",
+      function: { name: "odd", parameters: odd, strict: true } }] }), 400);
+    assert.equal((await fetch(`${url}/v1/models/`)).status, 200);
+    assert.equal((await fetch(`${url}/models`)).status, 200);
+  },
+
+  async answers_that_end() { // the token that ends an answer has its entry and its id
+    const answer = await ask({ messages: user("hi"), logprobs: true, return_token_ids: true, max_tokens: 200 });
+    const [choice] = answer.choices;
+    assert.equal(choice.finish_reason, "stop");
+    assert.equal(choice.token_ids.length, answer.usage.completion_tokens);
+    assert.equal(choice.logprobs.content.length, answer.usage.completion_tokens);
+    assert.equal(choice.logprobs.content.at(-1).token, "<|end|>");
+    const scored = await client.completions.create({ model: "fry", echo: true, logprobs: 1, max_tokens: 1,
+      prompt: [...answer.prompt_token_ids, ...choice.token_ids.slice(0, -1)] });
+    assert.equal(scored.choices[0].logprobs.tokens.at(-1), "<|end|>");
+    assert.equal(scored.choices[0].logprobs.token_logprobs.at(-1), choice.logprobs.content.at(-1).logprob);
   },
 
   async refusals() {
