@@ -6,7 +6,7 @@
 
 #include "serve/openai/body.h"
 #include "serve/openai/embed.h"
-#include "serve/openai/exchange.h"
+#include "serve/openai/whole.h"
 
 enum { MOST_INPUTS = 2048 };
 

@@ -68,6 +68,19 @@ struct exchange {
     struct openai_problem problem;
 };
 
+/* exchange.c: one that could end it less; the last one gives it to a worker */
+void exchange_leave(struct exchange *x);
+
+/* exchange_read.c: its way to the scheduler */
+void exchange_read(struct work *work);
+
+/* exchange_form.c: x->constraint, where the answer may not be anything */
+bool exchange_constrain(struct exchange *x);
+
+/* exchange_client.c */
+struct scheduler_client exchange_client(struct exchange_part *part);
+bool exchange_piece(void *ctx, int answer, const struct dialect_event *event); // of a reply
+
 /* What an answer tells in headers. */
 #define EXCHANGE_HEADERS 2
 size_t exchange_headers(const struct exchange *x, struct http_header out[EXCHANGE_HEADERS]);

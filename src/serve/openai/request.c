@@ -7,45 +7,35 @@
 #include <string.h>
 
 #include "serve/openai/body.h"
-#include "serve/openai/messages.h"
-#include "text/buffer.h"
+#include "serve/openai/request_self.h"
 
 enum { MOST_BYTES_OF_STOP = 4096, MOST_ANSWERS = 128 };
 
-struct reading {
-    struct openai_request *out;
-    struct openai_problem *problem;
-    const char *name; // of the field
-    size_t at;        // of a switch, in *out
-};
-
-typedef bool read_field(struct reading *r, const json_t *value);
-
-static bool wants(struct reading *r, const char *what) {
+bool request_wants(struct reading *r, const char *what) {
     return openai_refuse(r->problem, r->name, "\"%s\" must be %s", r->name, what);
 }
 
 /* ---- numbers and switches ---- */
 
-static bool read_bool(struct reading *r, const json_t *value, bool *out) {
-    if (!json_is_boolean(value)) return wants(r, "true or false");
+bool request_read_bool(struct reading *r, const json_t *value, bool *out) {
+    if (!json_is_boolean(value)) return request_wants(r, "true or false");
     *out = json_is_true(value);
     return true;
 }
 
 static bool read_switch(struct reading *r, const json_t *value) {
-    return read_bool(r, value, (bool *)((char *)r->out + r->at));
+    return request_read_bool(r, value, (bool *)((char *)r->out + r->at));
 }
 
-static bool read_whole(struct reading *r, const json_t *value, int64_t low, int64_t high,
-                       int64_t *out) {
+bool request_read_whole(struct reading *r, const json_t *value, int64_t low, int64_t high,
+                        int64_t *out) {
     double real = json_number_value(value);
     if (!json_is_number(value) || real != floor(real) || real < (double)low ||
         real > (double)high || (!json_is_integer(value) && real >= 0x1p63)) {
         char what[80];
         snprintf(what, sizeof what, "a whole number from %lld to %lld", (long long)low,
                  (long long)high);
-        return wants(r, what);
+        return request_wants(r, what);
     }
     *out = json_is_integer(value) ? json_integer_value(value) : (int64_t)real;
     return true;
@@ -54,7 +44,7 @@ static bool read_whole(struct reading *r, const json_t *value, int64_t low, int6
 static bool set_param(struct reading *r, enum sample_param param, const json_t *value) {
     struct sample_params params = sample_params_default();
     struct jl_error err;
-    if (!json_is_number(value)) return wants(r, "a number");
+    if (!json_is_number(value)) return request_wants(r, "a number");
     double number = json_number_value(value);
     if (sample_params_set(&params, param, number, &err) != JL_OK)
         return openai_refuse(r->problem, r->name, "%s", err.message);
@@ -71,22 +61,22 @@ static bool read_param(struct reading *r, const json_t *value) {
     enum sample_param param;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (!strcmp(name, others[i][0])) name = others[i][1];
-    if (!sample_param_find(name, &param)) return wants(r, "left out");
+    if (!sample_param_find(name, &param)) return request_wants(r, "left out");
     return set_param(r, param, value);
 }
 
 static bool read_n(struct reading *r, const json_t *value) {
     int64_t n = 0;
-    if (!read_whole(r, value, 1, MOST_ANSWERS, &n)) return false;
+    if (!request_read_whole(r, value, 1, MOST_ANSWERS, &n)) return false;
     r->out->n = (int)n;
     return true;
 }
 
 static bool read_max(struct reading *r, const json_t *value) {
     int64_t n = 0;
-    if (!read_whole(r, value, -1, INT32_MAX, &n)) return false;
+    if (!request_read_whole(r, value, -1, INT32_MAX, &n)) return false;
     if (n < 0) return true; // as others write that there is no bound
-    if (n == 0 && r->out->kind == OPENAI_CHAT) return wants(r, "1 or more");
+    if (n == 0 && r->out->kind == OPENAI_CHAT) return request_wants(r, "1 or more");
     if (!strcmp(r->name, "max_tokens") && r->out->has_max) return true; // the newer name counts
     r->out->has_max = !strcmp(r->name, "max_completion_tokens");
     r->out->n_max = n ? (int)n : -1; // 0: a completion that is only scored
@@ -95,7 +85,7 @@ static bool read_max(struct reading *r, const json_t *value) {
 
 static bool read_seed(struct reading *r, const json_t *value) {
     int64_t seed = 0;
-    if (!read_whole(r, value, INT64_MIN, INT64_MAX, &seed)) return false;
+    if (!request_read_whole(r, value, INT64_MIN, INT64_MAX, &seed)) return false;
     r->out->seed = (uint64_t)seed;
     r->out->has_seed = true;
     return true;
@@ -103,24 +93,24 @@ static bool read_seed(struct reading *r, const json_t *value) {
 
 static bool read_priority(struct reading *r, const json_t *value) {
     int64_t n = 0;
-    if (!read_whole(r, value, -100, 100, &n)) return false;
+    if (!request_read_whole(r, value, -100, 100, &n)) return false;
     r->out->priority = (int)n;
     return true;
 }
 
 static bool read_stream_options(struct reading *r, const json_t *value) {
     const json_t *usage = json_object_get(value, "include_usage");
-    if (!json_is_object(value)) return wants(r, "an object");
-    return !usage || json_is_null(usage) || read_bool(r, usage, &r->out->include_usage);
+    if (!json_is_object(value)) return request_wants(r, "an object");
+    return !usage || json_is_null(usage) || request_read_bool(r, usage, &r->out->include_usage);
 }
 
 /* ---- log-probabilities ---- */
 
 static bool read_logprobs(struct reading *r, const json_t *value) {
     int64_t n = 0;
-    if (r->out->kind == OPENAI_CHAT) return read_bool(r, value, &r->out->logprobs);
+    if (r->out->kind == OPENAI_CHAT) return request_read_bool(r, value, &r->out->logprobs);
     if (json_is_false(value)) return true;
-    if (!read_whole(r, value, 0, OPENAI_MOST_TOP_LOGPROBS, &n)) return false;
+    if (!request_read_whole(r, value, 0, OPENAI_MOST_TOP_LOGPROBS, &n)) return false;
     r->out->logprobs = true;
     r->out->n_top = (int)n;
     return true;
@@ -128,7 +118,7 @@ static bool read_logprobs(struct reading *r, const json_t *value) {
 
 static bool read_top_logprobs(struct reading *r, const json_t *value) {
     int64_t n = 0;
-    if (!read_whole(r, value, 0, OPENAI_MOST_TOP_LOGPROBS, &n)) return false;
+    if (!request_read_whole(r, value, 0, OPENAI_MOST_TOP_LOGPROBS, &n)) return false;
     r->out->n_top = (int)n;
     return true;
 }
@@ -136,9 +126,9 @@ static bool read_top_logprobs(struct reading *r, const json_t *value) {
 static bool read_bias(struct reading *r, const json_t *value) {
     const char *key;
     json_t *bias;
-    if (!json_is_object(value)) return wants(r, "an object of token ids and biases");
+    if (!json_is_object(value)) return request_wants(r, "an object of token ids and biases");
     size_t n = json_object_size(value);
-    if (n > 4096) return wants(r, "an object of at most 4096 token ids");
+    if (n > 4096) return request_wants(r, "an object of at most 4096 token ids");
     r->out->bias = arena_calloc(&r->out->arena, n + 1, sizeof *r->out->bias);
     if (!r->out->bias) return openai_no_memory(r->problem);
     json_object_foreach((json_t *)value, key, bias) {
@@ -147,7 +137,7 @@ static bool read_bias(struct reading *r, const json_t *value) {
         double by = json_number_value(bias);
         if (*key < '0' || *key > '9' || *end || id > INT32_MAX || !json_is_number(bias) ||
             by < -100 || by > 100)
-            return wants(r, "an object of token ids and biases from -100 to 100");
+            return request_wants(r, "an object of token ids and biases from -100 to 100");
         // -100 bans a token, as OpenAI says it
         r->out->bias[r->out->n_bias++] =
             (struct sample_bias){(int32_t)id, by <= -100 ? -INFINITY : (float)by};
@@ -158,7 +148,7 @@ static bool read_bias(struct reading *r, const json_t *value) {
 /* ---- texts ---- */
 
 static bool read_model(struct reading *r, const json_t *value) {
-    if (!json_is_string(value)) return wants(r, "a text");
+    if (!json_is_string(value)) return request_wants(r, "a text");
     r->out->model = json_string_value(value);
     return true;
 }
@@ -166,9 +156,9 @@ static bool read_model(struct reading *r, const json_t *value) {
 static bool add_stop(struct reading *r, const json_t *value) {
     struct openai_request *out = r->out;
     if (!json_is_string(value) || json_string_length(value) > MOST_BYTES_OF_STOP)
-        return wants(r, "a text, or a list of texts");
+        return request_wants(r, "a text, or a list of texts");
     if (!json_string_length(value)) return true; // a form's empty field
-    if (out->n_stop == OPENAI_MOST_STOPS) return wants(r, "a list of at most 64 texts");
+    if (out->n_stop == OPENAI_MOST_STOPS) return request_wants(r, "a list of at most 64 texts");
     out->stop[out->n_stop++] =
         (struct pattern_text){json_string_value(value), json_string_length(value)};
     return true;
@@ -185,7 +175,7 @@ static bool read_stop(struct reading *r, const json_t *value) {
 }
 
 static bool read_suffix(struct reading *r, const json_t *value) {
-    if (!json_is_string(value)) return wants(r, "a text");
+    if (!json_is_string(value)) return request_wants(r, "a text");
     r->out->suffix = json_string_value(value);
     return true;
 }
@@ -206,7 +196,7 @@ static bool add_ids(struct reading *r, const json_t *value, struct openai_prompt
     json_array_foreach(value, i, id) {
         if (!json_is_integer(id) || json_integer_value(id) < 0 ||
             json_integer_value(id) > INT32_MAX)
-            return wants(r, "made of token ids");
+            return request_wants(r, "made of token ids");
         out->ids[i] = (int32_t)json_integer_value(id);
     }
     return true;
@@ -215,7 +205,8 @@ static bool add_ids(struct reading *r, const json_t *value, struct openai_prompt
 static bool add_prompt(struct reading *r, const json_t *value) {
     struct openai_prompt *out = &r->out->prompts[r->out->n_prompt++];
     if (is_ids(value)) return add_ids(r, value, out);
-    if (!json_is_string(value)) return wants(r, "a text, a list of token ids, or a list of these");
+    if (!json_is_string(value))
+        return request_wants(r, "a text, a list of token ids, or a list of these");
     out->text = json_string_value(value);
     out->len = json_string_length(value);
     return true;
@@ -226,7 +217,7 @@ static bool read_prompt(struct reading *r, const json_t *value) {
     size_t n = one ? 1 : json_array_size(value), i;
     json_t *item;
     if (n < 1 || n > OPENAI_MOST_PROMPTS)
-        return wants(r, "a text, a list of token ids, or a list of 1 to 128 of these");
+        return request_wants(r, "a text, a list of token ids, or a list of 1 to 128 of these");
     r->out->prompts = arena_calloc(&r->out->arena, n, sizeof *r->out->prompts);
     if (!r->out->prompts) return openai_no_memory(r->problem);
     if (one) return add_prompt(r, value);
@@ -236,200 +227,29 @@ static bool read_prompt(struct reading *r, const json_t *value) {
     return true;
 }
 
-/* ---- chats ---- */
-
-static bool read_messages(struct reading *r, const json_t *value) {
-    const json_t *last = json_array_get(value, json_array_size(value) - 1);
-    if (json_is_true(json_object_get(last, "prefix"))) r->out->continue_final = true;
-    return openai_messages(value, &r->out->messages, r->problem);
-}
-
-static bool read_tools(struct reading *r, const json_t *value) {
-    return openai_tools(value, &r->out->tools, r->problem);
-}
-
-static bool read_tool_choice(struct reading *r, const json_t *value) {
-    static const char *const names[] = {"auto", "none", "required"};
-    const char *text = json_string_value(value);
-    if (!text && !json_object_get(value, "function"))
-        text = json_string_value(json_object_get(value, "type"));
-    for (int i = 0; text && i < 3; i++)
-        if (!strcmp(text, names[i])) {
-            r->out->tool_choice = (enum openai_tool_choice)i;
-            return true;
-        }
-    const json_t *name = json_object_get(json_object_get(value, "function"), "name");
-    if (!json_is_string(name))
-        return wants(
-            r, "auto, none, required, or {\"type\": \"function\", \"function\": {\"name\": ...}}");
-    r->out->tool_choice = OPENAI_TOOLS_NAMED;
-    r->out->tool_name = json_string_value(name);
-    return true;
-}
-
-static bool set_format(struct reading *r, enum openai_format format, const json_t *schema,
-                       const char *grammar) {
-    if (r->out->format != OPENAI_TEXT)
-        return wants(r, "left out beside another form of the answer");
-    r->out->format = format;
-    r->out->schema = schema;
-    r->out->grammar = grammar;
-    return true;
-}
-
-static bool set_schema(struct reading *r, const json_t *schema) {
-    if (json_is_object(schema) || json_is_boolean(schema))
-        return set_format(r, OPENAI_JSON_SCHEMA, schema, NULL);
-    return wants(r, "a JSON schema, or an object with one as \"schema\"");
-}
-
-/* One of these texts: an enum by another name. */
-static bool set_choice(struct reading *r, const json_t *choices) {
-    const json_t *choice;
-    struct byte_buffer pattern = {0};
-    size_t i;
-    bool fits = json_is_array(choices) && json_array_size(choices);
-    json_array_foreach(choices, i, choice) {
-        const char *text = json_string_value(choice);
-        fits = fits && text && buffer_append(&pattern, "|", i != 0);
-        for (; fits && *text;
-             text++) // whatever stands for something in a pattern stands for itself
-            fits = (!strchr("\\^$.|?*+()[]{}/-", *text) || buffer_append(&pattern, "\\", 1)) &&
-                   buffer_append(&pattern, text, 1);
-    }
-    const char *kept = fits ? arena_strndup(&r->out->arena, pattern.data, pattern.len) : NULL;
-    buffer_free(&pattern);
-    if (!fits) return wants(r, "a list of texts");
-    return kept ? set_format(r, OPENAI_REGEX, NULL, kept) : openai_no_memory(r->problem);
-}
-
-static bool set_text(struct reading *r, enum openai_format format, const json_t *value) {
-    if (!json_is_string(value)) return wants(r, "a text");
-    return set_format(r, format, NULL, json_string_value(value));
-}
-
-static bool read_format(struct reading *r, const json_t *value) {
-    const char *type = json_string_value(json_object_get(value, "type"));
-    const json_t *schema = json_object_get(value, "schema");
-    if (!type) return wants(r, "an object with a \"type\"");
-    if (!strcmp(type, "text")) return true;
-    if (!strcmp(type, "json_object") && !schema)
-        return set_format(r, OPENAI_JSON_OBJECT, NULL, NULL);
-    if (!strcmp(type, "json_object")) return set_schema(r, schema);
-    if (!strcmp(type, "json_schema"))
-        return set_schema(r, json_object_get(json_object_get(value, "json_schema"), "schema"));
-    return wants(r, "of type text, json_object or json_schema");
-}
-
-static bool read_schema(struct reading *r, const json_t *value) {
-    const json_t *inner = json_object_get(value, "schema");
-    return set_schema(r, inner ? inner : value);
-}
-
-static bool read_choice(struct reading *r, const json_t *value) { return set_choice(r, value); }
-
-static bool read_regex(struct reading *r, const json_t *value) {
-    return set_text(r, OPENAI_REGEX, value);
-}
-
-static bool read_grammar(struct reading *r, const json_t *value) {
-    return set_text(r, OPENAI_GRAMMAR, value);
-}
-
-/* {"json", "regex", "choice", "grammar"}: one of them. */
-static bool read_structured(struct reading *r, const json_t *value) {
-    const json_t *one;
-    if (!json_is_object(value)) return wants(r, "an object");
-    if ((one = json_object_get(value, "json"))) return set_schema(r, one);
-    if ((one = json_object_get(value, "regex"))) return read_regex(r, one);
-    if ((one = json_object_get(value, "choice"))) return set_choice(r, one);
-    if ((one = json_object_get(value, "grammar"))) return read_grammar(r, one);
-    if (json_is_true(json_object_get(value, "json_object")))
-        return set_format(r, OPENAI_JSON_OBJECT, NULL, NULL);
-    return wants(r, "an object with \"json\", \"regex\", \"choice\" or \"grammar\"");
-}
-
-/* How much a model thinks, as tokens; "none" and "minimal" are no thought and little. */
-static bool read_effort(struct reading *r, const json_t *value) {
-    static const struct {
-        const char *name;
-        int thinking, budget;
-    } efforts[] = {{"none", 0, -1}, {"minimal", 1, 128}, {"low", 1, 1024}, {"medium", 1, 8192},
-                   {"high", 1, -1}, {"xhigh", 1, -1},    {"max", 1, -1}};
-    const char *text = json_string_value(value);
-    if (text && (!*text || !strcmp(text, "default") || !strcmp(text, "auto"))) return true;
-    for (size_t i = 0; text && i < sizeof efforts / sizeof efforts[0]; i++) {
-        if (strcmp(text, efforts[i].name) != 0) continue;
-        r->out->thinking = efforts[i].thinking;
-        if (r->out->thinking_budget < 0) r->out->thinking_budget = efforts[i].budget;
-        return true;
-    }
-    return wants(r, "none, minimal, low, medium or high");
-}
-
-static bool read_budget(struct reading *r, const json_t *value) {
-    int64_t n = 0;
-    if (!read_whole(r, value, -1, INT32_MAX, &n)) return false;
-    r->out->thinking_budget = (int)n;
-    return true;
-}
-
-/* A switch, or Anthropic's object, which clients send here, too. */
-static bool read_thinking(struct reading *r, const json_t *value) {
-    const char *type = json_string_value(json_object_get(value, "type"));
-    const json_t *budget = json_object_get(value, "budget_tokens");
-    bool on = false;
-    if (type) {
-        if (!strcmp(type, "auto") || !strcmp(type, "adaptive")) return true; // as the model does
-        on = !strcmp(type, "enabled");
-        if (!on && strcmp(type, "disabled") != 0) return wants(r, "enabled or disabled");
-        if (on && budget && !read_budget(r, budget)) return false;
-    } else if (!read_bool(r, value, &on)) {
-        return false;
-    }
-    r->out->thinking = on;
-    return true;
-}
-
-/* Without it the last message, if it is the assistant's, goes on. */
-static bool read_generation_prompt(struct reading *r, const json_t *value) {
-    bool wanted = true;
-    if (!read_bool(r, value, &wanted)) return false;
-    const json_t *messages = json_object_get(r->out->root, "messages");
-    const json_t *last = json_array_get(messages, json_array_size(messages) - 1);
-    const char *role = json_string_value(json_object_get(last, "role"));
-    if (!wanted && role && !strcmp(role, "assistant")) r->out->continue_final = true;
-    return true;
-}
-
-static bool read_kwargs(struct reading *r, const json_t *value) {
-    if (!json_is_object(value)) return wants(r, "an object");
-    r->out->template_kwargs = value;
-    return true;
-}
-
 /* ---- what is not supported ---- */
 
 static bool read_functions(struct reading *r, const json_t *value) {
     if (json_is_array(value) && !json_array_size(value)) return true;
-    return wants(r, "left out: say \"tools\"");
+    return request_wants(r, "left out: say \"tools\"");
 }
 
 static bool read_best_of(struct reading *r, const json_t *value) {
     int64_t n = 0;
-    if (!read_whole(r, value, 1, MOST_ANSWERS, &n)) return false;
-    return n == 1 || wants(r, "1 or left out: it is not supported");
+    if (!request_read_whole(r, value, 1, MOST_ANSWERS, &n)) return false;
+    return n == 1 || request_wants(r, "1 or left out: it is not supported");
 }
 
 static bool read_modalities(struct reading *r, const json_t *value) {
     const char *only =
         json_array_size(value) == 1 ? json_string_value(json_array_get(value, 0)) : NULL;
-    return (only && !strcmp(only, "text")) || wants(r, "[\"text\"]: nothing else can be had");
+    return (only && !strcmp(only, "text")) ||
+           request_wants(r, "[\"text\"]: nothing else can be had");
 }
 
 static bool refuse_field(struct reading *r, const json_t *value) {
     if (json_is_false(value)) return true;
-    return wants(r, "left out: it is not supported");
+    return request_wants(r, "left out: it is not supported");
 }
 
 static bool pass_over(struct reading *r, const json_t *value) {
@@ -445,13 +265,13 @@ static bool pass_over(struct reading *r, const json_t *value) {
 static const struct field {
     const char *name;
     int kinds;
-    read_field *read;
+    request_field *read;
     size_t at; // of a switch
 } fields[] = {
     {"model", BOTH, read_model},
-    {"messages", OPENAI_CHAT, read_messages},
-    {"tools", OPENAI_CHAT, read_tools},
-    {"tool_choice", OPENAI_CHAT, read_tool_choice},
+    {"messages", OPENAI_CHAT, request_read_messages},
+    {"tools", OPENAI_CHAT, request_read_tools},
+    {"tool_choice", OPENAI_CHAT, request_read_tool_choice},
     {"parallel_tool_calls", OPENAI_CHAT, read_switch,
      offsetof(struct openai_request, parallel_calls)},
     {"functions", OPENAI_CHAT, read_functions},
@@ -488,20 +308,20 @@ static const struct field {
     {"logprobs", BOTH, read_logprobs},
     {"top_logprobs", OPENAI_CHAT, read_top_logprobs},
     {"return_token_ids", BOTH, read_switch, offsetof(struct openai_request, return_token_ids)},
-    {"response_format", BOTH, read_format},
-    {"json_schema", BOTH, read_schema},
-    {"guided_json", BOTH, read_schema},
-    {"guided_choice", BOTH, read_choice},
-    {"guided_regex", BOTH, read_regex},
-    {"guided_grammar", BOTH, read_grammar},
-    {"structured_outputs", BOTH, read_structured},
-    {"regex", BOTH, read_regex},
-    {"grammar", BOTH, read_grammar},
-    {"reasoning_effort", OPENAI_CHAT, read_effort},
-    {"thinking", OPENAI_CHAT, read_thinking},
-    {"enable_thinking", OPENAI_CHAT, read_thinking},
-    {"thinking_budget", OPENAI_CHAT, read_budget},
-    {"chat_template_kwargs", OPENAI_CHAT, read_kwargs},
+    {"response_format", BOTH, request_read_format},
+    {"json_schema", BOTH, request_read_schema},
+    {"guided_json", BOTH, request_read_schema},
+    {"guided_choice", BOTH, request_read_choice},
+    {"guided_regex", BOTH, request_read_regex},
+    {"guided_grammar", BOTH, request_read_grammar},
+    {"structured_outputs", BOTH, request_read_structured},
+    {"regex", BOTH, request_read_regex},
+    {"grammar", BOTH, request_read_grammar},
+    {"reasoning_effort", OPENAI_CHAT, request_read_effort},
+    {"thinking", OPENAI_CHAT, request_read_thinking},
+    {"enable_thinking", OPENAI_CHAT, request_read_thinking},
+    {"thinking_budget", OPENAI_CHAT, request_read_budget},
+    {"chat_template_kwargs", OPENAI_CHAT, request_read_kwargs},
     {"continue_final_message", OPENAI_CHAT, read_switch,
      offsetof(struct openai_request, continue_final)},
     {"priority", BOTH, read_priority},
@@ -515,7 +335,7 @@ static const struct field {
     {"service_tier", BOTH, pass_over},
     {"prompt_cache_key", BOTH, pass_over},
     {"safety_identifier", BOTH, pass_over},
-    {"add_generation_prompt", OPENAI_CHAT, read_generation_prompt},
+    {"add_generation_prompt", OPENAI_CHAT, request_read_generation_prompt},
 };
 
 static const struct field *find_field(const char *name, enum openai_kind kind) {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "serve/openai/body.h"
-#include "serve/openai/exchange.h"
 #include "serve/openai/request.h"
+#include "serve/openai/whole.h"
 #include "serve/own/own.h"
 #include "serve/scoring.h"
 

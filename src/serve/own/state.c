@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "serve/openai/exchange.h"
+#include "serve/openai/whole.h"
 #include "serve/own/own.h"
 #include "text/buffer.h"
 

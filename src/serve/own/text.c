@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "serve/openai/body.h"
-#include "serve/openai/exchange.h"
 #include "serve/openai/prompt.h"
+#include "serve/openai/whole.h"
 #include "serve/own/own.h"
 #include "text/buffer.h"
 
