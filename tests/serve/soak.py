@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """A soak of `jinlin serve`: thousands of connections that ask, leave, or send what is no request.
 
-usage: soak.py JINLIN MODEL [ROUNDS]
+usage: soak.py JINLIN MODEL [ROUNDS [CONNECTIONS]]      (MODEL may be Fry's folder)
 
 Every answer that was waited for must be the one that the same question got alone; the server's memory
 must not grow from round to round, and nothing may be at work in the end."""
 import asyncio
 import json
+import os
 import random
 import re
 import signal
@@ -16,7 +17,10 @@ import time
 
 PROGRAM, MODEL = sys.argv[1:3]
 ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 8
-AT_ONCE, A_ROUND = 64, 600
+AT_ONCE, A_ROUND = 64, int(sys.argv[4]) if len(sys.argv) > 4 else 600
+for name in ("fry.gguf", "weights"):
+    if os.path.exists(os.path.join(MODEL, name)):
+        MODEL = os.path.join(MODEL, name)
 random.seed(1)
 
 
@@ -97,7 +101,7 @@ class Soak:
         self.port, self.expected, self.count, self.wrong = port, {}, 0, []
 
     async def learn(self):
-        for i in range(680):  # all that question() can ask
+        for i in range(min(680, ROUNDS * A_ROUND)):  # all that question() can ask
             key = json.dumps(question(i))
             if key not in self.expected:
                 self.expected[key] = said(await talk(self.port, request_bytes(question(i))))
@@ -165,7 +169,7 @@ async def main():
     server.send_signal(signal.SIGTERM)
     code = server.wait(timeout=60)
     half = len(sizes) // 2
-    grown = max(sizes[half:]) - max(sizes[:half])
+    grown = max(sizes[half:]) - max(sizes[:half]) if half else 0
     print(f"{soak.count} connections in {time.monotonic() - began:.0f} s; resident "
           + " ".join(f"{size / 1e6:.1f}" for size in sizes) + " MB")
     if soak.wrong:
