@@ -62,7 +62,9 @@ static int draw_move(struct skill_draw *draw, const int *used, int n_used, bool 
 
 /* ---- moves ---- */
 
-#define ANSWER_LEAN 60
+/* An answer is nearly always the same: one idiom for each character is what a small model can keep.
+ */
+#define ANSWER_LEAN 95
 #define USER_LEAN 15
 
 static void expect_move(struct skill_draw *draw, struct skill_task *task, const int *used,
@@ -74,10 +76,23 @@ static void expect_move(struct skill_draw *draw, struct skill_task *task, const 
     skill_put(&task->expect, "%s%s}", n_used > 1 ? "]" : "", sound ? ", \"sound\": true" : "");
 }
 
+/* How the last character sounds, and the one that is gone on with: "腮 sai 塞". */
+static void think_sound(struct skill_draw *draw, struct skill_turn *turn, int last, int move) {
+    const struct hanzi *hanzi = &((const struct skill_tables *)draw->tables)->hanzi;
+    uint32_t end = book_of(draw)->idioms[last].code[IDIOM_CHARS - 1];
+    const struct hanzi_reading *reading = hanzi_reading(hanzi, end);
+    char from[UTF8_MAX + 1] = "", to[UTF8_MAX + 1] = "";
+    if (!reading) return;
+    utf8_encode(end, from);
+    if (move >= 0) utf8_encode(book_of(draw)->idioms[move].code[0], to);
+    skill_put(&turn->thought, "%s %s%s%s", from, reading->toneless, *to ? " " : "", to);
+}
+
 /* The assistant's move behind used[n_used - 1], which is added; false: it gives up. */
 static bool answer_move(struct skill_draw *draw, struct skill_task *task, struct skill_turn *turn,
                         int *used, int *n_used, bool sound) {
     int move = draw_move(draw, used, *n_used, sound, ANSWER_LEAN);
+    if (sound) think_sound(draw, turn, used[*n_used - 1], move);
     if (move < 0) {
         task->check = "contains";
         skill_puts(&task->expect, skill_zh(draw) ? "接不上" : "give up");
@@ -130,6 +145,30 @@ static void make_move(struct skill_draw *draw, struct skill_task *task) {
         expect_move(draw, task, used, n_used - 1, sound);
 }
 
+/* An idiom that begins with a character. */
+static void make_begins(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const zh[] = {"说一个以“{a}”开头的成语。", "“{a}”字开头的成语",
+                                     "给我一个{a}字开头的成语", "有哪个成语以{a}开头？",
+                                     "什么成语的第一个字是“{a}”？"};
+    static const char *const en[] = {"Give a Chinese idiom that begins with {a}.",
+                                     "A 成语 that starts with the character {a}, please."};
+    char first[UTF8_MAX + 1];
+    int idiom;
+    draw_tongue(draw, task);
+    do {
+        idiom = lean_below(draw, book_of(draw)->n);
+        memset(first, 0, sizeof first);
+        utf8_encode(book_of(draw)->idioms[idiom].code[0], first);
+    } while (!skill_takes(draw, HELD, "begins %s", first));
+    for (int i = 0; i < idiom; i++) // the most frequent one
+        if (book_of(draw)->idioms[i].code[0] == book_of(draw)->idioms[idiom].code[0]) idiom = i;
+    struct skill_turn *turn = skill_turn(task);
+    SKILL_SAY(draw, &turn->user, zh, en, first);
+    skill_puts(&turn->answer, text_of(draw, idiom));
+    skill_put(&task->expect, "^%s...$", first);
+    task->check = "regex";
+}
+
 /* A game of up to four rounds: used has what the user and the assistant said, in turn. Of a
  * training task all that is asked is of its part, of a held-out one what is judged. */
 static int draw_game(struct skill_draw *draw, bool sound, int *used) {
@@ -165,7 +204,9 @@ static void make_game(struct skill_draw *draw, struct skill_task *task) {
             skill_puts(&turn->user, skill_textf(draw, form, text_of(draw, used[i])));
         else
             ask_first(draw, turn, used[0], sound);
-        if (i + 1 < n) skill_puts(&turn->answer, text_of(draw, used[i + 1]));
+        if (i + 1 == n) break; // the last one is the task
+        if (sound) think_sound(draw, turn, used[i], used[i + 1]);
+        skill_puts(&turn->answer, text_of(draw, used[i + 1]));
     }
     if (answer_move(draw, task, &task->turns[task->n_turn - 1], used, &n, sound))
         expect_move(draw, task, used, n - 1, sound);
@@ -294,8 +335,10 @@ static enum jl_status load(const char *folder, struct arena *arena, const void *
 }
 
 static const struct skill_group groups[] = {
-    {"move", 35, make_move},   {"game", 25, make_game},   {"referee", 10, make_referee},
-    {"blank", 20, make_blank}, {"which", 10, make_which}, {NULL, 0, NULL},
+    {"move", 40, make_move},   {"begins", 15, make_begins},
+    {"game", 20, make_game},   {"referee", 5, make_referee},
+    {"blank", 20, make_blank}, {"which", 10, make_which},
+    {NULL, 0, NULL},
 };
 
 const struct skill skill_idiom = {"idiom", "Chinese idioms: chains, gaps, which is one", load,
