@@ -388,8 +388,9 @@ static void make_truth(struct skill_draw *draw, struct skill_task *task) {
                   wanted == 1 ? "tells" : "tell");
     for (int i = 0; i <= culprit; i++) {
         skill_put(&turn->thought, "%s%s:", i ? "\n" : "", names[i]);
-        for (int j = 0; j < n; j++)
-            skill_puts(&turn->thought, (said[j].who == i) == said[j].did ? " T" : " F");
+        for (int j = 0; j < n; j++) // what each says, and whether it is then true
+            skill_put(&turn->thought, " %s%s %c", said[j].did ? "" : "~", names[said[j].who],
+                      (said[j].who == i) == said[j].did ? 'T' : 'F');
         skill_put(&turn->thought, " %d", count_true(said, n, i));
     }
     skill_puts(&turn->answer, names[culprit]);

@@ -260,19 +260,20 @@ void logic_make_set(struct skill_draw *draw, struct skill_task *task) {
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[ask][skill_below(draw, 2)], values, 3);
     if (ask == 3) {
         bool in = contains(a, n_a, item);
+        skill_put(&turn->thought, "A %s\n%d %s", skill_list(draw, a, n_a, " "), item,
+                  in ? "A" : "-");
         skill_puts(&turn->answer,
                    in ? (skill_zh(draw) ? "是" : "yes") : (skill_zh(draw) ? "不是" : "no"));
         skill_expect_answer(task, "exact");
         return;
     }
-    if (ask != 1)
-        for (int i = 0; i < n_a; i++)
-            skill_put(&turn->thought, "%s%d %s", i ? "\n" : "", a[i],
-                      contains(b, n_b, a[i]) ? "B" : "-");
-    else
-        for (int i = 0; i < n_b; i++)
-            skill_put(&turn->thought, "%s%d %s", i ? "\n" : "", b[i],
-                      contains(a, n_a, b[i]) ? "A" : "-");
+    bool join = ask == 1; // then B's are looked for in A, else A's in B
+    const int *list = join ? b : a, *in = join ? a : b;
+    int n_list = join ? n_b : n_a, n_in = join ? n_a : n_b;
+    skill_put(&turn->thought, "%c %s", join ? 'A' : 'B', skill_list(draw, in, n_in, " "));
+    for (int i = 0; i < n_list; i++)
+        skill_put(&turn->thought, "\n%d %c", list[i],
+                  contains(in, n_in, list[i]) ? (join ? 'A' : 'B') : '-');
     skill_puts(&turn->answer, skill_list(draw, out, n, ", "));
     skill_expect_answer(task, "list");
 }
