@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sha2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,8 +127,8 @@ const struct serving_options *serving_options(const struct serving *serving) {
     return &serving->options;
 }
 
-uint64_t serving_owner(const struct http_request *request) {
-    const char *name = http_request_client(request).name;
+/* Of a key's name; one whose name is not asked for has owner 0. */
+static uint64_t owner_of(const char *name) {
     uint8_t hash[SHA256_DIGEST_LENGTH];
     uint64_t owner;
     SHA2_CTX sha;
@@ -137,6 +138,15 @@ uint64_t serving_owner(const struct http_request *request) {
     SHA256Final(hash, &sha);
     memcpy(&owner, hash, sizeof owner);
     return owner;
+}
+
+struct serving_client serving_client_of(const struct http_request *request) {
+    const struct http_client client = http_request_client(request);
+    struct serving_client out = {.owner = owner_of(client.name),
+                                 .tokens_per_minute = client.tokens_per_minute};
+    snprintf(out.id, sizeof out.id, "%s", http_request_id(request));
+    snprintf(out.name, sizeof out.name, "%s", client.name ? client.name : "");
+    return out;
 }
 
 /* ---- tokens a minute ---- */
@@ -161,36 +171,35 @@ static struct purse *find_purse(struct serving *serving, uint64_t owner, double 
     return purse;
 }
 
-int serving_wait_tokens(struct serving *serving, const struct http_request *request) {
-    double per_minute = http_request_client(request).tokens_per_minute;
+int serving_wait_tokens(struct serving *serving, const struct serving_client *client) {
+    double per_minute = client->tokens_per_minute;
     int seconds = 0;
     if (per_minute <= 0) return 0;
     pthread_mutex_lock(&serving->lock);
-    const struct purse *purse = find_purse(serving, serving_owner(request), per_minute);
+    const struct purse *purse = find_purse(serving, client->owner, per_minute);
     if (purse && purse->left <= 0) seconds = (int)(-purse->left * 60 / per_minute) + 1;
     pthread_mutex_unlock(&serving->lock);
     return seconds;
 }
 
-void serving_use_tokens(struct serving *serving, const struct http_request *request, int64_t n) {
-    double per_minute = http_request_client(request).tokens_per_minute;
+void serving_use_tokens(struct serving *serving, const struct serving_client *client, int64_t n) {
+    double per_minute = client->tokens_per_minute;
     if (per_minute <= 0) return;
     pthread_mutex_lock(&serving->lock);
-    struct purse *purse = find_purse(serving, serving_owner(request), per_minute);
+    struct purse *purse = find_purse(serving, client->owner, per_minute);
     if (purse) purse->left -= (double)n;
     pthread_mutex_unlock(&serving->lock);
 }
 
 /* ---- words ---- */
 
-void serving_tell_words(struct serving *serving, const struct http_request *request,
+void serving_tell_words(struct serving *serving, const struct serving_client *client,
                         const json_t *asked, const json_t *answered) {
     const struct serving_options *o = &serving->options;
-    const char *key = http_request_client(request).name;
     if (!o->words) return;
-    json_t *line =
-        json_pack("{s:s, s:o, s:O, s:O}", "id", http_request_id(request), "key",
-                  key ? json_string(key) : json_null(), "asked", asked, "answered", answered);
+    json_t *line = json_pack("{s:s, s:o, s:O, s:O}", "id", client->id, "key",
+                             *client->name ? json_string(client->name) : json_null(), "asked",
+                             asked, "answered", answered);
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     pthread_mutex_lock(&serving->lock);
     if (text) o->words(o->words_ctx, text, strlen(text));

@@ -42,16 +42,22 @@ struct served *serving_at(struct serving *serving, size_t i);
 
 struct workers *serving_workers(struct serving *serving);
 const struct serving_options *serving_options(const struct serving *serving);
-/* By the name of a client's key: to whom sessions and cached prefixes belong. */
-uint64_t serving_owner(const struct http_request *request);
+/* Who asks. */
+struct serving_client {
+    uint64_t owner;             // by the name of its key: to whom sessions, prefixes, chats belong
+    unsigned tokens_per_minute; // 0: no limit
+    char id[80];                // of the request
+    char name[64];              // of its key; "": nobody is asked for one
+};
+struct serving_client serving_client_of(const struct http_request *request);
 
 /* {"id", "key", "asked": the body, "answered"}; takes neither. Nothing where nobody wants it. */
-void serving_tell_words(struct serving *serving, const struct http_request *request,
+void serving_tell_words(struct serving *serving, const struct serving_client *client,
                         const json_t *asked, const json_t *answered);
 
 /* The tokens-per-minute of the client's key: 0 and it may begin, or the seconds until it may. What
  * a request has used is taken afterwards, so that the last one may go below nothing. */
-int serving_wait_tokens(struct serving *serving, const struct http_request *request);
-void serving_use_tokens(struct serving *serving, const struct http_request *request, int64_t n);
+int serving_wait_tokens(struct serving *serving, const struct serving_client *client);
+void serving_use_tokens(struct serving *serving, const struct serving_client *client, int64_t n);
 
 #endif

@@ -23,6 +23,7 @@ struct embedding {
     struct work work;
     struct serving *serving;
     struct http_request *http;
+    struct serving_client client;
     struct served *served;
     struct input *inputs; // (n)
     int n, n_embd;
@@ -197,7 +198,7 @@ static void finish(struct work *work) {
         openai_reply_json(e->http, answer(e), NULL, 0);
     for (int i = 0; i < e->n; i++) {
         if (!e->problem.status)
-            serving_use_tokens(e->serving, e->http, (int64_t)e->inputs[i].ids.len);
+            serving_use_tokens(e->serving, &e->client, (int64_t)e->inputs[i].ids.len);
         free(e->inputs[i].ids.data);
         free(e->inputs[i].sum);
     }
@@ -260,7 +261,7 @@ static void submit(struct embedding *e) {
 
 static void read_and_submit(struct work *work) {
     struct embedding *e = (struct embedding *)work;
-    if (openai_check_tokens(e->serving, e->http, &e->problem)) read_body(e);
+    if (openai_check_tokens(e->serving, &e->client, &e->problem)) read_body(e);
     submit(e);
 }
 
@@ -268,7 +269,10 @@ void openai_embed_begin(struct serving *serving, struct http_request *http) {
     struct embedding *e = calloc(1, sizeof *e);
     if (!e) return; // dropped without an answer: a 500
     http_request_hold(http);
-    *e = (struct embedding){.work = {.run = read_and_submit}, .serving = serving, .http = http};
+    *e = (struct embedding){.work = {.run = read_and_submit},
+                            .serving = serving,
+                            .http = http,
+                            .client = serving_client_of(http)};
     if (workers_give(serving_workers(serving), &e->work)) return;
     openai_failed(&e->problem, JL_ERR_BUSY, "too many requests wait to be read: ask again later");
     finish(&e->work);

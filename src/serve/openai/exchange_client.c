@@ -12,12 +12,14 @@ static void on_progress(void *ctx, const struct scheduler_progress *progress) {
     part->n_read = progress->n_read;
     pthread_mutex_lock(&x->lock);
     if (x->asked.stream && !x->problem.status) exchange_stream_begin(x);
+    if (!x->http && x->sink.progress) x->sink.progress(x->sink.ctx, progress);
     pthread_mutex_unlock(&x->lock);
 }
 
 bool exchange_piece(void *ctx, int answer, const struct dialect_event *event) {
     struct exchange_choice *choice = choice_of(ctx, answer);
     struct exchange *x = choice->x;
+    if (!x->http) return x->sink.piece(x->sink.ctx, event);
     bool keep = !x->asked.stream || serving_options(x->serving)->words;
     if (keep && !exchange_keep_piece(choice, event)) return false;
     return !x->asked.stream || exchange_stream_piece(choice, event);
@@ -93,7 +95,7 @@ static void on_ended(void *ctx, const struct scheduler_end *end) {
     struct jl_error err = {0};
     pthread_mutex_lock(&x->lock);
     enum jl_status status = reply_end(choice->reply, &err);
-    if (end->status == JL_ERR_CANCELLED) x->cut = x->cut || http_request_gone(x->http);
+    if (end->status == JL_ERR_CANCELLED) x->cut = x->cut || exchange_gone(x);
     if (end->status == JL_ERR_CANCELLED && !x->cut && !x->problem.status) {
         openai_failed(&x->problem, JL_ERR_BUSY, "the server is stopping");
         x->problem.status = 503;
@@ -109,7 +111,7 @@ static void on_ended(void *ctx, const struct scheduler_end *end) {
 
 static bool on_gone(void *ctx) {
     const struct exchange_part *part = ctx;
-    return http_request_gone(part->x->http);
+    return exchange_gone(part->x);
 }
 
 static bool on_show(void *ctx, const char *text, size_t len) {

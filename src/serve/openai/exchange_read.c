@@ -1,5 +1,6 @@
 /* From a body to the scheduler; on a worker. */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "serve/openai/exchange_self.h"
@@ -37,11 +38,11 @@ static bool make_prompts(struct exchange *x) {
     for (int i = 0; i < x->n_part; i++) {
         struct exchange_part *part = &x->parts[i];
         *part = (struct exchange_part){.x = x, .index = i};
-        bool made =
-            asked->kind == OPENAI_CHAT
-                ? openai_prompt_chat(x->served, asked, x->owner, &part->ids, &x->start, &x->problem)
-                : openai_prompt_completion(x->served, asked, &asked->prompts[i], x->owner,
-                                           &part->ids, &x->problem);
+        bool made = asked->kind == OPENAI_CHAT
+                        ? openai_prompt_chat(x->served, asked, x->client.owner, &part->ids,
+                                             &x->start, &x->problem)
+                        : openai_prompt_completion(x->served, asked, &asked->prompts[i],
+                                                   x->client.owner, &part->ids, &x->problem);
         if (!made || !openai_prompt_fits(x->served, asked, part->ids.len, &x->problem))
             return false;
     }
@@ -122,7 +123,7 @@ static bool submit(struct exchange *x, struct exchange_part *part, uint64_t seed
         .stop = asked->stop,
         .n_stop = (size_t)asked->n_stop,
         .at_start = asked->kind == OPENAI_CHAT,
-        .owner = x->owner,
+        .owner = x->client.owner,
         .priority = asked->priority,
         .client = exchange_client(part),
     };
@@ -170,7 +171,7 @@ static bool on_scan_gone(void *ctx) {
     pthread_mutex_lock(&part->x->lock);
     bool over = part->x->problem.status;
     pthread_mutex_unlock(&part->x->lock);
-    return over || http_request_gone(part->x->http);
+    return over || exchange_gone(part->x);
 }
 
 static bool on_rows(void *ctx, const struct scheduler_rows *rows) {
@@ -238,10 +239,10 @@ static bool scan_part(struct exchange *x, struct exchange_part *part) {
 
 void exchange_read(struct work *work) {
     struct exchange *x = (struct exchange *)work;
-    size_t len;
-    const char *body = http_request_body(x->http, &len);
+    size_t len = x->http ? 0 : strlen(x->body);
+    const char *body = x->http ? http_request_body(x->http, &len) : x->body;
     enum openai_kind kind = x->asked.kind;
-    if (openai_check_tokens(x->serving, x->http, &x->problem) &&
+    if (openai_check_tokens(x->serving, &x->client, &x->problem) &&
         openai_request_read(kind, body, len, &x->asked, &x->problem) && find_model(x) &&
         check_counts(x) && make_prompts(x) && exchange_constrain(x) && make_choices(x) &&
         make_params(x)) {

@@ -45,12 +45,14 @@ struct exchange_part {
 struct exchange {
     struct work work;
     struct serving *serving;
-    struct http_request *http;
+    struct serving_client client;
+    struct http_request *http; // NULL: `sink` takes the answer, and the body is `body`
+    struct openai_sink sink;
+    char *body;
     struct served *served;
     struct openai_request asked;
     struct dialect_start start; // of a chat's answers
     struct constraint *constraint;
-    uint64_t owner;
     char id[96];
     char relaxed[256]; // names of tools whose schemas were not followed in all
     int64_t created;
@@ -67,6 +69,9 @@ struct exchange {
     bool cut;        // nobody can be told any more
     struct openai_problem problem;
 };
+
+/* Nobody waits for the answer any more. */
+bool exchange_gone(const struct exchange *x);
 
 /* exchange.c: one that could end it less; the last one gives it to a worker */
 void exchange_leave(struct exchange *x);

@@ -36,15 +36,15 @@ void openai_reply_json(struct http_request *http, json_t *body, const struct htt
     free(text);
 }
 
-bool openai_check_tokens(struct serving *serving, const struct http_request *http,
+bool openai_check_tokens(struct serving *serving, const struct serving_client *client,
                          struct openai_problem *problem) {
-    int seconds = serving_wait_tokens(serving, http);
+    int seconds = serving_wait_tokens(serving, client);
     if (!seconds) return true;
     openai_failed(problem, JL_ERR_BUSY, "");
     snprintf(problem->message, sizeof problem->message,
              "Rate limit reached: %u tokens per minute of this key are used up. Please try again "
              "in %d s.",
-             http_request_client(http).tokens_per_minute, seconds);
+             client->tokens_per_minute, seconds);
     problem->code = "rate_limit_exceeded";
     problem->retry_after = seconds;
     return false;

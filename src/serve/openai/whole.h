@@ -13,7 +13,7 @@ void openai_reply_json(struct http_request *http, json_t *body, const struct htt
                        size_t n_headers);
 
 /* Whether the client's key has tokens left for this minute. */
-bool openai_check_tokens(struct serving *serving, const struct http_request *http,
+bool openai_check_tokens(struct serving *serving, const struct serving_client *client,
                          struct openai_problem *problem);
 
 #endif

@@ -14,6 +14,7 @@ struct score {
     struct work work;
     struct serving *serving;
     struct http_request *http;
+    struct serving_client client;
     struct served *served;
     struct token_ids ids;
     struct scoring scoring;
@@ -109,7 +110,8 @@ static void finish(struct work *work) {
         openai_reply_problem(score->http, &score->problem);
     else
         openai_reply_json(score->http, answer(score), NULL, 0);
-    if (!score->problem.status) serving_use_tokens(score->serving, score->http, score->scoring.n);
+    if (!score->problem.status)
+        serving_use_tokens(score->serving, &score->client, score->scoring.n);
     scoring_end(&score->scoring);
     free(score->ids.data);
     served_drop(score->served);
@@ -143,7 +145,7 @@ static void read_and_submit(struct work *work) {
     json_t *body = NULL;
     size_t len;
     const char *text = http_request_body(score->http, &len);
-    bool ok = openai_check_tokens(score->serving, score->http, &score->problem) &&
+    bool ok = openai_check_tokens(score->serving, &score->client, &score->problem) &&
               openai_body_read(text, len, &body, &score->problem) && read_fields(score, body);
     json_decref(body);
     if (ok) {
@@ -166,8 +168,10 @@ void own_score(void *ctx, struct http_request *http) {
     struct score *score = calloc(1, sizeof *score);
     if (!score) return; // dropped without an answer: a 500
     http_request_hold(http);
-    *score =
-        (struct score){.work = {.run = read_and_submit}, .serving = context->serving, .http = http};
+    *score = (struct score){.work = {.run = read_and_submit},
+                            .serving = context->serving,
+                            .http = http,
+                            .client = serving_client_of(http)};
     if (workers_give(serving_workers(score->serving), &score->work)) return;
     openai_failed(&score->problem, JL_ERR_BUSY, "too many requests wait: ask again later");
     finish(&score->work);

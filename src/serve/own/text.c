@@ -89,7 +89,7 @@ static bool tokenize_chat(struct task *task, struct served *served, struct token
     size_t len;
     const char *body = http_request_body(task->http, &len);
     bool ok = openai_request_read(OPENAI_CHAT, body, len, &request, &task->problem) &&
-              openai_prompt_chat(served, &request, serving_owner(task->http), ids, &start,
+              openai_prompt_chat(served, &request, serving_client_of(task->http).owner, ids, &start,
                                  &task->problem);
     openai_request_free(&request);
     return ok;
