@@ -1,5 +1,5 @@
 # Thin: the work is in scripts/. Nothing needs to be installed first but make and git.
-.PHONY: all run test check-long mutate fuzz bench dist clean help
+.PHONY: all run web test check-long mutate fuzz bench dist clean help
 
 # Passed through the environment and unexpanded, so that any path survives make and the shell.
 override MODEL := $(value MODEL)
@@ -11,6 +11,9 @@ all: # the program: build/jinlin
 
 run: all # chat: make run MODEL=path/to/model
 	@build/jinlin chat $${MODEL:+"$$MODEL"}
+
+web: # the page of `jinlin serve`, and the program with it
+	@scripts/web && scripts/setup build && scripts/build gcc jinlin
 
 test: # every commit's tests, a quarter of an hour
 	@scripts/test

@@ -6,8 +6,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "cli/chat/past.h"
 #include "cli/serve_model.h"
+#include "serve/chats/routes.h"
 #include "serve/http/keys.h"
+#include "serve/page.h"
 #include "serve/routes.h"
 #include "text/utf8.h"
 
@@ -25,6 +28,8 @@ struct serve {
     struct cli_list hosts, origins;
     struct serve_model_options model;
     struct routes_context context;
+    const char *chats; // the file of them; NULL: where it usually is, "none"
+    struct chats_context page;
     const char *words;
     FILE *log_file, *words_file;
 };
@@ -124,6 +129,8 @@ static enum jl_status start(struct serve *serve, struct http_route *routes, stru
         options.log = http_log_to_stream;
         options.log_ctx = serve->log_file;
     }
+    options.n_routes += page_routes(routes + options.n_routes);
+    if (serve->page.live) options.n_routes += chats_routes(&serve->page, routes + options.n_routes);
     struct http_server *server;
     JL_TRY(http_server_start(&options, &server, err));
     serve->context.server = server;
@@ -142,6 +149,21 @@ static enum jl_status open_words(struct serve *serve, struct serving_options *op
     options->words = http_log_to_stream;
     options->words_ctx = serve->words_file;
     return JL_OK;
+}
+
+/* The page's chats, in the user's folder for what programs remember unless a file is named. */
+static enum jl_status open_chats(struct serve *serve, struct jl_error *err) {
+    char *usual = NULL;
+    const char *path = serve->chats;
+    if (path && !strcmp(path, "none")) return JL_OK;
+    if (!path && !(usual = past_file("chats.db")))
+        return jl_fail(err, JL_ERR_USAGE,
+                       "no folder for chats is known (HOME is not set): give --chats FILE or none");
+    enum jl_status status = store_open(path ? path : usual, &serve->page.store, err);
+    free(usual);
+    serve->page.serving = serve->context.serving;
+    if (status != JL_OK) return status;
+    return live_create(serve->context.serving, serve->page.store, &serve->page.live, err);
 }
 
 static void reload_keys(struct serve *serve) {
@@ -165,7 +187,7 @@ static enum jl_status wait_for_end(struct serve *serve, const sigset_t *signals,
 }
 
 static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
-    struct http_route routes[ROUTES_MOST];
+    struct http_route routes[ROUTES_MOST + PAGE_MOST_ROUTES + CHATS_MOST_ROUTES];
     struct serving_options options = {.most_n = serve->most_n,
                                       .aliases = serve->aliases.items,
                                       .n_alias = (size_t)serve->aliases.n};
@@ -184,6 +206,7 @@ static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
     enum jl_status status = JL_OK;
     for (int i = 0; i < serve->n_model && status == JL_OK; i++)
         status = open_model(serve, i, err);
+    if (status == JL_OK) status = open_chats(serve, err);
     if (status == JL_OK) status = start(serve, routes, err);
     if (status == JL_OK) {
         fprintf(stderr, "serving at %s (OpenAI's API below /v1)\n",
@@ -193,6 +216,8 @@ static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
     }
     if (serve->context.server) http_server_stop(serve->context.server, DRAIN_SECONDS * 1000);
     serving_free(serve->context.serving, 0);
+    live_free(serve->page.live);
+    store_close(serve->page.store);
     http_server_free(serve->context.server);
     if (serve->log_file && serve->log_file != stdout) fclose(serve->log_file);
     if (serve->words_file) fclose(serve->words_file);
@@ -242,6 +267,8 @@ int cmd_serve(int argc, char **argv) {
          128},
         {"--log", NULL, CLI_TEXT, &serve.log, "FILE",
          "a line of JSON a request, without its words; `-` is standard output", 0, 0},
+        {"--chats", NULL, CLI_TEXT, &serve.chats, "FILE",
+         "the page's chats (default: in ~/.local/state/jinlin); `none`: they are not kept", 0, 0},
         {"--log-words", NULL, CLI_TEXT, &serve.words, "FILE",
          "a line of JSON a request with all that was asked and answered", 0, 0},
         SAMPLING_OPTIONS(serve.model.sampling) ENGINE_OPTIONS(serve.model.engine),

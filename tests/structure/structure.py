@@ -64,7 +64,7 @@ PREFIXES = {
     "backend": "cpu_ op_ reg_",
     "model": "plan_ bind_ role_ op_ prog_ family_ step_ rope_ inspect_",
     "session": "session_ sample_ open_ generate_",
-    "serve": "ticket_ sequence_ account_ constraints_ constrained_ openai_ http_",
+    "serve": "ticket_ sequence_ account_ constraints_ constrained_ chats_ openai_ http_",
     "skill": "skill_ idiom_ verse_",
     "train": "data_",
     "api": "jl_",

@@ -13,15 +13,35 @@
 
 #define PAST_FILE_LIMIT ((size_t)256 << 20)
 
-char *past_path(void) {
+static bool make_folders(char *path) {
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        bool made = mkdir(path, 0700) == 0 || errno == EEXIST;
+        *slash = '/';
+        if (!made) return false;
+    }
+    return true;
+}
+
+/* A file of the user's folder for what programs remember; NULL: it is not known. */
+static char *state_path(const char *name) {
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     char *path = NULL;
     int n = -1;
     if (state && state[0] == '/') // the specification: relative paths are to be ignored
-        n = asprintf(&path, "%s/jinlin/history", state);
+        n = asprintf(&path, "%s/jinlin/%s", state, name);
     else if (home && *home)
-        n = asprintf(&path, "%s/.local/state/jinlin/history", home);
+        n = asprintf(&path, "%s/.local/state/jinlin/%s", home, name);
     return n < 0 ? NULL : path;
+}
+
+char *past_path(void) { return state_path("history"); }
+
+char *past_file(const char *name) {
+    char *path = state_path(name);
+    if (!path || make_folders(path)) return path;
+    free(path);
+    return NULL;
 }
 
 /* In place: \n and \\ back to what they stand for. */
@@ -66,16 +86,6 @@ enum jl_status past_load(const char *path, void (*add)(void *ctx, const char *en
     }
     free(text);
     return status;
-}
-
-static bool make_folders(char *path) {
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        bool made = mkdir(path, 0700) == 0 || errno == EEXIST;
-        *slash = '/';
-        if (!made) return false;
-    }
-    return true;
 }
 
 static char *escape(const char *entry, size_t *len) {

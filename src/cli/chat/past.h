@@ -13,6 +13,8 @@
 /* $XDG_STATE_HOME/jinlin/history or ~/.local/state/jinlin/history, a heap string; NULL when neither
  * variable is set. */
 char *past_path(void);
+/* Another file of that folder, which is made: a heap string, or NULL. */
+char *past_file(const char *name);
 
 /* Every entry, oldest first, through `add`. An absent file is an empty one. */
 enum jl_status past_load(const char *path, void (*add)(void *ctx, const char *entry), void *ctx,

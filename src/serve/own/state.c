@@ -158,6 +158,7 @@ static json_t *props_of(const struct routes_context *context, struct served *ser
                              form->dialect ? form->dialect->name : "none", "most_n",
                              serving_options(context->serving)->most_n, "sampling",
                              params_of(&parts->params), "version", context->version);
+    json_object_set_new(json, "weight_bytes", json_integer((json_int_t)model_weight_bytes(model)));
     json_object_set_new(json, "chat_template",
                         form->tmpl ? json_stringn(form->source.source, form->source.len)
                                    : json_null());

@@ -1,0 +1,274 @@
+// The page in Chromium against a live server.
+//
+// usage: node page.mjs JINLIN FOLDER     (Fry's; exit 77: no Chromium, no npm ci, or a program without
+// the page). PAGE_SHOTS=FOLDER keeps pictures.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const [program, folder] = process.argv.slice(2);
+const model = [`${folder}/fry.gguf`, `${folder}/weights`].find(existsSync);
+const chromium_path = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
+const skip = (why) => {
+  console.log(`skipped: ${why}`);
+  process.exit(77);
+};
+if (!existsSync(`${here}/node_modules/playwright-core`)) skip(`npm ci in ${here} brings playwright-core`);
+if (!chromium_path) skip("there is no Chromium (on Debian: chromium)");
+const { chromium } = await import("playwright-core");
+
+const state = mkdtempSync(`${tmpdir()}/jinlin-`);
+async function start() {
+  const child = spawn(program, ["serve", model, "--name", "fry", "-p", "0", "-t", "2", "--chats", `${state}/chats.db`]);
+  const ended = new Promise((resolve) => child.on("exit", resolve));
+  let told = "";
+  const url = await new Promise((resolve, reject) => {
+    child.stderr.on("data", (data) => {
+      told += data;
+      const found = /serving at (\S+)/.exec(told);
+      if (found) resolve(found[1]);
+    });
+    ended.then((code) => reject(new Error(`the server ended with ${code}: ${told}`)));
+  });
+  return {
+    url,
+    kill: (signal) => {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
+let server = await start();
+if ((await (await fetch(server.url)).text()).includes("make web")) {
+  await server.kill("SIGTERM");
+  rmSync(state, { recursive: true });
+  skip("the program was built without the page (make web)");
+}
+const browser = await chromium.launch({ executablePath: chromium_path, args: ["--no-sandbox"] });
+const shots = process.env.PAGE_SHOTS;
+const complaints = [];
+
+async function open(options = {}, hash = "#/") {
+  const context = await browser.newContext({ locale: "en-US", colorScheme: "light", viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(`${server.url}/${hash}`);
+  await page.waitForSelector("#composer");
+  return page;
+}
+const shot = (page, name) => (shots ? page.screenshot({ path: `${shots}/${name}.png` }) : undefined);
+const answers = (page, n) => page.waitForSelector(`article.assistant[aria-busy="false"] >> nth=${n - 1}`);
+const post = async (path, body, method = "POST") =>
+  (await fetch(`${server.url}${path}`, { method, body: JSON.stringify(body) })).json();
+
+/** A chat whose messages are these texts in turn, through the importer. */
+async function chat_of(texts) {
+  const messages = texts.map((content, i) => ({
+    id: `m${i}`, parent: i ? `m${i - 1}` : null, role: i % 2 ? "assistant" : "user", content }));
+  await post("/api/import", { jinlin_chats: 1, chats: [{ title: texts[0].slice(0, 40), messages, leaf: `m${texts.length - 1}` }] });
+  return (await (await fetch(`${server.url}/api/chats`)).json()).chats[0].id;
+}
+
+const tests = {
+  async first_answer() {
+    const page = await open();
+    await page.waitForSelector(".examples button >> nth=4");
+    await shot(page, "welcome-en-light");
+    await page.click(".examples button >> nth=1");
+    await answers(page, 1);
+    assert.match(await page.textContent("article.user"), /837/);
+    assert.match(await page.textContent(".facts"), /tokens\/s/);
+    assert.match(page.url(), /#\/chat\//);
+    await page.waitForSelector(".sidebar li.here");
+    await page.click(".thought summary");
+    await shot(page, "answer");
+    await page.reload();
+    await answers(page, 1);
+    assert.match(await page.textContent("article.user"), /837/);
+    await page.context().close();
+  },
+
+  async branches() {
+    const page = await open();
+    await page.fill("#composer", "12+35");
+    await page.press("#composer", "Enter");
+    await answers(page, 1);
+    await page.click('article.assistant button[aria-label="Answer again"]');
+    await page.waitForSelector("article.assistant .versions");
+    await answers(page, 1);
+    assert.match(await page.textContent("article.assistant .versions"), /2\/2/);
+    await page.click('article.assistant button[aria-label="Previous version"]');
+    await page.waitForSelector("article.assistant .versions >> text=1/2");
+    await page.click('article.user button[aria-label="Edit"]');
+    await page.fill(".edit textarea", "20+22");
+    await page.click(".edit button.gold");
+    await page.waitForSelector("article.user .versions >> text=2/2");
+    await answers(page, 1);
+    assert.match(await page.textContent("article.user"), /20\+22/);
+    await page.reload(); // where one was is kept
+    await page.waitForSelector("article.user .versions >> text=2/2");
+    await page.context().close();
+  },
+
+  async stop_and_reload_in_the_middle() {
+    const page = await open();
+    await page.click('header button[aria-label="Settings"]');
+    await page.fill("#setting-temperature", "3"); // rambles for long
+    await page.press("#setting-temperature", "Tab");
+    await page.click('dialog button[aria-label="Close"]');
+    await page.fill("#composer", "hi");
+    await page.press("#composer", "Enter");
+    await page.waitForSelector('button[aria-label="Stop"]');
+    await page.waitForTimeout(60);
+    await page.reload();
+    if (await page.locator('button[aria-label="Stop"]').count()) await page.press("#composer", "Escape").catch(() => {});
+    await answers(page, 1); // it went on meanwhile, and ended or was stopped
+    const text = await page.textContent("article.assistant");
+    assert.ok(text.length > 0);
+    await page.context().close();
+  },
+
+  async server_that_dies() {
+    const page = await open();
+    const id = await chat_of(["question", "answer"]);
+    await server.kill("SIGKILL");
+    await page.fill("#composer", "are you there?");
+    await page.press("#composer", "Enter");
+    await page.waitForSelector(".trouble");
+    assert.equal(await page.inputValue("#composer"), "are you there?"); // nothing is lost
+    await page.context().close();
+    server = await start();
+    const again = await open({}, `#/chat/${id}`);
+    await again.waitForSelector("article.assistant >> text=answer");
+    await again.context().close();
+  },
+
+  async composition() {
+    const page = await open();
+    await page.focus("#composer");
+    await page.evaluate(() => {
+      const area = document.getElementById("composer");
+      const key = (fields) => area.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true, ...fields }));
+      area.value = "ni hao";
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+      key({ isComposing: true });
+      key({ keyCode: 229 });
+      key({ shiftKey: true });
+    });
+    await page.waitForTimeout(100);
+    assert.equal(await page.locator("article").count(), 0);
+    assert.equal(await page.inputValue("#composer"), "ni hao");
+    await page.context().close();
+  },
+
+  async languages_themes_and_phones() {
+    for (const [locale, colorScheme, width] of [["zh-CN", "dark", 390], ["zh-CN", "light", 1280], ["en-US", "dark", 1280]]) {
+      const page = await open({ locale, colorScheme, viewport: { width, height: 844 } });
+      await page.waitForSelector(".examples button >> nth=4");
+      assert.equal((await page.textContent("h1")).includes("想试点什么"), locale === "zh-CN");
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+      await shot(page, `welcome-${locale}-${colorScheme}-${width}`);
+      if (width < 500) {
+        await page.click("header .only-small");
+        await page.waitForTimeout(300);
+        await shot(page, "phone-menu");
+        await page.click(".veil", { position: { x: 380, y: 400 } });
+      }
+      await page.click("header button.plain"); // the other language
+      assert.equal((await page.textContent("h1")).includes("想试点什么"), locale !== "zh-CN");
+      await page.context().close();
+    }
+  },
+
+  async hostile_answers() {
+    const wide = `|${"a|".repeat(60)}\n|${"-|".repeat(60)}\n${`|${"cell|".repeat(60)}\n`.repeat(50)}`;
+    const id = await chat_of([
+      "show me",
+      `<script>document.title = "broken"</script><img src=x onerror="document.title='broken'">\n\n` +
+        `[link](javascript:document.title='broken') ![picture](https://example.com/x.png)\n\n` +
+        `${"x".repeat(100000)}\n\n${wide}\n\n` +
+        "```html\n<b>bold</b>\n```\n\nA formula: $x^2 + \\frac{1}{2}$ and a price of $5 or $6.\n\n$$\\sum_{i=1}^n i$$\n\n" +
+        `$\\href{javascript:alert(1)}{x}$ ${"> ".repeat(300)}deep`,
+    ]);
+    const page = await open({}, `#/chat/${id}`);
+    await page.waitForSelector("article.assistant .words");
+    assert.ok(!(await page.title()).includes("broken"));
+    assert.equal(await page.locator("article script, article img, article iframe").count(), 0);
+    assert.equal(await page.locator('article a[href^="javascript"]').count(), 0);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+    assert.ok((await page.locator("article math").count()) >= 2);
+    assert.match(await page.textContent("article.assistant"), /price of \$5 or \$6/);
+    assert.ok(await page.locator(".code .hljs-name").count());
+    await page.context().close();
+  },
+
+  async long_history() {
+    const id = await chat_of(Array.from({ length: 10000 }, (_, i) => `message ${i}`));
+    const page = await open();
+    const began = Date.now();
+    await page.goto(`${server.url}/#/chat/${id}`);
+    await page.waitForSelector("article >> text=message 9999");
+    assert.ok(Date.now() - began < 10000);
+    assert.ok((await page.locator("article").count()) <= 80);
+    await page.click(".earlier");
+    await page.waitForSelector("article >> text=message 9850");
+    await page.context().close();
+  },
+
+  async search_rename_delete() {
+    const page = await open();
+    await chat_of(["a needle", "in a haystack"]);
+    await page.fill(".sidebar input[type=search]", "HAYSTACK");
+    await page.waitForSelector(".sidebar li a >> text=a needle");
+    assert.equal(await page.locator(".sidebar li").count(), 1);
+    await page.hover(".sidebar li");
+    await page.click('.sidebar li button[aria-label^="Rename"]');
+    await page.fill(".sidebar li input", "renamed");
+    await page.press(".sidebar li input", "Enter");
+    await page.waitForSelector(".sidebar li a >> text=renamed");
+    await page.hover(".sidebar li");
+    await page.click('.sidebar li button[aria-label^="Delete"]');
+    await page.click(".sidebar li button.bad");
+    await page.waitForSelector(".sidebar .note");
+    await page.context().close();
+  },
+
+  async for_screen_readers() {
+    const page = await open();
+    await page.waitForSelector(".examples button >> nth=4");
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll("button, a, input, textarea, select")]
+        .filter((element) => !element.hidden && !(element.getAttribute("aria-label") || element.textContent.trim() || element.labels?.length))
+        .map((element) => element.outerHTML));
+    assert.deepEqual(nameless, []);
+    for (const role of ["navigation", "main"]) assert.equal(await page.getByRole(role).count(), 1);
+    await page.keyboard.press("/");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "composer");
+    await page.keyboard.press("Control+k");
+    assert.equal(await page.evaluate(() => document.activeElement.type), "search");
+    await page.context().close();
+  },
+};
+
+let failures = 0;
+for (const [name, test] of Object.entries(tests)) {
+  try {
+    await test();
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failures++;
+    console.log(`not ok ${name}: ${error.stack}`);
+  }
+}
+const real = complaints.filter((text) => !/Failed to load resource|ERR_CONNECTION|404/.test(text));
+if (real.length) failures++, console.log(`not ok: the browser complains: ${real.join("; ")}`);
+await browser.close();
+if ((await server.kill("SIGTERM")) !== 0) failures++, console.log("not ok: the server ended badly");
+rmSync(state, { recursive: true });
+process.exit(failures ? 1 : 0);

@@ -1,0 +1,195 @@
+// The page: chats at the left, the conversation, and what opens beside it.
+import { render } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { key } from "./api";
+import { Composer } from "./composer";
+import { IconButton } from "./icons";
+import { MessageView } from "./message";
+import { ApiPanel, KeyPanel, SettingsPanel } from "./panels";
+import { Sidebar } from "./sidebar";
+import { close_chat, load_chats, load_models, model, open, open_chat, running, say, stop, trouble, wants_key, way } from "./state";
+import "./style.css";
+import { choose_tongue, tongue, words } from "./words";
+
+const SHOWN = 80; // messages at once; earlier ones come when they are wanted
+
+function Conversation() {
+  const all = way.value;
+  const [first, set_first] = useState(0);
+  const place = useRef<HTMLDivElement>(null);
+  const stuck = useRef(true); // at the end, and to stay there
+  const id = open.value?.id;
+  useLayoutEffect(() => {
+    stuck.current = true;
+    set_first(Math.max(0, way.value.length - SHOWN));
+  }, [id]);
+  const last = all[all.length - 1];
+  useLayoutEffect(() => {
+    if (stuck.current) place.current!.scrollTop = place.current!.scrollHeight;
+  }, [last?.id, last?.content, last?.reasoning, last?.status, first]);
+  const from = Math.min(first, Math.max(0, all.length - SHOWN));
+  return (
+    <div
+      class="conversation"
+      ref={place}
+      role="log"
+      aria-live="polite"
+      aria-relevant="additions"
+      tabIndex={0}
+      onScroll={(event) => {
+        const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
+        stuck.current = scrollHeight - scrollTop - clientHeight < 60;
+      }}
+    >
+      {from > 0 && (
+        <button
+          type="button"
+          class="earlier"
+          onClick={() => {
+            stuck.current = false;
+            set_first(Math.max(0, from - SHOWN));
+          }}
+        >
+          {words().earlier}
+        </button>
+      )}
+      {all.slice(from).map((message) => (
+        <MessageView key={message.id} message={message} />
+      ))}
+    </div>
+  );
+}
+
+function Welcome() {
+  const fry = model.value?.model === "fry";
+  const examples = fry ? words().examples : words().examples_other;
+  return (
+    <div class="welcome">
+      <img src="/icon.svg" alt="" width="72" height="72" />
+      <h1>{words().ask_first}</h1>
+      {model.value && (
+        <p>
+          <strong>{model.value.model}</strong> — {fry ? words().about_fry : words().about_model}
+        </p>
+      )}
+      <div class="examples">
+        {examples.map(([name, text]) => (
+          <button type="button" key={name} onClick={() => void say(text, [])}>
+            <span>{name}</span>
+            {text}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+type Theme = "" | "light" | "dark";
+
+function use_theme(): () => void {
+  const [theme, set_theme] = useState<Theme>((localStorage.getItem("jinlin-theme") as Theme | null) ?? "");
+  useEffect(() => {
+    if (theme) document.documentElement.dataset["theme"] = theme;
+    localStorage.setItem("jinlin-theme", theme);
+  }, [theme]);
+  return () => {
+    const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    set_theme(dark ? "light" : "dark");
+  };
+}
+
+function App() {
+  const [panel, set_panel] = useState<"" | "settings" | "api" | "key">("");
+  const [menu, set_menu] = useState(false);
+  const turn_theme = use_theme();
+  useEffect(() => {
+    const route = (): void => {
+      const found = /^#\/chat\/([a-z0-9]+)$/.exec(location.hash);
+      trouble.value = "";
+      if (!found) close_chat();
+      else if (open.value?.id !== found[1]) {
+        close_chat();
+        void open_chat(found[1]!);
+      }
+      document.getElementById("composer")?.focus();
+    };
+    void load_models().then((well) => {
+      if (!well) return;
+      void load_chats();
+      route();
+    });
+    addEventListener("hashchange", route);
+    addEventListener("popstate", route);
+    return () => {
+      removeEventListener("hashchange", route);
+      removeEventListener("popstate", route);
+    };
+  }, []);
+  useEffect(() => {
+    const on = (event: KeyboardEvent): void => {
+      const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+        event.preventDefault();
+        set_menu(true);
+        document.querySelector<HTMLInputElement>(".sidebar input[type=search]")?.focus();
+      } else if ((event.ctrlKey || event.metaKey) && event.shiftKey && event.key.toLowerCase() === "o") {
+        event.preventDefault();
+        location.hash = "#/";
+      } else if (event.key === "Escape" && running.value && !panel) {
+        void stop();
+      } else if (event.key === "/" && !typing) {
+        event.preventDefault();
+        document.getElementById("composer")?.focus();
+      }
+    };
+    addEventListener("keydown", on);
+    return () => removeEventListener("keydown", on);
+  }, [panel]);
+  useEffect(() => {
+    document.title = open.value?.title ? `${open.value.title} · Jinlin` : "Jinlin 金鳞";
+  }, [open.value?.title]);
+  const asks_key = wants_key.value;
+  return (
+    <>
+      <Sidebar shown={menu} done={() => set_menu(false)} />
+      {menu && <div class="veil" onClick={() => set_menu(false)} />}
+      <main>
+        <header class="top">
+          <IconButton name="menu" label={words().menu} class="only-small" on={() => set_menu(!menu)} />
+          <button type="button" class="model" onClick={() => set_panel("settings")}>
+            {model.value?.model ?? "…"}
+          </button>
+          <span class="space" />
+          <button type="button" class="plain" lang={tongue.value === "zh" ? "en" : "zh"} onClick={() => choose_tongue(tongue.value === "zh" ? "en" : "zh")}>
+            {words().language}
+          </button>
+          <IconButton name="sun" label={words().theme} on={turn_theme} />
+          <IconButton name="code" label={words().api} on={() => set_panel("api")} />
+          {(key.get() || asks_key) && <IconButton name="key" label={words().key} on={() => set_panel("key")} />}
+          <IconButton name="gear" label={words().settings} on={() => set_panel("settings")} />
+        </header>
+        {way.value.length ? <Conversation /> : <Welcome />}
+        {trouble.value && (
+          <p class="trouble" role="alert">
+            {trouble.value === "offline" ? words().offline : trouble.value}
+            <IconButton name="close" label={words().close} on={() => (trouble.value = "")} />
+          </p>
+        )}
+        <Composer />
+      </main>
+      {panel === "settings" && <SettingsPanel close={() => set_panel("")} />}
+      {panel === "api" && <ApiPanel close={() => set_panel("")} />}
+      {(panel === "key" || asks_key) && (
+        <KeyPanel
+          close={() => {
+            set_panel("");
+            wants_key.value = false;
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+document.documentElement.lang = tongue.value;
+render(<App />, document.getElementById("app")!);
