@@ -8,6 +8,7 @@
 
 #include "cli/chat/past.h"
 #include "cli/serve_model.h"
+#include "cli/serve_runs.h"
 #include "serve/chats/routes.h"
 #include "serve/http/keys.h"
 #include "serve/page.h"
@@ -24,7 +25,7 @@ struct serve {
     struct cli_list names, aliases;
     const char *host, *cert, *key, *keys, *make_key, *log;
     int port, most_n, connections;
-    bool no_keys;
+    bool no_keys, no_runs;
     struct cli_list hosts, origins;
     struct serve_model_options model;
     struct routes_context context;
@@ -131,6 +132,9 @@ static enum jl_status start(struct serve *serve, struct http_route *routes, stru
     }
     options.n_routes += page_routes(routes + options.n_routes);
     if (serve->page.live) options.n_routes += chats_routes(&serve->page, routes + options.n_routes);
+    if (!serve->no_runs)
+        options.n_routes += serve_runs_routes(serving_workers(serve->context.serving),
+                                              routes + options.n_routes);
     struct http_server *server;
     JL_TRY(http_server_start(&options, &server, err));
     serve->context.server = server;
@@ -187,7 +191,8 @@ static enum jl_status wait_for_end(struct serve *serve, const sigset_t *signals,
 }
 
 static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
-    struct http_route routes[ROUTES_MOST + PAGE_MOST_ROUTES + CHATS_MOST_ROUTES];
+    struct http_route
+        routes[ROUTES_MOST + PAGE_MOST_ROUTES + CHATS_MOST_ROUTES + SERVE_RUNS_ROUTES];
     struct serving_options options = {.most_n = serve->most_n,
                                       .aliases = serve->aliases.items,
                                       .n_alias = (size_t)serve->aliases.n};
@@ -269,6 +274,8 @@ int cmd_serve(int argc, char **argv) {
          "a line of JSON a request, without its words; `-` is standard output", 0, 0},
         {"--chats", NULL, CLI_TEXT, &serve.chats, "FILE",
          "the page's chats (default: in ~/.local/state/jinlin); `none`: they are not kept", 0, 0},
+        {"--no-runs", NULL, CLI_FLAG, &serve.no_runs, NULL,
+         "the page does not show this user's trainings", 0, 0},
         {"--log-words", NULL, CLI_TEXT, &serve.words, "FILE",
          "a line of JSON a request with all that was asked and answered", 0, 0},
         SAMPLING_OPTIONS(serve.model.sampling) ENGINE_OPTIONS(serve.model.engine),

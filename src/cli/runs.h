@@ -2,6 +2,7 @@
 #ifndef JL_CLI_RUNS_H
 #define JL_CLI_RUNS_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "train/metrics_read.h"
@@ -35,6 +36,7 @@ enum runs_metric {
 #undef X
         RUNS_METRIC_COUNT
 };
+const char *runs_metric_name(enum runs_metric metric); // as an option says it
 enum jl_status runs_metric_find(const char *name, enum runs_metric *out, struct jl_error *err);
 
 struct runs_point {
@@ -82,5 +84,13 @@ void runs_print_last(const struct runs_data *data); // events and samples
 void runs_csv_write(const struct runs_data *data, FILE *out);
 enum jl_status runs_print_json(const struct metrics_summary *runs, size_t n, struct jl_error *err);
 enum jl_status runs_print_json_of(const struct runs_data *data, struct jl_error *err);
+
+/* ---- JSON: the caller's; NULL: out of memory ---- */
+
+json_t *runs_json(const struct metrics_summary *runs, size_t n);
+json_t *runs_json_of(const struct runs_data *data); // without its steps
+/* {METRIC: [[step, value], ...]} of all metrics, each with at most `most` points. */
+enum jl_status runs_json_curves(const struct runs_data *data, size_t most, struct arena *arena,
+                                json_t **out, struct jl_error *err);
 
 #endif

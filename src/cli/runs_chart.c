@@ -17,6 +17,8 @@ static const char *const titles[] = {
 #undef X
 };
 
+const char *runs_metric_name(enum runs_metric metric) { return names[metric]; }
+
 enum jl_status runs_metric_find(const char *name, enum runs_metric *out, struct jl_error *err) {
     for (int i = 0; i < RUNS_METRIC_COUNT; i++)
         if (!strcmp(name, names[i])) return *out = (enum runs_metric)i, JL_OK;

@@ -1,5 +1,4 @@
 /* Runs for programs. */
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
@@ -43,22 +42,22 @@ static json_t *run_json(const struct metrics_summary *r) {
         (json_int_t)r->tokens);
 }
 
-static enum jl_status print(json_t *value, bool whole, struct jl_error *err) {
-    bool failed = !whole || json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) ||
-                  printf("\n") < 0;
+/* The value if it is whole; takes it. */
+static json_t *whole_or_none(json_t *value, bool whole) {
+    if (whole) return value;
     json_decref(value);
-    return failed ? jl_fail(err, JL_ERR_IO, "cannot print the runs") : JL_OK;
+    return NULL;
 }
 
-enum jl_status runs_print_json(const struct metrics_summary *runs, size_t n, struct jl_error *err) {
+json_t *runs_json(const struct metrics_summary *runs, size_t n) {
     json_t *list = json_array();
     bool whole = list != NULL;
     for (size_t i = 0; i < n; i++)
         whole = whole && json_array_append_new(list, run_json(&runs[i])) == 0;
-    return print(list, whole, err);
+    return whole_or_none(list, whole);
 }
 
-enum jl_status runs_print_json_of(const struct runs_data *data, struct jl_error *err) {
+json_t *runs_json_of(const struct runs_data *data) {
     json_t *all = run_json(&data->run), *held = json_array(), *samples = json_array(),
            *events = json_array();
     bool whole = all && held && samples && events;
@@ -88,5 +87,54 @@ enum jl_status runs_print_json_of(const struct runs_data *data, struct jl_error 
     json_decref(held);
     json_decref(samples);
     json_decref(events);
-    return print(all, whole, err);
+    return whole_or_none(all, whole);
+}
+
+/* One metric's points, thinned to the means of neighbours; a step without a value is in none. */
+static json_t *points_json(const struct runs_series *series, size_t most) {
+    json_t *list = json_array();
+    bool whole = list != NULL;
+    size_t n = series->n < most ? series->n : most;
+    for (size_t i = 0; i < n; i++) {
+        size_t from = i * series->n / n, to = (i + 1) * series->n / n;
+        double sum = 0;
+        for (size_t k = from; k < to; k++)
+            sum += series->points[k].y;
+        whole = whole && !json_array_append_new(
+                             list, json_pack("[f, o]", series->points[to - 1].x,
+                                             real_json(sum / (double)(to - from))));
+    }
+    return whole_or_none(list, whole);
+}
+
+enum jl_status runs_json_curves(const struct runs_data *data, size_t most, struct arena *arena,
+                                json_t **out, struct jl_error *err) {
+    struct runs_chart chart;
+    *out = json_object();
+    for (int i = 0; i < RUNS_METRIC_COUNT; i++) {
+        enum jl_status status =
+            runs_chart_make(data, 1, (enum runs_metric)i, false, arena, &chart, err);
+        if (status == JL_OK && json_object_set_new(*out, runs_metric_name((enum runs_metric)i),
+                                                   points_json(&chart.series[0], most)))
+            status = jl_fail(err, JL_ERR_MEMORY, "out of memory for the curves of a run");
+        if (status == JL_OK) continue;
+        json_decref(*out);
+        return status;
+    }
+    return JL_OK;
+}
+
+static enum jl_status print(json_t *value, struct jl_error *err) {
+    bool failed = !value || json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) ||
+                  printf("\n") < 0;
+    json_decref(value);
+    return failed ? jl_fail(err, JL_ERR_IO, "cannot print the runs") : JL_OK;
+}
+
+enum jl_status runs_print_json(const struct metrics_summary *runs, size_t n, struct jl_error *err) {
+    return print(runs_json(runs, n), err);
+}
+
+enum jl_status runs_print_json_of(const struct runs_data *data, struct jl_error *err) {
+    return print(runs_json_of(data), err);
 }

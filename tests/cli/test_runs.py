@@ -8,15 +8,19 @@ import glob
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.request
 import xml.etree.ElementTree as xml
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
+WEIGHTS = os.path.abspath("models/fry/weights")
 DENSE = """
 [run]
 checkpoint_every = 10
@@ -151,6 +155,44 @@ class Runs(unittest.TestCase):
         self.assertEqual([e["step"] for e in one["events"] if e["kind"] == "checkpoint"], [10, 16, 20, 24])
         self.assertEqual([e["step"] for e in one["events"] if e["kind"] == "export"], [16, 24])
         self.assertEqual(one["recipe"], DENSE)
+
+    @unittest.skipUnless(os.path.isdir(WEIGHTS), "models/fry/weights is not there")
+    def test_serve(self):
+        """The page's addresses say what --json does, and the curves."""
+        log = os.path.join(self.folder, "serve.log")
+        with open(log, "wb") as told:
+            server = subprocess.Popen([PROGRAM, "serve", WEIGHTS, "-p", "0", "-t", "1", "--chats", "none"],
+                                      stderr=told, env=self.environment())
+        try:
+            url = None
+            while not url:
+                self.assertIsNone(server.poll())
+                with open(log, encoding="utf-8") as told:
+                    url = re.search(r"serving at (\S+)", told.read())
+                time.sleep(0.05)
+            def ask(path):  # with the digits that --json prints
+                return json.load(urllib.request.urlopen(url[1] + path),
+                                 parse_float=lambda text: float(f"{float(text):.9g}"))
+
+            ids = [run["id"] for run in ask("/api/runs")["runs"]]
+            self.assertLessEqual({1, 2}, set(ids))
+            for id in (1, 2):
+                one = ask(f"/api/runs/{id}")
+                curves = one.pop("curves")
+                self.assertEqual(one, self.json(str(id)))
+                rows = self.rows(id)
+                self.assertEqual([step for step, _ in curves["loss"]], list(range(1, STEPS + 1)))
+                for (_, loss), row in zip(curves["loss"], rows):
+                    self.assertAlmostEqual(loss, float(row["loss"]), delta=1e-4)
+                self.assertEqual([step for step, _ in curves["held_out"]], [8, 16, 24])
+                self.assertEqual(len(curves["load"]), STEPS if id == 2 else 0)
+            for wrong in ("77", "0", "x", "1x", "99999999999999999999"):
+                with self.assertRaises(urllib.error.HTTPError) as refused:
+                    ask(f"/api/runs/{wrong}")
+                self.assertEqual(refused.exception.code, 404)
+        finally:
+            server.terminate()
+            self.assertEqual(server.wait(timeout=30), 0)
 
     def test_csv(self):
         rows = self.rows(2)

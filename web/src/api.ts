@@ -72,6 +72,34 @@ export interface Model {
   version: string;
 }
 
+export interface RunHead {
+  id: number;
+  name: string;
+  state: string;
+  error: string | null;
+  folder: string;
+  class: string;
+  parameters: number;
+  active: number;
+  step: number;
+  steps: number;
+  level: string;
+  cpu: string;
+  loss: number | null;
+  held_out: number | null;
+  tokens_per_second: number | null;
+  share_of_peak: number | null;
+  seconds: number;
+  tokens: number;
+}
+
+export interface Run extends RunHead {
+  recipe: string;
+  samples: { step: number; prompt: string; text: string }[];
+  events: { step: number; time: number | null; kind: string; text: string }[];
+  curves: Record<string, [number, number | null][]>;
+}
+
 const KEY = "jinlin-key";
 
 export const key = {
@@ -134,6 +162,8 @@ export const api = {
   again: (id: string, parent: string) => json<{ answer: Message }>("POST", `${at(id)}/answers`, { parent }),
   stop: (answer: string): Promise<unknown> => json("POST", `/api/answers/${encodeURIComponent(answer)}/stop`, {}),
   export: (): Promise<Blob> => ask("GET", "/api/export").then((response) => response.blob()),
+  runs: async (): Promise<RunHead[]> => (await json<{ runs: RunHead[] }>("GET", "/api/runs")).runs,
+  run: (id: string): Promise<Run> => json("GET", `/api/runs/${encodeURIComponent(id)}`),
   import: (chats: unknown): Promise<{ chats: number }> => json("POST", "/api/import", chats),
 };
 

@@ -6,6 +6,7 @@ import { Composer } from "./composer";
 import { IconButton } from "./icons";
 import { MessageView } from "./message";
 import { ApiPanel, KeyPanel, SettingsPanel } from "./panels";
+import { Runs } from "./runs";
 import { Sidebar } from "./sidebar";
 import { close_chat, load_chats, load_models, model, open, open_chat, running, say, stop, trouble, wants_key, way } from "./state";
 import "./style.css";
@@ -101,11 +102,14 @@ function use_theme(): () => void {
 function App() {
   const [panel, set_panel] = useState<"" | "settings" | "api" | "key">("");
   const [menu, set_menu] = useState(false);
+  const [runs, set_runs] = useState<string | null>(null); // which one; "": the list
   const turn_theme = use_theme();
   useEffect(() => {
     const route = (): void => {
       const found = /^#\/chat\/([a-z0-9]+)$/.exec(location.hash);
+      const training = /^#\/runs(?:\/(\d+))?$/.exec(location.hash);
       trouble.value = "";
+      set_runs(training ? (training[1] ?? "") : null);
       if (!found) close_chat();
       else if (open.value?.id !== found[1]) {
         close_chat();
@@ -168,14 +172,14 @@ function App() {
           {(key.get() || asks_key) && <IconButton name="key" label={words().key} on={() => set_panel("key")} />}
           <IconButton name="gear" label={words().settings} on={() => set_panel("settings")} />
         </header>
-        {way.value.length ? <Conversation /> : <Welcome />}
+        {runs !== null ? <Runs id={runs} /> : way.value.length ? <Conversation /> : <Welcome />}
         {trouble.value && (
           <p class="trouble" role="alert">
             {trouble.value === "offline" ? words().offline : trouble.value}
             <IconButton name="close" label={words().close} on={() => (trouble.value = "")} />
           </p>
         )}
-        <Composer />
+        {runs === null && <Composer />}
       </main>
       {panel === "settings" && <SettingsPanel close={() => set_panel("")} />}
       {panel === "api" && <ApiPanel close={() => set_panel("")} />}

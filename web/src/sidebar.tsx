@@ -128,6 +128,7 @@ export function Sidebar({ shown, done }: { shown: boolean; done: () => void }) {
         {more_chats.value && <button type="button" onClick={() => void load_more()}>{words().more}</button>}
       </div>
       <div class="foot">
+        <a class="button" href="#/runs" onClick={done}>{words().runs}</a>
         <button type="button" onClick={() => void save_all()}>{words().export}</button>
         <label class="button">
           {words().import}

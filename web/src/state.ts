@@ -36,7 +36,7 @@ export const model = computed<Model | undefined>(() => {
 });
 
 /** Whether it went well; trouble is shown. */
-async function attempt(work: () => Promise<void>): Promise<boolean> {
+export async function attempt(work: () => Promise<void>): Promise<boolean> {
   try {
     await work();
     trouble.value = "";

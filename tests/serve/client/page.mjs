@@ -3,14 +3,14 @@
 // usage: node page.mjs JINLIN FOLDER     (Fry's; exit 77: no Chromium, no npm ci, or a program without
 // the page). PAGE_SHOTS=FOLDER keeps pictures.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [program, folder] = process.argv.slice(2);
+const [program, folder] = process.argv.slice(2).map((path) => resolve(path));
 const model = [`${folder}/fry.gguf`, `${folder}/weights`].find(existsSync);
 const chromium_path = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
 const skip = (why) => {
@@ -22,15 +22,16 @@ if (!chromium_path) skip("there is no Chromium (on Debian: chromium)");
 const { chromium } = await import("playwright-core");
 
 const state = mkdtempSync(`${tmpdir()}/jinlin-`);
+process.env.JINLIN_RUNS = `${state}/runs.db`;
 async function start() {
   const child = spawn(program, ["serve", model, "--name", "fry", "-p", "0", "-t", "2", "--chats", `${state}/chats.db`]);
-  const ended = new Promise((resolve) => child.on("exit", resolve));
+  const ended = new Promise((done) => child.on("exit", done));
   let told = "";
-  const url = await new Promise((resolve, reject) => {
+  const url = await new Promise((done, reject) => {
     child.stderr.on("data", (data) => {
       told += data;
       const found = /serving at (\S+)/.exec(told);
-      if (found) resolve(found[1]);
+      if (found) done(found[1]);
     });
     ended.then((code) => reject(new Error(`the server ended with ${code}: ${told}`)));
   });
@@ -236,6 +237,34 @@ const tests = {
     await page.click('.sidebar li button[aria-label^="Delete"]');
     await page.click(".sidebar li button.bad");
     await page.waitForSelector(".sidebar .note");
+    await page.context().close();
+  },
+
+  async trainings() {
+    const page = await open({ locale: "zh-CN", colorScheme: "dark" });
+    await page.click('.sidebar a[href="#/runs"]');
+    await page.waitForSelector(".runs .note");
+    const train = (...words) => assert.equal(spawnSync(program, words, { cwd: state }).status, 0);
+    writeFileSync(`${state}/corpus.jsonl`, `${JSON.stringify({ text: "the golden carp swims in a pond " })}\n`.repeat(100));
+    writeFileSync(`${state}/recipe`, `[run]\nsample = the <b>carp\nsample_every = 9\n[model]\ntokenizer = tok\ndtype = f32
+[config]\narchitectures = ["Qwen3ForCausalLM"]\nhidden_size = 32\nintermediate_size = 64\nnum_hidden_layers = 1
+num_attention_heads = 2\nnum_key_value_heads = 1\nhead_dim = 16\nmax_position_embeddings = 128\nrms_norm_eps = 1e-6
+rope_theta = 10000\nhidden_act = silu\ntie_word_embeddings = true
+[data]\nsource = corpus.jsonl\nseq_len = 32\nrows = 64\n[stage one]\nsteps = 30\n`);
+    train("tokenizer", "train", "corpus.jsonl", "--out", "tok", "--vocab-size", "280", "--eos", "<end>");
+    train("train", "recipe");
+    await page.waitForSelector(".run-list li a"); // it looks again by itself
+    await page.click(".run-list li a");
+    await page.waitForSelector(".curve >> nth=3");
+    assert.match(await page.textContent(".runs h1"), /recipe/);
+    assert.match(await page.textContent(".sample"), /the <b>carp/);
+    await page.hover(".curve svg");
+    await page.waitForSelector(".curve circle.here");
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+    await shot(page, "trainings-zh-dark-390");
+    await page.goto(`${server.url}/#/runs/77`);
+    await page.waitForSelector(".trouble");
     await page.context().close();
   },
 
