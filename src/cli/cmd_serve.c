@@ -133,8 +133,8 @@ static enum jl_status start(struct serve *serve, struct http_route *routes, stru
     options.n_routes += page_routes(routes + options.n_routes);
     if (serve->page.live) options.n_routes += chats_routes(&serve->page, routes + options.n_routes);
     if (!serve->no_runs)
-        options.n_routes += serve_runs_routes(serving_workers(serve->context.serving),
-                                              routes + options.n_routes);
+        options.n_routes +=
+            serve_runs_routes(serving_workers(serve->context.serving), routes + options.n_routes);
     struct http_server *server;
     JL_TRY(http_server_start(&options, &server, err));
     serve->context.server = server;

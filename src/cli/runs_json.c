@@ -100,9 +100,9 @@ static json_t *points_json(const struct runs_series *series, size_t most) {
         double sum = 0;
         for (size_t k = from; k < to; k++)
             sum += series->points[k].y;
-        whole = whole && !json_array_append_new(
-                             list, json_pack("[f, o]", series->points[to - 1].x,
-                                             real_json(sum / (double)(to - from))));
+        whole =
+            whole && !json_array_append_new(list, json_pack("[f, o]", series->points[to - 1].x,
+                                                            real_json(sum / (double)(to - from))));
     }
     return whole_or_none(list, whole);
 }
