@@ -25,7 +25,7 @@ struct serve {
     struct cli_list names, aliases;
     const char *host, *cert, *key, *keys, *make_key, *log;
     int port, most_n, connections;
-    bool no_keys, no_runs;
+    bool no_keys, no_runs, admin;
     struct cli_list hosts, origins;
     struct serve_model_options model;
     struct routes_context context;
@@ -38,7 +38,7 @@ struct serve {
 /* ---- keys ---- */
 
 static enum jl_status make_key(const struct serve *serve, struct jl_error *err) {
-    struct http_key key = {0};
+    struct http_key key = {.admin = serve->admin};
     char text[HTTP_KEY_TEXT];
     if (!serve->keys) return jl_fail(err, JL_ERR_USAGE, "--make-key wants --keys FILE");
     if (strlen(serve->make_key) >= sizeof key.name)
@@ -208,6 +208,7 @@ static enum jl_status serve_all(struct serve *serve, struct jl_error *err) {
     JL_TRY(open_words(serve, &options, err));
     JL_TRY(serving_create(&options, &serve->context.serving, err));
     serve->context.version = JINLIN_VERSION;
+    serve->context.keys_file = serve->keys;
     enum jl_status status = JL_OK;
     for (int i = 0; i < serve->n_model && status == JL_OK; i++)
         status = open_model(serve, i, err);
@@ -241,6 +242,8 @@ int cmd_serve(int argc, char **argv) {
          "who may ask: names and hashes of keys (see --make-key)", 0, 0},
         {"--make-key", NULL, CLI_TEXT, &serve.make_key, "NAME",
          "print a new key, append its hash to --keys FILE, and end", 0, 0},
+        {"--admin", NULL, CLI_FLAG, &serve.admin, NULL,
+         "with --make-key: who has it may make other keys, by the page", 0, 0},
         {"--insecure-no-keys", NULL, CLI_FLAG, &serve.no_keys, NULL,
          "serve another address than this machine's own to whoever reaches it", 0, 0},
         {"--tls-cert", NULL, CLI_TEXT, &serve.cert, "FILE", "certificate (PEM), with --tls-key", 0,
@@ -292,6 +295,8 @@ int cmd_serve(int argc, char **argv) {
     struct jl_error err = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, serve.models, &done, &err);
     if (done) return 0;
+    if (status == JL_OK && serve.admin && !serve.make_key)
+        status = jl_fail(&err, JL_ERR_USAGE, "--admin goes with --make-key");
     if (status == JL_OK && serve.make_key) {
         status = make_key(&serve, &err);
         return cli_finish(&spec, status, &err);

@@ -94,6 +94,9 @@ size_t routes_fill(struct routes_context *context, struct http_route out[ROUTES_
         {"POST", "/tokenize", own_tokenize, NULL, false},
         {"POST", "/detokenize", own_detokenize, NULL, false},
         {"POST", "/apply-template", own_apply_template, NULL, false},
+        {"GET", "/api/keys", own_keys, NULL, false},
+        {"POST", "/api/keys", own_make_key, NULL, false},
+        {"DELETE", "/api/keys/{name}", own_remove_key, NULL, false},
         {"POST", "/score", own_score, NULL, false},
     };
     size_t n = sizeof rows / sizeof rows[0];

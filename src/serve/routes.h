@@ -11,6 +11,7 @@ struct routes_context {
     struct serving *serving;
     _Atomic(struct http_server *) server; // NULL: it is about to run
     const char *version;
+    const char *keys_file; // NULL: nobody is asked for a key
 };
 
 #define ROUTES_MOST 32

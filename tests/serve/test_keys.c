@@ -31,6 +31,9 @@ static void lines_are_read(void **state) {
         {"  ann\tsha256:" ABC "  # hers\r\nbob sha256:" EMPTY "\n", 2, NULL},
         {"a.b_c@d-E9 sha256:" ABC " at-once=2 per-minute=3 tokens-per-minute=4", 1, NULL},
         {"ann sha256:" ABC " tokens-per-minute=1000000000", 1, NULL},
+        {"ann sha256:" ABC " admin at-once=2", 1, NULL},
+        {"ann sha256:" ABC " admin admin", -1, "a limit"},
+        {"ann sha256:" ABC " admins", -1, "a limit"},
         {"ann", -1, ":1: after the name"},
         {"\nann sha256:" ABC "0", -1, ":2: after the name"},
         {"ann sha256:BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", -1,
@@ -215,6 +218,43 @@ static void additions_are_refused(void **state) {
     free(text);
 }
 
+static void keys_are_taken_out(void **state) {
+    char *text, key[HTTP_KEY_TEXT];
+    struct jl_error err = {0};
+    struct http_key ann = {.name = "ann", .admin = true};
+    struct http_keys keys;
+    struct stat info;
+    const char *path = scratch_path("less");
+    (void)state;
+    scratch_text("less", "# ann sha256: was the first\nannie sha256:" ABC " at-once=2 # ann\n\n"
+                         " \tbob sha256:" EMPTY);
+    chmod(path, 0600);
+    assert_int_equal(http_keys_remove(path, "ann", &err), JL_ERR_USAGE);
+    assert_non_null(strstr(err.message, "'ann'"));
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const wrong[] = {"", "#", "an nie", "b"};
+        assert_int_equal(http_keys_remove(path, wrong[i], &err), JL_ERR_USAGE);
+    }
+    assert_int_equal(http_keys_remove(path, "annie", &err), JL_OK);
+    assert_int_equal(http_keys_add(path, &ann, key, &err), JL_OK);
+    assert_int_equal(http_keys_read(path, &keys, &err), JL_OK);
+    assert_int_equal(keys.n, 2);
+    assert_false(keys.rows[0].admin);
+    assert_true(http_keys_find(&keys, key)->admin);
+    http_keys_free(&keys);
+    assert_int_equal(http_keys_remove(path, "bob", &err), JL_OK);
+    assert_int_equal(http_keys_remove(path, "bob", &err), JL_ERR_USAGE);
+    assert_int_equal(http_keys_remove(path, "ann", &err), JL_OK);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_int_equal(file_read(path, 4096, &text, NULL, NULL), JL_OK);
+    assert_string_equal(text, "# ann sha256: was the first\n\n");
+    free(text);
+    assert_int_equal(http_keys_remove(scratch_path("absent"), "ann", &err), JL_ERR_IO);
+    chmod(path, 0644);
+    assert_int_equal(http_keys_remove(path, "ann", &err), JL_ERR_IO);
+}
+
 static int end(void **state) {
     (void)state;
     scratch_remove();
@@ -223,9 +263,9 @@ static int end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines_are_read),       cmocka_unit_test(names_have_an_end),
-        cmocka_unit_test(keys_are_found),       cmocka_unit_test(files_of_others_are_refused),
-        cmocka_unit_test(keys_are_made),        cmocka_unit_test(keys_are_random),
-        cmocka_unit_test(additions_are_refused)};
+        cmocka_unit_test(lines_are_read),        cmocka_unit_test(names_have_an_end),
+        cmocka_unit_test(keys_are_found),        cmocka_unit_test(files_of_others_are_refused),
+        cmocka_unit_test(keys_are_made),         cmocka_unit_test(keys_are_random),
+        cmocka_unit_test(additions_are_refused), cmocka_unit_test(keys_are_taken_out)};
     return cmocka_run_group_tests_name("serve/keys", tests, NULL, end);
 }

@@ -72,6 +72,20 @@ export interface Model {
   version: string;
 }
 
+export interface Key {
+  name: string;
+  at_once: number | null;
+  per_minute: number | null;
+  tokens_per_minute: number | null;
+  admin: boolean;
+}
+
+export interface Keys {
+  asked: boolean;
+  key: Key | null;
+  keys: Key[] | null; // for an admin
+}
+
 export interface RunHead {
   id: number;
   name: string;
@@ -162,6 +176,9 @@ export const api = {
   again: (id: string, parent: string) => json<{ answer: Message }>("POST", `${at(id)}/answers`, { parent }),
   stop: (answer: string): Promise<unknown> => json("POST", `/api/answers/${encodeURIComponent(answer)}/stop`, {}),
   export: (): Promise<Blob> => ask("GET", "/api/export").then((response) => response.blob()),
+  keys: (): Promise<Keys> => json("GET", "/api/keys"),
+  make_key: (fields: Partial<Key>): Promise<{ name: string; key: string }> => json("POST", "/api/keys", fields),
+  remove_key: (name: string): Promise<unknown> => json("DELETE", `/api/keys/${encodeURIComponent(name)}`),
   runs: async (): Promise<RunHead[]> => (await json<{ runs: RunHead[] }>("GET", "/api/runs")).runs,
   run: (id: string): Promise<Run> => json("GET", `/api/runs/${encodeURIComponent(id)}`),
   import: (chats: unknown): Promise<{ chats: number }> => json("POST", "/api/import", chats),

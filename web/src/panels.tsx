@@ -1,13 +1,13 @@
-// What opens beside the conversation: settings, how programs use the server, the key.
+// What opens beside the conversation: settings, and how programs use the server.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { key, type Settings } from "./api";
 import { IconButton } from "./icons";
 import { copy } from "./message";
-import { change_settings, draft, key_was_wrong, load_chats, load_models, model, models, open, wants_key } from "./state";
+import { change_settings, draft, model, models, open } from "./state";
 import { words } from "./words";
 
-function Panel({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
+export function Panel({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
   const place = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const dialog = place.current!;
@@ -133,7 +133,7 @@ export function SettingsPanel({ close }: { close: () => void }) {
   );
 }
 
-function Example({ name, text }: { name: string; text: string }) {
+export function Example({ name, text }: { name: string; text: string }) {
   const [done, set_done] = useState(false);
   return (
     <div class="code">
@@ -176,38 +176,6 @@ export function ApiPanel({ close }: { close: () => void }) {
         name="JavaScript"
         text={`import OpenAI from "openai";\n\nconst client = new OpenAI({ baseURL: "${base}", apiKey: "${held}" });\nconst answer = await client.chat.completions.create({\n  model: "${id}",\n  messages: [{ role: "user", content: ${JSON.stringify(said)} }],\n});\nconsole.log(answer.choices[0].message.content);`}
       />
-    </Panel>
-  );
-}
-
-export function KeyPanel({ close }: { close: () => void }) {
-  const [text, set_text] = useState("");
-  const use = (value: string): void => {
-    key.set(value);
-    key_was_wrong.value = false;
-    wants_key.value = false;
-    close();
-    void load_models().then((well) => well && load_chats());
-  };
-  return (
-    <Panel title={words().key} close={close}>
-      <p>{key_was_wrong.value ? words().key_wrong : words().key_wanted}</p>
-      <form
-        class="field"
-        onSubmit={(event) => {
-          event.preventDefault();
-          use(text.trim());
-        }}
-      >
-        <label for="key">{words().key}</label>
-        <input id="key" type="password" autocomplete="off" spellcheck={false} value={text} onInput={(event) => set_text(event.currentTarget.value)} />
-        <div class="row end">
-          {key.get() && <button type="button" onClick={() => use("")}>{words().key_forget}</button>}
-          <button type="submit" class="gold" disabled={!text.trim()}>{words().key_use}</button>
-        </div>
-      </form>
-      <p class="hint">{words().key_make}</p>
-      <Example name="" text="jinlin serve --keys keys.txt --make-key NAME" />
     </Panel>
   );
 }

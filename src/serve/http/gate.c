@@ -138,7 +138,8 @@ static bool check_key(struct http_request *request) {
             .name = request->key,
             .at_once = key->at_once ? key->at_once : server->limits.key_at_once,
             .per_minute = key->per_minute ? key->per_minute : server->limits.key_per_minute,
-            .tokens_per_minute = key->tokens_per_minute};
+            .tokens_per_minute = key->tokens_per_minute,
+            .admin = key->admin};
     }
     pthread_mutex_unlock(&server->keys_lock);
     if (key) return true;

@@ -1,18 +1,8 @@
 #include "serve/http/keys.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sha2.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define HASH_LABEL "sha256:"
-#define MAX_LIMIT 1000000000u
 
 /* ---- lines ---- */
 
@@ -25,7 +15,7 @@ struct line {
 static enum jl_status bad_line(const struct line *line, const char *what, struct jl_error *err) {
     return jl_fail(err, JL_ERR_FORMAT,
                    "%s:%d: %s; a line is: NAME sha256:HEX [at-once=N] [per-minute=N] "
-                   "[tokens-per-minute=N]",
+                   "[tokens-per-minute=N] [admin]",
                    line->source, line->number, what);
 }
 
@@ -42,7 +32,7 @@ static bool next_word(struct line *line, const char **word, size_t *len) {
     return *len > 0 && **word != '#';
 }
 
-static bool good_name(const char *text, size_t len) {
+bool http_key_good_name(const char *text, size_t len) {
     if (len == 0 || len >= HTTP_KEY_NAME || text[0] == '#') return false;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
@@ -60,8 +50,8 @@ static int hex(char c) {
 }
 
 static bool read_hash(const char *word, size_t len, uint8_t out[32]) {
-    size_t label = strlen(HASH_LABEL);
-    if (len != label + 64 || memcmp(word, HASH_LABEL, label)) return false;
+    size_t label = strlen(HTTP_KEY_HASH);
+    if (len != label + 64 || memcmp(word, HTTP_KEY_HASH, label)) return false;
     for (size_t i = 0; i < 32; i++) {
         int high = hex(word[label + 2 * i]), low = hex(word[label + 2 * i + 1]);
         if (high < 0 || low < 0) return false;
@@ -78,7 +68,7 @@ static bool read_limit(const char *text, size_t len, unsigned *out) {
         value = value * 10 + (uint64_t)(text[i] - '0');
     }
     *out = (unsigned)value;
-    return value > 0 && value <= MAX_LIMIT;
+    return value > 0 && value <= HTTP_KEY_MOST;
 }
 
 static bool read_limits(struct line *line, struct http_key *key) {
@@ -91,7 +81,8 @@ static bool read_limits(struct line *line, struct http_key *key) {
                   {"per-minute=", &key->per_minute},
                   {"tokens-per-minute=", &key->tokens_per_minute}};
     while (next_word(line, &word, &len)) {
-        bool known = false;
+        bool known = len == 5 && !memcmp(word, "admin", 5) && !key->admin;
+        if (known) key->admin = true;
         for (size_t i = 0; i < 3; i++) {
             size_t n = strlen(limits[i].name);
             if (len < n || memcmp(word, limits[i].name, n)) continue;
@@ -107,7 +98,7 @@ static enum jl_status read_line(struct line *line, struct http_keys *keys, struc
     const char *word;
     size_t len;
     if (!next_word(line, &word, &len)) return JL_OK;
-    if (!good_name(word, len))
+    if (!http_key_good_name(word, len))
         return bad_line(line, "a name has up to 63 letters, digits, '.', '_', '@', '-'", err);
     memcpy(key.name, word, len);
     if (!next_word(line, &word, &len) || !read_hash(word, len, key.hash))
@@ -152,67 +143,6 @@ void http_keys_free(struct http_keys *keys) {
     *keys = (struct http_keys){0};
 }
 
-/* ---- the file ---- */
-
-static enum jl_status check_file(const char *path, const struct stat *info, struct jl_error *err) {
-    if (!S_ISREG(info->st_mode))
-        return jl_fail(err, JL_ERR_IO, "%s: a keys file is a regular file", path);
-    if (info->st_uid != geteuid() && info->st_uid != 0)
-        return jl_fail(err, JL_ERR_IO,
-                       "%s: belongs to another user, who could change who may ask; refused", path);
-    if (info->st_mode & 066)
-        return jl_fail(err, JL_ERR_IO,
-                       "%s: others can read or change it (mode %03o); refused: chmod 600 it", path,
-                       (unsigned)info->st_mode & 0777);
-    if (info->st_size > HTTP_KEYS_FILE_BYTES)
-        return jl_fail(err, JL_ERR_LIMIT, "%s: longer than %d bytes", path, HTTP_KEYS_FILE_BYTES);
-    return JL_OK;
-}
-
-/* All of an open file, on the heap, checked. */
-static enum jl_status read_all(int fd, const char *path, char **text, size_t *len,
-                               struct jl_error *err) {
-    struct stat info;
-    *text = NULL;
-    *len = 0;
-    if (fstat(fd, &info)) return jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
-    JL_TRY(check_file(path, &info, err));
-    size_t room = (size_t)info.st_size + 1;
-    *text = malloc(room);
-    if (!*text) return jl_fail(err, JL_ERR_MEMORY, "out of memory for %s", path);
-    while (*len < room) {
-        ssize_t n = read(fd, *text + *len, room - *len);
-        if (n == 0) return JL_OK;
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) break;
-        *len += (size_t)n;
-    }
-    int code = *len == room ? EAGAIN : errno;
-    free(*text);
-    *text = NULL;
-    return jl_fail(err, JL_ERR_IO, "%s: %s", path,
-                   code == EAGAIN ? "grew while it was read" : strerror(code));
-}
-
-static enum jl_status parse_fd(int fd, const char *path, struct http_keys *out,
-                               struct jl_error *err) {
-    char *text;
-    size_t len;
-    JL_TRY(read_all(fd, path, &text, &len, err));
-    enum jl_status status = http_keys_parse(text, len, path, out, err);
-    free(text);
-    return status;
-}
-
-enum jl_status http_keys_read(const char *path, struct http_keys *out, struct jl_error *err) {
-    *out = (struct http_keys){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
-    enum jl_status status = parse_fd(fd, path, out, err);
-    close(fd);
-    return status;
-}
-
 /* ---- finding ---- */
 
 struct http_key *http_keys_find(const struct http_keys *keys, const char *key) {
@@ -237,94 +167,4 @@ struct http_key *http_keys_named(const struct http_keys *keys, const char *name)
     for (size_t i = 0; i < keys->n; i++)
         if (!strcmp(keys->rows[i].name, name)) return &keys->rows[i];
     return NULL;
-}
-
-/* ---- a new key ---- */
-
-static bool make_key(char key[HTTP_KEY_TEXT]) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint8_t bytes[33] = {0}; // the last one is no part of the key: 43 digits are 258 bits
-    if (getrandom(bytes, 32, 0) != 32) return false;
-    char *at = stpcpy(key, "jl-");
-    for (size_t i = 0; i < 43; i++) {
-        size_t bit = i * 6, byte = bit / 8;
-        unsigned two = (unsigned)bytes[byte] << 8 | (byte + 1 < 33 ? bytes[byte + 1] : 0);
-        *at++ = digits[two >> (10 - bit % 8) & 63];
-    }
-    *at = 0;
-    explicit_bzero(bytes, sizeof bytes);
-    return true;
-}
-
-static int make_line(const struct http_key *row, bool newline, const char *key, char *out,
-                     size_t size) {
-    uint8_t hash[32];
-    char text[65], limits[128] = "";
-    SHA2_CTX sha;
-    SHA256Init(&sha);
-    SHA256Update(&sha, (const uint8_t *)key, strlen(key));
-    SHA256Final(hash, &sha);
-    for (size_t i = 0; i < 32; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
-    const struct {
-        const char *name;
-        unsigned value;
-    } said[] = {{"at-once", row->at_once},
-                {"per-minute", row->per_minute},
-                {"tokens-per-minute", row->tokens_per_minute}};
-    for (size_t i = 0, at = 0; i < 3; i++)
-        if (said[i].value)
-            at += (size_t)snprintf(limits + at, sizeof limits - at, " %s=%u", said[i].name,
-                                   said[i].value);
-    return snprintf(out, size, "%s%s " HASH_LABEL "%s%s\n", newline ? "\n" : "", row->name, text,
-                    limits);
-}
-
-/* The file is open and locked. */
-static enum jl_status append(int fd, const char *path, const struct http_key *row,
-                             char key[HTTP_KEY_TEXT], struct jl_error *err) {
-    struct http_keys keys;
-    char *text, line[512];
-    size_t len;
-    JL_TRY(read_all(fd, path, &text, &len, err));
-    bool newline = len && text[len - 1] != '\n';
-    enum jl_status status = http_keys_parse(text, len, path, &keys, err);
-    free(text);
-    if (status != JL_OK) return status;
-    bool there = http_keys_named(&keys, row->name);
-    http_keys_free(&keys);
-    if (there)
-        return jl_fail(err, JL_ERR_USAGE,
-                       "%s: has a key of the name '%s'; take another name, or its line out", path,
-                       row->name);
-    if (!make_key(key)) return jl_fail(err, JL_ERR_IO, "no random bytes: %s", strerror(errno));
-    int n = make_line(row, newline, key, line, sizeof line);
-    ssize_t written = write(fd, line, (size_t)n);
-    if (written == n && fsync(fd) == 0) return JL_OK;
-    int code = errno;
-    explicit_bzero(key, HTTP_KEY_TEXT);
-    if (written > 0 && ftruncate(fd, (off_t)len))
-        return jl_fail(err, JL_ERR_IO, "%s: %s; its last line is broken now: remove it", path,
-                       strerror(code));
-    return jl_fail(err, JL_ERR_IO, "%s: %s", path, written < 0 ? strerror(code) : "not written");
-}
-
-enum jl_status http_keys_add(const char *path, const struct http_key *limits,
-                             char key[HTTP_KEY_TEXT], struct jl_error *err) {
-    key[0] = 0;
-    if (!good_name(limits->name, strnlen(limits->name, HTTP_KEY_NAME)))
-        return jl_fail(err, JL_ERR_USAGE,
-                       "a key's name has up to 63 letters, digits, '.', '_', '@', '-'");
-    if (limits->at_once > MAX_LIMIT || limits->per_minute > MAX_LIMIT ||
-        limits->tokens_per_minute > MAX_LIMIT)
-        return jl_fail(err, JL_ERR_USAGE, "a key's limit is at most %u", MAX_LIMIT);
-    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (fd < 0) return jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
-    enum jl_status status = JL_OK;
-    if (flock(fd, LOCK_EX))
-        status = jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno));
-    else
-        status = append(fd, path, limits, key, err);
-    close(fd);
-    return status;
 }

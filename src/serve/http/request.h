@@ -31,6 +31,7 @@ const char *http_request_body(const struct http_request *request, size_t *len);
 struct http_client {
     const char *name; // of its key; NULL: nobody is asked for keys, or the route is open
     unsigned at_once, per_minute, tokens_per_minute; // of its key; 0: no limit
+    bool admin;                                      // its key may make others
 };
 struct http_client http_request_client(const struct http_request *request);
 

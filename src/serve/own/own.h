@@ -16,6 +16,11 @@ void own_tokenize(void *ctx, struct http_request *http);
 void own_detokenize(void *ctx, struct http_request *http);
 void own_apply_template(void *ctx, struct http_request *http);
 
+/* keys.c: on a worker; what changes keys wants one that is marked `admin` */
+void own_keys(void *ctx, struct http_request *http);       // GET: this key, all for an admin
+void own_make_key(void *ctx, struct http_request *http);   // POST
+void own_remove_key(void *ctx, struct http_request *http); // DELETE
+
 /* score.c: POST; on the scheduler's thread between the answers' passes */
 void own_score(void *ctx, struct http_request *http);
 

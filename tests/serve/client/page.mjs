@@ -23,8 +23,8 @@ const { chromium } = await import("playwright-core");
 
 const state = mkdtempSync(`${tmpdir()}/jinlin-`);
 process.env.JINLIN_RUNS = `${state}/runs.db`;
-async function start() {
-  const child = spawn(program, ["serve", model, "--name", "fry", "-p", "0", "-t", "2", "--chats", `${state}/chats.db`]);
+async function start(...more) {
+  const child = spawn(program, ["serve", model, "--name", "fry", "-p", "0", "-t", "2", "--chats", `${state}/chats.db`, ...more]);
   const ended = new Promise((done) => child.on("exit", done));
   let told = "";
   const url = await new Promise((done, reject) => {
@@ -266,6 +266,37 @@ rope_theta = 10000\nhidden_act = silu\ntie_word_embeddings = true
     await page.goto(`${server.url}/#/runs/77`);
     await page.waitForSelector(".trouble");
     await page.context().close();
+  },
+
+  async keys() {
+    const file = `${state}/keys`;
+    const made = spawnSync(program, ["serve", "--keys", file, "--make-key", "root", "--admin"]);
+    const guarded = await start("--keys", file);
+    const context = await browser.newContext({ locale: "en-US" });
+    const page = await context.newPage();
+    await page.goto(guarded.url);
+    await page.fill("#key", "jl-wrong");
+    await page.press("#key", "Enter");
+    await page.waitForSelector("dialog >> text=not known");
+    await page.fill("#key", String(made.stdout).trim());
+    await page.press("#key", "Enter");
+    await page.waitForSelector(".examples button >> nth=4");
+    await page.click('header button[aria-label="Key"]');
+    await page.fill("#key-name", "ann");
+    await page.fill("#key-rate", "60");
+    await page.click("dialog button.gold");
+    await page.waitForSelector("dialog [role=status] >> text=jl-");
+    await page.waitForSelector(".keys li >> text=60 requests a minute");
+    await shot(page, "keys");
+    const key = (await page.textContent("dialog [role=status] code")).trim();
+    const ask = () => fetch(`${guarded.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+    assert.equal((await ask()).status, 200);
+    await page.click('dialog button[aria-label="Delete: ann"]');
+    await page.click("dialog button.bad");
+    await page.waitForSelector(".keys li >> text=ann", { state: "detached" });
+    assert.equal((await ask()).status, 401);
+    await context.close();
+    assert.equal(await guarded.kill("SIGTERM"), 0);
   },
 
   async for_screen_readers() {
