@@ -29,6 +29,12 @@ function Others({ all, own, changed }: { all: Key[]; own: string; changed: () =>
       .catch((error: Error) => set_wrong(error.message || words().offline));
   return (
     <>
+      {made && (
+        <div role="status">
+          <p>{words().key_once}</p>
+          <Example name={words().key} text={made} />
+        </div>
+      )}
       <h3>{words().keys}</h3>
       <ul class="keys">
         {all.map((one) => (
@@ -77,12 +83,6 @@ function Others({ all, own, changed }: { all: Key[]; own: string; changed: () =>
         </div>
       </form>
       {wrong && <p class="bad" role="alert">{wrong}</p>}
-      {made && (
-        <div role="status">
-          <p>{words().key_once}</p>
-          <Example name={words().key} text={made} />
-        </div>
-      )}
     </>
   );
 }
