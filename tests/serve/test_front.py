@@ -285,7 +285,8 @@ class Protocol(Base):
             status, _, body = client.ask("GET", "/nothing?secret=1")
             self.assertEqual((status, error_of(body)["type"]), (404, "not_found"))
             self.assertNotIn(b"secret", body)
-            self.assertEqual(client.ask("GET", "/health/")[0], 404)
+            self.assertEqual(client.ask("GET", "/health/")[0], 200)
+            self.assertEqual(client.ask("GET", "/health//")[0], 404)
             self.assertEqual(client.ask("PUT", "/echo", "put")[2], b"put")
         server.settles(workers=0)
 
