@@ -15,10 +15,13 @@ static enum jl_status make_samplers(struct scheduler *s, struct scheduler_ticket
     const struct scheduler_request *request = &ticket->request;
     const struct model *model = exec_model(s->options.exec);
     const struct tokenizer *tokenizer = s->options.tokenizer;
+    int n_max = s->options.sessions.n_ctx + 1; // many wait whose answers are short: less for those
+    if (request->n_max > 0 && request->n_max < n_max - request->n_id)
+        n_max = request->n_id + request->n_max + 1;
     struct sampler_spec spec = {.params = request->params,
                                 .tokenizer = tokenizer,
                                 .n_vocab = model->hp.n_vocab,
-                                .n_max = s->options.sessions.n_ctx + 1,
+                                .n_max = n_max,
                                 .seed = request->seed};
     if (tokenizer && tokenizer_vocab_size(tokenizer) < spec.n_vocab)
         spec.n_vocab = tokenizer_vocab_size(tokenizer);

@@ -75,7 +75,8 @@ static enum jl_status own_arrays(struct sampler *sampler, struct jl_error *err) 
     struct sample_bias *bias = calloc(n_bias ? n_bias : 1, sizeof *bias);
     if (bias && n_bias) memcpy(bias, sampler->params.bias, n_bias * sizeof *bias);
     sampler->params.bias = bias;
-    sampler->ids = calloc((size_t)(sampler->n_max ? sampler->n_max : 1), sizeof *sampler->ids);
+    // not cleared: pages that nobody has written to cost nothing, and many samplers wait
+    sampler->ids = malloc((size_t)(sampler->n_max ? sampler->n_max : 1) * sizeof *sampler->ids);
     return bias && sampler->ids ? JL_OK : no_memory(err);
 }
 
