@@ -123,10 +123,15 @@ const tests = {
     await page.fill("#setting-temperature", "3"); // rambles for long
     await page.press("#setting-temperature", "Tab");
     await page.click('dialog button[aria-label="Close"]');
-    await page.fill("#composer", "hi");
-    await page.press("#composer", "Enter");
-    await page.waitForSelector('button[aria-label="Stop"]');
-    await page.waitForTimeout(60);
+    let seen = false; // some answers are over before one could look
+    for (let i = 0; i < 12 && !seen; i++) {
+      await page.fill("#composer", "hi");
+      await page.press("#composer", "Enter");
+      await page.waitForSelector(`article.user >> nth=${i}`);
+      await page.waitForSelector('button[aria-label="Stop"], article.assistant[aria-busy="false"]:last-child');
+      seen = (await page.locator('button[aria-label="Stop"]').count()) > 0;
+    }
+    assert.ok(seen);
     await page.reload();
     if (await page.locator('button[aria-label="Stop"]').count()) await page.press("#composer", "Escape").catch(() => {});
     await answers(page, 1); // it went on meanwhile, and ended or was stopped
@@ -237,6 +242,71 @@ const tests = {
     await page.click('.sidebar li button[aria-label^="Delete"]');
     await page.click(".sidebar li button.bad");
     await page.waitForSelector(".sidebar .note");
+    await page.context().close();
+  },
+
+  async files() {
+    const page = await open();
+    const chooser = page.locator('.composer input[type="file"]');
+    await chooser.setInputFiles({ name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("金鳞 <b>notes</b>") });
+    await page.waitForSelector(".files li >> text=notes.txt");
+    await chooser.setInputFiles({ name: "picture.png", mimeType: "image/png", buffer: Buffer.from([0x89, 0x50, 0xff, 0, 1]) });
+    await page.waitForSelector("text=picture.png is no text");
+    assert.equal(await page.locator(".files li").count(), 1);
+    await page.fill("#composer", "What is in it?");
+    await page.press("#composer", "Enter");
+    await answers(page, 1);
+    assert.match(await page.textContent("article.user"), /notes\.txt/);
+    const id = /chat\/(\w+)/.exec(page.url())[1];
+    const chat = await (await fetch(`${server.url}/api/chats/${id}`)).json();
+    assert.equal(chat.messages[0].files[0].text, "金鳞 <b>notes</b>");
+    await page.context().close();
+  },
+
+  async export_and_import() {
+    const page = await open();
+    await chat_of(["carried over", "by a file"]);
+    await page.reload();
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click(".foot button >> nth=0")]);
+    const file = `${state}/${download.suggestedFilename()}`;
+    await download.saveAs(file);
+    await page.setInputFiles(".foot input[type=file]", file);
+    await page.waitForSelector(".trouble >> text=chats came in");
+    await page.fill(".sidebar input[type=search]", "carried over");
+    for (let i = 0; i < 100 && (await page.locator(".sidebar li").count()) !== 2; i++) await page.waitForTimeout(50);
+    assert.equal(await page.locator(".sidebar li >> text=carried over").count(), 2);
+    writeFileSync(file, "{");
+    await page.setInputFiles(".foot input[type=file]", file);
+    await page.waitForSelector(".trouble >> text=JSON");
+    await page.context().close();
+  },
+
+  /** From the first key to an answer, its copy, the settings and back. */
+  async keyboard_alone() {
+    const page = await open();
+    const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.getAttribute("aria-label"));
+    const tab_to = async (wanted) => {
+      for (let i = 0; i < 300 && (await focused()) !== wanted; i++) await page.keyboard.press("Tab");
+      assert.equal(await focused(), wanted);
+    };
+    assert.equal(await focused(), "composer");
+    await page.keyboard.type("12+35");
+    await page.keyboard.press("Enter");
+    await answers(page, 1);
+    await tab_to("Settings");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("dialog");
+    await tab_to("setting-system");
+    await page.keyboard.type("briefly");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("dialog", { state: "detached" });
+    assert.equal(await focused(), "Settings"); // where one was
+    await tab_to("Answer again");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("article.assistant .versions");
+    await answers(page, 1);
+    await page.keyboard.press("Control+Shift+O");
+    await page.waitForSelector(".welcome");
     await page.context().close();
   },
 
