@@ -20,6 +20,12 @@ void openai_reply_problem(struct http_request *http, const struct openai_problem
     json_decref(json);
 }
 
+void openai_reply_busy(struct http_request *http) {
+    struct openai_problem problem = {0};
+    openai_failed(&problem, JL_ERR_BUSY, "too many requests wait: ask again later");
+    openai_reply_problem(http, &problem);
+}
+
 void openai_reply_json(struct http_request *http, json_t *body, const struct http_header *headers,
                        size_t n_headers) {
     struct openai_problem problem = {0};

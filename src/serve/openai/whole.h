@@ -8,6 +8,9 @@
 /* An error as a whole answer, with what goes with its status. */
 void openai_reply_problem(struct http_request *http, const struct openai_problem *problem);
 
+/* 429: no worker can take it now. */
+void openai_reply_busy(struct http_request *http);
+
 /* A whole answer; takes `body`. NULL: out of memory, which the client is told. */
 void openai_reply_json(struct http_request *http, json_t *body, const struct http_header *headers,
                        size_t n_headers);

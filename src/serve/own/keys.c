@@ -3,27 +3,25 @@
 #include <string.h>
 
 #include "serve/http/keys.h"
+#include "serve/job.h"
 #include "serve/openai/body.h"
 #include "serve/openai/whole.h"
 #include "serve/own/own.h"
 
 struct task {
-    struct work work;
+    struct job job;
     const struct routes_context *context;
-    struct http_request *http;
     bool (*answer)(struct task *task, json_t **out);
     struct openai_problem problem;
 };
 
-static void run(struct work *work) {
-    struct task *task = (struct task *)work;
+static void run(struct job *job) {
+    struct task *task = (struct task *)job;
     json_t *out = NULL;
     if (task->answer(task, &out))
-        openai_reply_json(task->http, out, NULL, 0);
+        openai_reply_json(task->job.http, out, NULL, 0);
     else
-        openai_reply_problem(task->http, &task->problem);
-    http_request_drop(task->http);
-    free(task);
+        openai_reply_problem(task->job.http, &task->problem);
 }
 
 static void begin(void *ctx, struct http_request *http,
@@ -31,13 +29,9 @@ static void begin(void *ctx, struct http_request *http,
     const struct routes_context *context = ctx;
     struct task *task = calloc(1, sizeof *task);
     if (!task) return; // dropped without an answer: a 500
-    *task = (struct task){.work = {.run = run}, .context = context, .http = http, .answer = answer};
-    http_request_hold(http);
-    if (workers_give(serving_workers(context->serving), &task->work)) return;
-    openai_failed(&task->problem, JL_ERR_BUSY, "too many requests wait: ask again later");
-    openai_reply_problem(http, &task->problem);
-    http_request_drop(http);
-    free(task);
+    *task = (struct task){.context = context, .answer = answer};
+    if (!job_begin(serving_workers(context->serving), &task->job, http, run))
+        openai_reply_busy(http);
 }
 
 static bool well(struct task *task, enum jl_status status, const struct jl_error *err) {
@@ -56,7 +50,7 @@ static json_t *key_json(const char *name, unsigned at_once, unsigned per_minute,
 
 /* {"asked": whether the server asks for keys, "key": this one, "keys": all, for an admin}. */
 static bool list(struct task *task, json_t **out) {
-    struct http_client client = http_request_client(task->http);
+    struct http_client client = http_request_client(task->job.http);
     const char *path = task->context->keys_file;
     struct jl_error err = {0};
     struct http_keys keys = {0};
@@ -79,7 +73,7 @@ static bool list(struct task *task, json_t **out) {
 /* ---- changes ---- */
 
 static bool may_change(struct task *task) {
-    if (task->context->keys_file && http_request_client(task->http).admin) return true;
+    if (task->context->keys_file && http_request_client(task->job.http).admin) return true;
     openai_refuse(&task->problem, NULL,
                   task->context->keys_file
                       ? "only a key that is marked `admin` in the keys file changes keys"
@@ -128,7 +122,7 @@ static bool make(struct task *task, json_t **out) {
     char text[HTTP_KEY_TEXT];
     json_t *body = NULL;
     size_t len;
-    const char *bytes = http_request_body(task->http, &len);
+    const char *bytes = http_request_body(task->job.http, &len);
     bool ok = may_change(task) && openai_body_read(bytes, len, &body, &task->problem) &&
               read_key(task, body, &key) &&
               well(task, http_keys_add(task->context->keys_file, &key, text, &err), &err) &&
@@ -141,9 +135,9 @@ static bool make(struct task *task, json_t **out) {
 
 static bool drop(struct task *task, json_t **out) {
     struct jl_error err = {0};
-    const char *name = http_request_part(task->http, "name");
+    const char *name = http_request_part(task->job.http, "name");
     if (!may_change(task)) return false;
-    if (!strcmp(name, http_request_client(task->http).name))
+    if (!strcmp(name, http_request_client(task->job.http).name))
         return openai_refuse(&task->problem, "name",
                              "this is the key that asks: nobody could undo it");
     if (!well(task, http_keys_remove(task->context->keys_file, name, &err), &err) || !reload(task))

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve/job.h"
 #include "serve/openai/body.h"
 #include "serve/openai/prompt.h"
 #include "serve/openai/whole.h"
@@ -9,9 +10,8 @@
 #include "text/buffer.h"
 
 struct task {
-    struct work work;
+    struct job job;
     struct serving *serving;
-    struct http_request *http;
     bool (*answer)(struct task *task, struct served *served, json_t **out);
     json_t *body; // an object; NULL: `answer` reads the body itself
     struct openai_problem problem;
@@ -19,7 +19,7 @@ struct task {
 
 static bool read_body(struct task *task) {
     size_t len;
-    const char *text = http_request_body(task->http, &len);
+    const char *text = http_request_body(task->job.http, &len);
     return openai_body_read(text, len, &task->body, &task->problem);
 }
 
@@ -34,18 +34,16 @@ static struct served *find_model(struct task *task) {
     return served;
 }
 
-static void run(struct work *work) {
-    struct task *task = (struct task *)work;
+static void run(struct job *job) {
+    struct task *task = (struct task *)job;
     struct served *served = read_body(task) ? find_model(task) : NULL;
     json_t *out = NULL;
     if (served && task->answer(task, served, &out))
-        openai_reply_json(task->http, out, NULL, 0);
+        openai_reply_json(task->job.http, out, NULL, 0);
     else
-        openai_reply_problem(task->http, &task->problem);
+        openai_reply_problem(task->job.http, &task->problem);
     served_drop(served);
     json_decref(task->body);
-    http_request_drop(task->http);
-    free(task);
 }
 
 static void begin(void *ctx, struct http_request *http,
@@ -53,14 +51,9 @@ static void begin(void *ctx, struct http_request *http,
     const struct routes_context *context = ctx;
     struct task *task = calloc(1, sizeof *task);
     if (!task) return; // dropped without an answer: a 500
-    *task = (struct task){
-        .work = {.run = run}, .serving = context->serving, .http = http, .answer = answer};
-    http_request_hold(http);
-    if (workers_give(serving_workers(context->serving), &task->work)) return;
-    openai_failed(&task->problem, JL_ERR_BUSY, "too many requests wait: ask again later");
-    openai_reply_problem(http, &task->problem);
-    http_request_drop(http);
-    free(task);
+    *task = (struct task){.serving = context->serving, .answer = answer};
+    if (!job_begin(serving_workers(context->serving), &task->job, http, run))
+        openai_reply_busy(http);
 }
 
 /* ---- the fields ---- */
@@ -87,10 +80,10 @@ static bool tokenize_chat(struct task *task, struct served *served, struct token
     struct openai_request request;
     struct dialect_start start;
     size_t len;
-    const char *body = http_request_body(task->http, &len);
+    const char *body = http_request_body(task->job.http, &len);
     bool ok = openai_request_read(OPENAI_CHAT, body, len, &request, &task->problem) &&
-              openai_prompt_chat(served, &request, serving_client_of(task->http).owner, ids, &start,
-                                 &task->problem);
+              openai_prompt_chat(served, &request, serving_client_of(task->job.http).owner, ids,
+                                 &start, &task->problem);
     openai_request_free(&request);
     return ok;
 }
@@ -165,7 +158,7 @@ static bool apply_template(struct task *task, struct served *served, json_t **ou
     struct openai_request request;
     struct chat_rendered rendered = {0};
     size_t len;
-    const char *body = http_request_body(task->http, &len);
+    const char *body = http_request_body(task->job.http, &len);
     bool ok = openai_request_read(OPENAI_CHAT, body, len, &request, &task->problem) &&
               openai_prompt_render(served, &request, &rendered, &task->problem);
     if (ok) *out = json_pack("{s:s%}", "prompt", rendered.text, rendered.len);
