@@ -127,8 +127,11 @@ static void make_weekday_after(struct skill_draw *draw, struct skill_task *task)
     const char *values[] = {day_name(draw, day), skill_textf(draw, "%d", n)};
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[back][skill_below(draw, 6)], values, 2);
     int rest = n % 7, at = back ? day - rest : day + rest;
-    skill_put(&turn->thought, "%d=7*%d+%d\n%d%c%d=%d", n, n / 7, rest, day, back ? '-' : '+', rest,
-              at);
+    if (n < 70)
+        skill_put(&turn->thought, "%d=7*%d+%d", n, n / 7, rest);
+    else
+        columns_divide(&turn->thought, n, 7);
+    skill_put(&turn->thought, "\n%d%c%d=%d", day, back ? '-' : '+', rest, at);
     if (at < 0) skill_put(&turn->thought, "\n%d+7=%d", at, at + 7);
     if (at > 6) skill_put(&turn->thought, "\n%d-7=%d", at, at - 7);
     at = (at + 7) % 7;
@@ -142,6 +145,13 @@ static void make_weekday_after(struct skill_draw *draw, struct skill_task *task)
 static int think_day_of_year(struct skill_text *thought, struct date d) {
     skill_put(thought, "%d%s-%02d-%02d: ", d.year, star(d.year), d.month, d.day);
     return columns_short(thought, day_of_year(d) - d.day, '+', d.day);
+}
+
+/* The years that are gone through whole: "1932<1934: 1932* 1933", or "1932=1932". */
+static void think_years(struct skill_text *thought, int from, int to) {
+    skill_put(thought, "\n%d%c%d", from, from < to ? '<' : '=', to);
+    for (int year = from; year < to; year++)
+        skill_put(thought, "%s %d%s", year == from ? ":" : "", year, star(year));
 }
 
 static void make_between(struct skill_draw *draw, struct skill_task *task) {
@@ -173,6 +183,7 @@ static void make_between(struct skill_draw *draw, struct skill_task *task) {
     skill_puts(&turn->thought, "\n");
     think_day_of_year(&turn->thought, b);
     int n = days_b;
+    think_years(&turn->thought, a.year, b.year);
     for (int year = a.year; year < b.year; year++) {
         int days = 365 + is_leap(year);
         skill_put(&turn->thought, "\n%d%s: %d", year, star(year), days);

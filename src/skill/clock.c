@@ -45,6 +45,12 @@ static const char *span_text(struct skill_draw *draw, int minutes) {
              : skill_textf(draw, "%d %s", h, hours);
 }
 
+/* Says which is larger before anything is done about it: "6<30 ". */
+static bool think_less(struct skill_text *thought, int a, int b) {
+    skill_put(thought, "%d%c%d ", a, a < b ? '<' : a > b ? '>' : '=', b);
+    return a < b;
+}
+
 void calendar_make_later(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[2][5] = {
         {"现在 {a}，{b}后是几点？", "{a} 出发，路上用了 {b}，几点到？", "{a} 过 {b}是什么时刻？",
@@ -74,7 +80,7 @@ void calendar_make_later(struct skill_draw *draw, struct skill_task *task) {
     int hours = at / 60, minutes = at % 60, dh = span / 60, dm = span % 60;
     char op = back ? '-' : '+';
     skill_put(thought, "%d:%02d%c%d:%02d\n", hours, minutes, op, dh, dm);
-    bool carried = back && minutes < dm;
+    bool carried = back && think_less(thought, minutes, dm);
     if (carried) {
         minutes = columns_short(thought, minutes, '+', 60);
         skill_puts(thought, " ");
@@ -86,15 +92,15 @@ void calendar_make_later(struct skill_draw *draw, struct skill_task *task) {
         minutes = columns_short(thought, minutes, '-', 60);
     }
     skill_puts(thought, "\n");
-    if (back && hours < dh + carried) {
+    if (carried) {
+        dh = columns_short(thought, dh, '+', 1);
+        skill_puts(thought, " ");
+    }
+    if (back && think_less(thought, hours, dh)) {
         hours = columns_short(thought, hours, '+', 24);
         skill_puts(thought, " ");
     }
     hours = columns_short(thought, hours, op, dh);
-    if (carried) {
-        skill_puts(thought, " ");
-        hours = columns_short(thought, hours, op, 1);
-    }
     if (hours > 23) {
         skill_puts(thought, " ");
         hours = columns_short(thought, hours, '-', 24);
@@ -132,23 +138,24 @@ void calendar_make_lasted(struct skill_draw *draw, struct skill_task *task) {
               skill_textf(draw, "%d:%02d", to / 60, to % 60));
     struct skill_text *thought = &turn->thought;
     int h = to / 60, m = to % 60;
-    bool borrowed = m < from % 60;
     skill_put(thought, "%d:%02d-%d:%02d\n", h, m, from / 60, from % 60);
+    bool borrowed = think_less(thought, m, from % 60);
     if (borrowed) {
         m = columns_short(thought, m, '+', 60);
         skill_puts(thought, " ");
     }
     m = columns_short(thought, m, '-', from % 60);
     skill_puts(thought, "\n");
-    if (from > to) {
+    int gone = from / 60; // and an hour more where the minutes borrowed it
+    if (borrowed) {
+        gone = columns_short(thought, gone, '+', 1);
+        skill_puts(thought, " ");
+    }
+    if (think_less(thought, h, gone)) {
         h = columns_short(thought, h, '+', 24);
         skill_puts(thought, " ");
     }
-    h = columns_short(thought, h, '-', from / 60);
-    if (borrowed) {
-        skill_puts(thought, " ");
-        h = columns_short(thought, h, '-', 1);
-    }
+    h = columns_short(thought, h, '-', gone);
     skill_puts(&turn->answer, span_text(draw, 60 * h + m));
     skill_expect_answer(task, "numbers");
 }

@@ -145,6 +145,21 @@ int columns_euclid(struct skill_text *text, int a, int b) {
     }
 }
 
+static void put_order(struct skill_text *text, int a, int b) {
+    skill_put(text, " %d%c%d", a, a < b ? '<' : a > b ? '>' : '=', b);
+}
+
+void columns_compare(struct skill_text *text, int a, int b) {
+    int n = length(a);
+    columns_line(text);
+    skill_put(text, "%d %d:", a, b);
+    put_order(text, n, length(b));
+    for (int k = n - 1; length(b) == n && k >= 0; k--) {
+        put_order(text, digit(a, k), digit(b, k));
+        if (digit(a, k) != digit(b, k)) return;
+    }
+}
+
 int columns_short(struct skill_text *text, int a, char op, int b) {
     int sign = op == '-' ? -1 : 1, units = b % 10, made = a + sign * b;
     skill_put(text, "%d%c%d=", a, op, b);

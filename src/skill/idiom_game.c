@@ -1,45 +1,9 @@
-/* Idioms: moves and games of 成语接龙, missing characters, and which words are idioms. */
+/* Idioms: moves, chains and games of 成语接龙. */
 #include <string.h>
 
+#include "skill/idiom_draw.h"
 #include "skill/skill.h"
-#include "skill/tables.h"
 #include "text/utf8.h"
-
-#define HELD 3 // percent of the idioms that are asked
-
-static const struct idioms *book_of(const struct skill_draw *draw) {
-    return &((const struct skill_tables *)draw->tables)->idioms;
-}
-
-static const char *text_of(const struct skill_draw *draw, int idiom) {
-    return book_of(draw)->idioms[idiom].text;
-}
-
-/* ---- drawing ---- */
-
-/* The game is played in Chinese by most. */
-static void draw_tongue(struct skill_draw *draw, struct skill_task *task) {
-    if (draw->tongue == SKILL_EN && skill_chance(draw, 60)) draw->tongue = task->tongue = SKILL_ZH;
-}
-
-static bool takes(struct skill_draw *draw, int idiom) {
-    return skill_takes(draw, HELD, "idiom %s", text_of(draw, idiom));
-}
-
-/* One of n that are ordered by frequency, the frequent ones oftener. */
-static int lean_below(struct skill_draw *draw, int n) {
-    int a = skill_below(draw, n), b = skill_below(draw, n);
-    return a < b ? a : b;
-}
-
-/* An idiom of the wanted part. */
-static int draw_idiom(struct skill_draw *draw) {
-    int idiom;
-    do
-        idiom = lean_below(draw, book_of(draw)->n);
-    while (!takes(draw, idiom));
-    return idiom;
-}
 
 static bool is_used(const int *used, int n_used, int idiom) {
     for (int i = 0; i < n_used; i++)
@@ -51,11 +15,11 @@ static bool is_used(const int *used, int n_used, int idiom) {
  * sound; `lean` percent take the most frequent idiom that is left. */
 static int draw_move(struct skill_draw *draw, const int *used, int n_used, bool sound, int lean) {
     for (int by_sound = 0; by_sound <= (int)sound; by_sound++) {
-        struct idiom_moves moves = idioms_moves(book_of(draw), used[n_used - 1], by_sound);
+        struct idiom_moves moves = idioms_moves(idiom_book(draw), used[n_used - 1], by_sound);
         int left[256], n = 0;
         for (int i = 0; i < moves.n && n < SKILL_COUNT(left); i++)
             if (!is_used(used, n_used, moves.idiom[i])) left[n++] = moves.idiom[i];
-        if (n) return left[skill_chance(draw, lean) ? 0 : lean_below(draw, n)];
+        if (n) return left[skill_chance(draw, lean) ? 0 : idiom_lean_below(draw, n)];
     }
     return -1;
 }
@@ -70,21 +34,21 @@ static int draw_move(struct skill_draw *draw, const int *used, int n_used, bool 
 static void expect_move(struct skill_draw *draw, struct skill_task *task, const int *used,
                         int n_used, bool sound) {
     task->check = "idiom_move";
-    skill_put(&task->expect, "{\"after\": \"%s\"", text_of(draw, used[n_used - 1]));
+    skill_put(&task->expect, "{\"after\": \"%s\"", idiom_text(draw, used[n_used - 1]));
     for (int i = 0; i + 1 < n_used; i++)
-        skill_put(&task->expect, "%s\"%s\"", i ? ", " : ", \"used\": [", text_of(draw, used[i]));
+        skill_put(&task->expect, "%s\"%s\"", i ? ", " : ", \"used\": [", idiom_text(draw, used[i]));
     skill_put(&task->expect, "%s%s}", n_used > 1 ? "]" : "", sound ? ", \"sound\": true" : "");
 }
 
 /* How the last character sounds, and the one that is gone on with: "腮 sai 塞". */
 static void think_sound(struct skill_draw *draw, struct skill_turn *turn, int last, int move) {
     const struct hanzi *hanzi = &((const struct skill_tables *)draw->tables)->hanzi;
-    uint32_t end = book_of(draw)->idioms[last].code[IDIOM_CHARS - 1];
+    uint32_t end = idiom_book(draw)->idioms[last].code[IDIOM_CHARS - 1];
     const struct hanzi_reading *reading = hanzi_reading(hanzi, end);
     char from[UTF8_MAX + 1] = "", to[UTF8_MAX + 1] = "";
     if (!reading) return;
     utf8_encode(end, from);
-    if (move >= 0) utf8_encode(book_of(draw)->idioms[move].code[0], to);
+    if (move >= 0) utf8_encode(idiom_book(draw)->idioms[move].code[0], to);
     skill_put(&turn->thought, "%s %s%s%s", from, reading->toneless, *to ? " " : "", to);
 }
 
@@ -99,7 +63,7 @@ static bool answer_move(struct skill_draw *draw, struct skill_task *task, struct
         skill_puts(&turn->answer, skill_zh(draw) ? "我接不上了，你赢了。" : "I give up. You win.");
         return false;
     }
-    skill_puts(&turn->answer, text_of(draw, move));
+    skill_puts(&turn->answer, idiom_text(draw, move));
     used[(*n_used)++] = move;
     return true;
 }
@@ -125,7 +89,7 @@ static void ask_first(struct skill_draw *draw, struct skill_turn *turn, int idio
     static const char *const en_sound[] = {
         "Idiom chain (成语接龙), characters of the same sound are fine: {a}",
         "Let's play 成语接龙; the same pinyin is enough, whatever the tone. {a}"};
-    const char *text = text_of(draw, idiom);
+    const char *text = idiom_text(draw, idiom);
     if (sound)
         SKILL_SAY(draw, &turn->user, zh_sound, en_sound, text);
     else
@@ -135,9 +99,9 @@ static void ask_first(struct skill_draw *draw, struct skill_turn *turn, int idio
 static void make_move(struct skill_draw *draw, struct skill_task *task) {
     int used[2], n_used = 1;
     bool sound = skill_chance(draw, 30);
-    draw_tongue(draw, task);
+    idiom_tongue(draw, task);
     do
-        used[0] = draw_idiom(draw); // who gave up at a third of all would learn to give up
+        used[0] = idiom_draw(draw); // who gave up at a third of all would learn to give up
     while (draw_move(draw, used, 1, sound, 100) < 0 && skill_chance(draw, 70));
     struct skill_turn *turn = skill_turn(task);
     ask_first(draw, turn, used[0], sound);
@@ -145,35 +109,36 @@ static void make_move(struct skill_draw *draw, struct skill_task *task) {
         expect_move(draw, task, used, n_used - 1, sound);
 }
 
-/* An idiom that begins with a character. */
-static void make_begins(struct skill_draw *draw, struct skill_task *task) {
-    static const char *const zh[] = {"说一个以“{a}”开头的成语。", "“{a}”字开头的成语",
-                                     "给我一个{a}字开头的成语", "有哪个成语以{a}开头？",
-                                     "什么成语的第一个字是“{a}”？"};
-    static const char *const en[] = {"Give a Chinese idiom that begins with {a}.",
-                                     "A 成语 that starts with the character {a}, please."};
-    char first[UTF8_MAX + 1];
-    int idiom;
-    draw_tongue(draw, task);
+/* Several moves at once. */
+static void make_chain(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const zh[] = {
+        "从“{a}”开始，接龙接 {b} 个成语。", "成语接龙，{a}，连接 {b} 个。",
+        "以“{a}”开头，一口气接 {b} 个成语。", "{a}，往下接 {b} 个成语，一个接一个。"};
+    static const char *const en[] = {"Starting from {a}, chain {b} Chinese idioms.",
+                                     "成语接龙: {a}. Give the next {b} idioms of the chain."};
+    int used[IDIOM_MOST_CHAIN + 1], wanted, n;
+    idiom_tongue(draw, task);
     do {
-        idiom = lean_below(draw, book_of(draw)->n);
-        memset(first, 0, sizeof first);
-        utf8_encode(book_of(draw)->idioms[idiom].code[0], first);
-    } while (!skill_takes(draw, HELD, "begins %s", first));
-    for (int i = 0; i < idiom; i++) // the most frequent one
-        if (book_of(draw)->idioms[i].code[0] == book_of(draw)->idioms[idiom].code[0]) idiom = i;
+        used[0] = idiom_draw(draw);
+        wanted = skill_range(draw, 2, 8);
+        for (n = 1; n <= wanted; n++)
+            if ((used[n] = draw_move(draw, used, n, false, ANSWER_LEAN)) < 0) break;
+    } while (n <= wanted && !skill_gives_up(draw));
+    if (n <= wanted) return;
     struct skill_turn *turn = skill_turn(task);
-    SKILL_SAY(draw, &turn->user, zh, en, first);
-    skill_puts(&turn->answer, text_of(draw, idiom));
-    skill_put(&task->expect, "^%s...$", first);
-    task->check = "regex";
+    SKILL_SAY(draw, &turn->user, zh, en, idiom_text(draw, used[0]),
+              skill_textf(draw, "%d", wanted));
+    for (int i = 1; i <= wanted; i++)
+        skill_put(&turn->answer, "%s%s", i > 1 ? "，" : "", idiom_text(draw, used[i]));
+    task->check = "idiom_move";
+    skill_put(&task->expect, "{\"after\": \"%s\", \"n\": %d}", idiom_text(draw, used[0]), wanted);
 }
 
 /* A game of up to four rounds: used has what the user and the assistant said, in turn. Of a
  * training task all that is asked is of its part, of a held-out one what is judged. */
 static int draw_game(struct skill_draw *draw, bool sound, int *used) {
     int most = skill_range(draw, 2, SKILL_MOST_TURNS), n = 0;
-    used[n++] = lean_below(draw, book_of(draw)->n);
+    used[n++] = idiom_lean_below(draw, idiom_book(draw)->n);
     while (n < 2 * most - 1) {
         int move = draw_move(draw, used, n, sound, n % 2 ? ANSWER_LEAN : USER_LEAN);
         if (move < 0) break;
@@ -184,7 +149,7 @@ static int draw_game(struct skill_draw *draw, bool sound, int *used) {
 
 static bool takes_game(struct skill_draw *draw, const int *used, int n) {
     for (int i = draw->part == SKILL_HELD ? n - 1 : 0; i < n; i += 2)
-        if (!takes(draw, used[i])) return false;
+        if (!idiom_takes(draw, used[i])) return false;
     return n >= 3 || skill_gives_up(draw);
 }
 
@@ -193,7 +158,7 @@ static void make_game(struct skill_draw *draw, struct skill_task *task) {
     static const char *const goes_on_en[] = {"%s", "%s.", "%s. Your turn."};
     int used[2 * SKILL_MOST_TURNS], n;
     bool sound = skill_chance(draw, 30);
-    draw_tongue(draw, task);
+    idiom_tongue(draw, task);
     do
         n = draw_game(draw, sound, used);
     while (!takes_game(draw, used, n));
@@ -201,12 +166,12 @@ static void make_game(struct skill_draw *draw, struct skill_task *task) {
     for (int i = 0; i < n; i += 2) {
         struct skill_turn *turn = skill_turn(task);
         if (i)
-            skill_puts(&turn->user, skill_textf(draw, form, text_of(draw, used[i])));
+            skill_puts(&turn->user, skill_textf(draw, form, idiom_text(draw, used[i])));
         else
             ask_first(draw, turn, used[0], sound);
         if (i + 1 == n) break; // the last one is the task
         if (sound) think_sound(draw, turn, used[i], used[i + 1]);
-        skill_puts(&turn->answer, text_of(draw, used[i + 1]));
+        skill_puts(&turn->answer, idiom_text(draw, used[i + 1]));
     }
     if (answer_move(draw, task, &task->turns[task->n_turn - 1], used, &n, sound))
         expect_move(draw, task, used, n - 1, sound);
@@ -219,11 +184,11 @@ static void make_referee(struct skill_draw *draw, struct skill_task *task) {
                                      "接龙时“{b}”可以跟在“{a}”后面吗？"};
     static const char *const en[] = {"In an idiom chain, may {b} follow {a}?",
                                      "Idiom chain: after {a} I say {b}. Is that allowed?"};
-    draw_tongue(draw, task);
-    int used[1] = {draw_idiom(draw)};
-    const struct idiom *all = book_of(draw)->idioms;
+    idiom_tongue(draw, task);
+    int used[1] = {idiom_draw(draw)};
+    const struct idiom *all = idiom_book(draw)->idioms;
     int next = skill_chance(draw, 50) ? draw_move(draw, used, 1, false, USER_LEAN) : -1;
-    if (next < 0) next = lean_below(draw, book_of(draw)->n);
+    if (next < 0) next = idiom_lean_below(draw, idiom_book(draw)->n);
     const struct idiom *a = &all[used[0]], *b = &all[next];
     char last[UTF8_MAX + 1] = "", first[UTF8_MAX + 1] = "";
     utf8_encode(a->code[IDIOM_CHARS - 1], last);
@@ -247,83 +212,6 @@ static void make_referee(struct skill_draw *draw, struct skill_task *task) {
     skill_puts(&task->expect, skill_zh(draw) ? may ? "^可以" : "^不可以" : may ? "^Yes" : "^No");
 }
 
-/* ---- words ---- */
-
-/* Whether another idiom is the same but for character `at`. */
-static bool has_twin(const struct idioms *book, int idiom, int at) {
-    const uint32_t *code = book->idioms[idiom].code;
-    for (int i = 0; i < book->n; i++) {
-        int same = 0;
-        for (int k = 0; k < IDIOM_CHARS; k++)
-            same += k == at || book->idioms[i].code[k] == code[k];
-        if (same == IDIOM_CHARS && i != idiom) return true;
-    }
-    return false;
-}
-
-static void make_blank(struct skill_draw *draw, struct skill_task *task) {
-    static const char *const zh[] = {"补全成语：{a}", "把成语“{a}”补充完整。", "填空：{a}",
-                                     "“{a}”里缺的字是什么？请写出整个成语。",
-                                     "这个成语少了一个字，请补上：{a}"};
-    static const char *const en[] = {
-        "Complete this Chinese idiom: {a}",
-        "Fill in the missing character and write the whole idiom: {a}"};
-    static const char *const gaps[] = {"_", "＿", "□", "（）", "?"};
-    int idiom, at;
-    draw_tongue(draw, task);
-    do {
-        idiom = draw_idiom(draw);
-        at = skill_below(draw, IDIOM_CHARS);
-    } while (has_twin(book_of(draw), idiom, at) && !skill_gives_up(draw));
-    char shown[64] = "";
-    const char *gap = skill_pick(draw, gaps);
-    size_t n = 0;
-    for (int i = 0; i < IDIOM_CHARS; i++) {
-        char bytes[UTF8_MAX + 1] = "";
-        utf8_encode(book_of(draw)->idioms[idiom].code[i], bytes);
-        const char *part = i == at ? gap : bytes;
-        memcpy(shown + n, part, strlen(part));
-        n += strlen(part);
-    }
-    struct skill_turn *turn = skill_turn(task);
-    SKILL_SAY(draw, &turn->user, zh, en, shown);
-    skill_puts(&turn->answer, text_of(draw, idiom));
-    skill_expect_answer(task, "exact");
-}
-
-/* The first half of one idiom and the second of another, which make none. */
-static const char *draw_fake(struct skill_draw *draw) {
-    const struct idioms *book = book_of(draw);
-    uint32_t code[IDIOM_CHARS];
-    do {
-        const uint32_t *a = book->idioms[lean_below(draw, book->n)].code,
-                       *b = book->idioms[lean_below(draw, book->n)].code;
-        memcpy(code, a, 2 * sizeof *code);
-        memcpy(code + 2, b + 2, 2 * sizeof *code);
-    } while (idioms_find(book, code) >= 0 && !skill_gives_up(draw));
-    char text[IDIOM_BYTES] = "";
-    for (int i = 0, n = 0; i < IDIOM_CHARS; i++)
-        n += utf8_encode(code[i], text + n);
-    return skill_textf(draw, "%s", text);
-}
-
-static void make_which(struct skill_draw *draw, struct skill_task *task) {
-    static const char *const zh[] = {"下面哪个是成语？{a}", "{a}，其中哪一个是成语？",
-                                     "从下列词语中选出成语：{a}", "哪个是真正的成语：{a}？"};
-    static const char *const en[] = {"Which of these is a Chinese idiom: {a}?",
-                                     "Only one of these is a real idiom; which? {a}"};
-    const char *words[4];
-    draw_tongue(draw, task);
-    int idiom = draw_idiom(draw), at = skill_below(draw, 4);
-    for (int i = 0; i < 4; i++)
-        words[i] = i == at ? text_of(draw, idiom) : draw_fake(draw);
-    struct skill_turn *turn = skill_turn(task);
-    const char *list = skill_list_words(draw, words, 4, skill_zh(draw) ? "、" : ", ");
-    SKILL_SAY(draw, &turn->user, zh, en, list);
-    skill_puts(&turn->answer, text_of(draw, idiom));
-    skill_expect_answer(task, "exact");
-}
-
 /* ---- the row ---- */
 
 static enum jl_status load(const char *folder, struct arena *arena, const void **tables,
@@ -335,9 +223,14 @@ static enum jl_status load(const char *folder, struct arena *arena, const void *
 }
 
 static const struct skill_group groups[] = {
-    {"move", 40, make_move},   {"begins", 15, make_begins},
-    {"game", 20, make_game},   {"referee", 5, make_referee},
-    {"blank", 20, make_blank}, {"which", 10, make_which},
+    {"move", 40, make_move},
+    {"chain", 10, make_chain},
+    {"begins", 10, idiom_make_begins},
+    {"begins-each", 25, idiom_make_begins_each},
+    {"game", 20, make_game},
+    {"referee", 5, make_referee},
+    {"blank", 20, idiom_make_blank},
+    {"which", 10, idiom_make_which},
     {NULL, 0, NULL},
 };
 

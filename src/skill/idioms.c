@@ -130,7 +130,7 @@ static bool read_idiom(const json_t *value, uint32_t out[IDIOM_CHARS]) {
 static enum jl_status read_wanted(const json_t *root, struct idiom_wanted *out,
                                   struct jl_error *err) {
     const json_t *used = json_object_get(root, "used"), *sound = json_object_get(root, "sound"),
-                 *item;
+                 *n = json_object_get(root, "n"), *item;
     size_t i;
     if (!read_idiom(json_object_get(root, "after"), out->after))
         return jl_fail(err, JL_ERR_FORMAT, "\"after\" of a move must be four Han characters");
@@ -146,10 +146,16 @@ static enum jl_status read_wanted(const json_t *root, struct idiom_wanted *out,
                                                                    "not four Han characters");
     if (sound && !json_is_boolean(sound))
         return jl_fail(err, JL_ERR_FORMAT, "\"sound\" of a move must be true or false");
+    if (n && (!json_is_integer(n) || json_integer_value(n) < 1 ||
+              json_integer_value(n) > IDIOM_MOST_CHAIN))
+        return jl_fail(err, JL_ERR_FORMAT, "\"n\" of a move must be 1 to %d", IDIOM_MOST_CHAIN);
     out->sound = json_is_true(sound);
-    if (json_object_size(root) != 1 + (size_t)(used != NULL) + (size_t)(sound != NULL))
+    out->n = n ? (int)json_integer_value(n) : 1;
+    if (json_object_size(root) !=
+        1 + (size_t)(used != NULL) + (size_t)(sound != NULL) + (size_t)(n != NULL))
         return jl_fail(err, JL_ERR_FORMAT,
-                       "a move has \"after\", may have \"used\" and \"sound\", and no other key");
+                       "a move has \"after\", may have \"used\", \"sound\" and \"n\", and no "
+                       "other key");
     return JL_OK;
 }
 
@@ -165,20 +171,31 @@ enum jl_status idiom_wanted_read(const char *json, size_t len, struct idiom_want
     return status;
 }
 
-bool idiom_move_right(const struct idioms *book, const struct hanzi *hanzi,
-                      const struct idiom_wanted *wanted, const char *answer, size_t len) {
-    struct han_lines lines;
-    han_lines_read(answer, len, &lines);
-    const uint32_t *code = lines.code[0];
-    if (!lines.whole || lines.n_line != 1 || lines.n_char[0] != IDIOM_CHARS ||
-        idioms_find(book, code) < 0)
-        return false;
-    uint32_t last = wanted->after[IDIOM_CHARS - 1];
+/* Whether the number-th of `lines` may follow `after`. */
+static bool follows(const struct idioms *book, const struct hanzi *hanzi,
+                    const struct idiom_wanted *wanted, const struct han_lines *lines, int number,
+                    const uint32_t *after) {
+    const uint32_t *code = lines->code[number];
+    if (lines->n_char[number] != IDIOM_CHARS || idioms_find(book, code) < 0) return false;
+    uint32_t last = after[IDIOM_CHARS - 1];
     int sound = hanzi_sound(hanzi, last);
     bool begins =
         code[0] == last || (wanted->sound && sound >= 0 && hanzi_sound(hanzi, code[0]) == sound);
     bool fresh = memcmp(code, wanted->after, CODE_BYTES) != 0;
     for (int i = 0; fresh && i < wanted->n_used; i++)
         fresh = memcmp(code, wanted->used[i], CODE_BYTES) != 0;
+    for (int i = 0; fresh && i < number; i++)
+        fresh = memcmp(code, lines->code[i], CODE_BYTES) != 0;
     return begins && fresh;
+}
+
+bool idiom_move_right(const struct idioms *book, const struct hanzi *hanzi,
+                      const struct idiom_wanted *wanted, const char *answer, size_t len) {
+    struct han_lines lines;
+    han_lines_read(answer, len, &lines);
+    if (!lines.whole || lines.n_line != wanted->n) return false;
+    for (int i = 0; i < wanted->n; i++)
+        if (!follows(book, hanzi, wanted, &lines, i, i ? lines.code[i - 1] : wanted->after))
+            return false;
+    return true;
 }

@@ -10,6 +10,7 @@
 #define IDIOM_CHARS 4
 #define IDIOM_BYTES (IDIOM_CHARS * 4 + 1)
 #define IDIOM_MOST_USED 64
+#define IDIOM_MOST_CHAIN 20
 
 struct idiom {
     uint32_t code[IDIOM_CHARS];
@@ -36,18 +37,18 @@ struct idiom_moves {
 };
 struct idiom_moves idioms_moves(const struct idioms *book, int after, bool sound);
 
-/* What a move must be: {"after": IDIOM, "used": [IDIOM ...], "sound": true}; used and sound are
- * optional. */
+/* What a move must be: {"after": IDIOM, "used": [IDIOM ...], "sound": true, "n": 1}; all but the
+ * first are optional. With n above 1 it is a chain: each follows the one before it, none twice. */
 struct idiom_wanted {
     uint32_t after[IDIOM_CHARS], used[IDIOM_MOST_USED][IDIOM_CHARS];
-    int n_used;
+    int n_used, n;
     bool sound;
 };
 enum jl_status idiom_wanted_read(const char *json, size_t len, struct idiom_wanted *out,
                                  struct jl_error *err);
 
-/* Whether the answer, punctuation and white space around it aside, is an idiom of the table that
- * begins right and was not used. */
+/* Whether the answer, punctuation and white space aside, is an idiom of the table that begins right
+ * and was not used, or n of them. */
 bool idiom_move_right(const struct idioms *book, const struct hanzi *hanzi,
                       const struct idiom_wanted *wanted, const char *answer, size_t len);
 

@@ -47,19 +47,22 @@ static int size(int n) { return n < 0 ? -n : n; }
 static void think_sum(struct skill_text *thought, int a, int b, const char *written) {
     int x = size(a), y = size(b);
     bool differ = (a < 0) != (b < 0), minus = differ ? (x > y ? a : b) < 0 : a < 0;
+    if (differ && (x > 9 || y > 9)) columns_compare(thought, x, y);
     if (differ && x < y) {
         int kept = x;
         x = y;
         y = kept;
     }
-    if (minus || a < 0)
-        skill_put(thought, "%s=%s%d%c%d%s", written, minus ? "-(" : "", x, differ ? '-' : '+', y,
-                  minus ? ")" : "");
-    else if (b < 0 && strchr(written, '('))
-        skill_put(thought, "%s=%d-%d", written, x, y);
-    else if (b > 0 && strchr(written, '('))
-        skill_put(thought, "%s=%d+%d", written, x, y);
-    if (x < 10 && y < 10) return; // known by heart
+    char op = differ ? '-' : '+';
+    if (minus || a < 0 || strchr(written, '(')) {
+        columns_line(thought);
+        skill_put(thought, "%s=%s%d%c%d%s", written, minus ? "-(" : "", x, op, y, minus ? ")" : "");
+    }
+    if (x < 10 && y < 10) {
+        columns_line(thought);
+        skill_put(thought, "%d%c%d=%d", x, op, y, differ ? x - y : x + y);
+        return;
+    }
     (differ ? columns_subtract : columns_add)(thought, x, y);
 }
 
@@ -105,7 +108,10 @@ static void make_multiply(struct skill_draw *draw, struct skill_task *task) {
     bool swap = skill_chance(draw, 30);
     sums_ask(draw, turn, infix(draw, swap ? b : a, '*', swap ? a : b));
     int long_one = a > b ? a : b, short_one = a > b ? b : a;
-    if (long_one > 9 && short_one > 1) columns_multiply(&turn->thought, long_one, short_one);
+    if (long_one > 9 && short_one > 1)
+        columns_multiply(&turn->thought, long_one, short_one);
+    else
+        skill_put(&turn->thought, "%d*%d=%d", long_one, short_one, a * b);
     give_number(turn, task, a * b);
 }
 

@@ -9,7 +9,7 @@
 #include "skill/rhyme.h"
 #include "skill/themes.h"
 
-#define VERSE_RARE 20 // a character that the poems have fewer times is one: its poems are left out
+#define VERSE_RARE 40 // a character that the poems have fewer times is one: its poems are left out
 #define VERSE_MOST_SHAPES 8
 
 /* A tune (词牌) and the shapes that its poems have more than once or twice: lengths of lines, as

@@ -137,7 +137,7 @@ static void simplified_row(FILE *out, const struct character *one) {
 static void write_idioms(void) {
     FILE *out = fopen(scratch_path("data/idiom/chengyu.tsv"), "w");
     assert_non_null(out);
-    fputs("山水花鸟\t900\n鸟语\t800\n一二三四五\t700\n", out);
+    fputs("山水花鸟\t900\n鸟语花香\t850\n鸟语\t800\n香车宝马\t750\n一二三四五\t700\n", out);
     for (int i = 0, n = 600; i < n; i++) {
         fputs(characters[i * 7 % N_CHARACTER].text, out);
         fputs(characters[(i * 13 + i / 9) % N_CHARACTER].text, out);

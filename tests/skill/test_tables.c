@@ -159,6 +159,13 @@ static void moves(void **state) {
         {"{\"after\":\"金水花山\",\"used\":[],\"sound\":true}", "山水花鸟", true},
         {"{\"after\":\"山水花鸟\",\"sound\":true}", "山水花鸟", false},
         {"{\"after\":\"金水花山\"}", "", false},
+        {"{\"after\":\"金水花山\",\"n\":1}", "山水花鸟", true},
+        {"{\"after\":\"金水花山\",\"n\":1}", "山水花鸟，鸟语花香", false},
+        {"{\"after\":\"金水花山\",\"n\":3}", "山水花鸟，鸟语花香、香车宝马。", true},
+        {"{\"after\":\"金水花山\",\"n\":2}", "鸟语花香，香车宝马", false},
+        {"{\"after\":\"金水花山\",\"n\":2}", "山水花鸟，香车宝马", false},
+        {"{\"after\":\"金水花山\",\"n\":2}", "山水花鸟，山水花鸟", false},
+        {"{\"after\":\"金水花山\",\"n\":2,\"used\":[\"鸟语花香\"]}", "山水花鸟，鸟语花香", false},
     };
     struct arena arena = {0};
     struct skill_tables judges;
@@ -181,6 +188,9 @@ static void moves(void **state) {
                                       "{\"after\":\"山水花鸟\",\"used\":\"山水花鸟\"}",
                                       "{\"after\":\"山水花鸟\",\"used\":[1]}",
                                       "{\"after\":\"山水花鸟\",\"sound\":1}",
+                                      "{\"after\":\"山水花鸟\",\"n\":0}",
+                                      "{\"after\":\"山水花鸟\",\"n\":21}",
+                                      "{\"after\":\"山水花鸟\",\"n\":\"2\"}",
                                       "{\"after\":\"山水花鸟\",\"also\":1}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct idiom_wanted wanted;
