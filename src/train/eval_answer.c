@@ -44,11 +44,13 @@ static const struct eval_line *line_of(const struct answering *a, int64_t task) 
 
 /* ---- beginning ---- */
 
-/* What tasks draw is independent, and the same whichever others there are. */
+/* What tasks draw is independent, and the same whichever others there are; a task that stands twice
+ * in the list draws anew. */
 static uint64_t seed_of(const struct answering *a, int64_t task) {
     uint64_t sum = 0xcbf29ce484222325u; // FNV-1a
     for (const char *c = a->work->tasks->tasks[task].id; *c; c++)
         sum = (sum ^ (unsigned char)*c) * 0x100000001b3u;
+    sum += (uint64_t)a->work->tasks->tasks[task].again * 0x9e3779b97f4a7c15u;
     return a->work->options->seed + sum;
 }
 

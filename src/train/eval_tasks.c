@@ -129,6 +129,32 @@ static enum jl_status add_file(struct eval_tasks *list, const char *path, struct
     return status;
 }
 
+/* ---- the same task again ---- */
+
+struct known {
+    const char *id;
+    int64_t index;
+};
+
+static int by_id(const void *a, const void *b) {
+    const struct known *x = a, *y = b;
+    int order = strcmp(x->id, y->id);
+    return order ? order : x->index < y->index ? -1 : x->index > y->index;
+}
+
+static enum jl_status count_again(struct eval_tasks *list, struct jl_error *err) {
+    struct known *known = calloc((size_t)list->n + 1, sizeof *known);
+    if (!known) return no_memory(err);
+    for (int64_t i = 0; i < list->n; i++)
+        known[i] = (struct known){list->tasks[i].id, i};
+    qsort(known, (size_t)list->n, sizeof *known, by_id);
+    for (int64_t i = 1; i < list->n; i++)
+        if (!strcmp(known[i].id, known[i - 1].id))
+            list->tasks[known[i].index].again = list->tasks[known[i - 1].index].again + 1;
+    free(known);
+    return JL_OK;
+}
+
 /* ---- a folder ---- */
 
 static int is_jsonl(const struct dirent *entry) {
@@ -142,7 +168,10 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
 
 enum jl_status eval_tasks_add(struct eval_tasks *list, const char *path, struct jl_error *err) {
     struct dirent **entries = NULL;
-    if (!file_is_dir(path)) return add_file(list, path, err);
+    if (!file_is_dir(path)) {
+        JL_TRY(add_file(list, path, err));
+        return count_again(list, err);
+    }
     int n = scandir(path, &entries, is_jsonl, by_name);
     enum jl_status status = n < 0 ? jl_fail(err, JL_ERR_IO, "%s: %s", path, strerror(errno))
                             : n == 0
@@ -155,7 +184,7 @@ enum jl_status eval_tasks_add(struct eval_tasks *list, const char *path, struct 
         free(entries[i]);
     }
     free(entries);
-    return status;
+    return status == JL_OK ? count_again(list, err) : status;
 }
 
 unsigned eval_tasks_parts(const struct eval_tasks *list) {

@@ -14,6 +14,7 @@ struct eval_task {
     const char *name, *path; // of its file
     int64_t number;          // of the line, from 1
     char id[EVAL_ID];        // of the task's name and all that the line says
+    int again;               // how many before it in the list have its id
 };
 
 struct eval_tasks {

@@ -230,6 +230,14 @@ static void files(void **state) {
     assert_non_null(strstr(err.message, "another file has the task 'a', too"));
     eval_tasks_free(&list);
 
+    scratch_text("again.jsonl", LINE "{\"prompt\":\"q\",\"expect\":\"e\"}\n" LINE LINE);
+    assert_int_equal(eval_tasks_add(&list, scratch_path("again.jsonl"), &err), JL_OK);
+    static const int again[] = {0, 0, 1, 2};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(list.tasks[i].again, again[i]);
+    assert_string_equal(list.tasks[0].id, list.tasks[3].id);
+    eval_tasks_free(&list);
+
     scratch_text("empty.jsonl", "\n \n");
     bad_file("empty.jsonl", "there is no task in it");
     scratch_text("head.jsonl", "{\"task\":\"t\"}\n");
