@@ -105,6 +105,7 @@ static enum jl_status make_parts(struct scheduler *s, struct jl_error *err) {
     for (int i = 0; i < threads; i++)
         JL_TRY(sample_scratch_create(exec_model(o->exec)->hp.n_vocab, &s->scratch[i], err));
     s->figures.n_page = page_pool_size(session_set_pool(s->set), PAGE_KEYS);
+    s->figures.cache_bytes = page_pool_bytes(session_set_pool(s->set));
     scheduler_publish(s);
     return JL_OK;
 }

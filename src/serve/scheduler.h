@@ -147,6 +147,7 @@ struct scheduler_stats {
     int64_t n_prompt_token, n_cached_token, n_answer_token; // so far
     int64_t n_pass, n_made_room;                            // n_made_room: answers put aside
     int n_page, n_page_free;                                // of keys and values
+    size_t cache_bytes;                                     // when every page is used
     double step_seconds;                                    // of a pass without a prompt, about
 };
 void scheduler_stats(struct scheduler *scheduler, struct scheduler_stats *out);

@@ -143,7 +143,8 @@ static uint64_t owner_of(const char *name) {
 struct serving_client serving_client_of(const struct http_request *request) {
     const struct http_client client = http_request_client(request);
     struct serving_client out = {.owner = owner_of(client.name),
-                                 .tokens_per_minute = client.tokens_per_minute};
+                                 .tokens_per_minute = client.tokens_per_minute,
+                                 .at_once = client.at_once};
     snprintf(out.id, sizeof out.id, "%s", http_request_id(request));
     snprintf(out.name, sizeof out.name, "%s", client.name ? client.name : "");
     return out;

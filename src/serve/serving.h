@@ -46,6 +46,7 @@ const struct serving_options *serving_options(const struct serving *serving);
 struct serving_client {
     uint64_t owner;             // by the name of its key: to whom sessions, prefixes, chats belong
     unsigned tokens_per_minute; // 0: no limit
+    unsigned at_once;           // answers; 0: no limit
     char id[80];                // of the request
     char name[64];              // of its key; "": nobody is asked for one
 };

@@ -3,54 +3,20 @@
 
 usage: test_own_keys.py PROGRAM FOLDER     (Fry's)
 """
-import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
-import urllib.error
-import urllib.request
+
+import live_server
 
 PROGRAM, FOLDER = sys.argv[1:3]
-MODEL = next(path for path in (f"{FOLDER}/fry.gguf", f"{FOLDER}/weights") if os.path.exists(path))
+MODEL = live_server.fry(FOLDER)
 
 
-class Server:
-    def __init__(self, folder, *args):
-        self.log = os.path.join(folder, "log")
-        with open(self.log, "wb") as told:
-            self.child = subprocess.Popen([PROGRAM, "serve", MODEL, "-p", "0", "-t", "1", "--chats", "none", *args],
-                                          stderr=told)
-        found = None
-        while not found:
-            if self.child.poll() is not None:
-                raise AssertionError(self.told())
-            found = re.search(r"serving at (\S+)", self.told())
-            time.sleep(0.02)
-        self.url = found[1]
-
-    def told(self):
-        with open(self.log, encoding="utf-8") as file:
-            return file.read()
-
-    def ask(self, method, path, key=None, body=None):
-        """Status and JSON."""
-        request = urllib.request.Request(self.url + path, method=method,
-                                         data=None if body is None else json.dumps(body).encode())
-        if key:
-            request.add_header("authorization", f"Bearer {key}")
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
-
-    def end(self):
-        self.child.terminate()
-        return self.child.wait(timeout=30)
+def Server(folder, *args):
+    return live_server.Server(PROGRAM, MODEL, folder, "--chats", "none", *args)
 
 
 class Keys(unittest.TestCase):

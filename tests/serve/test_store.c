@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "serve/chats/store.h"
 #include "../support/scratch.h"
+#include "serve/chats/store.h"
 
 static char path[512];
 static struct store *store;
@@ -71,7 +71,8 @@ static const char *say(uint64_t owner, const char *chat, const char *parent, con
 
 static size_t count(uint64_t owner, const char *search) {
     json_t *list;
-    MUST(store_list(store, owner, search, 0, 100, &list, &err));
+    const struct store_search wanted = {.text = search, .most = 100};
+    MUST(store_list(store, owner, &wanted, &list, &err));
     size_t n = json_array_size(list);
     json_decref(list);
     return n;
@@ -179,6 +180,32 @@ static void export_and_import(void **state) {
     assert_string_equal(text(json_array_get(messages, 2), "status"), "cut");
     assert_string_equal(text(copy, "leaf"), text(json_array_get(messages, 2), "id"));
     json_decref(again);
+
+    // Times are kept; and chats of one time are all found, some at once.
+    json_object_set_new(json_array_get(json_object_get(all, "chats"), 0), "changed",
+                        json_integer(1000));
+    json_object_set_new(json_array_get(json_object_get(all, "chats"), 0), "created",
+                        json_integer(900));
+    for (int i = 0; i < 5; i++)
+        MUST(store_import(store, 8, all, &n, &err));
+    struct store_search search = {.most = 2};
+    char last[64];
+    size_t found = 0;
+    for (json_t *list;; json_decref(list)) {
+        MUST(store_list(store, 8, &search, &list, &err));
+        if (!json_array_size(list)) {
+            json_decref(list);
+            break;
+        }
+        const json_t *one = json_array_get(list, json_array_size(list) - 1);
+        assert_int_equal(json_integer_value(json_object_get(one, "changed")), 1000);
+        assert_int_equal(json_integer_value(json_object_get(one, "created")), 900);
+        snprintf(last, sizeof last, "%s", text(one, "id"));
+        search.before = 1000;
+        search.behind = last;
+        found += json_array_size(list);
+    }
+    assert_int_equal(found, 5);
     bad = json_pack("{s:i, s:[{s:s}, {s:s, s:[{s:s, s:s, s:s}]}]}", "jinlin_chats", 1, "chats",
                     "title", "fine", "title", "not", "messages", "id", "x", "role", "user",
                     "parent", "nobody");
@@ -202,6 +229,14 @@ static void refusals(void **state) {
     fields = json_pack("{s:s}", "role", "system");
     assert_int_equal(store_say(store, 1, id, fields, &out, &err), JL_ERR_USAGE);
     json_decref(fields);
+    static const char *const shapes[] = {
+        "{\"role\":\"user\",\"files\":{}}", "{\"role\":\"user\",\"files\":\"x\"}",
+        "{\"role\":\"user\",\"files\":[{\"name\":\"x\"}]}", "{\"role\":\"user\",\"facts\":[]}"};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        fields = json_loads(shapes[i], 0, NULL);
+        assert_int_equal(store_say(store, 1, id, fields, &out, &err), JL_ERR_USAGE);
+        json_decref(fields);
+    }
     fields = json_pack("{s:i}", "title", 3);
     assert_int_equal(store_change(store, 1, id, fields, &err), JL_ERR_USAGE);
     json_decref(fields);

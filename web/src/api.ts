@@ -38,6 +38,8 @@ export interface Message {
 export interface Settings {
   temperature?: number;
   top_p?: number;
+  top_k?: number;
+  repetition_penalty?: number;
   min_p?: number;
   max_tokens?: number;
   seed?: number;
@@ -69,6 +71,7 @@ export interface Model {
   chat_template: string | null;
   sampling: Record<string, number>;
   weight_bytes: number;
+  cache_bytes: number; // of all conversations, when full
   version: string;
 }
 
@@ -165,8 +168,9 @@ const at = (id: string): string => `/api/chats/${encodeURIComponent(id)}`;
 
 export const api = {
   models: async (): Promise<Model[]> => (await json<{ models: Model[] }>("GET", "/props")).models,
-  chats: (search: string, before: number): Promise<{ chats: ChatHead[]; more: boolean }> =>
-    json("GET", `/api/chats?search=${encodeURIComponent(search)}${before ? `&before=${before}` : ""}`),
+  /** The newest; or those behind `after`. */
+  chats: (search: string, after?: ChatHead): Promise<{ chats: ChatHead[]; more: boolean }> =>
+    json("GET", `/api/chats?search=${encodeURIComponent(search)}${after ? `&before=${after.changed}&id=${after.id}` : ""}`),
   create: (fields: Partial<ChatHead>): Promise<ChatHead> => json("POST", "/api/chats", fields),
   chat: (id: string): Promise<Chat> => json("GET", at(id)),
   change: (id: string, fields: Partial<ChatHead>): Promise<unknown> => json("PATCH", at(id), fields),
@@ -186,18 +190,23 @@ export const api = {
 
 export interface Event {
   state?: Message;
+  facts?: Facts;
   content?: string;
   reasoning?: string;
   waiting?: { before: number; read: number; prompt: number };
 }
 
-/** The events of an answer until it ends. Throws a Problem of status 404 where it is over. */
+const SILENCE = 30_000; // the server says something every ten seconds: a connection that is silent is dead
+
+/** The events of an answer until it, or the connection, ends. Throws a Problem of status 404 where it is over. */
 export async function watch(answer: string, on: (event: Event) => void, signal: AbortSignal): Promise<void> {
   const response = await ask("GET", `/api/answers/${encodeURIComponent(answer)}`, undefined, signal);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  signal.addEventListener("abort", () => void reader.cancel().catch(() => undefined), { once: true });
   let held = "";
   for (;;) {
-    const { done, value } = await reader.read();
+    const silent = setTimeout(() => void reader.cancel(), SILENCE);
+    const { done, value } = await reader.read().finally(() => clearTimeout(silent));
     if (done) return;
     held += value;
     const lines = held.split("\n");

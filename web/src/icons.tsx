@@ -29,14 +29,16 @@ export function Icon({ name }: { name: IconName }) {
   );
 }
 
-export function IconButton(props: { name: IconName; label: string; on: () => void; class?: string; disabled?: boolean; pressed?: boolean }) {
+export function IconButton(props: { name: IconName; label: string; on: () => void; class?: string; disabled?: boolean; pressed?: boolean; expanded?: boolean }) {
   return (
     <button
       type="button"
       class={`icon-button ${props.class ?? ""}`}
+      data-name={props.name}
       aria-label={props.label}
       title={props.label}
       aria-pressed={props.pressed}
+      aria-expanded={props.expanded}
       disabled={props.disabled}
       onClick={props.on}
     >

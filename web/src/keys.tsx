@@ -3,7 +3,8 @@ import { useEffect, useState } from "preact/hooks";
 import { api, key, type Key, type Keys } from "./api";
 import { IconButton } from "./icons";
 import { Example, Panel } from "./panels";
-import { key_was_wrong, load_chats, load_models, wants_key } from "./state";
+import { close_chat } from "./acts";
+import { chats, key_was_wrong, load_chats, load_models, wants_key } from "./state";
 import { words } from "./words";
 
 function limits(one: Key): string {
@@ -99,7 +100,13 @@ export function KeyPanel({ close }: { close: () => void }) {
     key_was_wrong.value = false;
     wants_key.value = false;
     close();
-    void load_models().then((well) => well && load_chats());
+    close_chat(); // they are another key's
+    chats.value = [];
+    void load_models().then((well) => {
+      if (!well) return;
+      void load_chats();
+      dispatchEvent(new HashChangeEvent("hashchange")); // what the address names is this key's
+    });
   };
   return (
     <Panel title={words().key} close={close}>

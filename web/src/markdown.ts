@@ -19,6 +19,9 @@ import xml from "highlight.js/lib/languages/xml";
 import yaml from "highlight.js/lib/languages/yaml";
 import katex from "katex";
 import MarkdownIt from "markdown-it";
+import type StateInline from "markdown-it/lib/rules_inline/state_inline.mjs";
+import type Token from "markdown-it/lib/token.mjs";
+import { core_mathml } from "./mathml";
 
 for (const [name, language] of Object.entries({
   bash, c, cpp, css, diff, go, java, javascript, json, markdown, python, rust, sql, typescript, xml, yaml,
@@ -65,50 +68,115 @@ md.renderer.rules["image"] = (tokens, index) => {
 
 function formula(text: string, display: boolean): string {
   try {
-    return katex.renderToString(text, {
-      output: "mathml", displayMode: display, throwOnError: true, trust: false, maxSize: 20, maxExpand: 200,
-    });
+    return core_mathml(
+      katex.renderToString(text, { output: "mathml", displayMode: display, throwOnError: true, trust: false, maxSize: 20, maxExpand: 200 }),
+    );
   } catch {
     return `<code>${md.utils.escapeHtml(text)}</code>`;
   }
 }
 
-// \( \) and $ $ in a line, \[ \] and $$ $$ over lines.
+// Formulas: \( \) and $ $ in a line, \[ \] and $$ $$ over lines.
+
+const LONGEST_FORMULA = 10_000; // characters
+
+/** Where `mark` stands next at or behind `from`, -1: nowhere. Each text is searched once. */
+class Marks {
+  private seen = new Map<string, { from: number; at: number }>();
+  constructor(private text: string) {}
+  next(mark: string, from: number): number {
+    const known = this.seen.get(mark);
+    if (known && known.from <= from && (known.at < 0 || known.at >= from)) return known.at;
+    const at = this.text.indexOf(mark, from);
+    this.seen.set(mark, { from, at });
+    return at;
+  }
+}
+const marks = new WeakMap<object, Marks>();
+function marks_of(state: { src: string }): Marks {
+  const known = marks.get(state) ?? new Marks(state.src);
+  marks.set(state, known);
+  return known;
+}
+
+const pairs: [string, string, boolean][] = [["\\(", "\\)", false], ["\\[", "\\]", true], ["$$", "$$", true]];
+const dollars = /\$(?![\s$])((?:\\.|[^$\\\n])*[^\s$\\])\$(?![0-9])/y;
+
 md.inline.ruler.before("escape", "formula", (state, silent) => {
-  const rest = state.src.slice(state.pos);
-  const found =
-    /^\\\(([\s\S]+?)\\\)/.exec(rest) ??
-    /^\\\[([\s\S]+?)\\\]/.exec(rest) ??
-    /^\$\$([\s\S]+?)\$\$/.exec(rest) ??
-    /^\$(?![\s$])((?:\\.|[^$\\\n])*[^\s$\\])\$(?![0-9])/.exec(rest);
+  const { src, pos } = state;
+  if (src[pos] !== "\\" && src[pos] !== "$") return false;
+  let found: { text: string; length: number; block: boolean } | undefined;
+  for (const [open, close, block] of pairs) {
+    if (!src.startsWith(open, pos)) continue;
+    const at = marks_of(state).next(close, pos + open.length + 1);
+    if (at >= 0 && at - pos <= LONGEST_FORMULA) found = { text: src.slice(pos + open.length, at), length: at + close.length - pos, block };
+    break;
+  }
+  dollars.lastIndex = pos;
+  const inline = found ? null : dollars.exec(src);
+  if (inline) found = { text: inline[1]!, length: inline[0].length, block: false };
   if (!found) return false;
   if (!silent) {
     const token = state.push("formula", "", 0);
-    token.content = found[1]!;
-    token.block = found[0].startsWith("\\[") || found[0].startsWith("$$");
+    token.content = found.text;
+    token.block = found.block;
   }
-  state.pos += found[0].length;
+  state.pos += found.length;
   return true;
 });
 md.renderer.rules["formula"] = (tokens, index) => formula(tokens[index]!.content, tokens[index]!.block);
-md.block.ruler.before("fence", "formula_block", (state, line, end, silent) => {
-  const start = state.bMarks[line]! + state.tShift[line]!;
-  const text = state.src.slice(start, state.eMarks[line]);
-  const [open, close] = text.startsWith("$$") ? ["$$", "$$"] : text.startsWith("\\[") ? ["\\[", "\\]"] : ["", ""];
-  if (!open) return false;
-  for (let last = line; last < end; last++) {
-    const from = last === line ? start + open.length : state.bMarks[last]!;
-    const at = state.src.slice(from, state.eMarks[last]).indexOf(close);
-    if (at < 0) continue;
-    if (state.src.slice(from + at + close.length, state.eMarks[last]).trim()) return false;
+md.block.ruler.before(
+  "fence",
+  "formula_block",
+  (state, line, end, silent) => {
+    const start = state.bMarks[line]! + state.tShift[line]!;
+    const [open, close] = pairs.find(([mark, , block]) => block && state.src.startsWith(mark, start)) ?? [];
+    if (!open || !close) return false;
+    const at = marks_of(state).next(close, start + open.length);
+    if (at < 0 || at - start > LONGEST_FORMULA) return false;
+    let last = line;
+    while (last < end && state.eMarks[last]! < at + close.length) last++;
+    if (last === end || state.src.slice(at + close.length, state.eMarks[last]).trim()) return false;
     if (silent) return true;
     const token = state.push("formula", "", 0);
-    token.content = state.src.slice(start + open.length, from + at);
+    token.content = state.src.slice(start + open.length, at);
     token.block = true;
+    token.map = [line, last + 1];
     state.line = last + 1;
     return true;
-  }
-  return false;
-});
+  },
+  { alt: ["paragraph", "reference", "blockquote", "list"] },
+);
 
-export const render = (text: string): string => md.render(text);
+// Chinese has no spaces around emphasis, and ends it behind full-width marks: beside a Han character,
+// kana or hangul ** begins and ends where CommonMark asks for a space or punctuation.
+const han = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303f\uff00-\uffef]/u;
+md.inline.State.prototype.scanDelims = function (this: StateInline, start: number, can_split_word: boolean) {
+  const { src, posMax } = this;
+  const mark = src[start]!;
+  let pos = start;
+  while (pos < posMax && src[pos] === mark) pos++;
+  const before = start > 0 ? (/[\ud800-\udbff][\udc00-\udfff]$/.exec(src.slice(Math.max(0, start - 2), start))?.[0] ?? src[start - 1]!) : " ";
+  const after = pos < posMax ? String.fromCodePoint(src.codePointAt(pos)!) : " ";
+  const is_mark = (char: string): boolean => /[\p{P}\p{S}]/u.test(char);
+  const is_space = (char: string): boolean => /\s/u.test(char);
+  const left = !is_space(after) && (!is_mark(after) || is_space(before) || is_mark(before) || han.test(before));
+  const right = !is_space(before) && (!is_mark(before) || is_space(after) || is_mark(after) || han.test(after));
+  return {
+    can_open: left && (can_split_word || !right || is_mark(before)),
+    can_close: right && (can_split_word || !left || is_mark(after)),
+    length: pos - start,
+  };
+};
+
+export interface Env {
+  references?: Record<string, unknown>;
+}
+
+export function parse(text: string): { tokens: Token[]; env: Env; lines: string[] } {
+  const env: Env = {};
+  const clean = text.replace(/\r\n?/g, "\n");
+  return { tokens: md.parse(clean, env), env, lines: clean.split("\n") };
+}
+
+export const render_tokens = (tokens: Token[], env: Env): string => md.renderer.render(tokens, md.options, env);

@@ -1,35 +1,45 @@
 // One message: words, a thought folded away, what can be done with it.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Message } from "./api";
 import { Icon, IconButton } from "./icons";
-import { render } from "./markdown";
-import { answer_again, go_to, say, versions, waiting } from "./state";
+import { answer_again, go_to, say } from "./acts";
+import { blocks, type Known } from "./blocks";
+import { copy } from "./copy";
+import { sending, versions, waiting, way } from "./state";
 import { words } from "./words";
 
-export async function copy(text: string): Promise<void> {
-  await navigator.clipboard.writeText(text);
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} ${words().second}`;
 }
 
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} s`;
+/** One block of an answer: it stays as it is while others grow, with what is selected in it. */
+function Block({ html, copy_word }: { html: string; copy_word: string }) {
+  const place = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    for (const button of place.current!.querySelectorAll<HTMLButtonElement>("button.copy-code")) button.textContent = copy_word;
+  }, [html, copy_word]);
+  return <div class="block" ref={place} dangerouslySetInnerHTML={{ __html: html }} />;
 }
 
 function Words({ text }: { text: string }) {
-  const html = useMemo(() => render(text), [text]);
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    for (const button of place.current!.querySelectorAll<HTMLButtonElement>("button.copy-code"))
-      if (!button.textContent) button.textContent = words().copy;
-  }, [html]);
+  const known = useRef<Known>(new Map());
+  const all = useMemo(() => blocks(text, known.current), [text]);
   const on = (event: MouseEvent): void => {
     const button = (event.target as Element).closest<HTMLButtonElement>("button.copy-code");
     if (!button) return;
-    void copy(button.closest(".code")!.querySelector("code")!.textContent ?? "").then(() => {
+    void copy(button.closest(".code")!.querySelector("code")!.textContent ?? "").then((done) => {
+      if (!done) return;
       button.textContent = words().copied;
       setTimeout(() => (button.textContent = words().copy), 1500);
     });
   };
-  return <div class="words" ref={place} onClick={on} dangerouslySetInnerHTML={{ __html: html }} />;
+  return (
+    <div class="words" onClick={on}>
+      {all.map((html, i) => (
+        <Block key={i} html={html} copy_word={words().copy} />
+      ))}
+    </div>
+  );
 }
 
 function Thought({ message }: { message: Message }) {
@@ -74,7 +84,7 @@ function CopyButton({ text }: { text: string }) {
       label={done ? words().copied : words().copy}
       pressed={done || undefined}
       on={() => {
-        void copy(text).then(() => set_done(true));
+        void copy(text).then(set_done);
         setTimeout(() => set_done(false), 1500);
       }}
     />
@@ -91,10 +101,17 @@ function facts_of(message: Message): string {
 function Question({ message }: { message: Message }) {
   const [editing, set_editing] = useState(false);
   const [text, set_text] = useState(message.content);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const place = useRef<HTMLDivElement>(null);
+  const end = (): void => {
+    set_editing(false);
+    requestAnimationFrame(() => place.current?.querySelector<HTMLElement>('[data-name="edit"]')?.focus());
+  };
   const send = (): void => {
     set_editing(false);
-    void say(text, message.files, message.parent);
+    void say(text, message.files, message.parent).then((kept) => kept || set_editing(true)); // what was written stays
   };
+  useLayoutEffect(() => area.current?.focus(), [editing]);
   if (editing)
     return (
       <form
@@ -108,15 +125,17 @@ function Question({ message }: { message: Message }) {
           aria-label={words().edit}
           value={text}
           rows={Math.min(12, text.split("\n").length + 1)}
-          ref={(element) => element?.focus()}
+          ref={area}
           onInput={(event) => set_text(event.currentTarget.value)}
           onKeyDown={(event) => {
-            if (event.key === "Escape") set_editing(false);
+            if (event.key !== "Escape" || event.isComposing || event.keyCode === 229) return;
+            event.stopPropagation();
+            end();
           }}
         />
         <div class="row end">
-          <button type="button" onClick={() => set_editing(false)}>{words().cancel}</button>
-          <button type="submit" class="gold" disabled={!text.trim()}>{words().send}</button>
+          <button type="button" onClick={end}>{words().cancel}</button>
+          <button type="submit" class="gold" disabled={!text.trim() || sending.value}>{words().send}</button>
         </div>
       </form>
     );
@@ -130,8 +149,11 @@ function Question({ message }: { message: Message }) {
           </span>
         ))}
       </div>
-      <div class="tools">
+      <div class="tools" ref={place}>
         <CopyButton text={message.content} />
+        {way.value[way.value.length - 1]?.id === message.id && !sending.value && ( // nobody answers it
+          <IconButton name="again" label={words().again} on={() => void answer_again(message.id)} />
+        )}
         <IconButton
           name="edit"
           label={words().edit}
@@ -164,7 +186,7 @@ function Answer({ message }: { message: Message }) {
       {!live && (
         <div class="tools">
           <CopyButton text={message.content} />
-          <IconButton name="again" label={words().again} on={() => void answer_again(message.parent!)} />
+          <IconButton name="again" label={words().again} disabled={sending.value} on={() => void answer_again(message.parent!)} />
           <Versions message={message} />
           <span class="facts">{facts_of(message)}</span>
         </div>
@@ -175,7 +197,7 @@ function Answer({ message }: { message: Message }) {
 
 export function MessageView({ message }: { message: Message }) {
   return (
-    <article class={message.role} aria-busy={message.status === "running"}>
+    <article class={message.role} aria-busy={message.status === "running"} aria-label={message.role === "user" ? words().you : message.model || words().model}>
       {message.role === "user" ? <Question message={message} /> : <Answer message={message} />}
     </article>
   );

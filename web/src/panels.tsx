@@ -3,12 +3,14 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { key, type Settings } from "./api";
 import { IconButton } from "./icons";
-import { copy } from "./message";
-import { change_settings, draft, model, models, open } from "./state";
+import { change_settings } from "./acts";
+import { copy } from "./copy";
+import { draft, model, models, open, trouble } from "./state";
 import { words } from "./words";
 
 export function Panel({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
   const place = useRef<HTMLDialogElement>(null);
+  const pressed = useRef(false); // outside: a selection that ends there is no wish to close
   useEffect(() => {
     const dialog = place.current!;
     dialog.showModal();
@@ -20,8 +22,9 @@ export function Panel({ title, close, children }: { title: string; close: () => 
       class="panel"
       aria-label={title}
       onClose={close}
+      onPointerDown={(event) => (pressed.current = event.target === place.current)}
       onClick={(event) => {
-        if (event.target === place.current) close();
+        if (event.target === place.current && pressed.current) close();
       }}
     >
       <header>
@@ -38,10 +41,10 @@ function size(bytes: number): string {
 }
 
 function NumberField(props: {
-  name: keyof Settings & ("temperature" | "min_p" | "max_tokens" | "thinking_budget" | "seed");
+  name: keyof Settings & ("temperature" | "min_p" | "top_p" | "top_k" | "repetition_penalty" | "max_tokens" | "thinking_budget" | "seed");
   label: string;
   hint?: string;
-  step: number;
+  whole?: boolean;
   least: number;
   most?: number;
   settings: Settings;
@@ -56,7 +59,7 @@ function NumberField(props: {
         id={id}
         type="number"
         inputMode="decimal"
-        step={props.step}
+        step={props.whole ? 1 : "any"}
         min={props.least}
         max={props.most}
         value={settings[name] ?? ""}
@@ -64,7 +67,7 @@ function NumberField(props: {
         onChange={(event) => {
           const next = { ...settings };
           const value = event.currentTarget.valueAsNumber;
-          if (!event.currentTarget.validity.valid) return;
+          if (!event.currentTarget.reportValidity()) return;
           if (Number.isNaN(value)) delete next[name];
           else next[name] = value;
           void change_settings({ settings: next });
@@ -72,6 +75,25 @@ function NumberField(props: {
       />
       {props.hint && <p class="hint">{props.hint}</p>}
     </div>
+  );
+}
+
+/** Kept when it is left, and when the panel closes over it. */
+function SystemField({ system }: { system: string }) {
+  const [text, set_text] = useState(system);
+  const latest = useRef(text);
+  latest.current = text;
+  const keep = (): void => void (latest.current !== (open.value ?? draft.value).system && change_settings({ system: latest.current }));
+  useEffect(() => keep, []);
+  return (
+    <textarea
+      id="setting-system"
+      rows={4}
+      value={text}
+      placeholder={words().system_hint}
+      onInput={(event) => set_text(event.currentTarget.value)}
+      onBlur={keep}
+    />
   );
 }
 
@@ -94,21 +116,21 @@ export function SettingsPanel({ close }: { close: () => void }) {
             </option>
           ))}
         </select>
-        <p class="hint">{model.value?.class}</p>
+        {model.value && (
+          <p class="hint">
+            {`${words().memory}: ${size(model.value.weight_bytes)} ${words().of_weights}, ${size(model.value.cache_bytes)} ${words().of_cache}`}
+            <br />
+            {model.value.class}
+          </p>
+        )}
       </div>
       <div class="field">
         <label for="setting-system">{words().system}</label>
-        <textarea
-          id="setting-system"
-          rows={4}
-          value={now.system}
-          placeholder={words().system_hint}
-          onChange={(event) => void change_settings({ system: event.currentTarget.value })}
-        />
+        <SystemField system={now.system} />
       </div>
-      <NumberField name="temperature" label={words().temperature} hint={words().temperature_hint} step={0.1} least={0} most={5} settings={settings} usual={model.value?.sampling["temperature"]} />
-      <NumberField name="min_p" label={words().min_p} hint={words().min_p_hint} step={0.01} least={0} most={1} settings={settings} usual={model.value?.sampling["min_p"]} />
-      <NumberField name="max_tokens" label={words().max_tokens} step={1} least={1} settings={settings} />
+      <NumberField name="temperature" label={words().temperature} hint={words().temperature_hint} least={0} most={5} settings={settings} usual={model.value?.sampling["temperature"]} />
+      <NumberField name="min_p" label={words().min_p} hint={words().min_p_hint} least={0} most={1} settings={settings} usual={model.value?.sampling["min_p"]} />
+      <NumberField name="max_tokens" label={words().max_tokens} whole least={1} settings={settings} />
       <div class="field">
         <label for="setting-think">{words().think}</label>
         <select
@@ -127,8 +149,14 @@ export function SettingsPanel({ close }: { close: () => void }) {
           <option value="off">{words().think_off}</option>
         </select>
       </div>
-      <NumberField name="thinking_budget" label={words().budget} step={1} least={0} settings={settings} />
-      <NumberField name="seed" label={words().seed} hint={words().seed_hint} step={1} least={0} settings={settings} />
+      <NumberField name="thinking_budget" label={words().budget} whole least={0} settings={settings} />
+      <NumberField name="seed" label={words().seed} hint={words().seed_hint} whole least={0} settings={settings} />
+      <details class="more">
+        <summary>{words().more_settings}</summary>
+        <NumberField name="top_p" label={words().top_p} hint={words().top_p_hint} least={0} most={1} settings={settings} usual={model.value?.sampling["top_p"]} />
+        <NumberField name="top_k" label={words().top_k} hint={words().top_k_hint} whole least={0} settings={settings} usual={model.value?.sampling["top_k"]} />
+        <NumberField name="repetition_penalty" label={words().repeat} hint={words().repeat_hint} least={0.05} settings={settings} usual={model.value?.sampling["repetition_penalty"]} />
+      </details>
     </Panel>
   );
 }
@@ -142,7 +170,10 @@ export function Example({ name, text }: { name: string; text: string }) {
         <button
           type="button"
           onClick={() => {
-            void copy(text).then(() => set_done(true));
+            void copy(text).then((well) => {
+              set_done(well);
+              if (!well) trouble.value = words().not_copied;
+            });
             setTimeout(() => set_done(false), 1500);
           }}
         >

@@ -67,11 +67,12 @@ function List() {
 
 /** Round numbers within a span. */
 function ticks(low: number, high: number): number[] {
+  if (!(high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)))) return [low]; // flat but for rounding
   const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5].find((by) => by * power >= rough) ?? 10);
   const out: number[] = [];
-  for (let at = Math.ceil(low / step); at * step <= high; at++) out.push(at * step);
+  for (let at = Math.ceil(low / step); at * step <= high && out.length < 20; at++) out.push(at * step);
   return out;
 }
 

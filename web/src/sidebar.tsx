@@ -1,8 +1,9 @@
 // The chats, by when they were last changed.
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { api, type ChatHead } from "./api";
 import { Icon, IconButton } from "./icons";
-import { chats, load_chats, load_more, more_chats, open, remove, rename, search, trouble } from "./state";
+import { remove, rename } from "./acts";
+import { attempt, chats, load_chats, load_more, more_chats, search, trouble, wanted } from "./state";
 import { words } from "./words";
 
 const DAY = 86_400_000;
@@ -20,25 +21,34 @@ function groups(all: ChatHead[]): [string, ChatHead[]][] {
 function Row({ chat, done }: { chat: ChatHead; done: () => void }) {
   const [mode, set_mode] = useState<"" | "rename" | "remove">("");
   const [title, set_title] = useState(chat.title);
-  const here = open.value?.id === chat.id;
+  const here = wanted.value === chat.id;
+  const place = useRef<HTMLLIElement>(null);
+  const area = useRef<HTMLInputElement>(null);
+  const end = (): void => {
+    set_mode("");
+    requestAnimationFrame(() => place.current?.querySelector<HTMLElement>("a")?.focus());
+  };
+  useLayoutEffect(() => area.current?.select(), [mode]);
   if (mode === "rename")
     return (
-      <li>
+      <li ref={place}>
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            set_mode("");
+            end();
             void rename(chat.id, title.trim());
           }}
         >
           <input
             aria-label={words().rename}
             value={title}
-            ref={(element) => element?.focus()}
+            ref={area}
             onInput={(event) => set_title(event.currentTarget.value)}
             onBlur={() => set_mode("")}
             onKeyDown={(event) => {
-              if (event.key === "Escape") set_mode("");
+              if (event.key !== "Escape" || event.isComposing || event.keyCode === 229) return;
+              event.stopPropagation();
+              end();
             }}
           />
         </form>
@@ -46,16 +56,16 @@ function Row({ chat, done }: { chat: ChatHead; done: () => void }) {
     );
   if (mode === "remove")
     return (
-      <li class="sure">
+      <li class="sure" ref={place}>
         <span>{words().remove_sure}</span>
         <div class="row end">
-          <button type="button" onClick={() => set_mode("")}>{words().cancel}</button>
+          <button type="button" onClick={end}>{words().cancel}</button>
           <button type="button" class="bad" onClick={() => void remove(chat.id)}>{words().remove}</button>
         </div>
       </li>
     );
   return (
-    <li class={here ? "here" : ""}>
+    <li class={here ? "here" : ""} ref={place}>
       <a href={`#/chat/${chat.id}`} aria-current={here ? "page" : undefined} onClick={done} title={chat.title}>
         {chat.title || words().new_chat}
       </a>
@@ -74,22 +84,48 @@ function Row({ chat, done }: { chat: ChatHead; done: () => void }) {
   );
 }
 
-async function save_all(): Promise<void> {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await api.export());
-  link.download = `jinlin-${new Date().toISOString().slice(0, 10)}.json`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
+const save_all = (): Promise<boolean> =>
+  attempt(async () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await api.export());
+    link.download = `jinlin-${new Date().toISOString().slice(0, 10)}.json`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  });
 
-async function take_in(file: File): Promise<void> {
-  try {
-    const { chats: n } = await api.import(JSON.parse(await file.text()));
-    await load_chats();
-    trouble.value = `${n} ${words().imported}`;
-  } catch (error) {
-    trouble.value = (error as Error).message;
-  }
+const PART = 4 << 20; // characters of one request: the server takes no more than it can hold
+
+/** Chats of an export, some at a time. */
+const take_in = async (file: File): Promise<void> => {
+  let n = 0;
+  const well = await attempt(async () => {
+    const all = JSON.parse(await file.text()) as { jinlin_chats?: unknown; chats?: unknown };
+    let part: unknown[] = [];
+    let size = 0;
+    const post = async (): Promise<void> => {
+      n += (await api.import({ ...all, chats: part })).chats;
+      part = [];
+      size = 0;
+    };
+    const chats = Array.isArray(all.chats) ? (all.chats as unknown[]) : [];
+    for (const chat of chats) {
+      const length = JSON.stringify(chat).length;
+      if (part.length && size + length > PART) await post();
+      part.push(chat);
+      size += length;
+    }
+    if (part.length || !chats.length) await post(); // what is no export the server says
+  });
+  await load_chats();
+  if (well) trouble.value = `${n} ${words().imported}`;
+};
+
+let typed = 0; // the timer of what is being typed
+
+function look_for(text: string): void {
+  search.value = text;
+  clearTimeout(typed);
+  typed = window.setTimeout(() => void load_chats(), 200);
 }
 
 export function Sidebar({ shown, done }: { shown: boolean; done: () => void }) {
@@ -108,9 +144,10 @@ export function Sidebar({ shown, done }: { shown: boolean; done: () => void }) {
         placeholder={words().search}
         aria-label={words().search}
         value={search.value}
-        onInput={(event) => {
-          search.value = event.currentTarget.value;
-          void load_chats();
+        onInput={(event) => !event.isComposing && look_for(event.currentTarget.value)}
+        onCompositionEnd={(event) => look_for(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape" && search.value) event.stopPropagation();
         }}
       />
       <div class="list">

@@ -19,6 +19,7 @@ struct answer {
     struct answer *next;
     struct serving_client client;
     json_t *message; // as the store has it; with what came, when it is asked for
+    char *chat;      // whose it is
     struct byte_buffer content, reasoning;
     struct http_request **watchers; // (n_watcher)
     size_t n_watcher;
@@ -48,6 +49,10 @@ enum jl_status live_create(struct serving *serving, struct store *store, struct 
     return JL_OK;
 }
 
+static const char *id_of(const struct answer *answer) {
+    return json_string_value(json_object_get(answer->message, "id"));
+}
+
 static void free_answer(struct answer *answer) {
     for (size_t i = 0; i < answer->n_watcher; i++)
         http_request_drop(answer->watchers[i]);
@@ -55,6 +60,7 @@ static void free_answer(struct answer *answer) {
     buffer_free(&answer->content);
     buffer_free(&answer->reasoning);
     json_decref(answer->message);
+    free(answer->chat);
     free(answer);
 }
 
@@ -62,15 +68,13 @@ void live_free(struct live *live) {
     if (!live) return;
     while (live->first) {
         struct answer *answer = live->first;
+        struct jl_error err;
         live->first = answer->next;
+        if (answer->over) store_write(live->store, id_of(answer), answer->message, &err);
         free_answer(answer);
     }
     pthread_mutex_destroy(&live->lock);
     free(live);
-}
-
-static const char *id_of(const struct answer *answer) {
-    return json_string_value(json_object_get(answer->message, "id"));
 }
 
 /* ---- those who look on; under the lock ---- */
@@ -135,26 +139,49 @@ static void leave_list(struct answer *answer) {
     *at = answer->next;
 }
 
-static void save(struct work *work) {
-    struct answer *answer = (struct answer *)work;
+/* One whose end could not be kept when it came: the disk was full, or another program held the
+ * file. It stays in the list, where whoever looks on finds it, and is tried again with the next
+ * answer that is kept, and when the server ends. */
+static struct answer *take_unkept(struct live *live) {
+    struct answer *answer = live->first;
+    while (answer && (!answer->over || answer->saving))
+        answer = answer->next;
+    if (answer) answer->saving = true;
+    return answer;
+}
+
+/* Whether what there is of it could be kept; with its end it is gone from the list. */
+static bool keep(struct answer *answer) {
     struct live *live = answer->live;
     struct jl_error err;
+    enum jl_status status = JL_ERR_MEMORY;
     bool last, again;
     do {
         pthread_mutex_lock(&live->lock);
         last = answer->over;
         json_t *state = last ? json_incref(answer->message) : state_of(answer);
         pthread_mutex_unlock(&live->lock);
-        // One that cannot be kept now is kept the next time; the end comes in any case.
-        if (state) store_write(live->store, id_of(answer), state, &err);
+        if (state) status = store_write(live->store, id_of(answer), state, &err);
         json_decref(state);
         pthread_mutex_lock(&live->lock);
         again = answer->over && !last; // it ended meanwhile
         if (!again) answer->saving = false;
+        last = last && status == JL_OK;
         if (last) leave_list(answer);
         pthread_mutex_unlock(&live->lock);
     } while (again);
     if (last) free_answer(answer);
+    return status == JL_OK;
+}
+
+static void save(struct work *work) {
+    struct answer *answer = (struct answer *)work;
+    struct live *live = answer->live;
+    while (answer && keep(answer)) {
+        pthread_mutex_lock(&live->lock);
+        answer = take_unkept(live);
+        pthread_mutex_unlock(&live->lock);
+    }
 }
 
 /* Under the lock. */
@@ -183,7 +210,10 @@ static bool on_piece(void *ctx, const struct dialect_event *event) {
     pthread_mutex_lock(&answer->live->lock);
     double now = clock_seconds();
     if (answer->first <= 0) answer->first = now;
-    if (!thought && answer->reasoning.len && answer->thought_end <= 0) answer->thought_end = now;
+    if (!thought && answer->reasoning.len && answer->thought_end <= 0) {
+        answer->thought_end = now;
+        tell(answer, json_pack("{s:o}", "facts", facts_of(answer))); // how long it thought
+    }
     bool fits =
         buffer_append(thought ? &answer->reasoning : &answer->content, event->text, event->len);
     tell(answer, json_pack("{s:s%}", thought ? "reasoning" : "content", event->text, event->len));
@@ -296,10 +326,13 @@ static enum jl_status say_answer(struct live *live, uint64_t owner, const json_t
 }
 
 /* Takes `body` and `message`. */
-static enum jl_status start(struct live *live, const struct serving_client *client, char *body,
-                            json_t *message, struct jl_error *err) {
+static enum jl_status start(struct live *live, const struct serving_client *client,
+                            const char *chat, char *body, json_t *message, struct jl_error *err) {
     struct answer *answer = calloc(1, sizeof *answer);
-    if (!answer) {
+    char *whose = strdup(chat);
+    if (!answer || !whose) {
+        free(answer);
+        free(whose);
         free(body);
         json_decref(message);
         return no_memory(err);
@@ -308,6 +341,7 @@ static enum jl_status start(struct live *live, const struct serving_client *clie
                               .live = live,
                               .client = *client,
                               .message = message,
+                              .chat = whose,
                               .began = clock_seconds()};
     answer->saved = answer->began;
     atomic_init(&answer->stopped, false);
@@ -333,11 +367,25 @@ static enum jl_status start(struct live *live, const struct serving_client *clie
     return status;
 }
 
+/* The page's requests end at once, and answers go on: these are what a key's limit is about. */
+static enum jl_status check_at_once(struct live *live, const struct serving_client *client,
+                                    struct jl_error *err) {
+    unsigned n = 0;
+    pthread_mutex_lock(&live->lock);
+    for (struct answer *one = live->first; one; one = one->next)
+        n += one->client.owner == client->owner && !one->over;
+    pthread_mutex_unlock(&live->lock);
+    if (!client->at_once || n < client->at_once) return JL_OK;
+    return jl_fail(err, JL_ERR_BUSY, "this key has as many answers being written as it may: %u",
+                   client->at_once);
+}
+
 enum jl_status live_answer(struct live *live, const struct serving_client *client, const char *chat,
                            const char *parent, json_t **out, struct jl_error *err) {
     json_t *known = NULL, *way = NULL, *message = NULL;
     char *body = NULL;
     *out = NULL;
+    JL_TRY(check_at_once(live, client, err));
     enum jl_status status = store_get(live->store, client->owner, chat, &known, err);
     if (status == JL_OK) status = store_way(live->store, client->owner, chat, parent, &way, err);
     if (status == JL_OK && !json_array_size(way))
@@ -346,7 +394,7 @@ enum jl_status live_answer(struct live *live, const struct serving_client *clien
     if (status == JL_OK) status = say_answer(live, client->owner, known, parent, &message, err);
     if (status == JL_OK && !(*out = json_deep_copy(message))) status = no_memory(err);
     if (status == JL_OK) {
-        status = start(live, client, body, message, err);
+        status = start(live, client, chat, body, message, err);
     } else {
         free(body);
         json_decref(message);
@@ -384,6 +432,7 @@ bool live_watch(struct live *live, uint64_t owner, const char *message,
         bool begun = http_stream_begin(request, &head) == HTTP_DONE && send_to(request, event);
         if (begun && answer->over) {
             http_stream_end(request);
+            save_soon(answer); // it could not be kept yet
         } else if (begun) {
             http_request_hold(request);
             grown[answer->n_watcher++] = request;
@@ -400,4 +449,12 @@ bool live_stop(struct live *live, uint64_t owner, const char *message) {
     if (answer) atomic_store(&answer->stopped, true);
     pthread_mutex_unlock(&live->lock);
     return answer;
+}
+
+void live_stop_all(struct live *live, uint64_t owner, const char *chat) {
+    pthread_mutex_lock(&live->lock);
+    for (struct answer *answer = live->first; answer; answer = answer->next)
+        if (answer->client.owner == owner && !strcmp(answer->chat, chat))
+            atomic_store(&answer->stopped, true);
+    pthread_mutex_unlock(&live->lock);
 }

@@ -65,10 +65,14 @@ static void begin(void *ctx, struct http_request *http,
 
 static enum jl_status list(struct asked *asked, json_t **out, struct jl_error *err) {
     const char *before = http_request_query(asked->job.http, "before");
+    const struct store_search search = {
+        .text = http_request_query(asked->job.http, "search"),
+        .before = before ? strtoll(before, NULL, 10) : 0,
+        .behind = http_request_query(asked->job.http, "id"),
+        .most = MOST_CHATS,
+    };
     json_t *chats;
-    JL_TRY(store_list(asked->context->store, asked->client.owner,
-                      http_request_query(asked->job.http, "search"),
-                      before ? strtoll(before, NULL, 10) : 0, MOST_CHATS, &chats, err));
+    JL_TRY(store_list(asked->context->store, asked->client.owner, &search, &chats, err));
     *out = json_pack("{s:o, s:b}", "chats", chats, "more", json_array_size(chats) == MOST_CHATS);
     return *out ? JL_OK : jl_fail(err, JL_ERR_MEMORY, "out of memory for chats");
 }
@@ -88,7 +92,9 @@ static enum jl_status change(struct asked *asked, json_t **out, struct jl_error 
 
 static enum jl_status drop(struct asked *asked, json_t **out, struct jl_error *err) {
     (void)out;
-    return store_remove(asked->context->store, asked->client.owner, asked->id, err);
+    JL_TRY(store_remove(asked->context->store, asked->client.owner, asked->id, err));
+    live_stop_all(asked->context->live, asked->client.owner, asked->id);
+    return JL_OK;
 }
 
 static enum jl_status export(struct asked *asked, json_t **out, struct jl_error *err) {
@@ -165,15 +171,15 @@ static void on_watch(void *ctx, struct http_request *http) {
 
 size_t chats_routes(struct chats_context *context, struct http_route out[CHATS_MOST_ROUTES]) {
     static const struct http_route rows[] = {
-        {"GET", "/api/chats", on_list, NULL, false},
+        {"GET", "/api/chats", on_list, NULL, false, true},
         {"POST", "/api/chats", on_create, NULL, false},
-        {"GET", "/api/chats/{id}", on_get, NULL, false},
-        {"PATCH", "/api/chats/{id}", on_change, NULL, false},
+        {"GET", "/api/chats/{id}", on_get, NULL, false, true},
+        {"PATCH", "/api/chats/{id}", on_change, NULL, false, true},
         {"DELETE", "/api/chats/{id}", on_drop, NULL, false},
         {"POST", "/api/chats/{id}/messages", on_say, NULL, false},
         {"POST", "/api/chats/{id}/answers", on_again, NULL, false},
-        {"GET", "/api/answers/{id}", on_watch, NULL, false},
-        {"POST", "/api/answers/{id}/stop", on_stop, NULL, false},
+        {"GET", "/api/answers/{id}", on_watch, NULL, false, true},
+        {"POST", "/api/answers/{id}/stop", on_stop, NULL, false, true},
         {"GET", "/api/export", on_export, NULL, false},
         {"POST", "/api/import", on_import, NULL, false},
     };

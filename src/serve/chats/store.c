@@ -245,37 +245,53 @@ static bool make_id(char out[ID_BYTES]) {
     return true;
 }
 
-enum jl_status store_list(struct store *store, uint64_t owner, const char *search, int64_t before,
-                          int most, json_t **out, struct jl_error *err) {
+enum jl_status store_list(struct store *store, uint64_t owner, const struct store_search *search,
+                          json_t **out, struct jl_error *err) {
     sqlite3_stmt *query;
-    bool any = !search || !*search;
+    bool any = !search->text || !*search->text;
     JL_TRY(open_query(store, &query, err,
-                      "SELECT " CHAT_COLUMNS " FROM chats WHERE owner = ?1 AND changed < ?2 AND"
+                      "SELECT " CHAT_COLUMNS " FROM chats WHERE owner = ?1 AND"
+                      " (changed < ?2 OR (changed = ?2 AND ?6 <> '' AND id > ?6)) AND"
                       " (?3 OR instr(lower(title), lower(?4)) OR EXISTS (SELECT 1 FROM messages"
                       "  WHERE chat = chats.id AND instr(lower(content), lower(?4))))"
                       " ORDER BY changed DESC, id LIMIT ?5",
-                      "oiiti", owner, before ? before : INT64_MAX, (int64_t)any, any ? "" : search,
-                      (int64_t)most));
+                      "oiitit", owner, search->before ? search->before : INT64_MAX, (int64_t)any,
+                      any ? "" : search->text, (int64_t)search->most,
+                      search->behind ? search->behind : ""));
     return list_rows(store, query, chat_json, out, err);
 }
 
-/* Columns that fields may set: texts, and JSON kept as texts. */
+/* Columns that fields may set: texts, and JSON kept as texts. FILES: [{"name", "text"}]. */
+enum shape { TEXT, OBJECT, FILES };
 struct column {
     const char *name;
-    bool json;
+    enum shape shape;
 };
+
+static bool has_shape(const json_t *value, enum shape shape) {
+    const json_t *file;
+    size_t i;
+    if (shape == TEXT) return json_is_string(value);
+    if (shape == OBJECT) return json_is_object(value);
+    json_array_foreach(value, i, file) {
+        if (!json_is_string(json_object_get(file, "name")) ||
+            !json_is_string(json_object_get(file, "text")))
+            return false;
+    }
+    return json_is_array(value);
+}
 
 static enum jl_status set_column(struct store *store, const char *table, const char *id,
                                  const struct column *column, const json_t *value,
                                  struct jl_error *err) {
+    static const char *const shapes[] = {"a text", "an object", "a list of {\"name\", \"text\"}"};
     char sql[128], *dumped = NULL;
     snprintf(sql, sizeof sql, "UPDATE %s SET %s = ?1 WHERE id = ?2", table, column->name);
-    if (column->json && !(dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY)))
-        return no_memory(err);
-    if (!column->json && !json_is_string(value))
-        return jl_fail(err, JL_ERR_USAGE, "\"%s\" must be a text", column->name);
+    if (!has_shape(value, column->shape))
+        return jl_fail(err, JL_ERR_USAGE, "\"%s\" must be %s", column->name, shapes[column->shape]);
+    if (column->shape != TEXT && !(dumped = json_dumps(value, JSON_COMPACT))) return no_memory(err);
     enum jl_status status =
-        run(store, NULL, err, sql, "tt", column->json ? dumped : json_string_value(value), id);
+        run(store, NULL, err, sql, "tt", dumped ? dumped : json_string_value(value), id);
     free(dumped);
     return status;
 }
@@ -292,7 +308,7 @@ static enum jl_status set_columns(struct store *store, const char *table, const 
 }
 
 static const struct column chat_columns[] = {
-    {"title", false}, {"model", false}, {"system", false}, {"settings", true}, {"leaf", false}};
+    {"title", TEXT}, {"model", TEXT}, {"system", TEXT}, {"settings", OBJECT}, {"leaf", TEXT}};
 #define N_CHAT_COLUMN (sizeof chat_columns / sizeof chat_columns[0])
 
 static enum jl_status find_chat(struct store *store, uint64_t owner, const char *chat, json_t **out,
@@ -374,8 +390,8 @@ enum jl_status store_remove(struct store *store, uint64_t owner, const char *cha
 /* ---- messages ---- */
 
 static const struct column message_columns[] = {
-    {"content", false}, {"reasoning", false}, {"status", false}, {"error", false},
-    {"facts", true},    {"model", false},     {"files", true}};
+    {"content", TEXT}, {"reasoning", TEXT}, {"status", TEXT}, {"error", TEXT},
+    {"facts", OBJECT}, {"model", TEXT},     {"files", FILES}};
 #define N_WRITTEN 5 // of them are written later, too
 #define N_MESSAGE_COLUMN (sizeof message_columns / sizeof message_columns[0])
 
@@ -480,7 +496,8 @@ enum jl_status store_export(struct store *store, uint64_t owner, json_t **out,
     size_t i;
     *out = NULL;
     if (!all) return no_memory(err);
-    enum jl_status status = store_list(store, owner, NULL, 0, -1, &list, err);
+    const struct store_search any = {.most = -1};
+    enum jl_status status = store_list(store, owner, &any, &list, err);
     if (status != JL_OK) {
         json_decref(all);
         return status;
@@ -496,6 +513,12 @@ enum jl_status store_export(struct store *store, uint64_t owner, json_t **out,
     if (status == JL_OK) *out = json_pack("{s:i, s:O}", "jinlin_chats", VERSION, "chats", all);
     json_decref(all);
     return status == JL_OK && !*out ? no_memory(err) : status;
+}
+
+/* A time of an export, or now. */
+static int64_t time_of(const json_t *fields, const char *name, int64_t now) {
+    json_int_t time = json_integer_value(json_object_get(fields, name));
+    return time > 0 && time <= now ? (int64_t)time : now;
 }
 
 /* One chat under new ids; inside a transaction. */
@@ -527,6 +550,9 @@ static enum jl_status import_chat(struct store *store, uint64_t owner, const jso
             status = no_memory(err);
         if (status == JL_OK)
             status = add_message(store, id, message_id, json_string_value(known), message, err);
+        if (status == JL_OK)
+            status = run(store, NULL, err, "UPDATE messages SET created = ?1 WHERE id = ?2", "it",
+                         time_of(message, "created", now), message_id);
     }
     const char *leaf = json_string_value(json_object_get(chat, "leaf"));
     const char *at = leaf ? json_string_value(json_object_get(ids, leaf)) : NULL;
@@ -537,6 +563,9 @@ static enum jl_status import_chat(struct store *store, uint64_t owner, const jso
                      "UPDATE messages SET status = 'cut' WHERE chat = ?1 AND status IN ('running',"
                      " 'waiting')",
                      "t", id);
+    if (status == JL_OK)
+        status = run(store, NULL, err, "UPDATE chats SET created = ?1, changed = ?2 WHERE id = ?3",
+                     "iit", time_of(chat, "created", now), time_of(chat, "changed", now), id);
     json_decref(ids);
     return status;
 }

@@ -20,10 +20,16 @@ struct store;
 enum jl_status store_open(const char *path, struct store **out, struct jl_error *err);
 void store_close(struct store *store); // NULL is fine
 
-/* The newest first: chats that have `search` (NULL, "": any) in their title or in what was said,
- * changed before `before` (0: now), at most `most`. */
-enum jl_status store_list(struct store *store, uint64_t owner, const char *search, int64_t before,
-                          int most, json_t **out, struct jl_error *err);
+/* The newest first: at most `most` chats that have `text` (NULL, "": any) in their title or in what
+ * was said and were changed before `before` (0: now). Those changed at that very time come in the
+ * order of their ids; of them those behind the id `behind` (NULL: none). */
+struct store_search {
+    const char *text, *behind;
+    int64_t before;
+    int most;
+};
+enum jl_status store_list(struct store *store, uint64_t owner, const struct store_search *search,
+                          json_t **out, struct jl_error *err);
 /* Of "title", "model", "system", "settings" (an object), those that are there. */
 enum jl_status store_create(struct store *store, uint64_t owner, const json_t *fields, json_t **out,
                             struct jl_error *err);
@@ -49,7 +55,7 @@ enum jl_status store_way(struct store *store, uint64_t owner, const char *chat, 
                          json_t **out, struct jl_error *err);
 
 /* All chats of an owner with their messages, {"jinlin_chats": 1, "chats": [...]}, and back: as new
- * chats; *n says how many. */
+ * chats with their old times; *n says how many. */
 enum jl_status store_export(struct store *store, uint64_t owner, json_t **out,
                             struct jl_error *err);
 enum jl_status store_import(struct store *store, uint64_t owner, const json_t *chats, int *n,

@@ -165,7 +165,7 @@ static bool check_rate(struct http_request *request) {
     char message[160];
     bool busy = false;
     int64_t wait = 0;
-    if (!request->client.name) return true;
+    if (!request->client.name || (request->match.route && request->match.route->light)) return true;
     pthread_mutex_lock(&server->keys_lock);
     /* Gone when the file was read again since: then it is its last request. */
     struct http_key *key = http_keys_named(&server->keys, request->key);

@@ -31,7 +31,8 @@ struct http_route {
     const char *method, *path;
     http_handler *handle;
     void *ctx;
-    bool open; // answered without a key, such as /health
+    bool open;  // answered without a key, such as /health
+    bool light; // not counted against a key's limits: the page's own reading, and what ends work
 };
 
 /* The body of an error, in the shape that callers of some paths expect. */

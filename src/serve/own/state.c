@@ -65,6 +65,7 @@ FIGURE(passes, n_pass)
 FIGURE(made_room, n_made_room)
 FIGURE(pages, n_page)
 FIGURE(pages_free, n_page_free)
+FIGURE(cache_bytes, cache_bytes)
 FIGURE(step_seconds, step_seconds)
 
 static const struct figure figures[] = {
@@ -84,6 +85,7 @@ static const struct figure figures[] = {
     {"answers_put_aside_total", "counter", "Answers that made room and went on later.", made_room},
     {"cache_pages", "gauge", "Pages of keys and values.", pages},
     {"cache_pages_free", "gauge", "Pages that nothing is in.", pages_free},
+    {"cache_bytes", "gauge", "Memory of the cache when every page is used.", cache_bytes},
     {"step_seconds", "gauge", "Length of a pass without a prompt, about.", step_seconds},
 };
 
@@ -152,6 +154,8 @@ static json_t *props_of(const struct routes_context *context, struct served *ser
     const struct served_parts *parts = served_parts(served);
     const struct model *model = exec_model(parts->exec);
     const struct chat_form *form = parts->form;
+    struct scheduler_stats stats;
+    scheduler_stats(served_scheduler(served), &stats);
     json_t *json = json_pack("{s:s, s:i, s:i, s:i, s:s, s:s, s:i, s:o, s:s}", "model", parts->id,
                              "n_ctx", served_n_ctx(served), "n_ctx_train", model->hp.n_ctx_train,
                              "n_vocab", model->hp.n_vocab, "class", served_class(served), "dialect",
@@ -159,6 +163,7 @@ static json_t *props_of(const struct routes_context *context, struct served *ser
                              serving_options(context->serving)->most_n, "sampling",
                              params_of(&parts->params), "version", context->version);
     json_object_set_new(json, "weight_bytes", json_integer((json_int_t)model_weight_bytes(model)));
+    json_object_set_new(json, "cache_bytes", json_integer((json_int_t)stats.cache_bytes));
     json_object_set_new(json, "chat_template",
                         form->tmpl ? json_stringn(form->source.source, form->source.len)
                                    : json_null());

@@ -2,41 +2,26 @@
 //
 // usage: node openai.mjs JINLIN FOLDER     (Fry's; npm ci beforehand, else exit 77: skipped)
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as rig from "./rig.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-if (!existsSync(`${here}/node_modules/openai`)) {
-  console.log(`skipped: npm ci in ${here} brings the client`);
-  process.exit(77);
-}
+if (!existsSync(`${here}/node_modules/openai`)) rig.skip(`npm ci in ${here} brings the client`);
 const { default: OpenAI } = await import("openai");
 const { default: Ajv } = await import("ajv");
 const [program, folder] = process.argv.slice(2);
-const model = [`${folder}/fry.gguf`, `${folder}/weights`].find(existsSync);
+const model = rig.fry(folder);
 
 // ---- the server ----
 
 async function start(...more) {
-  const child = spawn(program, ["serve", model, "--name", "fry", "-p", "0", "-t", "2", "--ctx", "1024", ...more]);
-  const server = { told: "" };
-  const ended = new Promise((resolve) => child.on("exit", resolve));
-  server.url = await new Promise((resolve, reject) => {
-    child.stderr.on("data", (data) => {
-      server.told += data;
-      const found = /serving at (\S+)/.exec(server.told);
-      if (found) resolve(found[1]);
-    });
-    ended.then((code) => reject(new Error(`the server ended with ${code}: ${server.told}`)));
-  });
+  const server = await rig.start(program, model, "--name", "fry", "-p", "0", "-t", "2", "--ctx", "1024", ...more);
   server.client = (apiKey = "none") => new OpenAI({ baseURL: `${server.url}/v1`, apiKey, maxRetries: 0 });
-  server.stop = async () => {
-    child.kill("SIGTERM");
-    assert.equal(await ended, 0, server.told);
-  };
+  server.stop = async () => assert.equal(await server.end(), 0, server.told);
   return server;
 }
 
@@ -410,15 +395,6 @@ const tests = {
   },
 };
 
-let failures = 0;
-for (const [name, test] of Object.entries(tests)) {
-  try {
-    await test();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failures++;
-    console.log(`not ok ${name}: ${error.stack}`);
-  }
-}
+const failures = await rig.run(tests);
 await server.stop();
 process.exit(failures ? 1 : 0);

@@ -3,52 +3,31 @@
 // usage: node page.mjs JINLIN FOLDER     (Fry's; exit 77: no Chromium, no npm ci, or a program without
 // the page). PAGE_SHOTS=FOLDER keeps pictures.
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as rig from "./rig.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const [program, folder] = process.argv.slice(2).map((path) => resolve(path));
-const model = [`${folder}/fry.gguf`, `${folder}/weights`].find(existsSync);
+const model = rig.fry(folder);
 const chromium_path = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
-const skip = (why) => {
-  console.log(`skipped: ${why}`);
-  process.exit(77);
-};
-if (!existsSync(`${here}/node_modules/playwright-core`)) skip(`npm ci in ${here} brings playwright-core`);
-if (!chromium_path) skip("there is no Chromium (on Debian: chromium)");
+if (!existsSync(`${here}/node_modules/playwright-core`)) rig.skip(`npm ci in ${here} brings playwright-core`);
+if (!chromium_path) rig.skip("there is no Chromium (on Debian: chromium)");
 const { chromium } = await import("playwright-core");
 
 const state = mkdtempSync(`${tmpdir()}/jinlin-`);
 process.env.JINLIN_RUNS = `${state}/runs.db`;
-async function start(...more) {
-  const child = spawn(program, ["serve", model, "--name", "fry", "-p", "0", "-t", "2", "--chats", `${state}/chats.db`, ...more]);
-  const ended = new Promise((done) => child.on("exit", done));
-  let told = "";
-  const url = await new Promise((done, reject) => {
-    child.stderr.on("data", (data) => {
-      told += data;
-      const found = /serving at (\S+)/.exec(told);
-      if (found) done(found[1]);
-    });
-    ended.then((code) => reject(new Error(`the server ended with ${code}: ${told}`)));
-  });
-  return {
-    url,
-    kill: (signal) => {
-      child.kill(signal);
-      return ended;
-    },
-  };
-}
+const start = (...more) =>
+  rig.start(program, model, "--name", "fry", "-p", "0", "-t", "2", "--chats", `${state}/chats.db`, ...more);
 
 let server = await start();
 if ((await (await fetch(server.url)).text()).includes("make web")) {
-  await server.kill("SIGTERM");
+  await server.end("SIGTERM");
   rmSync(state, { recursive: true });
-  skip("the program was built without the page (make web)");
+  rig.skip("the program was built without the page (make web)");
 }
 const browser = await chromium.launch({ executablePath: chromium_path, args: ["--no-sandbox"] });
 const shots = process.env.PAGE_SHOTS;
@@ -69,11 +48,21 @@ const post = async (path, body, method = "POST") =>
   (await fetch(`${server.url}${path}`, { method, body: JSON.stringify(body) })).json();
 
 /** A chat whose messages are these texts in turn, through the importer. */
-async function chat_of(texts) {
+async function chat_of(texts, fields = {}) {
   const messages = texts.map((content, i) => ({
     id: `m${i}`, parent: i ? `m${i - 1}` : null, role: i % 2 ? "assistant" : "user", content }));
-  await post("/api/import", { jinlin_chats: 1, chats: [{ title: texts[0].slice(0, 40), messages, leaf: `m${texts.length - 1}` }] });
+  await post("/api/import", { jinlin_chats: 1, chats: [{ title: texts[0].slice(0, 40), messages, leaf: `m${texts.length - 1}`, ...fields }] });
   return (await (await fetch(`${server.url}/api/chats`)).json()).chats[0].id;
+}
+
+/** A page where an answer is being written, and goes on for long: it may not end. */
+async function long_answer() {
+  const { id } = await post("/api/chats", { settings: { temperature: 3, max_tokens: 1800, logit_bias: { 0: -100 } } });
+  const page = await open({}, `#/chat/${id}`);
+  await page.fill("#composer", "go on");
+  await page.press("#composer", "Enter");
+  await page.waitForSelector('article.assistant[aria-busy="true"]');
+  return page;
 }
 
 const tests = {
@@ -143,7 +132,7 @@ const tests = {
   async server_that_dies() {
     const page = await open();
     const id = await chat_of(["question", "answer"]);
-    await server.kill("SIGKILL");
+    await server.end("SIGKILL");
     await page.fill("#composer", "are you there?");
     await page.press("#composer", "Enter");
     await page.waitForSelector(".trouble");
@@ -153,6 +142,96 @@ const tests = {
     const again = await open({}, `#/chat/${id}`);
     await again.waitForSelector("article.assistant >> text=answer");
     await again.context().close();
+  },
+
+  async lost_connection() {
+    const page = await long_answer();
+    const { port } = new URL(server.url);
+    await server.end("SIGKILL");
+    await page.waitForSelector(".trouble");
+    server = await rig.start(program, model, "--name", "fry", "-p", port, "-t", "2", "--chats", `${state}/chats.db`);
+    await page.waitForSelector('article.assistant[aria-busy="false"] .note', { timeout: 20000 }); // what was kept, cut
+    assert.equal(await page.locator(".trouble").count(), 0);
+    await page.fill("#composer", "hello");
+    await page.press("#composer", "Enter");
+    await page.waitForSelector("article.user >> nth=1");
+    await page.press("#composer", "Escape");
+    await answers(page, 2);
+    await page.context().close();
+  },
+
+  async settings_while_an_answer_comes() {
+    const page = await long_answer();
+    await page.click('header button[aria-label="Settings"]');
+    assert.match(await page.textContent(".panel .hint >> nth=0"), /MB of weights, \d+ MB of cache/);
+    await page.type("#setting-system", "Answer like a fish.", { delay: 20 });
+    assert.equal(await page.inputValue("#setting-system"), "Answer like a fish.");
+    await page.fill("#setting-temperature", "0.75");
+    await page.press("#setting-temperature", "Tab");
+    await page.click(".more summary");
+    await page.fill("#setting-top_k", "40");
+    await page.press("#setting-top_k", "Tab");
+    await page.fill("#setting-system", "Answer like a carp.");
+    await page.press("#setting-system", "Escape"); // closes the panel, with what was typed, and not the answer
+    await page.waitForSelector("dialog", { state: "detached" });
+    await page.press("#composer", "Escape");
+    await answers(page, 1);
+    const { system, settings } = await (await fetch(`${server.url}/api/chats/${page.url().split("/").pop()}`)).json();
+    assert.deepEqual([system, settings.temperature, settings.top_k], ["Answer like a carp.", 0.75, 40]);
+    await page.context().close();
+  },
+
+  async twice_and_elsewhere() {
+    const page = await open();
+    const before = (await (await fetch(`${server.url}/api/chats`)).json()).chats.length;
+    await page.dblclick(".examples button >> nth=1"); // asked once
+    await answers(page, 1);
+    await page.waitForTimeout(200);
+    assert.equal((await (await fetch(`${server.url}/api/chats`)).json()).chats.length, before + 1);
+    const [slow, quick] = [await chat_of(["slow", "s"]), await chat_of(["quick", "q"])];
+    await page.route(`**/api/chats/${slow}`, async (route) => {
+      await new Promise((done) => setTimeout(done, 600));
+      await route.continue();
+    });
+    for (const id of [slow, quick]) await page.evaluate((to) => void (location.hash = `#/chat/${to}`), id);
+    await page.waitForSelector("article.user >> text=quick");
+    await page.waitForTimeout(900); // the slow one has come meanwhile
+    assert.match(await page.textContent("article.user"), /quick/);
+    await page.context().close();
+  },
+
+  async a_model_that_is_gone() {
+    const page = await open({}, `#/chat/${await chat_of(["q", "a"], { model: "gone" })}`);
+    await page.fill("#composer", "12+30");
+    await page.press("#composer", "Enter");
+    await answers(page, 2);
+    assert.equal(await page.locator(".note.bad").count(), 0);
+    await page.context().close();
+  },
+
+  async chinese_marks_and_formulas() {
+    const text = "**注意：**请看。\n\n在\n\\[\na\n- b\n\\]\n\n$x \\in \\mathbb{R}^n$，$\\mathbf{v}$\n\n**“引号”**后面";
+    const page = await open({}, `#/chat/${await chat_of(["q", text])}`);
+    const answer = page.locator("article.assistant");
+    assert.deepEqual(await answer.locator("strong").allTextContents(), ["注意：", "“引号”"]);
+    assert.equal(await answer.locator("li").count(), 0);
+    assert.equal(await answer.locator('math[display="block"]').count(), 1);
+    const formulas = (await answer.locator("math").allTextContents()).join();
+    assert.match(formulas, /ℝ/);
+    assert.match(formulas, /𝐯/u);
+    await page.context().close();
+  },
+
+  async phone() {
+    const page = await open({ isMobile: true, hasTouch: true, viewport: { width: 390, height: 844 } });
+    await page.fill("#composer", "one");
+    await page.press("#composer", "End");
+    await page.press("#composer", "Enter"); // a new line: the button sends
+    await page.type("#composer", "two");
+    assert.equal(await page.inputValue("#composer"), "one\ntwo");
+    await page.click('button[aria-label="Send"]');
+    await answers(page, 1);
+    await page.context().close();
   },
 
   async composition() {
@@ -366,7 +445,7 @@ rope_theta = 10000\nhidden_act = silu\ntie_word_embeddings = true
     await page.waitForSelector(".keys li >> text=ann", { state: "detached" });
     assert.equal((await ask()).status, 401);
     await context.close();
-    assert.equal(await guarded.kill("SIGTERM"), 0);
+    assert.equal(await guarded.end("SIGTERM"), 0);
   },
 
   async for_screen_readers() {
@@ -386,19 +465,10 @@ rope_theta = 10000\nhidden_act = silu\ntie_word_embeddings = true
   },
 };
 
-let failures = 0;
-for (const [name, test] of Object.entries(tests)) {
-  try {
-    await test();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failures++;
-    console.log(`not ok ${name}: ${error.stack}`);
-  }
-}
+let failures = await rig.run(tests, true); // a browser on a busy machine may be late once
 const real = complaints.filter((text) => !/Failed to load resource|ERR_CONNECTION|404/.test(text));
 if (real.length) failures++, console.log(`not ok: the browser complains: ${real.join("; ")}`);
 await browser.close();
-if ((await server.kill("SIGTERM")) !== 0) failures++, console.log("not ok: the server ended badly");
+if ((await server.end("SIGTERM")) !== 0) failures++, console.log("not ok: the server ended badly");
 rmSync(state, { recursive: true });
 process.exit(failures ? 1 : 0);
