@@ -7,7 +7,7 @@
 
 #include "text/json_print.h"
 #include "text/utf8.h"
-#include "train/data_line.h"
+#include "train/data/line.h"
 
 static size_t count_learns(const struct data_line *line) {
     size_t i, n = 0;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/eval_line.h"
+#include "train/eval/line.h"
 
 static const char defaults[] = "{\"task\":\"t\",\"defaults\":{\"check\":\"number\",\"group\":\"g\","
                                "\"tolerance\":0.5,\"stop\":[\"a\"],\"choices\":[\"a\",\"b\"],"

@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "cli/train_screen.h"
 #include "model/model.h"
-#include "train/tune.h"
+#include "train/run/tune.h"
 
 struct tune_command {
     const char *model, *folder, *method, *epochs, *rate, *holdout, *seed, *dtype, *alpha, *roles;

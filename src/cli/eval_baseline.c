@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/fmath.h"
 #include "cli/eval_report.h"
-#include "train/data_line.h"
+#include "train/data/line.h"
 
 #define MOST_BYTES ((size_t)1 << 32)
 #define SHOWN 10 // places of lost and of won tasks

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "train/eval.h"
+#include "train/eval/eval.h"
 
 struct eval_report {
     const struct eval_tasks *tasks;

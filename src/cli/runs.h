@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "train/metrics_read.h"
+#include "train/metrics/read.h"
 
 /* All that is known of a run. Lists live in the arena that they were read into. */
 struct runs_data {

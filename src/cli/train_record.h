@@ -1,10 +1,10 @@
-/* A training's steps as rows of the database of runs (train/metrics.h). */
+/* A training's steps as rows of the database of runs (train/metrics/metrics.h). */
 #ifndef JL_CLI_TRAIN_RECORD_H
 #define JL_CLI_TRAIN_RECORD_H
 
 #include "cli/peak_rate.h"
-#include "train/metrics.h"
-#include "train/run.h"
+#include "train/metrics/metrics.h"
+#include "train/run/run.h"
 
 /* The file that the environment names, on the heap; NULL: none is known, or `none` is asked for. */
 char *train_record_path(void);

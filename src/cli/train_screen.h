@@ -3,14 +3,14 @@
 #ifndef JL_CLI_TRAIN_SCREEN_H
 #define JL_CLI_TRAIN_SCREEN_H
 
-#include "train/run.h"
+#include "train/run/run.h"
 
 struct train_screen_options {
     const char *folder;
     const char *from, *weights; // run.h
-    int threads;    // 0: physical cores
-    int stop_after; // steps; 0: to the end
-    bool quiet;     // only what is remarkable
+    int threads;                // 0: physical cores
+    int stop_after;             // steps; 0: to the end
+    bool quiet;                 // only what is remarkable
 };
 
 /* JL_ERR_CANCELLED where it was stopped before its end, which then can be gone on with. */

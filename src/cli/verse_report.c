@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "skill/verse_tally.h"
-#include "train/data_line.h"
+#include "train/data/line.h"
 
 #define MOST_BYTES ((size_t)1 << 32)
 #define MOST_GROUPS 64

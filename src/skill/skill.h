@@ -1,5 +1,5 @@
 /* Skills: seeded makers of tasks whose answers can be checked. A task is what a user asks, how one
- * may think, a right answer, and how any answer to it is judged (train/verify.h).
+ * may think, a right answer, and how any answer to it is judged (train/verify/verify.h).
  *
  * Same skill, seed, part and number: same task, on every machine. What is held out is fixed by the
  * task's own content (numbers, a date, a poem), never by its number, so that no task of one part

@@ -3,7 +3,7 @@
 #define JL_TESTS_SKILL_RUN_H
 
 #include "skill/skill.h"
-#include "train/verify.h"
+#include "train/verify/verify.h"
 
 struct run {
     const struct skill *skill;

@@ -12,8 +12,8 @@
 #include "run.h"
 #include "text/expression.h"
 #include "text/utf8.h"
-#include "train/data_line.h"
-#include "train/eval_line.h"
+#include "train/data/line.h"
+#include "train/eval/line.h"
 
 enum { N_TASK = 2000, N_PART = 4000 }; // of a group
 

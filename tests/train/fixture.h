@@ -3,9 +3,9 @@
 #ifndef JL_TESTS_TRAIN_FIXTURE_H
 #define JL_TESTS_TRAIN_FIXTURE_H
 
-#include "train/data.h"
-#include "train/data_chat.h"
-#include "train/data_doc.h"
+#include "train/data/chat.h"
+#include "train/data/data.h"
+#include "train/data/doc.h"
 
 struct data_fixture {
     struct tokenizer *tokenizer;

@@ -14,7 +14,7 @@
 #include "base/rng.h"
 #include "fixture.h"
 #include "support/scratch.h"
-#include "train/data_self.h"
+#include "train/data/self.h"
 
 static struct data_fixture fixture;
 

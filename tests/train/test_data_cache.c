@@ -18,7 +18,7 @@
 #include "base/file.h"
 #include "fixture.h"
 #include "support/scratch.h"
-#include "train/data_cache.h"
+#include "train/data/cache.h"
 
 static struct data_fixture fixture;
 

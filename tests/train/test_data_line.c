@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "train/data_line.h"
+#include "train/data/line.h"
 
 static void texts(void **state) {
     (void)state;

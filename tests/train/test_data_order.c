@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "train/data_order.h"
+#include "train/data/order.h"
 
 static void every_document_once(void **state) {
     (void)state;

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "support/scratch.h"
-#include "train/eval.h"
+#include "train/eval/eval.h"
 
 /* ---- lines ---- */
 

@@ -18,8 +18,8 @@
 #include "model/fingerprint.h"
 #include "support/golden.h"
 #include "support/scratch.h"
-#include "train/checkpoint.h"
-#include "train/learner.h"
+#include "train/learn/checkpoint.h"
+#include "train/learn/learner.h"
 
 enum { N_ROW = 24, N_STEP = 12, N_TOKEN = 11 };
 #define RATE 3e-3f

@@ -19,7 +19,7 @@
 
 #include "base/file.h"
 #include "support/scratch.h"
-#include "train/metrics_read.h"
+#include "train/metrics/read.h"
 
 /* What was told about the record itself. */
 struct told {

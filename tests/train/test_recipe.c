@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "train/recipe.h"
+#include "train/run/recipe.h"
 
 static const char whole[] = "# a comment\n"
                             "[run]\nseed = 7   # and another\n"

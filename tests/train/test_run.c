@@ -19,8 +19,8 @@
 #include "fixture.h"
 #include "kernel/kernel.h"
 #include "support/scratch.h"
-#include "train/checkpoint.h"
-#include "train/run.h"
+#include "train/learn/checkpoint.h"
+#include "train/run/run.h"
 
 /* ---- a small world ---- */
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "train/tune.h"
+#include "train/run/tune.h"
 
 static const struct tune_source two[] = {{"/data/a b.jsonl", 1}, {"/data/c.jsonl", 0.1}};
 

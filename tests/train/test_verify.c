@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "train/verify.h"
+#include "train/verify/verify.h"
 
 struct verdict {
     const char *expect, *answer;

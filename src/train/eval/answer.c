@@ -1,0 +1,331 @@
+/* Answers: every place of a pass takes the next task when its own has been answered. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/memory_plan.h"
+#include "text/buffer.h"
+#include "text/stop_filter.h"
+#include "train/eval/self.h"
+
+#define PREFIX_BYTES ((size_t)256 << 20) // of what prompts have in common, kept between them
+
+/* One answer that is being given. */
+struct place {
+    struct session *session;
+    int64_t task; // -1: none
+    int sample;
+    struct sampler *sampler;
+    struct token_stream stream;
+    struct stop_filter *stop;
+    struct dialect_stream *dialect; // NULL: all text is the answer's
+    char *piece;                    // text of the last token
+    size_t n_piece, cap_piece;
+    struct byte_buffer text, thought;
+};
+
+struct answering {
+    struct eval_work *work;
+    struct session_set *sessions;
+    struct sample_scratch *scratch;
+    struct place *places;   // (n_place)
+    struct session **list;  // (n_place): those of a pass
+    int n_place, n_context; // n_context: the model's
+    int64_t next_task, n_answer, done;
+    int next_sample;
+};
+
+static enum jl_status no_memory(const struct answering *a) {
+    return jl_fail(a->work->err, JL_ERR_MEMORY, "out of memory for answers");
+}
+
+static const struct eval_line *line_of(const struct answering *a, int64_t task) {
+    return &a->work->tasks->tasks[task].line;
+}
+
+/* ---- beginning ---- */
+
+/* What tasks draw is independent, and the same whichever others there are; a task that stands twice
+ * in the list draws anew. */
+static uint64_t seed_of(const struct answering *a, int64_t task) {
+    uint64_t sum = 0xcbf29ce484222325u; // FNV-1a
+    for (const char *c = a->work->tasks->tasks[task].id; *c; c++)
+        sum = (sum ^ (unsigned char)*c) * 0x100000001b3u;
+    sum += (uint64_t)a->work->tasks->tasks[task].again * 0x9e3779b97f4a7c15u;
+    return a->work->options->seed + sum;
+}
+
+static enum jl_status open_sampler(struct answering *a, struct place *p) {
+    const struct eval_result *result = &a->work->results[p->task];
+    const struct sampler_spec spec = {
+        .params = a->work->options->params,
+        .tokenizer = a->work->model->tokenizer,
+        .n_vocab = tokenizer_vocab_size(a->work->model->tokenizer),
+        .n_max = result->n_id + line_of(a, p->task)->max_tokens + 1,
+        .seed = seed_of(a, p->task),
+        .sequence = (uint32_t)p->sample,
+    };
+    JL_TRY(sampler_create(&spec, &p->sampler, a->work->err));
+    return sampler_prompt(p->sampler, result->ids, result->n_id, a->work->err);
+}
+
+static enum jl_status open_text(struct answering *a, struct place *p) {
+    const struct eval_line *line = line_of(a, p->task);
+    const struct dialect *dialect = line->messages ? a->work->model->form->dialect : NULL;
+    struct dialect_options options = dialect_options_default();
+    token_stream_init(&p->stream, a->work->model->tokenizer, line->messages != NULL);
+    JL_TRY(stop_filter_new(line->stop, (size_t)line->n_stop, &p->stop, a->work->err));
+    if (!dialect) return JL_OK;
+    options.start = a->work->results[p->task].start;
+    options.ignore_calls = true;
+    return dialect_stream_new(dialect, &options, &p->dialect, a->work->err);
+}
+
+static bool take_job(struct answering *a, struct place *p) {
+    const struct eval_tasks *tasks = a->work->tasks;
+    while (a->next_task < tasks->n && line_of(a, a->next_task)->kind != EVAL_ANSWER)
+        a->next_task++;
+    if (a->next_task == tasks->n) return false;
+    p->task = a->next_task;
+    p->sample = a->next_sample++;
+    if (a->next_sample == a->work->options->n_sample) a->next_task++, a->next_sample = 0;
+    return true;
+}
+
+static enum jl_status begin(struct answering *a, struct place *p) {
+    struct eval_result *result = &a->work->results[p->task];
+    int reused;
+    JL_TRY(session_aim(p->session, result->ids, result->n_id, &reused, a->work->err));
+    a->work->totals->n_prompt += result->n_id;
+    a->work->totals->n_reused += reused;
+    JL_TRY(open_sampler(a, p));
+    return open_text(a, p);
+}
+
+/* ---- text ---- */
+
+static enum jl_status take_events(struct answering *a, struct place *p) {
+    struct dialect_event event;
+    while (dialect_stream_next(p->dialect, &event)) {
+        struct byte_buffer *to = event.kind == DIALECT_CONTENT     ? &p->text
+                                 : event.kind == DIALECT_REASONING ? &p->thought
+                                                                   : NULL;
+        if (to && !buffer_append(to, event.text, event.len)) return no_memory(a);
+    }
+    return JL_OK;
+}
+
+/* What can be no part of a stop string. */
+static enum jl_status take_text(struct answering *a, struct place *p, const char *text,
+                                size_t len) {
+    if (!p->dialect) return buffer_append(&p->text, text, len) ? JL_OK : no_memory(a);
+    JL_TRY(dialect_stream_push(p->dialect, text, len, a->work->err));
+    return take_events(a, p);
+}
+
+static enum jl_status filter(struct answering *a, struct place *p) {
+    const char *text = p->piece ? p->piece : "";
+    size_t len;
+    JL_TRY(stop_filter_push(p->stop, text, p->n_piece, &text, &len, a->work->err));
+    return take_text(a, p, text, len);
+}
+
+/* A control token gives text where it is a mark of the dialect. */
+static enum jl_status is_shown(struct answering *a, struct place *p, int32_t id, bool *out) {
+    struct token_stream alone;
+    *out = false;
+    if (!p->dialect || !tokenizer_is_control(a->work->model->tokenizer, id)) return JL_OK;
+    token_stream_init(&alone, a->work->model->tokenizer, false);
+    alone.show_control = true;
+    p->n_piece = 0;
+    JL_TRY(token_stream_push(&alone, id, &p->piece, &p->n_piece, &p->cap_piece, a->work->err));
+    *out = p->n_piece && dialect_is_mark(a->work->model->form->dialect, p->piece, p->n_piece);
+    return JL_OK;
+}
+
+static enum jl_status take_token(struct answering *a, struct place *p, int32_t id) {
+    JL_TRY(is_shown(a, p, id, &p->stream.show_control));
+    p->n_piece = 0;
+    JL_TRY(token_stream_push(&p->stream, id, &p->piece, &p->n_piece, &p->cap_piece, a->work->err));
+    return filter(a, p);
+}
+
+static enum jl_status flush(struct answering *a, struct place *p) {
+    const char *text;
+    size_t len;
+    p->n_piece = 0;
+    JL_TRY(token_stream_end(&p->stream, &p->piece, &p->n_piece, &p->cap_piece, a->work->err));
+    JL_TRY(filter(a, p));
+    JL_TRY(stop_filter_end(p->stop, &text, &len, a->work->err));
+    JL_TRY(take_text(a, p, text, len));
+    if (!p->dialect) return JL_OK;
+    JL_TRY(dialect_stream_end(p->dialect, a->work->err));
+    return take_events(a, p);
+}
+
+/* ---- ending ---- */
+
+static void clear(struct place *p) {
+    sampler_free(p->sampler);
+    stop_filter_free(p->stop);
+    dialect_stream_free(p->dialect);
+    buffer_free(&p->text);
+    buffer_free(&p->thought);
+    p->sampler = NULL;
+    p->stop = NULL;
+    p->dialect = NULL;
+    p->text = p->thought = (struct byte_buffer){0};
+    p->task = -1;
+}
+
+static enum jl_status end(struct answering *a, struct place *p, enum generate_finish finish) {
+    const struct eval_line *line = line_of(a, p->task);
+    struct eval_result *result = &a->work->results[p->task];
+    struct eval_answer *answer = &result->answers[p->sample];
+    struct jl_error inner = {0};
+    JL_TRY(flush(a, p));
+    if (!buffer_append(&p->text, "", 1) || (p->thought.len && !buffer_append(&p->thought, "", 1)))
+        return no_memory(a);
+    answer->text = p->text.data;
+    answer->n_text = p->text.len - 1;
+    answer->thought = p->thought.len ? p->thought.data : NULL;
+    answer->n_thought = p->thought.len ? p->thought.len - 1 : 0;
+    answer->finish = finish;
+    if (!answer->thought) buffer_free(&p->thought);
+    p->text = p->thought = (struct byte_buffer){0};
+    enum jl_status status =
+        line->verifier->check(&line->expect, answer->text, answer->n_text, &answer->right, &inner);
+    if (status != JL_OK) return eval_task_fail(a->work, p->task, status, inner.message);
+    result->n_right += answer->right;
+    a->work->totals->n_answer += answer->n_token;
+    a->done++;
+    clear(p);
+    return JL_OK;
+}
+
+/* The next token of an answer whose session has its logits. */
+static enum jl_status step(struct answering *a, struct place *p) {
+    const struct eval_line *line = line_of(a, p->task);
+    const struct eval_result *result = &a->work->results[p->task];
+    const struct end_tokens *ends = line->messages ? a->work->model->turns : a->work->model->ends;
+    struct eval_answer *answer = &result->answers[p->sample];
+    int32_t id;
+    JL_TRY(sampler_choose(p->sampler, a->scratch, session_logits(p->session), &id, a->work->err));
+    if (end_tokens_has(ends, id)) return end(a, p, GENERATE_END);
+    JL_TRY(sampler_accept(p->sampler, id, a->work->err));
+    answer->n_token++;
+    JL_TRY(take_token(a, p, id));
+    if (stop_filter_stopped(p->stop) >= 0) return end(a, p, GENERATE_STOP);
+    if (answer->n_token == line->max_tokens) return end(a, p, GENERATE_LENGTH);
+    if (result->n_id + answer->n_token > a->n_context) return end(a, p, GENERATE_CONTEXT);
+    return session_add(p->session, &id, 1, a->work->err);
+}
+
+/* ---- the passes ---- */
+
+static enum jl_status refill(struct answering *a) {
+    for (int i = 0; i < a->n_place; i++) {
+        struct place *p = &a->places[i];
+        if (p->task < 0 && take_job(a, p)) JL_TRY(begin(a, p));
+    }
+    return JL_OK;
+}
+
+static enum jl_status pass(struct answering *a, bool *over) {
+    const struct eval_options *o = a->work->options;
+    int n = 0;
+    JL_TRY(refill(a));
+    for (int i = 0; i < a->n_place; i++)
+        if (a->places[i].task >= 0) a->list[n++] = a->places[i].session;
+    *over = n == 0;
+    if (*over) return JL_OK;
+    JL_TRY(session_set_forward(a->sessions, a->list, n, o->cancel, a->work->err));
+    for (int i = 0; i < a->n_place; i++) {
+        struct place *p = &a->places[i];
+        if (p->task >= 0 && session_n_pending(p->session) == 0) JL_TRY(step(a, p));
+    }
+    if (o->step) o->step(o->ctx, "answering: task", a->done, a->n_answer);
+    return JL_OK;
+}
+
+/* The longest session, and room for what comes of each task. */
+static enum jl_status prepare(struct answering *a, int *n_ctx) {
+    *n_ctx = 1;
+    for (int64_t i = 0; i < a->work->tasks->n; i++) {
+        const struct eval_line *line = line_of(a, i);
+        struct eval_result *result = &a->work->results[i];
+        int64_t n = (int64_t)result->n_id + line->max_tokens;
+        if (line->kind != EVAL_ANSWER) continue;
+        if (n > a->n_context) n = a->n_context;
+        if (n > *n_ctx) *n_ctx = (int)n;
+        a->n_answer += a->work->options->n_sample;
+        result->answers = calloc((size_t)a->work->options->n_sample, sizeof *result->answers);
+        if (!result->answers) return no_memory(a);
+        result->n_sample = a->work->options->n_sample;
+    }
+    return JL_OK;
+}
+
+/* As many at once as were asked for and fit. */
+static enum jl_status plan_memory(const struct answering *a, int n_ctx, struct memory_plan *plan) {
+    const struct eval_model *m = a->work->model;
+    int rows = exec_max_rows(m->exec), n = a->work->options->n_parallel;
+    struct memory_request request = {.n_ctx = n_ctx,
+                                     .n_batch = rows,
+                                     .prefix_bytes = PREFIX_BYTES,
+                                     .draft = DRAFT_NONE,
+                                     .limit = a->work->options->limit};
+    if (n > a->n_answer) n = (int)a->n_answer;
+    if (n > rows) n = rows;
+    for (;;) {
+        request.n_seq = n;
+        enum jl_status status =
+            memory_plan_make(exec_model(m->exec), m->backend, &request, plan, a->work->err);
+        if (status != JL_ERR_LIMIT || (n == 1 && !request.prefix_bytes)) return status;
+        if (n == 1) request.prefix_bytes = 0;
+        n = (n + 1) / 2;
+    }
+}
+
+static enum jl_status open_places(struct answering *a, const struct memory_plan *plan) {
+    struct jl_error *err = a->work->err;
+    size_t n = (size_t)plan->sessions.n_seq;
+    JL_TRY(session_set_create(a->work->model->exec, &plan->sessions, &a->sessions, err));
+    JL_TRY(sample_scratch_create(exec_model(a->work->model->exec)->hp.n_vocab, &a->scratch, err));
+    a->places = calloc(n, sizeof *a->places);
+    a->list = calloc(n, sizeof *a->list);
+    if (!a->places || !a->list) return no_memory(a);
+    for (; a->n_place < (int)n; a->n_place++) {
+        a->places[a->n_place].task = -1;
+        JL_TRY(session_create(a->sessions, &a->places[a->n_place].session, err));
+    }
+    a->work->totals->n_parallel = a->n_place;
+    return JL_OK;
+}
+
+static void release(struct answering *a) {
+    for (int i = 0; i < a->n_place; i++) {
+        clear(&a->places[i]);
+        session_free(a->places[i].session);
+        free(a->places[i].piece);
+    }
+    free(a->places);
+    free(a->list);
+    sample_scratch_free(a->scratch);
+    session_set_free(a->sessions);
+}
+
+enum jl_status eval_answers(struct eval_work *work) {
+    struct answering a = {.work = work, .n_context = exec_model(work->model->exec)->hp.n_ctx_train};
+    struct memory_plan plan;
+    int n_ctx;
+    bool over = false;
+    enum jl_status status = prepare(&a, &n_ctx);
+    if (status == JL_OK && a.n_answer > 0) {
+        status = plan_memory(&a, n_ctx, &plan);
+        if (status == JL_OK) status = open_places(&a, &plan);
+        while (status == JL_OK && !over)
+            status = pass(&a, &over);
+    }
+    release(&a);
+    return status;
+}
