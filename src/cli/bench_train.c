@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/env.h"
-#include "train/learn/estimate.h"
+#include "train/run/estimate.h"
 
 /* With gated feed-forwards of 8/3 of the width these have as many parameters as GPTs with plain
  * ones of 4 times it. */

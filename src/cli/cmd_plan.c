@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/engine.h"
-#include "train/learn/estimate.h"
+#include "train/run/estimate.h"
 
 struct plan_options {
     struct engine_options engine;

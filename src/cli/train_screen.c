@@ -101,22 +101,48 @@ static void on_begin(void *ctx, const struct learner *learner, int64_t steps_don
     fflush(stdout);
 }
 
-/* Into a line of `size` bytes, cut where it ends. */
-static void write_step(const struct screen *s, const struct run_step *step, char *out,
-                       size_t size) {
-    char left[32];
-    FILE *to = fmemopen(out, size, "w");
-    double a_step = s->busy / (double)s->steps, share = train_record_share(&s->record, step);
-    *out = 0;
-    if (!to) return;
-    print_time(left, sizeof left, a_step * (double)(step->n_step - step->step));
-    fprintf(to, "step %" PRId64 " of %" PRId64 " (%s): loss %.4f", step->step, step->n_step,
-            step->stage, step->result.loss);
+/* What a step by reward tells, in place of a loss. */
+static void write_reward(const struct screen *s, const struct run_step *step, FILE *to) {
+    const struct rl_report *r = step->rl;
+    fprintf(to, "reward %.3f", r->reward);
+    for (int i = 0; s->recipe->n_reward > 1 && i < s->recipe->n_reward; i++)
+        fprintf(to, "%s%s %.3f", i ? ", " : " (", s->recipe->rewards[i].kind, r->parts[i]);
+    fprintf(to, "%s, right %.0f %%, length %.0f", s->recipe->n_reward > 1 ? ")" : "",
+            100 * r->right, r->length);
+    if (r->truncated > 0) fprintf(to, ", cut %.0f %%", 100 * r->truncated);
+    fprintf(to, ", alike %.0f %%, entropy %.3f", 100 * r->silent, r->entropy);
+    if (s->recipe->grpo_kl > 0) fprintf(to, ", kl %.4f", r->kl);
+    if (r->clipped > 0) fprintf(to, ", clipped %.2f %%", 100 * r->clipped);
+    fprintf(to, ", norm %.3f, rate %.2e, difference %.1f of %" PRId64, step->result.norm,
+            (double)step->rate, r->difference, r->n_checked);
+    fprintf(to, ", drawn %.0f tokens/s, learned %.0f", (double)r->n_token / r->draw_seconds,
+            (double)r->n_row / r->learn_seconds);
+}
+
+static void write_loss(const struct screen *s, const struct run_step *step, FILE *to) {
+    double share = train_record_share(&s->record, step);
+    fprintf(to, "loss %.4f", step->result.loss);
     if (step->result.mtp_loss > 0) fprintf(to, ", next but one %.4f", step->result.mtp_loss);
     fprintf(to, ", norm %.3f, rate %.2e, %.0f tokens/s", step->result.norm, (double)step->rate,
             (double)s->rows / s->busy);
     if (!isnan(share)) fprintf(to, ", %.0f %% of peak", 100 * share);
     if (s->record.load > 0) fprintf(to, ", load %.2f", s->record.load);
+}
+
+/* Into a line of `size` bytes, cut where it ends. */
+static void write_step(const struct screen *s, const struct run_step *step, char *out,
+                       size_t size) {
+    char left[32];
+    FILE *to = fmemopen(out, size, "w");
+    double a_step = s->busy / (double)s->steps;
+    *out = 0;
+    if (!to) return;
+    print_time(left, sizeof left, a_step * (double)(step->n_step - step->step));
+    fprintf(to, "step %" PRId64 " of %" PRId64 " (%s): ", step->step, step->n_step, step->stage);
+    if (step->rl)
+        write_reward(s, step, to);
+    else
+        write_loss(s, step, to);
     fprintf(to, ", %s left", left);
     fclose(to);
 }

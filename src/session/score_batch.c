@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "session/score.h"
+#include "session/softmax.h"
 
 /* A text on its way: rows [0, at) are read. Row i predicts token i + 1; the last has none. */
 struct slot {
@@ -96,6 +97,10 @@ static void score_one(void *ctx, int item, int thread) {
     (void)thread;
     score_row(&row, s->n_vocab, &score);
     *s->out[item] = (struct score_token){-score.nll, score.hit};
+    if (s->batch->scale <= 0) return;
+    struct softmax_scaled mass;
+    softmax_scaled_make(logits, s->n_vocab, s->batch->scale, &mass);
+    s->out[item]->logprob = softmax_scaled_logprob(&mass, logits[row.target]);
 }
 
 static enum jl_status pass(struct scoring *s, struct jl_error *err) {

@@ -7,7 +7,7 @@
 #include "session/feed.h"
 
 struct score_token {
-    double logprob; // natural logarithm, of the raw distribution
+    double logprob; // natural logarithm, of the raw distribution or of the scaled one
     bool likeliest; // it is what sample_greedy takes
 };
 
@@ -25,6 +25,7 @@ struct score_batch {
     int n_state;           // they hold is dropped
     float *logits;         // (n_row, n_vocab): so many tokens are scored in a pass at most
     int n_row;
+    double scale;      // of the logits, 1 / temperature; 0: the raw distribution
     struct pool *pool; // shares out the rows of a pass; NULL: the caller's thread has them all
     void (*step)(void *ctx, int64_t done, int64_t total); // after each pass: texts; may be NULL
     void *ctx;

@@ -19,4 +19,14 @@ double softmax_sum(const float *logits, int n_vocab, float *top);
 /* log p, in nats, of a token with that logit, of what softmax_sum gave. */
 double softmax_logprob(float logit, float top, double sum);
 
+/* The same where logits are multiplied by `scale`, 1 / temperature: log p of a token, and the
+ * entropy of the distribution, in nats. Whoever asks about the same logits gets the same bits. */
+struct softmax_scaled {
+    double scale, sum, entropy;
+    float top;
+};
+void softmax_scaled_make(const float *logits, int n_vocab, double scale,
+                         struct softmax_scaled *out);
+double softmax_scaled_logprob(const struct softmax_scaled *of, float logit);
+
 #endif

@@ -1,8 +1,10 @@
-/* Answers: every place of a pass takes the next task when its own has been answered. */
+/* Answers: every place of a pass takes the next task when its own has been answered. Several
+ * answers to one task begin as forks of a session that has read the prompt once: its stem. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "session/memory_plan.h"
+#include "session/softmax.h"
 #include "text/buffer.h"
 #include "text/stop_filter.h"
 #include "train/eval/self.h"
@@ -23,15 +25,23 @@ struct place {
     struct byte_buffer text, thought;
 };
 
+/* The prompt of a task that has several answers. */
+struct stem {
+    struct session *session; // NULL: never used yet
+    int64_t task;            // -1: none
+    int next_sample;
+    bool read;
+};
+
 struct answering {
     struct eval_work *work;
     struct session_set *sessions;
     struct sample_scratch *scratch;
-    struct place *places;   // (n_place)
-    struct session **list;  // (n_place): those of a pass
-    int n_place, n_context; // n_context: the model's
+    struct place *places;           // (n_place)
+    struct stem *stems;             // (n_stem), where tasks have several answers
+    struct session **list;          // (n_place + n_stem): those of a pass
+    int n_place, n_stem, n_context; // n_context: the model's
     int64_t next_task, n_answer, done;
-    int next_sample;
 };
 
 static enum jl_status no_memory(const struct answering *a) {
@@ -80,24 +90,38 @@ static enum jl_status open_text(struct answering *a, struct place *p) {
     return dialect_stream_new(dialect, &options, &p->dialect, a->work->err);
 }
 
-static bool take_job(struct answering *a, struct place *p) {
+/* The next task that is answered; false: there is none. */
+static bool take_task(struct answering *a, int64_t *task) {
     const struct eval_tasks *tasks = a->work->tasks;
     while (a->next_task < tasks->n && line_of(a, a->next_task)->kind != EVAL_ANSWER)
         a->next_task++;
-    if (a->next_task == tasks->n) return false;
-    p->task = a->next_task;
-    p->sample = a->next_sample++;
-    if (a->next_sample == a->work->options->n_sample) a->next_task++, a->next_sample = 0;
-    return true;
+    *task = a->next_task;
+    return a->next_task < tasks->n && ++a->next_task;
 }
 
-static enum jl_status begin(struct answering *a, struct place *p) {
-    struct eval_result *result = &a->work->results[p->task];
+static enum jl_status read_prompt(struct answering *a, struct session *session, int64_t task) {
+    struct eval_result *result = &a->work->results[task];
     int reused;
-    JL_TRY(session_aim(p->session, result->ids, result->n_id, &reused, a->work->err));
+    JL_TRY(session_aim(session, result->ids, result->n_id, &reused, a->work->err));
     a->work->totals->n_prompt += result->n_id;
     a->work->totals->n_reused += reused;
+    return JL_OK;
+}
+
+static enum jl_status open_record(struct answering *a, struct place *p) {
+    struct eval_answer *answer = &a->work->results[p->task].answers[p->sample];
+    size_t most = (size_t)line_of(a, p->task)->max_tokens + 1;
+    if (!a->work->options->record) return JL_OK;
+    answer->ids = malloc(most * sizeof *answer->ids);
+    answer->logprobs = malloc(most * sizeof *answer->logprobs);
+    return answer->ids && answer->logprobs ? JL_OK : no_memory(a);
+}
+
+static enum jl_status begin(struct answering *a, struct place *p, int64_t task, int sample) {
+    p->task = task;
+    p->sample = sample;
     JL_TRY(open_sampler(a, p));
+    JL_TRY(open_record(a, p));
     return open_text(a, p);
 }
 
@@ -202,6 +226,16 @@ static enum jl_status end(struct answering *a, struct place *p, enum generate_fi
     return JL_OK;
 }
 
+static void record(struct answering *a, struct eval_answer *answer, const float *logits,
+                   int32_t id) {
+    struct softmax_scaled mass;
+    if (!a->work->options->record) return;
+    softmax_scaled_make(logits, exec_model(a->work->model->exec)->hp.n_vocab,
+                        1 / a->work->options->params->temperature, &mass);
+    answer->ids[answer->n_id] = id;
+    answer->logprobs[answer->n_id++] = softmax_scaled_logprob(&mass, logits[id]);
+}
+
 /* The next token of an answer whose session has its logits. */
 static enum jl_status step(struct answering *a, struct place *p) {
     const struct eval_line *line = line_of(a, p->task);
@@ -209,7 +243,9 @@ static enum jl_status step(struct answering *a, struct place *p) {
     const struct end_tokens *ends = line->messages ? a->work->model->turns : a->work->model->ends;
     struct eval_answer *answer = &result->answers[p->sample];
     int32_t id;
-    JL_TRY(sampler_choose(p->sampler, a->scratch, session_logits(p->session), &id, a->work->err));
+    const float *logits = session_logits(p->session);
+    JL_TRY(sampler_choose(p->sampler, a->scratch, logits, &id, a->work->err));
+    record(a, answer, logits, id);
     if (end_tokens_has(ends, id)) return end(a, p, GENERATE_END);
     JL_TRY(sampler_accept(p->sampler, id, a->work->err));
     answer->n_token++;
@@ -222,10 +258,63 @@ static enum jl_status step(struct answering *a, struct place *p) {
 
 /* ---- the passes ---- */
 
+/* Prompts for the places that are free, and one for those that will be next. */
+static enum jl_status open_stems(struct answering *a) {
+    int wanted = a->work->options->n_sample;
+    for (int i = 0; i < a->n_place; i++)
+        wanted += a->places[i].task < 0;
+    for (int i = 0; i < a->n_stem; i++)
+        if (a->stems[i].task >= 0) wanted -= a->work->options->n_sample - a->stems[i].next_sample;
+    for (int i = 0; i < a->n_stem && wanted > 0; i++) {
+        struct stem *stem = &a->stems[i];
+        if (stem->task >= 0) continue;
+        if (!take_task(a, &stem->task)) return stem->task = -1, JL_OK;
+        if (!stem->session) JL_TRY(session_create(a->sessions, &stem->session, a->work->err));
+        stem->next_sample = 0;
+        stem->read = false;
+        wanted -= a->work->options->n_sample;
+        JL_TRY(read_prompt(a, stem->session, stem->task));
+    }
+    return JL_OK;
+}
+
+/* A free place goes on from a stem. */
+static enum jl_status branch(struct answering *a, struct place *p, struct stem *stem) {
+    session_free(p->session);
+    p->session = NULL;
+    JL_TRY(session_fork(stem->session, &p->session, a->work->err));
+    JL_TRY(begin(a, p, stem->task, stem->next_sample));
+    if (++stem->next_sample == a->work->options->n_sample) stem->task = -1;
+    return step(a, p);
+}
+
+static struct stem *ready_stem(struct answering *a) {
+    for (int i = 0; i < a->n_stem; i++)
+        if (a->stems[i].task >= 0 && a->stems[i].read) return &a->stems[i];
+    return NULL;
+}
+
+/* Until every place is taken or no stem has been read: an answer may end with its first token. */
+static enum jl_status refill_from_stems(struct answering *a) {
+    for (bool again = true; again;) {
+        struct stem *stem;
+        again = false;
+        JL_TRY(open_stems(a));
+        for (int i = 0; i < a->n_place; i++)
+            for (; a->places[i].task < 0 && (stem = ready_stem(a)); again = true)
+                JL_TRY(branch(a, &a->places[i], stem));
+    }
+    return JL_OK;
+}
+
 static enum jl_status refill(struct answering *a) {
+    int64_t task;
+    if (a->n_stem) return refill_from_stems(a);
     for (int i = 0; i < a->n_place; i++) {
         struct place *p = &a->places[i];
-        if (p->task < 0 && take_job(a, p)) JL_TRY(begin(a, p));
+        if (p->task >= 0 || !take_task(a, &task)) continue;
+        JL_TRY(read_prompt(a, p->session, task));
+        JL_TRY(begin(a, p, task, 0));
     }
     return JL_OK;
 }
@@ -236,6 +325,8 @@ static enum jl_status pass(struct answering *a, bool *over) {
     JL_TRY(refill(a));
     for (int i = 0; i < a->n_place; i++)
         if (a->places[i].task >= 0) a->list[n++] = a->places[i].session;
+    for (int i = 0; i < a->n_stem; i++)
+        if (a->stems[i].task >= 0 && !a->stems[i].read) a->list[n++] = a->stems[i].session;
     *over = n == 0;
     if (*over) return JL_OK;
     JL_TRY(session_set_forward(a->sessions, a->list, n, o->cancel, a->work->err));
@@ -243,6 +334,8 @@ static enum jl_status pass(struct answering *a, bool *over) {
         struct place *p = &a->places[i];
         if (p->task >= 0 && session_n_pending(p->session) == 0) JL_TRY(step(a, p));
     }
+    for (int i = 0; i < a->n_stem; i++)
+        a->stems[i].read = a->stems[i].task >= 0 && session_n_pending(a->stems[i].session) == 0;
     if (o->step) o->step(o->ctx, "answering: task", a->done, a->n_answer);
     return JL_OK;
 }
@@ -265,8 +358,14 @@ static enum jl_status prepare(struct answering *a, int *n_ctx) {
     return JL_OK;
 }
 
+/* Stems beside n places: enough that the next prompts are read while answers go on. */
+static int stems_for(const struct answering *a, int n) {
+    int n_sample = a->work->options->n_sample;
+    return n_sample > 1 ? (n + n_sample - 1) / n_sample + 1 : 0;
+}
+
 /* As many at once as were asked for and fit. */
-static enum jl_status plan_memory(const struct answering *a, int n_ctx, struct memory_plan *plan) {
+static enum jl_status plan_memory(struct answering *a, int n_ctx, struct memory_plan *plan) {
     const struct eval_model *m = a->work->model;
     int rows = exec_max_rows(m->exec), n = a->work->options->n_parallel;
     struct memory_request request = {.n_ctx = n_ctx,
@@ -277,7 +376,9 @@ static enum jl_status plan_memory(const struct answering *a, int n_ctx, struct m
     if (n > a->n_answer) n = (int)a->n_answer;
     if (n > rows) n = rows;
     for (;;) {
-        request.n_seq = n;
+        a->n_stem = stems_for(a, n);
+        a->n_place = n;
+        request.n_seq = n + a->n_stem;
         enum jl_status status =
             memory_plan_make(exec_model(m->exec), m->backend, &request, plan, a->work->err);
         if (status != JL_ERR_LIMIT || (n == 1 && !request.prefix_bytes)) return status;
@@ -288,27 +389,32 @@ static enum jl_status plan_memory(const struct answering *a, int n_ctx, struct m
 
 static enum jl_status open_places(struct answering *a, const struct memory_plan *plan) {
     struct jl_error *err = a->work->err;
-    size_t n = (size_t)plan->sessions.n_seq;
     JL_TRY(session_set_create(a->work->model->exec, &plan->sessions, &a->sessions, err));
     JL_TRY(sample_scratch_create(exec_model(a->work->model->exec)->hp.n_vocab, &a->scratch, err));
-    a->places = calloc(n, sizeof *a->places);
-    a->list = calloc(n, sizeof *a->list);
-    if (!a->places || !a->list) return no_memory(a);
-    for (; a->n_place < (int)n; a->n_place++) {
-        a->places[a->n_place].task = -1;
-        JL_TRY(session_create(a->sessions, &a->places[a->n_place].session, err));
-    }
+    a->places = calloc((size_t)a->n_place, sizeof *a->places);
+    a->stems = calloc((size_t)a->n_stem + 1, sizeof *a->stems);
+    a->list = calloc((size_t)(a->n_place + a->n_stem), sizeof *a->list);
+    if (!a->places || !a->stems || !a->list) return no_memory(a);
+    for (int i = 0; i < a->n_place; i++)
+        a->places[i].task = -1;
+    for (int i = 0; i < a->n_stem; i++)
+        a->stems[i].task = -1;
+    for (int i = 0; i < a->n_place && !a->n_stem; i++) // forks are made when they are wanted
+        JL_TRY(session_create(a->sessions, &a->places[i].session, err));
     a->work->totals->n_parallel = a->n_place;
     return JL_OK;
 }
 
 static void release(struct answering *a) {
-    for (int i = 0; i < a->n_place; i++) {
+    for (int i = 0; a->places && i < a->n_place; i++) {
         clear(&a->places[i]);
         session_free(a->places[i].session);
         free(a->places[i].piece);
     }
+    for (int i = 0; a->stems && i < a->n_stem; i++)
+        session_free(a->stems[i].session);
     free(a->places);
+    free(a->stems);
     free(a->list);
     sample_scratch_free(a->scratch);
     session_set_free(a->sessions);

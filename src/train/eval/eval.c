@@ -103,6 +103,8 @@ void eval_results_free(struct eval_result *results, int64_t n) {
         for (int k = 0; results[i].answers && k < results[i].n_sample; k++) {
             free(results[i].answers[k].text);
             free(results[i].answers[k].thought);
+            free(results[i].answers[k].ids);
+            free(results[i].answers[k].logprobs);
         }
         free(results[i].answers);
         free(results[i].scores);

@@ -17,9 +17,14 @@ struct eval_answer {
     char *text; // n_text bytes and a NUL, heap; in a conversation without the thought
     char *thought;
     size_t n_text, n_thought; // thought NULL: none
-    int n_token;
+    int n_token;              // without the end
     enum generate_finish finish;
     bool right;
+    // Where they are recorded, heap: the tokens that were chosen, the end among them, and how
+    // likely each was at the temperature of the draw, in nats, over the whole vocabulary.
+    int32_t *ids;
+    double *logprobs; // (n_id)
+    int n_id;
 };
 
 /* A text after a prompt. */
@@ -43,6 +48,7 @@ struct eval_options {
     const struct sample_params *params;
     uint64_t seed;
     int n_sample;   // answers to each task that has one
+    bool record;    // tokens and log-probabilities, too; params draw at a temperature above 0
     int n_parallel; // tasks in a pass, fewer where memory is short
     size_t limit;   // bytes that may be used; 0: what is available
     void (*step)(void *ctx, const char *what, int64_t done, int64_t total); // may be NULL

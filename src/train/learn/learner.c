@@ -92,7 +92,7 @@ static enum jl_status make_masters(struct learner *l, struct jl_error *err) {
     return JL_OK;
 }
 
-static enum jl_status make_grads(struct learner *l, int level, struct jl_error *err) {
+static enum jl_status make_level(struct learner *l, int level, struct jl_error *err) {
     size_t at = 0;
     l->grads[level] = take(l, (size_t)l->n_weight, sizeof *l->grads[level]);
     l->grad_data[level] = aligned_alloc(64, (l->grad_floats * sizeof(float) + 63) / 64 * 64);
@@ -114,6 +114,12 @@ static int n_level(int n_micro) {
     for (int k = 1; k < n_micro; k *= 2)
         n++;
     return n;
+}
+
+enum jl_status learner_make_levels(struct learner *l, int n_micro, struct jl_error *err) {
+    for (int level = 0; level < n_level(n_micro); level++)
+        if (!l->grads[level]) JL_TRY(make_level(l, level, err));
+    return JL_OK;
 }
 
 static enum jl_status make_room(struct learner *l, struct jl_error *err) {
@@ -183,8 +189,7 @@ static enum jl_status fill(struct learner *l, struct jl_error *err) {
     l->bytes = l->model->arena.bytes; // the working copy
     JL_TRY(list_params(l, err));
     JL_TRY(make_masters(l, err));
-    for (int level = 0; level < n_level(o->n_micro); level++)
-        JL_TRY(make_grads(l, level, err));
+    JL_TRY(learner_make_levels(l, o->n_micro, err));
     JL_TRY(make_tapes(l, err));
     JL_TRY(make_room(l, err));
     return make_muon(l, err);

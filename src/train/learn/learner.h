@@ -34,7 +34,8 @@ struct learner_options {
                                            // types; dtype means nothing then
     enum dtype dtype;                      // of matrices in the working copy: F32 or BF16
     int rows;                              // most rows of a micro-batch
-    int n_micro;                           // most micro-batches of a step
+    int n_micro;                           // micro-batches of a step; of more, as it comes,
+                                           // more memory is taken then
     enum tape_keep keep;
     struct optimizer optimizer;
     float mtp_weight;   // the most that learner_set_mtp will ask for, and what it is before

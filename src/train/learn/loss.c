@@ -6,4 +6,4 @@ static double cross_entropy(void *ctx, const struct backend *backend, const stru
     return backend_cross_entropy(backend, out, n, row->target, row->weight);
 }
 
-const struct train_loss loss_cross_entropy = {"cross_entropy", cross_entropy, NULL};
+const struct train_loss loss_cross_entropy = {.name = "cross_entropy", .row = cross_entropy};

@@ -20,6 +20,9 @@ struct train_loss {
     double (*row)(void *ctx, const struct backend *backend, const struct loss_row *row, float *out,
                   int n);
     void *ctx;
+    /* NULL, or asked when all micro-batches of a step have gone through, before the weights move: a
+     * refusal ends the step, and nothing has moved. */
+    enum jl_status (*accept)(void *ctx, struct jl_error *err);
 };
 
 /* -log p(target) */

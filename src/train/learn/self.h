@@ -50,6 +50,8 @@ struct learner {
 /* The prediction layer's tensors stand still while its loss is not asked for: those for which it
  * never is are no parameters. */
 bool learner_moves(const struct learner *l, const struct own_tensor *t);
+/* Gradients for the sums of so many micro-batches, where they are not there yet. */
+enum jl_status learner_make_levels(struct learner *l, int n_micro, struct jl_error *err);
 enum jl_status learner_pass(struct learner *l, const struct learner_batch *batch, int micro,
                             const struct train_loss *loss, const double scale[2],
                             const atomic_bool *cancel, double sums[2], struct jl_error *err);

@@ -296,9 +296,8 @@ enum jl_status learner_step(struct learner *l, const struct learner_batch *micro
     double weight = 0, sums[2] = {0}, n_after = 0;
     unsigned waiting = 0;
     *out = (struct step_result){0};
-    if (n_micro < 1 || n_micro > l->options.n_micro)
-        return jl_fail(err, JL_ERR_LIMIT, "a step of %d micro-batches; this learner takes 1 .. %d",
-                       n_micro, l->options.n_micro);
+    if (n_micro < 1) return jl_fail(err, JL_ERR_USAGE, "a step of %d micro-batches", n_micro);
+    JL_TRY(learner_make_levels(l, n_micro, err));
     for (int k = 0; k < n_micro; k++)
         for (int i = 0; i < micro[k].n_row; i++) {
             weight += (double)micro[k].rows[i].weight;
@@ -328,6 +327,7 @@ enum jl_status learner_step(struct learner *l, const struct learner_batch *micro
                        "those of step %lld; a lower rate, a longer warm-up or a smaller max_norm "
                        "helps",
                        (long long)l->steps + 1, out->loss, out->norm, (long long)l->steps);
+    if (loss->accept) JL_TRY(loss->accept(loss->ctx, err));
     move(l, rate, out->norm);
     return JL_OK;
 }

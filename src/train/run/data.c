@@ -25,7 +25,7 @@ void run_free_data(struct run *run) {
 enum jl_status run_open_data(struct run *run, int stage) {
     const struct recipe *r = run->recipe;
     int first = data_stage_of(r, stage);
-    if (run->data_stage == first) return JL_OK;
+    if (run->rl || run->data_stage == first) return JL_OK;
     run_free_data(run);
     char *cache = r->cache ? strdup(r->cache) : file_path_in(run->options->folder, "cache");
     if (!cache) return run_no_memory(run);
@@ -74,7 +74,7 @@ struct learner_batch run_rows_of(const struct data_batch *from, struct learner_r
 enum jl_status run_held_out(struct run *run) {
     struct data_held held = {0};
     double sum = 0, weight = 0;
-    for (;;) {
+    while (!run->rl) { // whose held-out tasks are `jinlin eval`'s
         JL_TRY(data_held_next(run->data, &held, &run->batches[0], run->err));
         if (run->batches[0].n_row == 0) break;
         const struct learner_batch batch = run_rows_of(&run->batches[0], run->micro_rows[0]);
@@ -108,6 +108,10 @@ enum jl_status run_find_steps(struct run *run) {
     for (int i = run->first_stage; i < run->known.n_stage; i++) {
         int64_t steps = 0;
         if (run->known.stages[i].steps) continue;
+        if (run->rl) {
+            JL_TRY(run_find_rl_steps(run, i));
+            continue;
+        }
         JL_TRY(run_open_data(run, i));
         JL_TRY(count_steps(run, run->known.stages[i].epochs, &steps));
         JL_TRY(recipe_set_steps(&run->known, i, steps, run->err));

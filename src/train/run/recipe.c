@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "model/quant_preset.h"
 #include "session/sample_params.h"
+#include "train/run/recipe_grpo.h"
 
 #define RECIPE_MOST_BYTES (1 << 20)
 #define MOST_KEYS 128
@@ -136,6 +137,23 @@ static enum jl_status add_source(struct parser *p, char *text) {
     return JL_OK;
 }
 
+static enum jl_status add_tasks(struct parser *p, const char *text) {
+    struct recipe *r = p->recipe;
+    if (r->n_tasks == RECIPE_MOST_TASKS) return fault(p, "too many files of tasks", NULL);
+    r->tasks[r->n_tasks] = beside(p, text);
+    return r->tasks[r->n_tasks++] ? JL_OK : no_memory(p);
+}
+
+static enum jl_status add_reward(struct parser *p, const char *text) {
+    struct recipe *r = p->recipe;
+    const char *about;
+    if (r->n_reward == REWARD_MOST) return fault(p, "too many rewards", NULL);
+    char *copy = arena_strdup(&r->arena, text);
+    if (!copy) return no_memory(p);
+    const char *wrong = recipe_read_reward(copy, &r->rewards[r->n_reward++], &about);
+    return wrong ? fault(p, wrong, about) : JL_OK;
+}
+
 /* ---- lines ---- */
 
 /* A value is JSON, or text where it is none. */
@@ -176,6 +194,8 @@ static enum jl_status set_line(struct parser *p, const char *name, char *text) {
     if (!strcmp(p->section, "sampling")) return set_sampling(p, name, text);
     if (!strcmp(name, "source") && (p->stage || !strcmp(p->section, "data")))
         return add_source(p, text);
+    if (!strcmp(p->section, "grpo") && !strcmp(name, "tasks")) return add_tasks(p, text);
+    if (!strcmp(p->section, "grpo") && !strcmp(name, "reward")) return add_reward(p, text);
     const struct key *keys = p->stage ? stage_keys : run_keys;
     int n = p->stage ? N_STAGE_KEY : N_RUN_KEY;
     bool *seen = p->stage ? p->stage_seen : p->seen;
@@ -207,7 +227,7 @@ static enum jl_status begin_stage(struct parser *p, const char *name) {
 
 static enum jl_status begin_section(struct parser *p, char *name) {
     static const char *const names[] = {"run",  "model", "config", "sampling",
-                                        "data", "train", "lora"};
+                                        "data", "train", "lora",   "grpo"};
     char *end = strchr(name, ']');
     if (!end || end[1]) return fault(p, "a section is [name] and nothing else:", name);
     *end = 0;
@@ -216,10 +236,12 @@ static enum jl_status begin_section(struct parser *p, char *name) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(name, names[i])) p->section = names[i];
     if (!p->section || strcmp(p->section, name))
-        return fault(
-            p, "sections are run, model, config, sampling, data, train, lora and stage NAME, not",
-            name);
+        return fault(p,
+                     "sections are run, model, config, sampling, data, train, lora, grpo and stage "
+                     "NAME, not",
+                     name);
     struct recipe *r = p->recipe;
+    if (!strcmp(name, "grpo")) r->grpo = true;
     if (!strcmp(name, "config") && !r->config && !(r->config = json_object())) return no_memory(p);
     if (!strcmp(name, "sampling") && !r->sampling &&
         !(r->sampling = json_pack("{s:b}", "do_sample", 1)))
@@ -314,11 +336,17 @@ static enum jl_status finish_stage(const struct parser *p, struct recipe_stage *
                        "%s: stage '%s' has warmup and warmup_share, where one is enough", p->path,
                        stage->name);
     if (stage->tokens) stage->steps = (stage->tokens + a_step - 1) / a_step;
+    if (r->grpo && (stage->tokens || stage->n_source || stage->mtp_weight > 0))
+        return jl_fail(
+            p->err, JL_ERR_FORMAT,
+            "%s: stage '%s' learns by reward: it has steps or epochs, and no source, tokens "
+            "or mtp_weight",
+            p->path, stage->name);
     if (!stage->n_source) {
         stage->sources = r->sources;
         stage->n_source = r->n_source;
     }
-    if (!stage->n_source)
+    if (!stage->n_source && !r->grpo)
         return jl_fail(p->err, JL_ERR_FORMAT, "%s: stage '%s' has no source, nor has [data]",
                        p->path, stage->name);
     for (int i = 0; i < stage->n_source; i++)
@@ -384,6 +412,7 @@ static enum jl_status finish(struct parser *p) {
                        "%s: seq_len is %" PRId64 ", but a micro-batch has %" PRId64 " rows",
                        p->path, r->seq_len, r->rows);
     JL_TRY(check_gguf(p));
+    if (r->grpo) JL_TRY(recipe_finish_grpo(r, p->err));
     for (int i = 0; i < r->n_stage; i++)
         JL_TRY(finish_stage(p, &r->stages[i]));
     return JL_OK;

@@ -1,8 +1,9 @@
 /* A recipe: one small text file that says all that decides the weights of a run.
  *
  * Lines are `key = value`, in sections `[run]`, `[model]`, `[config]`, `[sampling]`, `[data]`,
- * `[train]`, `[lora]` and any number of `[stage NAME]`; `#` begins a comment. Unknown keys, values
- * out of range and keys that stand twice are errors that name the line. docs/train.md has all keys.
+ * `[train]`, `[lora]`, `[grpo]` and any number of `[stage NAME]`; `#` begins a comment. Unknown
+ * keys, values out of range and keys that stand twice are errors that name the line. docs/train.md
+ * has all keys.
  */
 #ifndef JL_TRAIN_RUN_RECIPE_H
 #define JL_TRAIN_RUN_RECIPE_H
@@ -13,6 +14,7 @@
 #include "train/data/data.h"
 #include "train/learn/learner.h"
 #include "train/learn/schedule.h"
+#include "train/rl/rl.h"
 
 /* section, key, kind, field, default, least, most, meaning. Kinds: WORD (text, NULL when absent),
  * PATH (the same, beside the recipe), WHOLE (int64_t), REAL (double), FLAG (bool). */
@@ -57,7 +59,31 @@
     X("lora", "alpha", REAL, lora_alpha, 0, 0, 1e6,                                                \
       "its factor times the rank; 0: twice the rank")                                              \
     X("lora", "roles", WORD, lora_roles, 0, 0, 0, "matrices it stands on: attn_q attn_v, or all")  \
-    X("lora", "merge", FLAG, lora_merge, 0, 0, 1, "write the base with the adapter in it, too")
+    X("lora", "merge", FLAG, lora_merge, 0, 0, 1, "write the base with the adapter in it, too")    \
+    X("grpo", "variant", WORD, grpo_variant, 0, 0, 0,                                              \
+      "grpo, dr_grpo or dapo: what stands for keys that are not given")                            \
+    X("grpo", "prompts", WHOLE, grpo_prompts, 16, 1, 65536, "tasks of a step")                     \
+    X("grpo", "group", WHOLE, grpo_group, 8, 2, 4096, "answers to each of them")                   \
+    X("grpo", "max_tokens", WHOLE, grpo_max_tokens, 512, 1, 1 << 20,                               \
+      "of an answer, where its task does not ask for fewer")                                       \
+    X("grpo", "parallel", WHOLE, grpo_parallel, 0, 0, 4096,                                        \
+      "answers drawn at once; 0: all of a step, where memory allows")                              \
+    X("grpo", "temperature", REAL, grpo_temperature, 1, 0.05, 10, "of the draws")                  \
+    X("grpo", "passes", WHOLE, grpo_passes, 1, 1, 1000, "times that a step's answers are learned") \
+    X("grpo", "updates", WHOLE, grpo_updates, 1, 1, 4096, "moves of the weights in such a pass")   \
+    X("grpo", "clip_low", REAL, grpo_clip_low, -1, 0, 1, "ratios below 1 - clip_low are clipped")  \
+    X("grpo", "clip_high", REAL, grpo_clip_high, -1, 0, 100, "and those above 1 + clip_high")      \
+    X("grpo", "kl", REAL, grpo_kl, 0, 0, 100, "weight of the distance from the model of start")    \
+    X("grpo", "entropy", REAL, grpo_entropy, 0, 0, 100, "weight of the bonus for entropy")         \
+    X("grpo", "scale", WORD, grpo_scale, 0, 0, 0,                                                  \
+      "of advantages: deviation (of the group) or plain")                                          \
+    X("grpo", "share", WORD, grpo_share, 0, 0, 0,                                                  \
+      "answer, token or length: whose parts of the loss are alike")                                \
+    X("grpo", "overlong", WORD, grpo_overlong, 0, 0, 0,                                            \
+      "keep, mask or punish answers that were cut off")                                            \
+    X("grpo", "redraw", WHOLE, grpo_redraw, -1, 0, 64,                                             \
+      "rounds in which groups whose answers are all alike are replaced")                           \
+    X("grpo", "tables", PATH, grpo_tables, 0, 0, 0, "folder of the tables that checks read")
 
 #define STAGE_LIST(X)                                                                              \
     X("steps", WHOLE, steps, 0, 0, 1e12, "of the stage")                                           \
@@ -94,6 +120,7 @@ struct recipe_stage {
 };
 
 #define RECIPE_MOST_STAGES 64
+#define RECIPE_MOST_TASKS 64 // files
 
 struct recipe {
     const char *path;
@@ -101,6 +128,14 @@ struct recipe {
     json_t *sampling; // [sampling]: keys of generation_config.json, do_sample among them; or NULL
     struct data_source_spec *sources;
     int n_source;
+    bool grpo; // [grpo] is there: its stages learn by reward
+    const char *tasks[RECIPE_MOST_TASKS];
+    int n_tasks;
+    struct reward_spec rewards[REWARD_MOST];
+    int n_reward;
+    enum advantage_scale grpo_scale_id;
+    enum rl_share grpo_share_id;
+    enum rl_overlong grpo_overlong_id;
     struct recipe_stage stages[RECIPE_MOST_STAGES];
     int n_stage;
     enum dtype work;                  // dtype

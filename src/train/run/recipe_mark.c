@@ -15,7 +15,8 @@ static void add_FLAG(XXH3_state_t *sum, bool x) { add_WHOLE(sum, x); }
 
 static bool decides(const char *section, const char *key) {
     if (!strcmp(section, "run")) return !strcmp(key, "seed");
-    return strcmp(key, "keep") && strcmp(key, "cache") && strcmp(key, "merge");
+    return strcmp(key, "keep") && strcmp(key, "cache") && strcmp(key, "merge") &&
+           strcmp(key, "parallel");
 }
 
 static void add_stage(XXH3_state_t *sum, const struct recipe_stage *stage) {
@@ -38,8 +39,16 @@ void recipe_mark(const struct recipe *recipe, int64_t stage, uint8_t out[RECIPE_
         recipe->config ? json_dumps(recipe->config, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
     add_WORD(sum, config);
     free(config);
+    for (int i = 0; i < recipe->n_tasks; i++)
+        add_WORD(sum, recipe->tasks[i]);
+    for (int i = 0; i < recipe->n_reward; i++) {
+        add_WORD(sum, recipe->rewards[i].kind);
+        add_WORD(sum, recipe->rewards[i].argument);
+        add_REAL(sum, recipe->rewards[i].weight);
+    }
 #define X(section, key, kind, field, ...)                                                          \
-    if (decides(section, key)) add_##kind(sum, recipe->field);
+    if (decides(section, key) && (recipe->grpo || strcmp(section, "grpo") != 0))                   \
+        add_##kind(sum, recipe->field);
     RECIPE_LIST(X)
 #undef X
     for (int64_t i = 0; i <= stage && i < recipe->n_stage; i++)

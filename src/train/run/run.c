@@ -31,6 +31,7 @@ static enum jl_status open_learner(struct run *run) {
     JL_TRY(chat_form_open(run->start, run->tokenizer, &run->form, run->err));
     end_tokens_find(model->file, run->tokenizer, model->hp.n_vocab, &run->ends);
     chat_form_ends(&run->form, run->tokenizer, model->hp.n_vocab, &run->ends);
+    if (run->recipe->grpo) return run_open_rl(run);
     size_t micro = (size_t)run->recipe->micro;
     run->batches = calloc(micro, sizeof *run->batches);
     run->micro = calloc(micro, sizeof *run->micro);
@@ -54,10 +55,13 @@ static void torn(void *ctx, const char *message) { run_note(ctx, message); }
 static enum jl_status save(struct run *run) {
     uint8_t mark[CHECKPOINT_MARK];
     struct checkpoint at = {.steps = run->step, .stage = run->stage, .stage_step = run->stage_step};
-    at.n_cursor = data_cursor_bytes(run->data);
+    at.n_cursor = run->rl ? RUN_RL_CURSOR : data_cursor_bytes(run->data);
     at.cursor = malloc(at.n_cursor);
     if (!at.cursor) return run_no_memory(run);
-    data_cursor_write(run->data, &run->cursor, at.cursor);
+    if (run->rl)
+        run_rl_cursor_write(run, at.cursor);
+    else
+        data_cursor_write(run->data, &run->cursor, at.cursor);
     recipe_mark(run->recipe, run->stage, mark);
     if (run->options->watch.saving) run->options->watch.saving(run->options->watch.ctx);
     enum jl_status status = checkpoint_write(run->options->folder, run->learner, &at, mark,
@@ -98,13 +102,31 @@ static enum jl_status resume(struct run *run) {
     run->stage_step = at.stage_step;
     learner_restore(run->learner, run->step - optimizer_base(run->recipe, run->stage));
     enum jl_status status = run_open_data(run, run->stage);
-    if (status == JL_OK)
+    if (status == JL_OK && run->rl)
+        status = run_rl_cursor_read(run, at.cursor, at.n_cursor);
+    else if (status == JL_OK)
         status = data_cursor_read(run->data, at.cursor, at.n_cursor, &run->cursor, run->err);
     free(at.cursor);
     return status;
 }
 
 /* ---- steps ---- */
+
+/* The next rows of the data, and a step over them. */
+static enum jl_status data_step(struct run *run, struct run_step *report) {
+    const struct recipe *r = run->recipe;
+    struct data_cursor cursor = run->cursor;
+    double began = clock_seconds();
+    for (int64_t k = 0; k < r->micro; k++) {
+        JL_TRY(data_next(run->data, &cursor, &run->batches[k], run->err));
+        run->micro[k] = run_rows_of(&run->batches[k], run->micro_rows[k]);
+    }
+    JL_TRY(learner_step(run->learner, run->micro, (int)r->micro, &loss_cross_entropy, report->rate,
+                        run->options->cancel, &report->result, run->err));
+    report->seconds = clock_seconds() - began;
+    run->cursor = cursor;
+    return JL_OK;
+}
 
 static enum jl_status one_step(struct run *run) {
     const struct recipe *r = run->recipe;
@@ -116,16 +138,7 @@ static enum jl_status one_step(struct run *run) {
                               .stage_n_step = stage->steps,
                               .rate = schedule_rate(&stage->plan, run->stage_step),
                               .learner = run->learner};
-    struct data_cursor cursor = run->cursor;
-    double began = clock_seconds();
-    for (int64_t k = 0; k < r->micro; k++) {
-        JL_TRY(data_next(run->data, &cursor, &run->batches[k], run->err));
-        run->micro[k] = run_rows_of(&run->batches[k], run->micro_rows[k]);
-    }
-    JL_TRY(learner_step(run->learner, run->micro, (int)r->micro, &loss_cross_entropy, report.rate,
-                        run->options->cancel, &report.result, run->err));
-    report.seconds = clock_seconds() - began;
-    run->cursor = cursor;
+    JL_TRY(run->rl ? run_rl_step(run, &report) : data_step(run, &report));
     run->step++;
     run->stage_step++;
     run->done++;
@@ -216,6 +229,7 @@ enum jl_status run_recipe(struct backend *backend, struct pool *pool, const stru
     if (status == JL_OK) status = run_find_steps(&run);
     if (status == JL_OK) status = stages(&run);
     run_free_data(&run);
+    rl_close(run.rl);
     for (int64_t k = 0; run.micro_rows && k < recipe->micro; k++)
         free(run.micro_rows[k]);
     free(run.micro_rows);

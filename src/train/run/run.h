@@ -17,12 +17,14 @@ struct run_step {
     double seconds; // of this step
     struct step_result result;
     const struct learner *learner; // loads of experts, numbers of parameters
+    const struct rl_report *rl;    // NULL: it did not learn by reward
 };
 
 /* Who looks on; any member may be NULL. */
 struct run_watch {
     void (*begin)(void *ctx, const struct learner *learner, int64_t steps_done); // before a step
     void (*step)(void *ctx, const struct run_step *step);
+    void (*drawn)(void *ctx); // all answers of a step by reward, before one is learned
     void (*held_out)(void *ctx, int64_t step, double loss, int64_t n_loss);
     void (*sample)(void *ctx, int64_t step, const char *prompt, const char *text);
     void (*saving)(void *ctx); // a checkpoint is about to be written

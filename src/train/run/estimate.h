@@ -1,7 +1,7 @@
 /* What a recipe will take, found by taking a step of it: on random tokens, with a model of its
  * shape that is thrown away. */
-#ifndef JL_TRAIN_LEARN_ESTIMATE_H
-#define JL_TRAIN_LEARN_ESTIMATE_H
+#ifndef JL_TRAIN_RUN_ESTIMATE_H
+#define JL_TRAIN_RUN_ESTIMATE_H
 
 #include "base/pool.h"
 #include "train/run/recipe.h"

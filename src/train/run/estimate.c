@@ -1,4 +1,4 @@
-#include "train/learn/estimate.h"
+#include "train/run/estimate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
