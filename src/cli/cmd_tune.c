@@ -1,4 +1,4 @@
-/* tune: a model, taught what files of examples show. */
+/* tune: a model, taught what files of examples show, or what rewards ask for. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,10 +9,12 @@
 #include "cli/cli.h"
 #include "cli/train_screen.h"
 #include "model/model.h"
+#include "text/buffer.h"
 #include "train/run/tune.h"
 
 struct tune_command {
-    const char *model, *folder, *method, *epochs, *rate, *holdout, *seed, *dtype, *alpha, *roles;
+    const char *args[2]; // the model; the recipe of --method grpo
+    const char *folder, *method, *epochs, *rate, *holdout, *seed, *dtype, *alpha, *roles;
     struct cli_list data;
     int steps, rows, seq_len, warmup, rank;
     bool merge;
@@ -63,7 +65,10 @@ static enum jl_status add_source(struct tune_command *c, const char *name, struc
 static enum jl_status read_method(struct tune_command *c, struct jl_error *err) {
     bool lora = c->method && !strcmp(c->method, "lora");
     if (c->method && !lora && strcmp(c->method, "sft") != 0)
-        return jl_fail(err, JL_ERR_USAGE, "--method takes sft or lora, not '%s'", c->method);
+        return jl_fail(err, JL_ERR_USAGE, "--method takes sft, lora or grpo, not '%s'", c->method);
+    if (c->args[1])
+        return jl_fail(err, JL_ERR_USAGE, "a recipe beside the model is of --method grpo: '%s'",
+                       c->args[1]);
     if (!lora && (c->rank || c->alpha || c->roles || c->merge))
         return jl_fail(err, JL_ERR_USAGE,
                        "--rank, --alpha, --roles and --merge are of --method lora");
@@ -111,7 +116,7 @@ static enum jl_status read_options(struct tune_command *c, struct jl_error *err)
 static enum jl_status look_at_model(struct tune_command *c, struct jl_error *err) {
     const struct class_request request = {NULL, NULL};
     struct model *model;
-    JL_TRY(absolute(c->model, &c->start, err));
+    JL_TRY(absolute(c->args[0], &c->start, err));
     JL_TRY(model_load(c->start, &request, &model, err));
     for (size_t i = 0; i < model->file->n_tensor; i++) {
         const struct tensor_info *tensor = &model->file->tensors[i];
@@ -144,11 +149,60 @@ static enum jl_status tune(struct tune_command *c, struct jl_error *err) {
     if (status == JL_OK && c->options.lora_rank)
         printf("the recipe is in %s/recipe; to talk with the model: jinlin chat %s --adapter "
                "%s/" TUNE_STAGE "\n",
-               c->folder, c->model, c->folder);
+               c->folder, c->args[0], c->folder);
     else if (status == JL_OK)
         printf("the recipe is in %s/recipe; to talk with the model: jinlin chat %s/" TUNE_STAGE
                "\n",
                c->folder, c->folder);
+    return status;
+}
+
+/* ---- by reward ---- */
+
+#define MOST_RECIPE (1 << 20) // bytes
+
+/* The recipe with the model in it, at its end, so that lines keep their numbers. */
+static enum jl_status read_grpo(struct tune_command *c, struct recipe *out, struct jl_error *err) {
+    struct byte_buffer text = {0};
+    char *read;
+    size_t size;
+    JL_TRY(absolute(c->args[0], &c->start, err));
+    JL_TRY(file_read(c->args[1], MOST_RECIPE, &read, &size, err));
+    bool fits = buffer_append(&text, read, strlen(read)) &&
+                buffer_append(&text, "\n[model]\nstart = ", 17) &&
+                buffer_append(&text, c->start, strlen(c->start)) && buffer_append(&text, "\n", 2);
+    enum jl_status status =
+        strlen(read) != size
+            ? jl_fail(err, JL_ERR_FORMAT, "%s: a zero byte stands in it: no recipe", c->args[1])
+        : fits ? recipe_parse(text.data, c->args[1], out, err)
+               : jl_fail(err, JL_ERR_MEMORY, "out of memory for a recipe");
+    buffer_free(&text);
+    free(read);
+    if (status != JL_OK || out->grpo) return status;
+    recipe_free(out);
+    return jl_fail(err, JL_ERR_FORMAT, "%s: there is no [grpo] in it (docs/grpo.md)", c->args[1]);
+}
+
+static enum jl_status learn_by_reward(struct tune_command *c, struct jl_error *err) {
+    struct recipe recipe;
+    char folder[PATH_MAX];
+    if (!c->args[1])
+        return jl_fail(err, JL_ERR_USAGE, "say how: jinlin tune MODEL --method grpo RECIPE");
+    if (c->data.n || c->steps || c->epochs || c->rate || c->rows || c->seq_len || c->dtype ||
+        c->holdout || c->seed || c->warmup >= 0 || c->rank || c->alpha || c->roles || c->merge)
+        return jl_fail(err, JL_ERR_USAGE,
+                       "with --method grpo the recipe says all but -o, --threads and --quiet");
+    snprintf(folder, sizeof folder, "%s.run", c->args[1]);
+    c->run.folder = c->folder ? c->folder : folder;
+    JL_TRY(read_grpo(c, &recipe, err));
+    enum jl_status status = train_screen_run(&recipe, &c->run, err);
+    if (status == JL_OK && recipe.lora_rank)
+        printf("to talk with the model: jinlin chat %s --adapter %s/%s\n", c->args[0],
+               c->run.folder, recipe.stages[recipe.n_stage - 1].name);
+    else if (status == JL_OK)
+        printf("to talk with the model: jinlin chat %s/%s\n", c->run.folder,
+               recipe.stages[recipe.n_stage - 1].name);
+    recipe_free(&recipe);
     return status;
 }
 
@@ -160,8 +214,10 @@ int cmd_tune(int argc, char **argv) {
          "what to learn from; of several, shares by weight; repeatable", 0, 0},
         {"--output", "-o", CLI_TEXT, &c.folder, "FOLDER",
          "checkpoints, the recipe, and the model in FOLDER/" TUNE_STAGE, 0, 0},
-        {"--method", NULL, CLI_TEXT, &c.method, "sft|lora",
-         "all weights learn (default), or an adapter beside them, which may be quantised", 0, 0},
+        {"--method", NULL, CLI_TEXT, &c.method, "sft|lora|grpo",
+         "all weights learn (default); an adapter beside a model, which may be quantised; or "
+         "rewards teach, as RECIPE says (docs/grpo.md)",
+         0, 0},
         {"--rank", NULL, CLI_INT, &c.rank, "N", "of the adapter (default 16)", 1, 65536},
         {"--alpha", NULL, CLI_TEXT, &c.alpha, "X", "its factor times the rank (default: twice it)",
          0, 0},
@@ -190,19 +246,24 @@ int cmd_tune(int argc, char **argv) {
         {"--quiet", "-q", CLI_FLAG, &c.run.quiet, NULL, "say only what has been written", 0, 0},
     };
     const struct cli_spec spec = {"tune",
-                                  "MODEL --data FILE.jsonl -o FOLDER [options]",
-                                  "teach a model what files of examples show",
+                                  "MODEL --data FILE.jsonl -o FOLDER [options]\n"
+                                  "       jinlin tune MODEL --method grpo RECIPE [-o FOLDER]",
+                                  "teach a model what files of examples show, or by reward",
                                   "jinlin tune models/small --data chats.jsonl -o tuned",
                                   options,
                                   sizeof options / sizeof options[0],
                                   1,
-                                  1,
+                                  2,
                                   true};
     struct jl_error err = {0};
-    enum jl_status status = cli_parse(&spec, argc, argv, &c.model, &done, &err);
+    enum jl_status status = cli_parse(&spec, argc, argv, c.args, &done, &err);
     if (done) return 0;
-    if (status == JL_OK) status = read_options(&c, &err);
-    if (status == JL_OK) status = tune(&c, &err);
+    if (status == JL_OK && c.method && !strcmp(c.method, "grpo")) {
+        status = learn_by_reward(&c, &err);
+    } else {
+        if (status == JL_OK) status = read_options(&c, &err);
+        if (status == JL_OK) status = tune(&c, &err);
+    }
     for (int i = 0; i < CLI_LIST_MAX; i++)
         free(c.paths[i]);
     free(c.start);

@@ -129,10 +129,10 @@ static enum jl_status ask(const char *command, int n, double seconds, double *ou
                                         "{\"answer\":\"eeeee\"}"};
     const struct judge_options options = {command, n, seconds};
     struct judges *judges;
-    if (judges_open(&options, &judges, err) != JL_OK) fail_msg("%s", err->message);
-    enum jl_status status = judges_ask(judges, lines, 5, out, NULL, err);
-    if (status == JL_OK) status = judges_ask(judges, lines, 5, out, NULL, err); // once more
-    judges_close(judges);
+    if (judge_open(&options, &judges, err) != JL_OK) fail_msg("%s", err->message);
+    enum jl_status status = judge_ask(judges, lines, 5, out, NULL, err);
+    if (status == JL_OK) status = judge_ask(judges, lines, 5, out, NULL, err); // once more
+    judge_close(judges);
     return status;
 }
 
@@ -189,7 +189,7 @@ static void rewards(void **state) {
         {"brief", "10", 8, 0, 0},
         {"program", "while read -r l; do echo '{\"reward\": 0.5}'; done", 16, 5, 1}};
     enum { N = sizeof specs / sizeof specs[0] };
-    if (rewards_open(specs, N, &tasks, &judge, &err) != JL_OK) fail_msg("%s", err.message);
+    if (reward_open(specs, N, &tasks, &judge, &err) != JL_OK) fail_msg("%s", err.message);
     char yes[] = "42", no[] = "x 42.0", thought[] = "hm";
     const struct eval_answer answers[] = {
         {.text = yes,
@@ -202,11 +202,11 @@ static void rewards(void **state) {
         {.text = no, .n_text = 6, .n_token = 15, .finish = GENERATE_LENGTH, .right = true}};
     const struct reward_answer asked[] = {{tasks.tasks, &answers[0]}, {tasks.tasks, &answers[1]}};
     double parts[2 * N], sums[2];
-    assert_int_equal(rewards_judge(judge, asked, 2, parts, sums, NULL, &err), JL_OK);
+    assert_int_equal(reward_judge(judge, asked, 2, parts, sums, NULL, &err), JL_OK);
     assert_true(sums[0] == 1 + 0.5 + 0.25 + 0.125 + 2 + 4 + 8 + 8);
     assert_true(sums[1] == 1 + 8 * 0.5 + 8);
     assert_true(parts[N + 6] == 0.5);
-    rewards_close(judge);
+    reward_close(judge);
     static const struct {
         struct reward_spec spec;
         const char *what;
@@ -221,7 +221,7 @@ static void rewards(void **state) {
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         err = (struct jl_error){0};
-        assert_true(rewards_open(&bad[i].spec, 1, &tasks, &judge, &err) != JL_OK);
+        assert_true(reward_open(&bad[i].spec, 1, &tasks, &judge, &err) != JL_OK);
         if (!strstr(err.message, bad[i].what)) fail_msg("%s: %s", bad[i].spec.kind, err.message);
     }
     eval_tasks_free(&tasks);

@@ -35,7 +35,7 @@ struct judges {
     struct judge *all; // (options.n)
 };
 
-/* One call of judges_ask. */
+/* One call of judge_ask. */
 struct asking {
     struct judges *judges;
     const char *const *lines;
@@ -74,8 +74,8 @@ static enum jl_status start(struct judges *judges, struct judge *judge, struct j
     return JL_OK;
 }
 
-enum jl_status judges_open(const struct judge_options *options, struct judges **out,
-                           struct jl_error *err) {
+enum jl_status judge_open(const struct judge_options *options, struct judges **out,
+                          struct jl_error *err) {
     struct judges *judges = calloc(1, sizeof *judges);
     *out = judges;
     if (judges) {
@@ -89,12 +89,12 @@ enum jl_status judges_open(const struct judge_options *options, struct judges **
     for (int i = 0; i < options->n && status == JL_OK; i++)
         status = start(judges, &judges->all[i], err);
     if (status == JL_OK) return JL_OK;
-    judges_close(judges);
+    judge_close(judges);
     *out = NULL;
     return status;
 }
 
-void judges_close(struct judges *judges) {
+void judge_close(struct judges *judges) {
     if (!judges) return;
     for (int i = 0; judges->all && i < judges->options.n; i++)
         if (judges->all[i].pid && judges->all[i].fd >= 0)
@@ -222,8 +222,8 @@ static enum jl_status turn(struct asking *a, struct pollfd *polls) {
     return JL_OK;
 }
 
-enum jl_status judges_ask(struct judges *judges, const char *const *lines, int n, double *rewards,
-                          const atomic_bool *cancel, struct jl_error *err) {
+enum jl_status judge_ask(struct judges *judges, const char *const *lines, int n, double *rewards,
+                         const atomic_bool *cancel, struct jl_error *err) {
     struct asking a = {judges, lines, rewards, n, 0, 0, err};
     struct pollfd *polls = calloc((size_t)judges->options.n, sizeof *polls);
     enum jl_status status = polls ? JL_OK : jl_fail(err, JL_ERR_MEMORY, "out of memory for judges");

@@ -19,13 +19,13 @@ struct judge_options {
 struct judges;
 
 /* They are started. */
-enum jl_status judges_open(const struct judge_options *options, struct judges **out,
-                           struct jl_error *err);
-void judges_close(struct judges *judges); // and ended; NULL is fine
+enum jl_status judge_open(const struct judge_options *options, struct judges **out,
+                          struct jl_error *err);
+void judge_close(struct judges *judges); // and ended; NULL is fine
 
 /* lines (n), without a newline in them; rewards (n) in the same order, whoever was faster. cancel:
  * NULL, or looked at while it waits. */
-enum jl_status judges_ask(struct judges *judges, const char *const *lines, int n, double *rewards,
-                          const atomic_bool *cancel, struct jl_error *err);
+enum jl_status judge_ask(struct judges *judges, const char *const *lines, int n, double *rewards,
+                         const atomic_bool *cancel, struct jl_error *err);
 
 #endif

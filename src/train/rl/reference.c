@@ -34,20 +34,20 @@ static enum jl_status fill(struct reference *r, struct jl_error *err) {
     return exec_create(base, r->of->backend, ROWS, &r->exec, err);
 }
 
-enum jl_status reference_open(const struct rl_model *model, double temperature,
-                              struct reference **out, struct jl_error *err) {
+enum jl_status rl_reference_open(const struct rl_model *model, double temperature,
+                                 struct reference **out, struct jl_error *err) {
     struct reference *r = *out = calloc(1, sizeof *r);
     if (!r) return no_memory(err);
     r->of = model;
     r->scale = 1 / temperature;
     enum jl_status status = fill(r, err);
     if (status == JL_OK) return JL_OK;
-    reference_close(r);
+    rl_reference_close(r);
     *out = NULL;
     return status;
 }
 
-void reference_close(struct reference *r) {
+void rl_reference_close(struct reference *r) {
     if (!r) return;
     exec_free(r->exec);
     free(r->logits);
@@ -98,8 +98,8 @@ static enum jl_status score(struct reference *r, const struct score_text *texts,
     return status;
 }
 
-enum jl_status reference_score(struct reference *r, struct rollout *rollouts, int n,
-                               const atomic_bool *cancel, struct jl_error *err) {
+enum jl_status rl_reference_score(struct reference *r, struct rollout *rollouts, int n,
+                                  const atomic_bool *cancel, struct jl_error *err) {
     struct score_text *texts = calloc((size_t)n + 1, sizeof *texts);
     enum jl_status status = texts ? JL_OK : no_memory(err);
     for (int i = 0; i < n && status == JL_OK; i++)

@@ -120,7 +120,7 @@ static enum jl_status open_program(struct part *part, struct jl_error *err) {
         .n = part->spec.parallel > 0 ? part->spec.parallel : USUAL_PARALLEL,
         .seconds = part->spec.seconds > 0 ? part->spec.seconds : USUAL_SECONDS};
     if (!*part->spec.argument) return bad(part, "it takes a command", err);
-    return judges_open(&options, &part->judges, err);
+    return judge_open(&options, &part->judges, err);
 }
 
 static const struct reward_kind kinds[] = {
@@ -173,8 +173,8 @@ static enum jl_status open_part(struct part *part, const struct eval_tasks *task
     return *part->spec.argument ? bad(part, "it takes no argument", err) : JL_OK;
 }
 
-enum jl_status rewards_open(const struct reward_spec *specs, int n, const struct eval_tasks *tasks,
-                            struct rewards **out, struct jl_error *err) {
+enum jl_status reward_open(const struct reward_spec *specs, int n, const struct eval_tasks *tasks,
+                           struct rewards **out, struct jl_error *err) {
     struct rewards *rewards = calloc(1, sizeof *rewards);
     *out = NULL;
     if (!rewards) return jl_fail(err, JL_ERR_MEMORY, "out of memory for rewards");
@@ -191,11 +191,11 @@ enum jl_status rewards_open(const struct reward_spec *specs, int n, const struct
     if (status == JL_OK)
         *out = rewards;
     else
-        rewards_close(rewards);
+        reward_close(rewards);
     return status;
 }
 
-void rewards_close(struct rewards *rewards) {
+void reward_close(struct rewards *rewards) {
     if (!rewards) return;
     for (int i = 0; i < rewards->n_part; i++) {
         struct part *part = &rewards->parts[i];
@@ -203,7 +203,7 @@ void rewards_close(struct rewards *rewards) {
             verify_free(&part->expects[k]);
         free(part->expects);
         match_free(part->match);
-        judges_close(part->judges);
+        judge_close(part->judges);
     }
     free(rewards);
 }
@@ -243,7 +243,7 @@ static enum jl_status ask_program(struct part *part, const struct reward_answer 
     for (int i = 0; fits && i < n; i++)
         fits = (lines[i] = line_of(&answers[i])) != NULL;
     enum jl_status status =
-        fits ? judges_ask(part->judges, (const char *const *)lines, n, out, cancel, err)
+        fits ? judge_ask(part->judges, (const char *const *)lines, n, out, cancel, err)
              : jl_fail(err, JL_ERR_MEMORY, "out of memory for what judges are told");
     for (int i = 0; lines && i < n; i++)
         free(lines[i]);
@@ -263,9 +263,9 @@ static enum jl_status judge_one(struct rewards *rewards, struct part *part,
     return JL_OK;
 }
 
-enum jl_status rewards_judge(struct rewards *rewards, const struct reward_answer *answers, int n,
-                             double *parts, double *sums, const atomic_bool *cancel,
-                             struct jl_error *err) {
+enum jl_status reward_judge(struct rewards *rewards, const struct reward_answer *answers, int n,
+                            double *parts, double *sums, const atomic_bool *cancel,
+                            struct jl_error *err) {
     size_t n_part = (size_t)rewards->n_part;
     double *column = calloc((size_t)n + 1, sizeof *column);
     enum jl_status status =

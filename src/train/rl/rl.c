@@ -52,9 +52,9 @@ static enum jl_status fill(struct rl *rl, struct jl_error *err) {
     for (int64_t i = 0; i < rl->tasks.n; i++)
         JL_TRY(check_task(rl, &rl->tasks.tasks[i], err));
     JL_TRY(read_tables(rl, err));
-    JL_TRY(rewards_open(o->rewards, o->n_reward, &rl->tasks, &rl->rewards, err));
+    JL_TRY(reward_open(o->rewards, o->n_reward, &rl->tasks, &rl->rewards, err));
     if (o->policy.kl <= 0) return JL_OK;
-    return reference_open(&rl->model, o->policy.temperature, &rl->reference, err);
+    return rl_reference_open(&rl->model, o->policy.temperature, &rl->reference, err);
 }
 
 enum jl_status rl_open(const struct rl_model *model, const struct rl_options *options,
@@ -75,8 +75,8 @@ enum jl_status rl_open(const struct rl_model *model, const struct rl_options *op
 void rl_close(struct rl *rl) {
     if (!rl) return;
     rl_forget(rl);
-    rewards_close(rl->rewards);
-    reference_close(rl->reference);
+    reward_close(rl->rewards);
+    rl_reference_close(rl->reference);
     eval_tasks_free(&rl->tasks);
     arena_free(&rl->arena);
     free(rl->tables);

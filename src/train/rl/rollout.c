@@ -123,7 +123,7 @@ static enum jl_status judge_round(struct rl *rl, const struct round *round, stru
     for (int i = 0; status == JL_OK && i < n; i++)
         answers[i] = (struct reward_answer){&rl->tasks.tasks[round->index[i / n_group]],
                                             &round->results[i / n_group].answers[i % n_group]};
-    if (status == JL_OK) status = rewards_judge(rl->rewards, answers, n, parts, sums, cancel, err);
+    if (status == JL_OK) status = reward_judge(rl->rewards, answers, n, parts, sums, cancel, err);
     for (int i = 0; status == JL_OK && i < n; i++) {
         to[i] = (struct rollout){.task = &round->tasks[i / n_group],
                                  .result = &round->results[i / n_group],

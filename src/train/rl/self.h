@@ -51,11 +51,11 @@ enum jl_status rl_learn(struct rl *rl, float rate, const atomic_bool *cancel,
                         struct rl_report *report, struct jl_error *err);
 
 /* reference.c: the frozen model. */
-enum jl_status reference_open(const struct rl_model *model, double temperature,
-                              struct reference **out, struct jl_error *err);
-void reference_close(struct reference *reference); // NULL is fine
+enum jl_status rl_reference_open(const struct rl_model *model, double temperature,
+                                 struct reference **out, struct jl_error *err);
+void rl_reference_close(struct reference *reference); // NULL is fine
 /* Fills in the rollouts' `reference`, which they own. */
-enum jl_status reference_score(struct reference *reference, struct rollout *rollouts, int n,
-                               const atomic_bool *cancel, struct jl_error *err);
+enum jl_status rl_reference_score(struct reference *reference, struct rollout *rollouts, int n,
+                                  const atomic_bool *cancel, struct jl_error *err);
 
 #endif

@@ -230,7 +230,7 @@ enum jl_status rl_learn(struct rl *rl, float rate, const atomic_bool *cancel,
     struct part *parts = calloc((size_t)n_part + 1, sizeof *parts);
     enum jl_status status = parts ? JL_OK : no_memory(err);
     if (status == JL_OK && n && rl->reference)
-        status = reference_score(rl->reference, rl->rollouts, rl->n_rollout, cancel, err);
+        status = rl_reference_score(rl->reference, rl->rollouts, rl->n_rollout, cancel, err);
     if (status == JL_OK && n) status = lay_parts(rl, list, n, parts, n_part, err);
     if (status == JL_OK && n) status = learn_parts(rl, parts, n_part, rate, cancel, report, err);
     for (int i = 0; parts && i < n_part; i++)
