@@ -1,6 +1,7 @@
 /* runs: what trainings have told of themselves. */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -59,7 +60,6 @@ static enum jl_status check(struct runs_command *c, struct jl_error *err) {
     for (int i = 0; i < c->metrics.n; i++)
         JL_TRY(runs_metric_find(c->metrics.items[i], &c->metric[i], err));
     c->n_metric = c->metrics.n;
-    if (!c->n_metric) c->metric[c->n_metric++] = RUNS_LOSS;
     return JL_OK;
 }
 
@@ -149,6 +149,8 @@ static enum jl_status show_run(struct runs_command *c, struct jl_error *err) {
     JL_TRY(runs_read(c->db, c->id, &c->arena, &data[0], err));
     if (c->json) return runs_print_json_of(&data[0], err);
     if (c->compare) JL_TRY(runs_read(c->db, c->compare, &c->arena, &data[1], err));
+    bool by_reward = data[0].n_step && isfinite(data[0].steps[data[0].n_step - 1].by.reward);
+    if (!c->n_metric) c->metric[c->n_metric++] = by_reward ? RUNS_REWARD : RUNS_LOSS;
     for (int i = 0; i < c->n_metric; i++)
         JL_TRY(runs_chart_make(data, n_data, c->metric[i], c->log, &c->arena, &charts[i], err));
     if (c->csv) JL_TRY(write_csv(c->csv, &data[0], err));
@@ -179,7 +181,9 @@ int cmd_runs(int argc, char **argv) {
     bool done, none = false;
     const struct cli_option options[] = {
         {"--metric", NULL, CLI_LIST, &c.metrics, "NAME",
-         "loss, norm, rate, tokens, share, load or held_out; repeatable (default: loss)", 0, 0},
+         "loss, norm, rate, tokens, share, load or held_out; by reward also reward, right, length, "
+         "alike, cut, entropy, kl, clipped, drawn, learned; repeatable (default: loss, or reward)",
+         0, 0},
         {"--log", NULL, CLI_FLAG, &c.log, NULL, "a logarithmic axis", 0, 0},
         {"--compare", NULL, CLI_INT, &c.compare, "ID", "a second run in the same charts", 1,
          1 << 30},

@@ -29,7 +29,17 @@ enum jl_status runs_read(struct metrics_db *db, int64_t id, struct arena *arena,
     X(RUNS_TOKENS, "tokens", "tokens/s", (double)s->rows / s->seconds)                             \
     X(RUNS_SHARE, "share", "share of peak, %", 100 * s->share)                                     \
     X(RUNS_LOAD, "load", "most loaded expert over the mean", s->load)                              \
-    X(RUNS_HELD_OUT, "held_out", "loss on held-out documents", (double)NAN)
+    X(RUNS_HELD_OUT, "held_out", "loss on held-out documents", (double)NAN)                        \
+    X(RUNS_REWARD, "reward", "reward", s->by.reward)                                               \
+    X(RUNS_RIGHT, "right", "right by the tasks' own checks, %", 100 * s->by.right)                 \
+    X(RUNS_LENGTH, "length", "tokens of an answer", s->by.length)                                  \
+    X(RUNS_ALIKE, "alike", "groups that teach nothing, %", 100 * s->by.alike)                      \
+    X(RUNS_CUT, "cut", "answers that were cut off, %", 100 * s->by.cut)                            \
+    X(RUNS_ENTROPY, "entropy", "entropy, nats a token", s->by.entropy)                             \
+    X(RUNS_KL, "kl", "distance from the model as it began, nats a token", s->by.kl)                \
+    X(RUNS_CLIPPED, "clipped", "tokens whose ratio was clipped, %", 100 * s->by.clipped)           \
+    X(RUNS_DRAWN, "drawn", "tokens drawn/s", s->by.drawn)                                          \
+    X(RUNS_LEARNED, "learned", "tokens learned/s", s->by.learned)
 enum runs_metric {
 #define X(id, ...) id,
     RUNS_METRIC_LIST(X)

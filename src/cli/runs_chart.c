@@ -22,9 +22,11 @@ const char *runs_metric_name(enum runs_metric metric) { return names[metric]; }
 enum jl_status runs_metric_find(const char *name, enum runs_metric *out, struct jl_error *err) {
     for (int i = 0; i < RUNS_METRIC_COUNT; i++)
         if (!strcmp(name, names[i])) return *out = (enum runs_metric)i, JL_OK;
-    return jl_fail(err, JL_ERR_USAGE,
-                   "--metric takes loss, norm, rate, tokens, share, load or held_out, not '%s'",
-                   name);
+    char list[256] = "";
+    size_t at = 0;
+    for (int i = 0; i < RUNS_METRIC_COUNT && at < sizeof list; i++)
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", names[i]);
+    return jl_fail(err, JL_ERR_USAGE, "--metric takes %s; not '%s'", list, name);
 }
 
 static double value_of(const struct metrics_step *s, enum runs_metric metric) {

@@ -147,7 +147,8 @@ static void put_number(FILE *out, double x) {
 void runs_csv_write(const struct runs_data *data, FILE *out) {
     size_t held = 0;
     fputs("step,stage,loss,mtp_loss,norm,rate,rows,seconds,tokens_per_second,share_of_peak,"
-          "expert_load,held_out\n",
+          "expert_load,held_out,reward,deviation,right,alike,length,cut,entropy,kl,clipped,"
+          "difference,drawn_per_second,learned_per_second\n",
           out);
     for (size_t i = 0; i < data->n_step; i++) {
         const struct metrics_step *s = &data->steps[i];
@@ -166,6 +167,11 @@ void runs_csv_write(const struct runs_data *data, FILE *out) {
         put_number(out, s->share);
         put_number(out, s->load);
         put_number(out, has ? data->held[held].loss : (double)NAN);
+        const double by[] = {s->by.reward,  s->by.deviation,  s->by.right,   s->by.alike,
+                             s->by.length,  s->by.cut,        s->by.entropy, s->by.kl,
+                             s->by.clipped, s->by.difference, s->by.drawn,   s->by.learned};
+        for (size_t k = 0; k < sizeof by / sizeof by[0]; k++)
+            put_number(out, by[k]);
         fputc('\n', out);
     }
 }

@@ -45,6 +45,7 @@ void train_record_begin(struct train_record *record, const struct recipe *recipe
     char path[PATH_MAX], name[NAME_MAX + 1], class[CLASS_NAME_BYTES], cpu[CLI_CPU_NAME_BYTES];
     char texts[RECIPE_MOST_STAGES][2 * RECIPE_MARK + 1];
     const char *marks[RECIPE_MOST_STAGES];
+    record->recipe = recipe;
     record->peak = peak_rate_measure(backend, recipe->work == DTYPE_BF16 && model->cls.act_bf16);
     if (!record->metrics) return;
     if (!realpath(folder, path)) snprintf(path, sizeof path, "%s", folder);
@@ -82,6 +83,32 @@ double train_record_share(const struct train_record *record, const struct run_st
     return ops / step->seconds / record->peak.rate;
 }
 
+static void record_reward(struct train_record *record, const struct run_step *step) {
+    const struct rl_report *r = step->rl;
+    const struct metrics_reward row = {
+        .reward = r->reward,
+        .deviation = r->deviation,
+        .right = r->right,
+        .alike = r->silent,
+        .cut = r->truncated,
+        .clipped = r->n_checked ? r->clipped : (double)NAN,
+        .length = r->length,
+        .entropy = r->n_checked ? r->entropy : (double)NAN,
+        .kl = record->recipe->grpo_kl > 0 && r->n_checked ? r->kl : (double)NAN,
+        .difference = r->difference,
+        .drawn = (double)r->n_token / r->draw_seconds,
+        .learned = r->n_row ? (double)r->n_row / r->learn_seconds : (double)NAN,
+    };
+    char parts[1024] = "{";
+    size_t at = 1;
+    for (int i = 0; i < record->recipe->n_reward && at < sizeof parts - 2; i++)
+        at += (size_t)snprintf(parts + at, sizeof parts - at, "%s\"%.40s\": %.6g", i ? ", " : "",
+                               record->recipe->rewards[i].kind, r->parts[i]);
+    if (at > sizeof parts - 2) at = sizeof parts - 2;
+    snprintf(parts + at, sizeof parts - at, "}");
+    metrics_reward(record->metrics, step->step, &row, parts);
+}
+
 void train_record_step(struct train_record *record, const struct run_step *step) {
     const struct hparams *hp = &learner_model(step->learner)->hp;
     record->load = 0;
@@ -105,4 +132,5 @@ void train_record_step(struct train_record *record, const struct run_step *step)
         .share = train_record_share(record, step),
     };
     metrics_step(record->metrics, &row);
+    if (step->rl) record_reward(record, step);
 }

@@ -12,6 +12,7 @@ char *train_record_path(void);
 struct train_record {
     struct metrics *metrics; // NULL: nothing is recorded
     struct peak_rate peak;
+    const struct recipe *recipe;
     double load; // of the last step: the most loaded expert's over the mean; 0: no experts
 };
 void train_record_begin(struct train_record *record, const struct recipe *recipe,

@@ -251,6 +251,39 @@ class Teach(Base):
                 open(os.path.join(again, "tuned/model.safetensors"), "rb") as other:
             self.assertEqual(one.read(), other.read())
 
+    def test_tune_by_reward(self):
+        """With a program as the judge, all weights and an adapter; what may go wrong is told."""
+        tasks = self.write("asks.jsonl", *({"messages": [{"role": "user", "content": text}], "expect": "x", "max_tokens": 16}
+                                           for text in ("Book a tent.", "A table for two.", "We are nine.")))
+        judge = self.path("judge.py")
+        with open(judge, "w", encoding="utf-8") as file:
+            file.write("import json, sys\nfor line in sys.stdin:\n"
+                       "    print(json.dumps({'reward': len(json.loads(line)['answer']) % 5}), flush=True)\n")
+
+        def recipe(name, more="", reward=None):
+            with open(self.path(name), "w", encoding="utf-8") as file:
+                file.write(f"[data]\nrows = 256\n[grpo]\ntasks = {tasks}\nprompts = 2\ngroup = 4\n"
+                           f"reward = {reward or 'program ' + sys.executable + ' ' + judge} weight=0.5\nreward = json weight=0.25\n"
+                           f"{more}[stage better]\nsteps = 2\nrate = 1e-4\n")
+            return self.path(name)
+
+        said = self.ok("tune", self.model, "--method", "grpo", recipe("by-reward"))
+        self.assertIn("step 2 of 2 (better): reward", said)
+        self.assertIn("difference 0.0 of", said)
+        self.assertIn(f"jinlin chat {self.path('by-reward')}.run/better", said)
+        out = self.path("rewarded")
+        said = self.ok("tune", self.model, "--method", "grpo", recipe("adapted", "kl = 0.1\nupdates = 2\n[lora]\nrank = 4\n"), "-o", out)
+        self.assertIn(f"--adapter {out}/better", said)
+        self.assertTrue(os.path.exists(f"{out}/better/adapter_config.json"))
+        self.fails(2, "say how", "tune", self.model, "--method", "grpo")
+        self.fails(2, "the recipe says all", "tune", self.model, "--method", "grpo", recipe("more"), "--steps", "3")
+        self.fails(2, "a recipe beside the model", "tune", self.model, recipe("none"), "-o", out)
+        done = self.run_program("tune", self.model, "--method", "grpo", recipe("crash", reward="program exit 7"))
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("the judge 'exit 7' ended with 7, asked {", done.stderr)
+        self.fails(4, "this key stands twice", "tune", self.model, "--method", "grpo", recipe("twice", "[model]\nstart = x\n"))
+        self.fails(4, "there is no [grpo]", "tune", self.model, "--method", "grpo", "examples/teach/talk.recipe")
+
     def test_tune_lora(self):
         data = self.write("lora.jsonl", *({"text": f"{i} and {i + 1} and on"} for i in range(20)))
         out = self.path("tuned-lora")

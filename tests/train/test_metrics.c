@@ -396,6 +396,39 @@ static void files_of_others(void **state) {
     assert_int_equal(metrics_db_open(scratch_path("absent.db"), &db, NULL), JL_ERR_IO);
 }
 
+/* A file of before rewards were known: it is read, and gets the table that it lacks. */
+static void older_files(void **state) {
+    const struct metrics_reward by = {
+        .reward = 0.5, .right = 0.25, .kl = (double)NAN, .drawn = 900};
+    const char *path = scratch_path("older.db");
+    struct metrics_step last;
+    struct told told = {0};
+    (void)state;
+    for (int reads_first = 0; reads_first < 2; reads_first++) {
+        struct metrics *m = begin(path, "/x/run", 0, &told);
+        tell_steps(m, 1, 3, 0);
+        metrics_free(m);
+        m = begin(path, "/x/run", 0, &told);
+        tell_steps(m, 1, 3, 0);
+        metrics_end(m, "stopped", NULL);
+        metrics_free(m);
+        sql_file(path, "DROP TABLE rewards; PRAGMA user_version = 1");
+        if (reads_first) {
+            assert_int_equal(count_steps(path, 1, &last), 3);
+            assert_true(isnan(last.by.reward) && last.load > 0);
+        }
+        m = begin(path, "/x/run", 3, &told);
+        tell_steps(m, 4, 5, 0);
+        metrics_reward(m, 5, &by, "{\"correct\": 0.5}");
+        metrics_end(m, "done", NULL);
+        metrics_free(m);
+        assert_int_equal(count_steps(path, 1, &last), 5);
+        assert_true(last.by.reward == 0.5 && last.by.right == 0.25 && isnan(last.by.kl) &&
+                    last.by.drawn == 900);
+    }
+    assert_int_equal(told.n, 0);
+}
+
 /* Pages behind the first are torn: found when they are read or written. */
 static void torn_pages(void **state) {
     const char *path = scratch_path("torn.db");
@@ -436,6 +469,7 @@ int main(void) {
         cmocka_unit_test(files_that_cannot_be_written),
         cmocka_unit_test(a_full_disk),
         cmocka_unit_test(files_of_others),
+        cmocka_unit_test(older_files),
         cmocka_unit_test(torn_pages),
     };
     int failed = cmocka_run_group_tests_name("metrics", tests, NULL, NULL);

@@ -156,7 +156,7 @@ function One({ id }: { id: string }) {
     ...(left ? ([[words().left, time(left)]] as [string, string][]) : []),
     [words().parameters, run.active < run.parameters ? `${number(run.parameters)} (${number(run.active)} ${words().a_token})` : number(run.parameters)],
   ];
-  const order = ["loss", "held_out", "tokens", "rate", "norm", "load", "share"] as const;
+  const order = ["reward", "right", "loss", "held_out", "length", "entropy", "alike", "cut", "kl", "clipped", "tokens", "drawn", "learned", "rate", "norm", "load", "share"] as const;
   return (
     <>
       <p><a href="#/runs">{words().runs}</a></p>

@@ -8,7 +8,7 @@
 #include "base/file.h"
 
 #define APPLICATION 0x4a4c524e // "JLRN": PRAGMA application_id of our files
-#define VERSION 1              // PRAGMA user_version
+#define VERSION 2              // PRAGMA user_version
 
 static const char schema[] =
     "CREATE TABLE runs(id INTEGER PRIMARY KEY AUTOINCREMENT, folder TEXT NOT NULL,"
@@ -28,7 +28,14 @@ static const char schema[] =
     "CREATE TABLE events(id INTEGER PRIMARY KEY, run INTEGER, step INTEGER, time REAL, kind TEXT,"
     " text TEXT);"
     "CREATE INDEX events_of_run ON events(run);"
-    "PRAGMA application_id = 0x4a4c524e; PRAGMA user_version = 1;";
+    "PRAGMA application_id = 0x4a4c524e;";
+
+/* Version 2 knows what steps by reward tell. */
+static const char rewards[] =
+    "CREATE TABLE rewards(run INTEGER, step INTEGER, reward REAL, deviation REAL, right REAL,"
+    " alike REAL, length REAL, cut REAL, entropy REAL, kl REAL, clipped REAL, difference REAL,"
+    " drawn REAL, learned REAL, parts TEXT, PRIMARY KEY(run, step)) WITHOUT ROWID;"
+    "PRAGMA user_version = 2;";
 
 enum jl_status metrics_file_fault(sqlite3 *db, const char *path, struct jl_error *err) {
     int code = sqlite3_extended_errcode(db);
@@ -70,22 +77,21 @@ static enum jl_status number(sqlite3 *db, const char *path, const char *sql, int
     return status;
 }
 
-/* *empty: nothing has been written into it yet. */
-static enum jl_status check(sqlite3 *db, const char *path, bool *empty, struct jl_error *err) {
-    int64_t application = 0, version = 0, n = 0;
+/* *version: 0, nothing has been written into it yet. */
+static enum jl_status check(sqlite3 *db, const char *path, int64_t *version, struct jl_error *err) {
+    int64_t application = 0, n = 0;
     JL_TRY(number(db, path, "PRAGMA application_id", &application, err));
-    JL_TRY(number(db, path, "PRAGMA user_version", &version, err));
+    JL_TRY(number(db, path, "PRAGMA user_version", version, err));
     JL_TRY(number(db, path, "SELECT count(*) FROM sqlite_master", &n, err));
-    *empty = application == 0 && n == 0;
-    if (*empty) return JL_OK;
+    if (application == 0 && n == 0) return *version = 0, JL_OK;
     if (application != APPLICATION)
         return jl_fail(err, JL_ERR_FORMAT,
                        "%s is a database of another program: name another file in JINLIN_RUNS",
                        path);
-    if (version == VERSION) return JL_OK;
+    if (*version >= 1 && *version <= VERSION) return JL_OK;
     return jl_fail(err, JL_ERR_FORMAT,
                    "%s has version %lld of the tables of runs, this program knows version %d", path,
-                   (long long)version, VERSION);
+                   (long long)*version, VERSION);
 }
 
 static enum jl_status run_sql(sqlite3 *db, const char *path, const char *sql,
@@ -97,13 +103,14 @@ static enum jl_status run_sql(sqlite3 *db, const char *path, const char *sql,
 /* Readers and one writer at once, and a commit that waits for no disk. Somebody else may make the
  * tables at the same time, so it is looked at again under the lock. */
 static enum jl_status prepare(sqlite3 *db, const char *path, struct jl_error *err) {
-    bool empty;
-    JL_TRY(check(db, path, &empty, err));
+    int64_t version;
+    JL_TRY(check(db, path, &version, err));
     JL_TRY(run_sql(db, path, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err));
-    if (!empty) return JL_OK;
+    if (version == VERSION) return JL_OK;
     JL_TRY(run_sql(db, path, "BEGIN IMMEDIATE", err));
-    enum jl_status status = check(db, path, &empty, err);
-    if (status == JL_OK && empty) status = run_sql(db, path, schema, err);
+    enum jl_status status = check(db, path, &version, err);
+    if (status == JL_OK && version < 1) status = run_sql(db, path, schema, err);
+    if (status == JL_OK && version < 2) status = run_sql(db, path, rewards, err);
     if (status == JL_OK) return run_sql(db, path, "COMMIT", err);
     sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return status;
@@ -112,7 +119,7 @@ static enum jl_status prepare(sqlite3 *db, const char *path, struct jl_error *er
 enum jl_status metrics_file_open(const char *path, bool write, sqlite3 **out,
                                  struct jl_error *err) {
     char *copy = strdup(path);
-    bool empty = false;
+    int64_t version = VERSION;
     *out = NULL;
     if (!copy) return jl_fail(err, JL_ERR_MEMORY, "out of memory for %s", path);
     if (write) make_folders(copy);
@@ -123,10 +130,11 @@ enum jl_status metrics_file_open(const char *path, bool write, sqlite3 **out,
     if (status == JL_OK) {
         sqlite3_extended_result_codes(*out, 1);
         sqlite3_busy_timeout(*out, 50); // milliseconds that a step may lose to somebody's lock
-        status = write ? prepare(*out, path, err) : check(*out, path, &empty, err);
+        status = write ? prepare(*out, path, err) : check(*out, path, &version, err);
     }
-    if (status == JL_OK && empty && !write)
+    if (status == JL_OK && version < 1)
         status = jl_fail(err, JL_ERR_IO, "%s: no run has been recorded yet", path);
+    if (status == JL_OK && version < VERSION) status = prepare(*out, path, err); // an older file
     if (status == JL_OK) return JL_OK;
     sqlite3_close(*out);
     *out = NULL;

@@ -15,12 +15,15 @@
 #define FLUSH_SECONDS 2.0  // between two transactions
 #define LOCKED_SECONDS 10. // and after one that found the file locked
 #define MOST_ROWS 65536    // that wait
-#define MOST_VALUES 9      // of a row, besides the run
+#define MOST_VALUES 14     // of a row, besides the run
 #define LAST_WAIT 2000     // milliseconds for a lock when all has been done
 
 /* id, statement: ?1 is the run. */
 #define TABLE_LIST(X)                                                                              \
     X(TABLE_STEP, "INSERT OR REPLACE INTO steps VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")  \
+    X(TABLE_REWARD,                                                                                \
+      "INSERT OR REPLACE INTO rewards VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "            \
+      "?11, ?12, ?13, ?14, ?15)")                                                                  \
     X(TABLE_LOAD, "INSERT OR REPLACE INTO loads VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")               \
     X(TABLE_HELD_OUT, "INSERT OR REPLACE INTO held_out VALUES(?1, ?2, ?3, ?4)")                    \
     X(TABLE_SAMPLE, "INSERT OR REPLACE INTO samples VALUES(?1, ?2, ?3, ?4)")                       \
@@ -231,7 +234,8 @@ static int drop_later_steps(struct metrics *m) {
     static const char *const sql[] = {"DELETE FROM steps WHERE run = ?1 AND step > ?2",
                                       "DELETE FROM loads WHERE run = ?1 AND step > ?2",
                                       "DELETE FROM held_out WHERE run = ?1 AND step > ?2",
-                                      "DELETE FROM samples WHERE run = ?1 AND step > ?2"};
+                                      "DELETE FROM samples WHERE run = ?1 AND step > ?2",
+                                      "DELETE FROM rewards WHERE run = ?1 AND step > ?2"};
     const struct value at[] = {whole(m->id), whole(m->steps_done)};
     int code = SQLITE_OK;
     for (size_t i = 0; code == SQLITE_OK && i < sizeof sql / sizeof sql[0]; i++)
@@ -339,6 +343,13 @@ void metrics_step(struct metrics *m, const struct metrics_step *s) {
     ADD(m, TABLE_STEP, whole(s->step), text(s->stage), real(s->loss), real(s->mtp_loss),
         real(s->norm), real(s->rate), whole(s->rows), real(s->seconds), real(s->share));
     flush_when_due(m);
+}
+
+void metrics_reward(struct metrics *m, int64_t step, const struct metrics_reward *r,
+                    const char *parts) {
+    ADD(m, TABLE_REWARD, whole(step), real(r->reward), real(r->deviation), real(r->right),
+        real(r->alike), real(r->length), real(r->cut), real(r->entropy), real(r->kl),
+        real(r->clipped), real(r->difference), real(r->drawn), real(r->learned), text(parts));
 }
 
 struct metrics_load metrics_load_of(const int64_t *load, int n) {

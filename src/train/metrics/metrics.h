@@ -36,6 +36,17 @@ struct metrics_run {
  * nothing is written. */
 void metrics_begin(struct metrics *metrics, const struct metrics_run *run, int64_t steps_done);
 
+/* What a step by reward tells besides (docs/grpo.md); of other steps all are NAN. */
+struct metrics_reward {
+    double reward, deviation;
+    double right, alike, cut, clipped; // shares
+    double length, entropy, kl, difference;
+    double drawn, learned; // tokens a second
+};
+/* parts: JSON of the rewards' means by their names; NULL: none. */
+void metrics_reward(struct metrics *metrics, int64_t step, const struct metrics_reward *reward,
+                    const char *parts);
+
 /* Numbers that are not there are NAN. */
 struct metrics_step {
     int64_t step, rows;
@@ -43,6 +54,7 @@ struct metrics_step {
     double loss, mtp_loss, norm, rate, seconds;
     double share; // of the peak
     double load;  // the greatest share of an expert over the mean one, over all layers; only read
+    struct metrics_reward by; // only read
 };
 void metrics_step(struct metrics *metrics, const struct metrics_step *step);
 

@@ -164,14 +164,29 @@ static void read_step(struct query *q, sqlite3_stmt *s, void *out) {
                                   .rows = sqlite3_column_int64(s, 6),
                                   .seconds = real_at(s, 7),
                                   .share = real_at(s, 8),
-                                  .load = real_at(s, 9)};
+                                  .load = real_at(s, 9),
+                                  .by = {.reward = real_at(s, 10),
+                                         .deviation = real_at(s, 11),
+                                         .right = real_at(s, 12),
+                                         .alike = real_at(s, 13),
+                                         .length = real_at(s, 14),
+                                         .cut = real_at(s, 15),
+                                         .entropy = real_at(s, 16),
+                                         .kl = real_at(s, 17),
+                                         .clipped = real_at(s, 18),
+                                         .difference = real_at(s, 19),
+                                         .drawn = real_at(s, 20),
+                                         .learned = real_at(s, 21)}};
 }
 
 enum jl_status metrics_steps(struct metrics_db *db, int64_t id, struct arena *arena,
                              struct metrics_step **out, size_t *n, struct jl_error *err) {
-    struct query q = {"SELECT step, stage, loss, mtp_loss, norm, rate, rows, seconds, share,"
-                      " (SELECT max(max) FROM loads WHERE run = ?1 AND loads.step = steps.step)"
-                      " FROM steps WHERE run = ?1 ORDER BY step",
+    struct query q = {"SELECT steps.step, stage, loss, mtp_loss, norm, rate, rows, seconds, share,"
+                      " (SELECT max(max) FROM loads WHERE run = ?1 AND loads.step = steps.step),"
+                      " reward, deviation, right, alike, length, cut, entropy, kl, clipped,"
+                      " difference, drawn, learned"
+                      " FROM steps LEFT JOIN rewards ON rewards.run = ?1 AND"
+                      " rewards.step = steps.step WHERE steps.run = ?1 ORDER BY steps.step",
                       sizeof **out, read_step, arena, false};
     return list(db, &q, id, (void **)out, n, err);
 }
@@ -213,7 +228,8 @@ enum jl_status metrics_events(struct metrics_db *db, int64_t id, struct arena *a
 }
 
 enum jl_status metrics_remove(struct metrics_db *db, int64_t id, struct jl_error *err) {
-    static const char *const tables[] = {"steps", "loads", "held_out", "samples", "events"};
+    static const char *const tables[] = {"steps",   "loads",  "held_out",
+                                         "samples", "events", "rewards"};
     char sql[96];
     int code = sqlite3_exec(db->file, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     for (size_t i = 0; code == SQLITE_OK && i < sizeof tables / sizeof tables[0]; i++) {

@@ -1,6 +1,7 @@
 /* A run whose recipe has [grpo]: tasks in the place of data. */
 #include <inttypes.h>
-#include <string.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "train/run/self.h"
@@ -117,6 +118,21 @@ enum jl_status run_rl_step(struct run *run, struct run_step *report) {
     report->rl = said;
     warn(run, said);
     return JL_OK;
+}
+
+#define SHOW_EVERY 20 // steps, unless the recipe says sample_every
+
+void run_show_answers(const struct run *run) {
+    const struct rl_report *r = &run->said;
+    int64_t every = run->recipe->sample_every ? run->recipe->sample_every : SHOW_EVERY;
+    char *text;
+    if (!run->options->watch.sample || !r->prompt || !r->best || !r->worst ||
+        (run->done != 1 && run->step % every != 0) ||
+        asprintf(&text, "\n[%.3g] %s\n[%.3g] %s", r->best_reward, r->best, r->worst_reward,
+                 r->worst) < 0)
+        return;
+    run->options->watch.sample(run->options->watch.ctx, run->step, r->prompt, text);
+    free(text);
 }
 
 /* Tasks drawn, and moves of the weights: several may be of one step. */

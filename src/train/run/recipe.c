@@ -402,7 +402,7 @@ static enum jl_status finish(struct parser *p) {
     if (r->config && !r->tokenizer)
         return jl_fail(p->err, JL_ERR_FORMAT,
                        "%s: a new model wants `tokenizer = FOLDER` in [model]", p->path);
-    if (r->sample_every && !r->sample)
+    if (r->sample_every && !r->sample && !r->grpo)
         return jl_fail(p->err, JL_ERR_FORMAT,
                        "%s: sample_every wants `sample = TEXT`, which the model goes on from",
                        p->path);

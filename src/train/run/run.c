@@ -143,6 +143,7 @@ static enum jl_status one_step(struct run *run) {
     run->stage_step++;
     run->done++;
     if (run->options->watch.step) run->options->watch.step(run->options->watch.ctx, &report);
+    if (run->rl) run_show_answers(run);
     return JL_OK;
 }
 
@@ -167,7 +168,7 @@ static enum jl_status run_steps(struct run *run, bool *stopped) {
         }
         if (run->stage_step == r->stages[run->stage].steps) continue; // end_stage does both
         if (r->eval_every && run->step % r->eval_every == 0) JL_TRY(run_held_out(run));
-        if (r->sample_every && run->step % r->sample_every == 0) run_sample(run);
+        if (r->sample_every && !run->rl && run->step % r->sample_every == 0) run_sample(run);
     }
     return run->step > saved ? save(run) : JL_OK;
 }

@@ -61,6 +61,7 @@ enum jl_status run_find_steps(struct run *run);
 enum jl_status run_open_rl(struct run *run);
 enum jl_status run_find_rl_steps(struct run *run, int stage);
 enum jl_status run_rl_step(struct run *run, struct run_step *report);
+void run_show_answers(const struct run *run); // the best and the worst to one task, now and then
 void run_rl_cursor_write(const struct run *run, uint8_t out[RUN_RL_CURSOR]);
 enum jl_status run_rl_cursor_read(struct run *run, const uint8_t *bytes, size_t n);
 
