@@ -205,6 +205,8 @@ int cmd_eval(int argc, char **argv) {
          "only the likeliest tokens that have probability P together", 0, 0},
         {"--top-k", NULL, CLI_TEXT, &c.value[SAMPLE_top_k], "N", "only the N likeliest tokens", 0,
          0},
+        {"--min-p", NULL, CLI_TEXT, &c.value[SAMPLE_min_p], "P",
+         "only those at least P times as likely as the likeliest", 0, 0},
         {"--n", "-n", CLI_INT, &c.n_sample, "N",
          "answers to each task, for pass@N; with --temperature (default 1)", 1, MAX_SAMPLES},
         {"--seed", NULL, CLI_TEXT, &c.seed, "N", "of draws and of --limit (default 0)", 0, 0},

@@ -57,6 +57,24 @@ static enum jl_status make_plan(const char *path, const struct plan_options *o,
 
 /* ---- recipes ---- */
 
+/* How long answers will be nobody knows before: of time nothing is said. */
+static void print_grpo(const char *path, const struct recipe *recipe, const struct estimate *e,
+                       bool json) {
+    long long steps = (long long)recipe_steps(recipe);
+    long long answers = (long long)(recipe->grpo_prompts * recipe->grpo_group);
+    if (json) {
+        printf("{\"parameters\":%lld,\"active\":%lld,\"bytes\":%zu,\"drawing\":%zu,\"steps\":%lld,"
+               "\"answers\":%lld}\n",
+               (long long)e->n_param, (long long)e->n_active, e->bytes, e->drawing, steps, answers);
+        return;
+    }
+    printf("%s: %.2f M parameters, %.2f M take part in a token\n", path, 1e-6 * (double)e->n_param,
+           1e-6 * (double)e->n_active);
+    printf("  learning   %12.1f MB\n", mb(e->bytes));
+    printf("  drawing    %12.1f MB  at most, beside it\n", mb(e->drawing));
+    printf("  steps      %12lld     %lld answers each\n", steps, answers);
+}
+
 static void print_recipe(const char *path, const struct recipe *recipe, const struct estimate *e,
                          int threads, bool json) {
     int64_t steps = recipe_steps(recipe);
@@ -67,6 +85,10 @@ static void print_recipe(const char *path, const struct recipe *recipe, const st
                     "its data, and are not in these figures\n",
                     recipe->stages[i].name);
     double seconds = e->seconds * (double)steps;
+    if (recipe->grpo) {
+        print_grpo(path, recipe, e, json);
+        return;
+    }
     if (json) {
         printf("{\"parameters\":%lld,\"active\":%lld,\"bytes\":%zu,\"steps\":%lld,"
                "\"tokens\":%lld,\"tokens_per_second\":%.1f,\"seconds\":%.1f,"

@@ -147,9 +147,9 @@ static int think_day_of_year(struct skill_text *thought, struct date d) {
     return columns_short(thought, day_of_year(d) - d.day, '+', d.day);
 }
 
-/* The years that are gone through whole: "1932<1934: 1932* 1933", or "1932=1932". */
+/* The years that are gone through whole: "1932 1934<: 1932* 1933", or "1932 1932=". */
 static void think_years(struct skill_text *thought, int from, int to) {
-    skill_put(thought, "\n%d%c%d", from, from < to ? '<' : '=', to);
+    skill_put(thought, "\n%d %d%c", from, to, from < to ? '<' : '=');
     for (int year = from; year < to; year++)
         skill_put(thought, "%s %d%s", year == from ? ":" : "", year, star(year));
 }

@@ -45,9 +45,9 @@ static const char *span_text(struct skill_draw *draw, int minutes) {
              : skill_textf(draw, "%d %s", h, hours);
 }
 
-/* Says which is larger before anything is done about it: "6<30 ". */
+/* Says which is larger before anything is done about it: "6 30< ". */
 static bool think_less(struct skill_text *thought, int a, int b) {
-    skill_put(thought, "%d%c%d ", a, a < b ? '<' : a > b ? '>' : '=', b);
+    skill_put(thought, "%d %d%c ", a, b, a < b ? '<' : a > b ? '>' : '=');
     return a < b;
 }
 

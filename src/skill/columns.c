@@ -145,8 +145,9 @@ int columns_euclid(struct skill_text *text, int a, int b) {
     }
 }
 
+/* Both before the sign: whoever writes has seen them then. */
 static void put_order(struct skill_text *text, int a, int b) {
-    skill_put(text, " %d%c%d", a, a < b ? '<' : a > b ? '>' : '=', b);
+    skill_put(text, " %d %d%c", a, b, a < b ? '<' : a > b ? '>' : '=');
 }
 
 void columns_compare(struct skill_text *text, int a, int b) {

@@ -16,7 +16,7 @@ void columns_divide(struct skill_text *text, int a, int b);
 /* Euclid: "84: 36*2=72 84-72=12" down to a rest of 0. Returns the greatest common divisor; b >= 1.
  */
 int columns_euclid(struct skill_text *text, int a, int b);
-/* Which is larger, on a line of its own: "3803 8944: 4=4 3<8", how many digits each has and then
+/* Which is larger, on a line of its own: "3803 8944: 4 4= 3 8<", how many digits each has and then
  * digit by digit until two differ. */
 void columns_compare(struct skill_text *text, int a, int b);
 /* On the line as it is: "87+23=107+3=110", tens before units. Returns the result. */

@@ -145,8 +145,12 @@ static struct item finish(struct skill_draw *draw, struct skill_text *thought, s
                           int n, int target) {
     int kind = AS_WHOLE;
     sort_down(items, n);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         if (!is_whole(items[i].value)) kind = AS_FRACTION;
+        // What is there already once more, beside the answer that it goes into.
+        if (items[i].op && thought)
+            skill_put(thought, "\n%s=%s", items[i].text, value_text(draw, items[i].value));
+    }
     while (n > 1) {
         struct step step;
         struct item left[3];

@@ -68,9 +68,9 @@ static int theme_line(const struct han_lines *lines, const char *theme) {
     return 0;
 }
 
-/* What one settles before writing: the theme, the form, how the tones begin, whether the first line
- * rhymes, the characters at the ends of the rhyming lines, and then the line that has the theme,
- * while the theme is near: the poem has only to repeat it. */
+/* What one settles before writing: the theme and the line that has it, which the poem then has only
+ * to repeat; the form, how the tones begin, whether the first line rhymes, and the characters at
+ * the ends of the rhyming lines. */
 static void write_plan(struct skill_draw *draw, struct skill_text *out, const struct poem *poem,
                        const char *theme) {
     const struct rhyme_book *book = &tables_of(draw)->rhymes;
@@ -82,7 +82,11 @@ static void write_plan(struct skill_draw *draw, struct skill_text *out, const st
     for (int i = 0; i < lines.n_line; i++)
         if (i == 0 || i % 2 == 1) ends[n++] = lines.code[i][lines.n_char[i] - 1];
     bool first = rhyme_allows(book, ends[0], true) && rhyme_shared(book, ends, n) >= 0;
+    static const char *const places[] = {"", "一", "二", "三", "四", "五", "六", "七", "八"};
+    int line = theme ? theme_line(&lines, theme) : 0;
     if (theme) skill_put(out, "题：%s。", theme);
+    if (line && line < SKILL_COUNT(places))
+        skill_put(out, "%s：%s。", places[line], poems_line(poem, line - 1));
     skill_put(out, "%s，%s，%s。韵：", verse_forms[poem->form].name,
               verse_beginning(book, &lines) == 1 ? "平起" : "仄起",
               first ? "首句入韵" : "首句不入韵");
@@ -91,10 +95,6 @@ static void write_plan(struct skill_draw *draw, struct skill_text *out, const st
         write_code(out, ends[i]);
     }
     skill_puts(out, "。");
-    static const char *const places[] = {"", "一", "二", "三", "四", "五", "六", "七", "八"};
-    int line = theme ? theme_line(&lines, theme) : 0;
-    if (line && line < SKILL_COUNT(places))
-        skill_put(out, "%s：%s。", places[line], poems_line(poem, line - 1));
 }
 
 /* ---- forms in words ---- */

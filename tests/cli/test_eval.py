@@ -275,6 +275,9 @@ class Teach(Base):
         said = self.ok("tune", self.model, "--method", "grpo", recipe("adapted", "kl = 0.1\nupdates = 2\n[lora]\nrank = 4\n"), "-o", out)
         self.assertIn(f"--adapter {out}/better", said)
         self.assertTrue(os.path.exists(f"{out}/better/adapter_config.json"))
+        plan = json.loads(self.ok("plan", recipe("planned", f"[model]\nstart = {self.model}\n"), "--json"))
+        self.assertEqual((plan["steps"], plan["answers"]), (2, 8))
+        self.assertTrue(plan["drawing"] > 0 and plan["bytes"] > plan["drawing"] / 100)
         self.fails(2, "say how", "tune", self.model, "--method", "grpo")
         self.fails(2, "the recipe says all", "tune", self.model, "--method", "grpo", recipe("more"), "--steps", "3")
         self.fails(2, "a recipe beside the model", "tune", self.model, recipe("none"), "-o", out)
@@ -282,7 +285,9 @@ class Teach(Base):
         self.assertEqual(done.returncode, 3)
         self.assertIn("the judge 'exit 7' ended with 7, asked {", done.stderr)
         self.fails(4, "this key stands twice", "tune", self.model, "--method", "grpo", recipe("twice", "[model]\nstart = x\n"))
-        self.fails(4, "there is no [grpo]", "tune", self.model, "--method", "grpo", "examples/teach/talk.recipe")
+        with open(self.path("other"), "w", encoding="utf-8") as file:
+            file.write("[data]\nsource = x\n[stage a]\nsteps = 1\n")
+        self.fails(4, "there is no [grpo]", "tune", self.model, "--method", "grpo", self.path("other"))
 
     def test_tune_lora(self):
         data = self.write("lora.jsonl", *({"text": f"{i} and {i + 1} and on"} for i in range(20)))

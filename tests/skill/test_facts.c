@@ -134,10 +134,10 @@ static void columns(void **state) {
     column(columns_subtract, 5163, 395,
            "5163-395: 13-5=8 8\n516-39-1: 16-9-1=6 68\n51-3-1: 11-3-1=7 768\n5-0-1=4 4768");
     column(columns_subtract, 5163, 3, "5163-3: 3-3=0 0\n516: 5160");
-    column(columns_compare, 3803, 8944, "3803 8944: 4=4 3<8");
-    column(columns_compare, 620, 617, "620 617: 3=3 6=6 2>1");
-    column(columns_compare, 93, 506, "93 506: 2<3");
-    column(columns_compare, 77, 77, "77 77: 2=2 7=7 7=7");
+    column(columns_compare, 3803, 8944, "3803 8944: 4 4= 3 8<");
+    column(columns_compare, 620, 617, "620 617: 3 3= 6 6= 2 1>");
+    column(columns_compare, 93, 506, "93 506: 2 3<");
+    column(columns_compare, 77, 77, "77 77: 2 2= 7 7= 7 7=");
     column(columns_multiply, 347, 6,
            "347*6: 7*6=42 2\n34*6+4: 4*6=24 24+4=28 82\n3*6=18 18+2=20 2082");
     column(columns_multiply, 12, 30, "12*3|0\n12*3: 2*3=6 6\n1*3=3 36\n12*0|=0\n360");

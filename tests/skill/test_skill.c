@@ -89,6 +89,20 @@ static void check_comparison(const struct run *run, const char *word, size_t n, 
     if (!is_true) run_fail(run, "a comparison is wrong");
 }
 
+/* "3 8<": the number before, and a word that ends with what is between them. */
+static bool check_behind(const struct run *run, struct fraction before, const char *word,
+                         size_t n) {
+    struct fraction number, difference;
+    char sign = n > 1 ? word[n - 1] : 0;
+    if (!sign || !strchr("<>=", sign) || !value_of(word, n - 1, &number)) return false;
+    assert_true(fraction_apply(before, '-', number, &difference));
+    bool is_true = sign == '<'   ? difference.num < 0
+                   : sign == '>' ? difference.num > 0
+                                 : difference.num == 0;
+    if (!is_true) run_fail(run, "a comparison is wrong");
+    return true;
+}
+
 /* Words that have an equals sign, comparisons of numbers, and multiples ("1:23 2:46"). */
 static void check_thought(const struct run *run, const struct byte_buffer *thought,
                           int *n_equation) {
@@ -100,6 +114,7 @@ static void check_thought(const struct run *run, const struct byte_buffer *thoug
             n++;
         at += n + 1;
         if (n && word[n - 1] == ':') n--;
+        if (check_behind(run, last, word, n)) continue;
         const char *sign = memchr(word, '>', n);
         if (!sign) sign = memchr(word, '<', n);
         if (sign) {

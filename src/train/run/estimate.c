@@ -8,6 +8,7 @@
 #include "base/file_folder.h"
 #include "base/rng.h"
 #include "session/fresh_folder.h"
+#include "session/memory_plan.h"
 #include "train/run/run.h"
 
 static void fill_rows(struct learner_row *rows, int n, int seq_len, int n_vocab, int step) {
@@ -60,6 +61,19 @@ static enum jl_status time_steps(struct learner *learner, const struct recipe *r
     return status;
 }
 
+static enum jl_status plan_draws(const struct recipe *r, const struct model *model,
+                                 struct backend *backend, size_t *out, struct jl_error *err) {
+    int64_t n = r->grpo_prompts * r->grpo_group;
+    if (r->grpo_parallel && r->grpo_parallel < n) n = r->grpo_parallel;
+    int rows = r->rows < model->hp.n_ctx_train ? (int)r->rows : model->hp.n_ctx_train;
+    const struct memory_request request = {
+        .n_seq = (int)n, .n_ctx = rows, .n_batch = n > 128 ? (int)n : 128, .draft = DRAFT_NONE};
+    struct memory_plan plan;
+    enum jl_status status = memory_plan_make(model, backend, &request, &plan, err);
+    *out = plan.state + plan.work;
+    return status == JL_ERR_LIMIT ? JL_OK : status; // fewer at once
+}
+
 static enum jl_status estimate_start(const struct recipe *recipe, const char *start, int repeat,
                                      struct backend *backend, struct estimate *out,
                                      struct jl_error *err) {
@@ -72,7 +86,9 @@ static enum jl_status estimate_start(const struct recipe *recipe, const char *st
                              .n_active = learner_n_active(learner),
                              .rows = recipe->rows * recipe->micro,
                              .bytes = learner_bytes(learner)};
-    enum jl_status status = time_steps(learner, recipe, repeat, out, err);
+    enum jl_status status =
+        recipe->grpo ? plan_draws(recipe, learner_model(learner), backend, &out->drawing, err)
+                     : time_steps(learner, recipe, repeat, out, err);
     learner_free(learner);
     return status;
 }

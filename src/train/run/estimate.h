@@ -10,8 +10,10 @@ struct estimate {
     int64_t n_param, n_active; // learner.h
     int64_t rows;              // of a full step
     size_t bytes;              // of memory besides the model's file
-    double seconds;            // of a step, the median
-    double best;               // and the fastest
+    size_t drawing; // by reward: and as much at most while answers are drawn, if each is as
+                    // long as a micro-batch; where memory is short fewer go at once
+    double seconds; // of a step, the median
+    double best;    // and the fastest
 };
 
 /* `repeat` steps are timed after one that is not. A new model stands in a temporary folder
