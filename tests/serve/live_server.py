@@ -43,6 +43,11 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
+    def kill(self):
+        """Where a test has failed; one that has ended stays so."""
+        self.child.kill()
+        self.child.wait()
+
     def end(self):
         self.child.terminate()
         return self.child.wait(timeout=30)

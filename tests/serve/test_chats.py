@@ -17,7 +17,6 @@ import live_server
 
 PROGRAM, FOLDER = sys.argv[1:3]
 MODEL = live_server.fry(FOLDER)
-LONG = {"temperature": 3, "max_tokens": 1500}  # rambles
 
 
 class Chats(unittest.TestCase):
@@ -26,8 +25,12 @@ class Chats(unittest.TestCase):
         self.addCleanup(kept.cleanup)
         self.folder, self.file = kept.name, os.path.join(kept.name, "chats.db")
 
-    def start(self, *args):
-        return live_server.Server(PROGRAM, MODEL, self.folder, "--chats", self.file, *args)
+    def start(self, *args, key=None):
+        server = live_server.Server(PROGRAM, MODEL, self.folder, "--chats", self.file, *args)
+        self.addCleanup(server.kill)
+        end, = server.ask("POST", "/tokenize", key, {"content": "<|end|>", "parse_special": True})[1]["tokens"]
+        self.long = {"temperature": 3, "max_tokens": 1500, "logit_bias": {str(end): -100}}  # rambles, and may not end
+        return server
 
     def say(self, server, chat, words, key=None):
         return server.ask("POST", f"/api/chats/{chat}/messages", key, {"parent": None, "content": words})
@@ -51,7 +54,7 @@ class Chats(unittest.TestCase):
 
     def test_end_that_cannot_be_kept(self):
         server = self.start()
-        chat = self.chat(server, settings={**LONG, "max_tokens": 300})
+        chat = self.chat(server, settings={**self.long, "max_tokens": 300})
         answer = self.say(server, chat, "hello")[1]["answer"]["id"]
         other = sqlite3.connect(self.file, isolation_level=None, timeout=10)
         other.execute("BEGIN IMMEDIATE")  # another program writes, for longer than we wait
@@ -68,7 +71,7 @@ class Chats(unittest.TestCase):
 
     def test_deleted_while_it_is_answered(self):
         server = self.start()
-        chat = self.chat(server, settings=LONG)
+        chat = self.chat(server, settings=self.long)
         self.assertEqual(self.say(server, chat, "hello")[0], 200)
         self.wait(lambda: server.ask("GET", "/slots")[1][0]["answering"])
         self.assertEqual(server.ask("DELETE", f"/api/chats/{chat}")[0], 200)
@@ -79,9 +82,9 @@ class Chats(unittest.TestCase):
         keys = os.path.join(self.folder, "keys")
         root = subprocess.run([PROGRAM, "serve", "--keys", keys, "--make-key", "root", "--admin"],
                               check=True, capture_output=True, text=True).stdout.strip()
-        server = self.start("--keys", keys)
+        server = self.start("--keys", keys, key=root)
         key = server.ask("POST", "/api/keys", root, {"name": "ann", "at_once": 1})[1]["key"]
-        chat = self.chat(server, key, settings=LONG)
+        chat = self.chat(server, key, settings=self.long)
         status, made = self.say(server, chat, "hello", key)
         self.assertEqual(status, 200)
         answer = made["answer"]["id"]

@@ -16,7 +16,9 @@ MODEL = live_server.fry(FOLDER)
 
 
 def Server(folder, *args):
-    return live_server.Server(PROGRAM, MODEL, folder, "--chats", "none", *args)
+    server = live_server.Server(PROGRAM, MODEL, folder, "--chats", "none", *args)
+    unittest.addModuleCleanup(server.kill)
+    return server
 
 
 class Keys(unittest.TestCase):

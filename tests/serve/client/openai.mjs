@@ -378,7 +378,8 @@ const tests = {
   },
 
   async aborts() {
-    const long = { messages: user("写一首关于月的七绝。"), max_tokens: 900, logit_bias: { 0: -100 },
+    const { tokens } = await (await fetch(`${url}/tokenize`, { method: "POST", body: JSON.stringify({ content: "<|end|>", parse_special: true }) })).json();
+    const long = { messages: user("写一首关于月的七绝。"), max_tokens: 900, logit_bias: { [tokens[0]]: -100 },
       temperature: 2, stream: true };
     for (let i = 0; i < 8; i++) {
       const stream = await ask(long);

@@ -57,7 +57,8 @@ async function chat_of(texts, fields = {}) {
 
 /** A page where an answer is being written, and goes on for long: it may not end. */
 async function long_answer() {
-  const { id } = await post("/api/chats", { settings: { temperature: 3, max_tokens: 1800, logit_bias: { 0: -100 } } });
+  const { tokens } = await post("/tokenize", { content: "<|end|>", parse_special: true });
+  const { id } = await post("/api/chats", { settings: { temperature: 3, max_tokens: 1800, logit_bias: { [tokens[0]]: -100 } } });
   const page = await open({}, `#/chat/${id}`);
   await page.fill("#composer", "go on");
   await page.press("#composer", "Enter");
