@@ -18,5 +18,5 @@ for line in sys.stdin:
     asked = json.loads(line)
     said = re.findall(r"\w+", asked["answer"])
     wanted = facts(asked["messages"][-1]["content"])
-    worth = sum(fact in said for fact in wanted) / len(wanted) - 0.1 * max(0, len(said) - 8)
+    worth = sum(fact in said for fact in wanted) / max(1, len(wanted)) - 0.1 * max(0, len(said) - 8)
     print(json.dumps({"reward": worth}), flush=True)

@@ -255,10 +255,7 @@ class Teach(Base):
         """With a program as the judge, all weights and an adapter; what may go wrong is told."""
         tasks = self.write("asks.jsonl", *({"messages": [{"role": "user", "content": text}], "expect": "x", "max_tokens": 16}
                                            for text in ("Book a tent.", "A table for two.", "We are nine.")))
-        judge = self.path("judge.py")
-        with open(judge, "w", encoding="utf-8") as file:
-            file.write("import json, sys\nfor line in sys.stdin:\n"
-                       "    print(json.dumps({'reward': len(json.loads(line)['answer']) % 5}), flush=True)\n")
+        judge = os.path.abspath("examples/reward/judge.py")
 
         def recipe(name, more="", reward=None):
             with open(self.path(name), "w", encoding="utf-8") as file:
