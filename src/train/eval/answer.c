@@ -23,6 +23,10 @@ struct place {
     char *piece;                    // text of the last token
     size_t n_piece, cap_piece;
     struct byte_buffer text, thought;
+    // Of the token that was chosen and not yet taken.
+    int32_t chosen;
+    double logprob;
+    enum jl_status status;
 };
 
 /* The prompt of a task that has several answers. */
@@ -36,7 +40,9 @@ struct stem {
 struct answering {
     struct eval_work *work;
     struct session_set *sessions;
-    struct sample_scratch *scratch;
+    struct sample_scratch **scratch; // (n_scratch): one a thread
+    int n_scratch;
+    struct place **choosing;        // (n_place): whose next token is chosen
     struct place *places;           // (n_place)
     struct stem *stems;             // (n_stem), where tasks have several answers
     struct session **list;          // (n_place + n_stem): those of a pass
@@ -226,26 +232,34 @@ static enum jl_status end(struct answering *a, struct place *p, enum generate_fi
     return JL_OK;
 }
 
-static void record(struct answering *a, struct eval_answer *answer, const float *logits,
-                   int32_t id) {
+/* The next token of an answer whose session has its logits: on any thread, and nothing but the
+ * place changes. */
+static void choose_item(void *ctx, int item, int thread) {
+    const struct answering *a = ctx;
+    struct place *p = a->choosing[item];
+    const float *logits = session_logits(p->session);
     struct softmax_scaled mass;
-    if (!a->work->options->record) return;
+    p->status = sampler_choose(p->sampler, a->scratch[thread], logits, &p->chosen, NULL);
+    if (p->status != JL_OK || !a->work->options->record) return;
     softmax_scaled_make(logits, exec_model(a->work->model->exec)->hp.n_vocab,
                         1 / a->work->options->params->temperature, &mass);
-    answer->ids[answer->n_id] = id;
-    answer->logprobs[answer->n_id++] = softmax_scaled_logprob(&mass, logits[id]);
+    p->logprob = softmax_scaled_logprob(&mass, logits[p->chosen]);
 }
 
-/* The next token of an answer whose session has its logits. */
+/* Takes the token that was chosen. */
 static enum jl_status step(struct answering *a, struct place *p) {
     const struct eval_line *line = line_of(a, p->task);
     const struct eval_result *result = &a->work->results[p->task];
     const struct end_tokens *ends = line->messages ? a->work->model->turns : a->work->model->ends;
     struct eval_answer *answer = &result->answers[p->sample];
-    int32_t id;
-    const float *logits = session_logits(p->session);
-    JL_TRY(sampler_choose(p->sampler, a->scratch, logits, &id, a->work->err));
-    record(a, answer, logits, id);
+    int32_t id = p->chosen;
+    if (p->status != JL_OK) // once more, for the words
+        return sampler_choose(p->sampler, a->scratch[0], session_logits(p->session), &id,
+                              a->work->err);
+    if (a->work->options->record) {
+        answer->ids[answer->n_id] = id;
+        answer->logprobs[answer->n_id++] = p->logprob;
+    }
     if (end_tokens_has(ends, id)) return end(a, p, GENERATE_END);
     JL_TRY(sampler_accept(p->sampler, id, a->work->err));
     answer->n_token++;
@@ -254,6 +268,24 @@ static enum jl_status step(struct answering *a, struct place *p) {
     if (answer->n_token == line->max_tokens) return end(a, p, GENERATE_LENGTH);
     if (result->n_id + answer->n_token > a->n_context) return end(a, p, GENERATE_CONTEXT);
     return session_add(p->session, &id, 1, a->work->err);
+}
+
+/* A token for every answer that can have one: choosing takes the whole vocabulary and is shared
+ * out. */
+static enum jl_status step_all(struct answering *a) {
+    int n = 0;
+    for (int i = 0; i < a->n_place; i++) {
+        struct place *p = &a->places[i];
+        if (p->task >= 0 && session_n_pending(p->session) == 0) a->choosing[n++] = p;
+    }
+    if (a->work->model->pool)
+        pool_run(a->work->model->pool, n, choose_item, a);
+    else
+        for (int i = 0; i < n; i++)
+            choose_item(a, i, 0);
+    for (int i = 0; i < n; i++)
+        JL_TRY(step(a, a->choosing[i]));
+    return JL_OK;
 }
 
 /* ---- the passes ---- */
@@ -285,7 +317,7 @@ static enum jl_status branch(struct answering *a, struct place *p, struct stem *
     JL_TRY(session_fork(stem->session, &p->session, a->work->err));
     JL_TRY(begin(a, p, stem->task, stem->next_sample));
     if (++stem->next_sample == a->work->options->n_sample) stem->task = -1;
-    return step(a, p);
+    return JL_OK;
 }
 
 static struct stem *ready_stem(struct answering *a) {
@@ -301,8 +333,11 @@ static enum jl_status refill_from_stems(struct answering *a) {
         again = false;
         JL_TRY(open_stems(a));
         for (int i = 0; i < a->n_place; i++)
-            for (; a->places[i].task < 0 && (stem = ready_stem(a)); again = true)
+            if (a->places[i].task < 0 && (stem = ready_stem(a))) {
                 JL_TRY(branch(a, &a->places[i], stem));
+                again = true;
+            }
+        if (again) JL_TRY(step_all(a));
     }
     return JL_OK;
 }
@@ -330,10 +365,7 @@ static enum jl_status pass(struct answering *a, bool *over) {
     *over = n == 0;
     if (*over) return JL_OK;
     JL_TRY(session_set_forward(a->sessions, a->list, n, o->cancel, a->work->err));
-    for (int i = 0; i < a->n_place; i++) {
-        struct place *p = &a->places[i];
-        if (p->task >= 0 && session_n_pending(p->session) == 0) JL_TRY(step(a, p));
-    }
+    JL_TRY(step_all(a));
     for (int i = 0; i < a->n_stem; i++)
         a->stems[i].read = a->stems[i].task >= 0 && session_n_pending(a->stems[i].session) == 0;
     if (o->step) o->step(o->ctx, "answering: task", a->done, a->n_answer);
@@ -390,11 +422,17 @@ static enum jl_status plan_memory(struct answering *a, int n_ctx, struct memory_
 static enum jl_status open_places(struct answering *a, const struct memory_plan *plan) {
     struct jl_error *err = a->work->err;
     JL_TRY(session_set_create(a->work->model->exec, &plan->sessions, &a->sessions, err));
-    JL_TRY(sample_scratch_create(exec_model(a->work->model->exec)->hp.n_vocab, &a->scratch, err));
+    int n_thread = a->work->model->pool ? pool_threads(a->work->model->pool) : 1;
+    a->scratch = calloc((size_t)n_thread, sizeof(void *));
+    if (!a->scratch) return no_memory(a);
+    for (; a->n_scratch < n_thread; a->n_scratch++)
+        JL_TRY(sample_scratch_create(exec_model(a->work->model->exec)->hp.n_vocab,
+                                     &a->scratch[a->n_scratch], err));
+    a->choosing = calloc((size_t)a->n_place, sizeof(void *));
     a->places = calloc((size_t)a->n_place, sizeof *a->places);
     a->stems = calloc((size_t)a->n_stem + 1, sizeof *a->stems);
     a->list = calloc((size_t)(a->n_place + a->n_stem), sizeof *a->list);
-    if (!a->places || !a->stems || !a->list) return no_memory(a);
+    if (!a->choosing || !a->places || !a->stems || !a->list) return no_memory(a);
     for (int i = 0; i < a->n_place; i++)
         a->places[i].task = -1;
     for (int i = 0; i < a->n_stem; i++)
@@ -416,7 +454,10 @@ static void release(struct answering *a) {
     free(a->places);
     free(a->stems);
     free(a->list);
-    sample_scratch_free(a->scratch);
+    for (int i = 0; i < a->n_scratch; i++)
+        sample_scratch_free(a->scratch[i]);
+    free(a->scratch);
+    free(a->choosing);
     session_set_free(a->sessions);
 }
 
