@@ -23,7 +23,7 @@ struct place {
     char *piece;                    // text of the last token
     size_t n_piece, cap_piece;
     struct byte_buffer text, thought;
-    // Of the token that was chosen and not yet taken.
+    // Of the token that is chosen and taken next.
     int32_t chosen;
     double logprob;
     enum jl_status status;

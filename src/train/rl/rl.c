@@ -91,7 +91,7 @@ int64_t rl_n_task(const struct rl *rl) { return rl->tasks.n; }
 static enum jl_status check_rows(const struct rl *rl, struct jl_error *err) {
     for (int i = 0; i < rl->n_rollout; i++) {
         const struct rollout *r = &rl->rollouts[i];
-        int n = r->result->n_id + r->answer->n_id - 1;
+        int n = rl_rows_of(r);
         if (n > rl->options.rows)
             return jl_fail(
                 err, JL_ERR_LIMIT,

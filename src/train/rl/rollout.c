@@ -197,7 +197,7 @@ static char *words_of(const struct eval_answer *answer) {
     return out;
 }
 
-/* The first group whose answers differ, or the first of all. Lack of memory: nothing is shown. */
+/* The first group whose answers differ, or the last of all. Lack of memory: nothing is shown. */
 static void show_group(struct rl *rl, struct rl_report *report) {
     const struct rollout *group = rl->rollouts, *best = NULL, *worst = NULL;
     if (!rl->n_rollout) return;

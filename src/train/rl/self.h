@@ -49,6 +49,8 @@ void rl_forget(struct rl *rl); // what was drawn
 /* update.c: the weights move. */
 enum jl_status rl_learn(struct rl *rl, float rate, const atomic_bool *cancel,
                         struct rl_report *report, struct jl_error *err);
+/* Rows of an answer with its prompt: the last token predicts nothing and needs none. */
+int rl_rows_of(const struct rollout *rollout);
 
 /* reference.c: the frozen model. */
 enum jl_status rl_reference_open(const struct rl_model *model, double temperature,

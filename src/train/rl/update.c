@@ -38,8 +38,7 @@ static bool teaches(const struct rl *rl, const struct rollout *r) {
     return (!r->silent || drawn_apart) && !(r->cut && rl->options.overlong == RL_OVERLONG_MASK);
 }
 
-/* Rows of a sequence: the last token predicts nothing and needs none. */
-static int rows_of(const struct rollout *r) { return r->result->n_id + r->answer->n_id - 1; }
+int rl_rows_of(const struct rollout *r) { return r->result->n_id + r->answer->n_id - 1; }
 
 /* How much of the update's loss each token of an answer is. */
 static double share_of(const struct rl *rl, const struct rollout *r, int n_answer,
@@ -55,7 +54,7 @@ static double share_of(const struct rl *rl, const struct rollout *r, int n_answe
 static void lay_answer(const struct rollout *r, int seq, double share, struct learner_row *rows,
                        struct policy_token *tokens) {
     const int32_t *prompt = r->result->ids, *ids = r->answer->ids;
-    int n_prompt = r->result->n_id, n = rows_of(r);
+    int n_prompt = r->result->n_id, n = rl_rows_of(r);
     for (int i = 0; i < n; i++) {
         int k = i + 1 - n_prompt; // the token of the answer that the row predicts
         rows[i] = (struct learner_row){.token = i < n_prompt ? prompt[i] : ids[i - n_prompt],
@@ -78,7 +77,7 @@ static enum jl_status lay_part(const struct rl *rl, const struct rollout *const 
     int64_t n_token = 0;
     *out = (struct part){0};
     for (int i = 0; i < n; i++) {
-        out->n_row += rows_of(list[i]);
+        out->n_row += rl_rows_of(list[i]);
         n_token += list[i]->answer->n_id;
     }
     out->rows = calloc((size_t)out->n_row + 1, sizeof *out->rows);
@@ -88,7 +87,7 @@ static enum jl_status lay_part(const struct rl *rl, const struct rollout *const 
     if (!out->rows || !out->tokens || !out->micro || !out->first) return no_memory(err);
     int64_t at = 0;
     for (int i = 0; i < n; i++) {
-        int rows = rows_of(list[i]);
+        int rows = rl_rows_of(list[i]);
         struct learner_batch *micro = out->n_micro ? &out->micro[out->n_micro - 1] : NULL;
         if (!micro || micro->n_row + rows > rl->options.rows) {
             micro = &out->micro[out->n_micro];
