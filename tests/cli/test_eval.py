@@ -256,17 +256,22 @@ class Teach(Base):
         tasks = self.write("asks.jsonl", *({"messages": [{"role": "user", "content": text}], "expect": "x", "max_tokens": 16}
                                            for text in ("Book a tent.", "A table for two.", "We are nine.")))
         judge = os.path.abspath("examples/reward/judge.py")
+        with open(self.path("shape.json"), "w", encoding="utf-8") as file:
+            file.write('{"type": "object", "required": ["people"]}')
 
-        def recipe(name, more="", reward=None):
+        def recipe(name, more="", reward=None, schema="shape.json"):  # which lies beside it
             with open(self.path(name), "w", encoding="utf-8") as file:
                 file.write(f"[data]\nrows = 256\n[grpo]\ntasks = {tasks}\nprompts = 2\ngroup = 4\n"
                            f"reward = {reward or 'program ' + sys.executable + ' ' + judge} weight=0.5\nreward = json weight=0.25\n"
+                           f"reward = schema {schema}\n"
                            f"{more}[stage better]\nsteps = 2\nrate = 1e-4\n")
             return self.path(name)
 
         said = self.ok("tune", self.model, "--method", "grpo", recipe("by-reward"))
         self.assertIn("step 2 of 2 (better): reward", said)
+        self.assertIn("schema 0.000", said)
         self.assertIn("difference 0.0 of", said)
+        self.fails(3, "nowhere.json", "tune", self.model, "--method", "grpo", recipe("lost", schema="nowhere.json"))
         self.assertIn(f"jinlin chat {self.path('by-reward')}.run/better", said)
         out = self.path("rewarded")
         said = self.ok("tune", self.model, "--method", "grpo", recipe("adapted", "kl = 0.1\nupdates = 2\n[lora]\nrank = 4\n"), "-o", out)

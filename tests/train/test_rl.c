@@ -179,6 +179,8 @@ static void rewards(void **state) {
     (void)state;
     scratch_text("r.jsonl", "{\"prompt\":\"p\",\"expect\":\"42\",\"check\":\"number\"}\n");
     assert_int_equal(eval_tasks_add(&tasks, scratch_path("r.jsonl"), &err), JL_OK);
+    scratch_text("s.json", "{\"minimum\": 40}");
+    scratch_text("no.json", "{\"minimun\": 40}");
     const struct reward_spec specs[] = {
         {"correct", "", 1, 0, 0},
         {"ended", "", 0.5, 0, 0},
@@ -187,7 +189,8 @@ static void rewards(void **state) {
         {"exact", "", 2, 0, 0},
         {"pattern", "^4", 4, 0, 0},
         {"brief", "10", 8, 0, 0},
-        {"program", "while read -r l; do echo '{\"reward\": 0.5}'; done", 16, 5, 1}};
+        {"program", "while read -r l; do echo '{\"reward\": 0.5}'; done", 16, 5, 1},
+        {"schema", scratch_path("s.json"), 32, 0, 0}};
     enum { N = sizeof specs / sizeof specs[0] };
     if (reward_open(specs, N, &tasks, &judge, &err) != JL_OK) fail_msg("%s", err.message);
     char yes[] = "42", no[] = "x 42.0", thought[] = "hm";
@@ -203,11 +206,11 @@ static void rewards(void **state) {
     const struct reward_answer asked[] = {{tasks.tasks, &answers[0]}, {tasks.tasks, &answers[1]}};
     double parts[2 * N], sums[2];
     assert_int_equal(reward_judge(judge, asked, 2, parts, sums, NULL, &err), JL_OK);
-    assert_true(sums[0] == 1 + 0.5 + 0.25 + 0.125 + 2 + 4 + 8 + 8);
+    assert_true(sums[0] == 1 + 0.5 + 0.25 + 0.125 + 2 + 4 + 8 + 8 + 32);
     assert_true(sums[1] == 1 + 8 * 0.5 + 8);
     assert_true(parts[N + 6] == 0.5);
     reward_close(judge);
-    static const struct {
+    const struct {
         struct reward_spec spec;
         const char *what;
     } bad[] = {
@@ -218,6 +221,9 @@ static void rewards(void **state) {
         {{"brief", "no", 1, 0, 0}, "a number of tokens"},
         {{"program", "", 1, 0, 0}, "it takes a command"},
         {{"countdown", "", 1, 0, 0}, "line 1: reward = countdown"},
+        {{"schema", "", 1, 0, 0}, "a file with a JSON Schema"},
+        {{"schema", scratch_path("absent.json"), 1, 0, 0}, "absent.json"},
+        {{"schema", scratch_path("no.json"), 1, 0, 0}, "no.json: schema: #/minimun is no keyword"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         err = (struct jl_error){0};

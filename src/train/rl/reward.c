@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "text/match.h"
 #include "train/rl/judge.h"
+#include "train/verify/schema.h"
 
 #define USUAL_SECONDS 10
 #define USUAL_PARALLEL 2
+#define MOST_SCHEMA ((size_t)1 << 20) // bytes
 
 struct part {
     struct reward_spec spec;
@@ -18,6 +21,7 @@ struct part {
     const struct verifier *verifier;
     struct verify_expect *expects; // (n_task) of a verifier that is not the tasks' own
     struct match *match;
+    struct schema *schema;
     struct judges *judges;
     double bound;
 };
@@ -96,6 +100,26 @@ static enum jl_status pattern(struct part *part, const struct reward_answer *ans
     return JL_OK;
 }
 
+static enum jl_status open_schema(struct part *part, struct jl_error *err) {
+    struct jl_error inner = {0};
+    char *text;
+    size_t len;
+    if (!*part->spec.argument) return bad(part, "it takes a file with a JSON Schema", err);
+    JL_TRY(file_read_regular(part->spec.argument, MOST_SCHEMA, &text, &len, err));
+    enum jl_status status = schema_read(text, len, &part->schema, &inner);
+    free(text);
+    if (status == JL_OK) return JL_OK;
+    return jl_fail(err, status, "%s: %s", part->spec.argument, inner.message);
+}
+
+static enum jl_status by_schema(struct part *part, const struct reward_answer *answer, double *out,
+                                struct jl_error *err) {
+    bool valid;
+    JL_TRY(schema_check(part->schema, answer->answer->text, answer->answer->n_text, &valid, err));
+    *out = valid;
+    return JL_OK;
+}
+
 static enum jl_status open_bound(struct part *part, struct jl_error *err) {
     char *end;
     errno = 0;
@@ -127,11 +151,13 @@ static const struct reward_kind kinds[] = {
     {"correct", NULL, correct},         {"ended", NULL, ended},
     {"thought", NULL, thought},         {"json", NULL, json_value},
     {"pattern", open_pattern, pattern}, {"brief", open_bound, brief},
-    {"program", open_program, NULL},
+    {"schema", open_schema, by_schema}, {"program", open_program, NULL},
 };
 enum { N_KIND = sizeof kinds / sizeof kinds[0] };
 
 const char *reward_kind_name(int i) { return i < N_KIND ? kinds[i].name : NULL; }
+
+bool reward_takes_file(const char *kind) { return !strcmp(kind, "schema"); }
 
 /* ---- opening ---- */
 
@@ -144,7 +170,7 @@ static enum jl_status open_verifier(struct part *part, const struct eval_tasks *
         return jl_fail(
             err, JL_ERR_USAGE,
             "reward = %s: there is no such reward; they are correct, ended, thought, json, "
-            "pattern, brief, program, and the checks of tasks (docs/eval.md)",
+            "schema, pattern, brief, program, and the checks of tasks (docs/eval.md)",
             part->spec.kind);
     if (*part->spec.argument) return bad(part, "it takes no argument", err);
     part->expects = calloc((size_t)tasks->n + 1, sizeof *part->expects);
@@ -203,6 +229,7 @@ void reward_close(struct rewards *rewards) {
             verify_free(&part->expects[k]);
         free(part->expects);
         match_free(part->match);
+        schema_free(part->schema);
         judge_close(part->judges);
     }
     free(rewards);

@@ -37,5 +37,6 @@ enum jl_status reward_judge(struct rewards *rewards, const struct reward_answer 
 /* Names and what they say, for the reference; NULL past the last. Besides these there is each
  * verifier. */
 const char *reward_kind_name(int i);
+bool reward_takes_file(const char *kind); // its argument is a path
 
 #endif

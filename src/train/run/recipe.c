@@ -150,8 +150,12 @@ static enum jl_status add_reward(struct parser *p, const char *text) {
     if (r->n_reward == REWARD_MOST) return fault(p, "too many rewards", NULL);
     char *copy = arena_strdup(&r->arena, text);
     if (!copy) return no_memory(p);
-    const char *wrong = recipe_read_reward(copy, &r->rewards[r->n_reward++], &about);
-    return wrong ? fault(p, wrong, about) : JL_OK;
+    struct reward_spec *spec = &r->rewards[r->n_reward++];
+    const char *wrong = recipe_read_reward(copy, spec, &about);
+    if (wrong) return fault(p, wrong, about);
+    if (reward_takes_file(spec->kind) && *spec->argument)
+        spec->argument = beside(p, spec->argument);
+    return spec->argument ? JL_OK : no_memory(p);
 }
 
 /* ---- lines ---- */

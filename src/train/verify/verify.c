@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "text/number_text.h"
+#include "train/verify/schema.h"
 #include "train/verify/self.h"
 
 #define NUMBER_MOST_DIGITS 400 // of a number's text without its commas
@@ -166,6 +167,17 @@ int verify_shown(const struct verify_expect *expect) {
     return (int)(expect->len < 100 ? expect->len : 100);
 }
 
+/* ---- schema ---- */
+
+static enum jl_status prepare_schema(struct verify_expect *expect, struct jl_error *err) {
+    return schema_read(expect->text, expect->len, &expect->schema, err);
+}
+
+static enum jl_status check_schema(const struct verify_expect *expect, const char *answer,
+                                   size_t len, bool *right, struct jl_error *err) {
+    return schema_check(expect->schema, answer, len, right, err);
+}
+
 /* ---- the table ---- */
 
 static const struct verifier verifiers[] = {
@@ -173,6 +185,7 @@ static const struct verifier verifiers[] = {
     {"contains", false, 0, NULL, check_contains},
     {"number", true, 0, prepare_number, check_number},
     {"regex", false, 0, prepare_regex, check_regex},
+    {"schema", false, 0, prepare_schema, check_schema},
     {"fraction", false, 0, verify_prepare_fraction, verify_check_fraction},
     {"numbers", false, 0, verify_prepare_numbers, verify_check_numbers},
     {"list", false, 0, verify_prepare_list, verify_check_list},
@@ -200,6 +213,7 @@ enum jl_status verify_prepare(const struct verifier *verifier, struct verify_exp
 
 void verify_free(struct verify_expect *expect) {
     match_free(expect->match);
+    schema_free(expect->schema);
     free(expect->wanted);
     *expect = (struct verify_expect){0};
 }

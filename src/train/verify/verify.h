@@ -15,10 +15,11 @@
 struct verify_expect {
     const char *text; // len bytes, the caller's
     size_t len;
-    double tolerance;    // of numbers, absolute
-    double number;       // what `text` says
-    struct match *match; // NULL unless `text` is a pattern
-    void *wanted;        // NULL unless `text` is a verse or a move
+    double tolerance;      // of numbers, absolute
+    double number;         // what `text` says
+    struct match *match;   // NULL unless `text` is a pattern
+    struct schema *schema; // NULL unless it is a schema
+    void *wanted;          // NULL unless `text` is a verse or a move
     // Parts that the verifier reads, to be set before it checks; the caller's.
     const struct skill_tables *tables;
 };
