@@ -22,8 +22,8 @@ int32_t sample_greedy(const float *logits, int n_vocab) {
 #define N_MARK 64
 #define BLOCK SOFTMAX_BLOCK
 
-int32_t sample_draw(const float *logits, int n_vocab, double temperature,
-                    const struct rng_key *key) {
+int32_t sample_draw(const float *logits, int n_vocab, double temperature, const struct rng_key *key,
+                    double *logprob) {
     int32_t best = sample_greedy(logits, n_vocab);
     if (temperature <= 0) return best;
     double scale = 1 / temperature, sum = 0, block[BLOCK];
@@ -41,18 +41,23 @@ int32_t sample_draw(const float *logits, int n_vocab, double temperature,
         for (int i = 0; i < n; i++)
             sum += block[i];
     }
+    const struct softmax_mass mass = {.scale = scale, .sum = sum, .top = logits[best]};
     double wanted = rng_unit53(key) * sum;
+    int32_t chosen = best; // the product above may round up to the total
     for (int i = 0; i < n_mark && marks[i].sum <= wanted; i++) {
         from = marks[i].at;
         sum = marks[i].sum;
     }
-    for (int32_t at = from; at < n_vocab; at += BLOCK) {
+    for (int32_t at = from; at < n_vocab && sum <= wanted; at += BLOCK) {
         int n = n_vocab - at < BLOCK ? n_vocab - at : BLOCK;
         softmax_weights(logits + at, n, logits[best], scale, block);
         for (int i = 0; i < n; i++) {
             sum += block[i];
-            if (sum > wanted) return at + i;
+            if (sum <= wanted) continue;
+            chosen = at + i;
+            break;
         }
     }
-    return best; // the product above may round up to the total
+    if (logprob) *logprob = softmax_logprob(&mass, logits[chosen]);
+    return chosen;
 }

@@ -15,8 +15,9 @@ int32_t sample_greedy(const float *logits, int n_vocab);
 
 /* An index with probability softmax(logits / temperature), sums and exponentials in double with
  * the project's own exp, indices ascending. temperature 0 is sample_greedy; logits are finite or,
- * of tokens that are never drawn, -infinity, but for one. */
-int32_t sample_draw(const float *logits, int n_vocab, double temperature,
-                    const struct rng_key *key);
+ * of tokens that are never drawn, -infinity, but for one. logprob: of what was drawn, in nats (at
+ * temperature 0 it is left alone); may be NULL. */
+int32_t sample_draw(const float *logits, int n_vocab, double temperature, const struct rng_key *key,
+                    double *logprob);
 
 #endif

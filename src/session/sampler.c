@@ -64,6 +64,7 @@ struct sampler {
     int n, n_prompt, n_max;
     struct dry *dry;         // NULL without
     const uint64_t *allowed; // (n_vocab) bits; NULL: all
+    double logprob;          // of the last draw
 };
 
 static enum jl_status no_memory(struct jl_error *err) {
@@ -224,28 +225,31 @@ enum jl_status sampler_choose(struct sampler *sampler, struct sample_scratch *sc
         return jl_fail(err, JL_ERR_USAGE,
                        sampler->allowed ? "logit_bias bans every token that the format allows here"
                                         : "logit_bias bans every token of the vocabulary");
+    sampler->logprob = (double)NAN;
     if (params->temperature > 0 && cuts(params)) {
         *id = cut_and_draw(sampler, &scratch->list, logits);
         return JL_OK;
     }
     struct rng_key key = key_of(sampler, RNG_SAMPLE);
-    *id = sample_draw(logits, sampler->n_vocab, params->temperature, &key);
+    *id = sample_draw(logits, sampler->n_vocab, params->temperature, &key, &sampler->logprob);
     return JL_OK;
 }
+
+double sampler_logprob(const struct sampler *sampler) { return sampler->logprob; }
 
 /* ---- log-probabilities ---- */
 
 double sample_logprobs(const float *logits, struct sample_scratch *scratch, int32_t id, int n_top,
                        struct sample_logprob *top) {
-    float most;
-    double sum = softmax_sum(logits, scratch->n_vocab, &most);
+    struct softmax_mass mass;
+    softmax_mass_make(logits, scratch->n_vocab, 1, &mass, NULL);
     int32_t n = 0;
     if (n_top > 0)
         n = ranking_largest(logits, scratch->n_vocab, n_top, scratch->list.heap,
                             scratch->list.maxima);
     for (int32_t i = 0; i < n; i++) {
         struct ranked item = scratch->list.heap[i];
-        top[i] = (struct sample_logprob){item.id, softmax_logprob((float)-item.key, most, sum)};
+        top[i] = (struct sample_logprob){item.id, softmax_logprob(&mass, (float)-item.key)};
     }
-    return softmax_logprob(logits[id], most, sum);
+    return softmax_logprob(&mass, logits[id]);
 }

@@ -55,6 +55,10 @@ void sampler_allow(struct sampler *sampler, const uint64_t *allowed);
  * do not ban. */
 enum jl_status sampler_choose(struct sampler *sampler, struct sample_scratch *scratch,
                               const float *logits, int32_t *id, struct jl_error *err);
+/* How likely the last choice was, in nats, at the temperature of the draw: bit for bit
+ * softmax_logprob of the logits that it was drawn from. NAN where it was the likeliest of all or
+ * the list was cut. */
+double sampler_logprob(const struct sampler *sampler);
 
 /* ---- log-probabilities of the raw distribution, before any stage ---- */
 

@@ -9,22 +9,19 @@
 
 /* With w = exp(a - top_a) of the reference and Z the sums:
  * KL = sum w/Za * ((a - top_a) - (b - top_b)) - log Za + log Zb. */
-static double divergence(const struct score_row *row, int n_vocab, const float top[2],
-                         const double sum[2]) {
+static double divergence(const struct score_row *row, int n_vocab, const struct softmax_mass *of,
+                         const struct softmax_mass *reference) {
     double block[SOFTMAX_BLOCK], total = 0;
     for (int at = 0; at < n_vocab; at += SOFTMAX_BLOCK) {
         int n = n_vocab - at < SOFTMAX_BLOCK ? n_vocab - at : SOFTMAX_BLOCK;
         const float *a = row->reference + at, *b = row->logits + at;
-        softmax_weights(a, n, top[1], 1, block);
+        softmax_weights(a, n, reference->top, of->scale, block);
         for (int i = 0; i < n; i++)
-            total += block[i] * (((double)a[i] - (double)top[1]) - ((double)b[i] - (double)top[0]));
+            total += block[i] * of->scale *
+                     (((double)a[i] - (double)reference->top) - ((double)b[i] - (double)of->top));
     }
-    double kl = total / sum[1] - fmath_log64(sum[1]) + fmath_log64(sum[0]);
+    double kl = total / reference->sum - fmath_log64(reference->sum) + fmath_log64(of->sum);
     return kl > 0 ? kl : 0; // of equal logits rounding may leave some -1e-17
-}
-
-static double nll(const float *logits, int32_t target, float top, double sum) {
-    return -softmax_logprob(logits[target], top, sum);
 }
 
 static bool is_likeliest(const float *logits, int32_t target, float top) {
@@ -35,18 +32,19 @@ static bool is_likeliest(const float *logits, int32_t target, float top) {
 }
 
 void score_row(const struct score_row *row, int n_vocab, struct score *out) {
-    float top[2];
-    double sum[2];
+    struct softmax_mass of, reference;
+    double scale = row->scale > 0 ? row->scale : 1;
     *out = (struct score){.predicts = row->target >= 0, .compares = row->reference != NULL};
-    sum[0] = softmax_sum(row->logits, n_vocab, &top[0]);
+    softmax_mass_make(row->logits, n_vocab, scale, &of, NULL);
     if (out->predicts) {
-        out->nll = nll(row->logits, row->target, top[0], sum[0]);
-        out->hit = is_likeliest(row->logits, row->target, top[0]);
+        out->nll = -softmax_logprob(&of, row->logits[row->target]);
+        out->hit = is_likeliest(row->logits, row->target, of.top);
     }
     if (!out->compares) return;
-    sum[1] = softmax_sum(row->reference, n_vocab, &top[1]);
-    if (out->predicts) out->nll_reference = nll(row->reference, row->target, top[1], sum[1]);
-    out->kl = divergence(row, n_vocab, top, sum);
+    softmax_mass_make(row->reference, n_vocab, scale, &reference, NULL);
+    if (out->predicts)
+        out->nll_reference = -softmax_logprob(&reference, row->reference[row->target]);
+    out->kl = divergence(row, n_vocab, &of, &reference);
     out->same_top = sample_greedy(row->logits, n_vocab) == sample_greedy(row->reference, n_vocab);
 }
 

@@ -11,6 +11,7 @@ struct score_row {
     const float *logits;    // (n_vocab), finite
     const float *reference; // the same of the reference, or NULL
     int32_t target;         // the token that follows; -1: none does
+    double scale;           // both are multiplied by it; 0: 1
 };
 
 struct score {

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "session/score.h"
-#include "session/softmax.h"
 
 /* A text on its way: rows [0, at) are read. Row i predicts token i + 1; the last has none. */
 struct slot {
@@ -92,15 +91,11 @@ static void add_feed(struct scoring *s, struct slot *slot, int *rows_left) {
 static void score_one(void *ctx, int item, int thread) {
     const struct scoring *s = ctx;
     const float *logits = s->batch->logits + (size_t)item * (size_t)s->n_vocab;
-    struct score_row row = {.logits = logits, .target = s->targets[item]};
+    struct score_row row = {.logits = logits, .target = s->targets[item], .scale = s->batch->scale};
     struct score score;
     (void)thread;
     score_row(&row, s->n_vocab, &score);
     *s->out[item] = (struct score_token){-score.nll, score.hit};
-    if (s->batch->scale <= 0) return;
-    struct softmax_scaled mass;
-    softmax_scaled_make(logits, s->n_vocab, s->batch->scale, &mass);
-    s->out[item]->logprob = softmax_scaled_logprob(&mass, logits[row.target]);
 }
 
 static enum jl_status pass(struct scoring *s, struct jl_error *err) {

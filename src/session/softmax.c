@@ -89,38 +89,22 @@ float softmax_top(const float *logits, int n) {
     return top;
 }
 
-double softmax_sum(const float *logits, int n_vocab, float *top) {
-    double block[SOFTMAX_BLOCK], sum = 0;
-    *top = softmax_top(logits, n_vocab);
-    for (int at = 0; at < n_vocab; at += SOFTMAX_BLOCK) {
-        int n = n_vocab - at < SOFTMAX_BLOCK ? n_vocab - at : SOFTMAX_BLOCK;
-        softmax_weights(logits + at, n, *top, 1, block);
-        for (int i = 0; i < n; i++)
-            sum += block[i];
-    }
-    return sum;
-}
-
-double softmax_logprob(float logit, float top, double sum) {
-    return ((double)logit - (double)top) - fmath_log64(sum);
-}
-
-void softmax_scaled_make(const float *logits, int n_vocab, double scale,
-                         struct softmax_scaled *out) {
+void softmax_mass_make(const float *logits, int n_vocab, double scale, struct softmax_mass *out,
+                       double *entropy) {
     double block[SOFTMAX_BLOCK], sum = 0, mean = 0;
     float top = softmax_top(logits, n_vocab);
     for (int at = 0; at < n_vocab; at += SOFTMAX_BLOCK) {
         int n = n_vocab - at < SOFTMAX_BLOCK ? n_vocab - at : SOFTMAX_BLOCK;
         softmax_weights(logits + at, n, top, scale, block);
-        for (int i = 0; i < n; i++) {
+        for (int i = 0; i < n; i++)
             sum += block[i];
+        for (int i = 0; entropy && i < n; i++)
             mean += block[i] * (((double)logits[at + i] - (double)top) * scale);
-        }
     }
-    *out = (struct softmax_scaled){
-        .scale = scale, .sum = sum, .entropy = fmath_log64(sum) - mean / sum, .top = top};
+    *out = (struct softmax_mass){.scale = scale, .sum = sum, .top = top};
+    if (entropy) *entropy = fmath_log64(sum) - mean / sum;
 }
 
-double softmax_scaled_logprob(const struct softmax_scaled *of, float logit) {
+double softmax_logprob(const struct softmax_mass *of, float logit) {
     return ((double)logit - (double)of->top) * of->scale - fmath_log64(of->sum);
 }

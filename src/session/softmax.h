@@ -14,19 +14,16 @@ void softmax_weights(const float *logits, int n, float top, double scale, double
 
 float softmax_top(const float *logits, int n); // the largest of n >= 1
 
-/* The sum of all weights against the largest logit, ascending; *top is that logit. */
-double softmax_sum(const float *logits, int n_vocab, float *top);
-/* log p, in nats, of a token with that logit, of what softmax_sum gave. */
-double softmax_logprob(float logit, float top, double sum);
-
-/* The same where logits are multiplied by `scale`, 1 / temperature: log p of a token, and the
- * entropy of the distribution, in nats. Whoever asks about the same logits gets the same bits. */
-struct softmax_scaled {
-    double scale, sum, entropy;
-    float top;
+/* All of a vocabulary's weights against the largest logit, where logits are multiplied by `scale`,
+ * 1 / temperature: sums ascending. Whoever asks about the same logits gets the same bits. */
+struct softmax_mass {
+    double scale, sum;
+    float top; // the largest logit
 };
-void softmax_scaled_make(const float *logits, int n_vocab, double scale,
-                         struct softmax_scaled *out);
-double softmax_scaled_logprob(const struct softmax_scaled *of, float logit);
+/* entropy: of the distribution, in nats; may be NULL. */
+void softmax_mass_make(const float *logits, int n_vocab, double scale, struct softmax_mass *out,
+                       double *entropy);
+/* log p, in nats, of a token with that logit. */
+double softmax_logprob(const struct softmax_mass *of, float logit);
 
 #endif

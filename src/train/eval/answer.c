@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "session/memory_plan.h"
-#include "session/softmax.h"
 #include "text/buffer.h"
 #include "text/stop_filter.h"
 #include "train/eval/self.h"
@@ -25,7 +24,6 @@ struct place {
     struct byte_buffer text, thought;
     // Of the token that is chosen and taken next.
     int32_t chosen;
-    double logprob;
     enum jl_status status;
 };
 
@@ -238,12 +236,7 @@ static void choose_item(void *ctx, int item, int thread) {
     const struct answering *a = ctx;
     struct place *p = a->choosing[item];
     const float *logits = session_logits(p->session);
-    struct softmax_scaled mass;
     p->status = sampler_choose(p->sampler, a->scratch[thread], logits, &p->chosen, NULL);
-    if (p->status != JL_OK || !a->work->options->record) return;
-    softmax_scaled_make(logits, exec_model(a->work->model->exec)->hp.n_vocab,
-                        1 / a->work->options->params->temperature, &mass);
-    p->logprob = softmax_scaled_logprob(&mass, logits[p->chosen]);
 }
 
 /* Takes the token that was chosen. */
@@ -258,7 +251,7 @@ static enum jl_status step(struct answering *a, struct place *p) {
                               a->work->err);
     if (a->work->options->record) {
         answer->ids[answer->n_id] = id;
-        answer->logprobs[answer->n_id++] = p->logprob;
+        answer->logprobs[answer->n_id++] = sampler_logprob(p->sampler);
     }
     if (end_tokens_has(ends, id)) return end(a, p, GENERATE_END);
     JL_TRY(sampler_accept(p->sampler, id, a->work->err));

@@ -19,7 +19,7 @@ static double surrogate(const struct policy_options *o, struct policy_token *t, 
 
 /* `slope`: of the loss with the log-probability of `id`. The entropy falls by p (log p + H) with
  * each logit. */
-static void write_gradient(const struct softmax_scaled *mass, const struct policy_token *token,
+static void write_gradient(const struct softmax_mass *mass, const struct policy_token *token,
                            double slope, double bonus, float *out, int n, int32_t id) {
     double block[SOFTMAX_BLOCK], log_sum = fmath_log64(mass->sum);
     double at_id = token->share * slope * mass->scale;
@@ -30,7 +30,7 @@ static void write_gradient(const struct softmax_scaled *mass, const struct polic
             double p = block[i] / mass->sum, g = -slope;
             if (bonus > 0) {
                 double logprob = ((double)out[at + i] - (double)mass->top) * mass->scale - log_sum;
-                g += bonus * (logprob + mass->entropy);
+                g += bonus * (logprob + token->entropy);
             }
             out[at + i] = (float)(token->share * mass->scale * g * p);
         }
@@ -40,12 +40,11 @@ static void write_gradient(const struct softmax_scaled *mass, const struct polic
 
 double policy_loss(const struct policy_options *o, struct policy_token *token, float *logits, int n,
                    int32_t id) {
-    struct softmax_scaled mass;
+    struct softmax_mass mass;
     double slope;
-    softmax_scaled_make(logits, n, 1 / o->temperature, &mass);
-    token->logprob = softmax_scaled_logprob(&mass, logits[id]);
-    token->entropy = mass.entropy;
-    token->loss = -surrogate(o, token, &slope) - o->entropy * mass.entropy;
+    softmax_mass_make(logits, n, 1 / o->temperature, &mass, &token->entropy);
+    token->logprob = softmax_logprob(&mass, logits[id]);
+    token->loss = -surrogate(o, token, &slope) - o->entropy * token->entropy;
     slope = -slope;
     if (o->kl > 0) {
         token->kl = policy_kl(token->logprob, token->reference);

@@ -38,7 +38,8 @@ struct verifier {
 const struct verifier *verify_at(size_t index); // NULL: past the last row
 const struct verifier *verify_find(const char *name);
 
-/* JL_ERR_FORMAT: an empty text, or one that this verifier cannot look for. */
+/* JL_ERR_FORMAT: an empty text, or one that this verifier cannot look for. JL_ERR_UNSUPPORTED and
+ * JL_ERR_LIMIT: a schema with keywords that are not checked, or nested too deeply. */
 enum jl_status verify_prepare(const struct verifier *verifier, struct verify_expect *expect,
                               struct jl_error *err);
 void verify_free(struct verify_expect *expect); // zeroed is fine
