@@ -85,7 +85,9 @@ static bool all_items(const json_t *list, bool (*fits)(const json_t *)) {
     size_t i;
     json_t *item;
     if (!json_is_array(list)) return false;
-    json_array_foreach(list, i, item) if (!fits(item)) return false;
+    json_array_foreach(list, i, item) {
+        if (!fits(item)) return false;
+    }
     return true;
 }
 
@@ -95,8 +97,9 @@ static bool all_names(const json_t *object) {
     const char *name;
     json_t *names;
     if (!json_is_object(object)) return false;
-    json_object_foreach((json_t *)object, name,
-                        names) if (!all_items(names, is_string)) return false;
+    json_object_foreach((json_t *)object, name, names) {
+        if (!all_items(names, is_string)) return false;
+    }
     return true;
 }
 
@@ -212,11 +215,9 @@ enum jl_status schema_read(const char *text, size_t len, struct schema **out,
     enum jl_status status =
         jl_json_load(text, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &schema->root, &where);
     struct reading reading = {.schema = schema, .err = err};
-    if (status == JL_OK)
-        status = read_schema(&reading, &root, schema->root);
-    else // in words
-
+    if (status != JL_OK)
         jl_fail(err, status, "schema: %s", status == JL_ERR_MEMORY ? "out of memory" : where.text);
+    if (status == JL_OK) status = read_schema(&reading, &root, schema->root);
     if (status == JL_OK) status = check_references(&reading);
     if (status == JL_OK)
         *out = schema;

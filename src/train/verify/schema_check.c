@@ -20,8 +20,9 @@ CHECK(check_type) {
     json_t *name;
     (void)w;
     *valid = json_is_string(at->spec) && schema_has_type(at->value, json_string_value(at->spec));
-    json_array_foreach(at->spec, i, name) *valid |=
-        schema_has_type(at->value, json_string_value(name));
+    json_array_foreach(at->spec, i, name) {
+        *valid = *valid || schema_has_type(at->value, json_string_value(name));
+    }
     return JL_OK;
 }
 
@@ -30,7 +31,7 @@ CHECK(check_enum) {
     json_t *one;
     (void)w;
     *valid = false;
-    json_array_foreach(at->spec, i, one) *valid |= schema_same(one, at->value);
+    json_array_foreach(at->spec, i, one) { *valid = *valid || schema_same(one, at->value); }
     return JL_OK;
 }
 
@@ -197,8 +198,9 @@ CHECK(check_names) {
 static bool has_all(const json_t *object, const json_t *names) {
     size_t i;
     json_t *name;
-    json_array_foreach(names, i,
-                       name) if (!json_object_get(object, json_string_value(name))) return false;
+    json_array_foreach(names, i, name) {
+        if (!json_object_get(object, json_string_value(name))) return false;
+    }
     return true;
 }
 
@@ -212,18 +214,18 @@ CHECK(check_dependent_required) {
     const char *name;
     json_t *names;
     (void)w;
-    json_object_foreach((json_t *)at->spec, name, names) if (json_object_get(at->value, name) &&
-                                                             !has_all(at->value, names)) *valid =
-        false;
+    json_object_foreach((json_t *)at->spec, name, names) {
+        if (json_object_get(at->value, name) && !has_all(at->value, names)) *valid = false;
+    }
     return JL_OK;
 }
 
 CHECK(check_dependent_schemas) {
     const char *name;
     json_t *schema;
-    json_object_foreach((json_t *)at->spec, name,
-                        schema) if (*valid && json_object_get(at->value, name))
-        JL_TRY(apply(w, schema, at->value, valid));
+    json_object_foreach((json_t *)at->spec, name, schema) {
+        if (*valid && json_object_get(at->value, name)) JL_TRY(apply(w, schema, at->value, valid));
+    }
     return JL_OK;
 }
 

@@ -13,7 +13,7 @@ bool schema_same(const json_t *a, const json_t *b) {
     if (json_typeof(a) != json_typeof(b)) return false;
     if (json_is_array(a)) {
         bool all = json_array_size(a) == json_array_size(b);
-        json_array_foreach(a, i, item) all = all && schema_same(item, json_array_get(b, i));
+        json_array_foreach(a, i, item) { all = all && schema_same(item, json_array_get(b, i)); }
         return all;
     }
     if (!json_is_object(a)) return json_equal(a, b);
@@ -77,8 +77,11 @@ bool schema_is_nested(const json_t *value, int most) {
     json_t *item;
     size_t i;
     if (most < 0) return true;
-    json_array_foreach(value, i, item) if (schema_is_nested(item, most - 1)) return true;
-    json_object_foreach((json_t *)value, key,
-                        item) if (schema_is_nested(item, most - 1)) return true;
+    json_array_foreach(value, i, item) {
+        if (schema_is_nested(item, most - 1)) return true;
+    }
+    json_object_foreach((json_t *)value, key, item) {
+        if (schema_is_nested(item, most - 1)) return true;
+    }
     return false;
 }
