@@ -42,7 +42,7 @@ def ask(*command, env=None):
 
 
 def decode(seqs, depth):
-    out = json.loads(ask("bench", model, "--prompt", "16", "--depth", str(max(depth - 48, 0)), "--gen", "64", "--seqs",
+    out = json.loads(ask("bench", model, "--prompt", "16", "--depth", str(max(round(depth) - 48, 0)), "--gen", "64", "--seqs",
                          str(max(round(seqs), 1)), "--json", *THREADS))
     return out["decode_tokens_per_s"]
 
@@ -63,7 +63,7 @@ with tempfile.TemporaryDirectory() as folder:
     steps = list(csv.DictReader(io.StringIO(ask("runs", "1", "--csv", "-", env=runs))))
     size = sum(os.path.getsize(os.path.join(model, name)) for name in os.listdir(model) if name.endswith(".safetensors"))
     with open(args.ops, encoding="utf-8") as file:
-        dram = next(1e9 * one["rate"] for one in json.load(file)["ceilings"] if one["unit"] == "B/s")
+        dram = next(1e9 * one["rate"] for one in json.load(file)["ceilings"] if "level" not in one)
 
     def column(name):
         return [float(step[name]) for step in steps]
