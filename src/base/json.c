@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 /* Bytes of the longest string or number, marks and escapes counted. */
 static size_t longest_token(const char *text, size_t len) {
     size_t longest = 0, run = 0;
@@ -76,4 +78,47 @@ enum jl_status jl_json_load(const char *text, size_t len, size_t flags, json_t *
     bool memory = alone || json_error_code(error) == json_error_out_of_memory || !error->text[0];
     json_decref(alone);
     return memory ? JL_ERR_MEMORY : JL_ERR_FORMAT;
+}
+
+/* One step of a pointer, unescaped: %25 is of URIs, ~0 and ~1 of pointers. */
+static size_t unescape(const char *from, size_t len, char *to) {
+    size_t n = 0, out = 0;
+    for (size_t i = 0; i < len; i++) {
+        bool hex = from[i] == '%' && len - i > 2 && hex_digit(from[i + 1]) >= 0 &&
+                   hex_digit(from[i + 2]) >= 0;
+        to[n++] = hex ? (char)(hex_digit(from[i + 1]) * 16 + hex_digit(from[i + 2])) : from[i];
+        if (hex) i += 2;
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool escape = to[i] == '~' && i + 1 < n && (to[i + 1] == '0' || to[i + 1] == '1');
+        to[out++] = !escape ? to[i] : to[i + 1] == '0' ? '~' : '/';
+        if (escape) i++;
+    }
+    return out;
+}
+
+static const json_t *step_into(const json_t *at, const char *step, size_t len) {
+    if (json_is_object(at)) return json_object_getn(at, step, len);
+    char *end;
+    char number[12];
+    if (!json_is_array(at) || len == 0 || len >= sizeof number) return NULL;
+    memcpy(number, step, len);
+    number[len] = '\0';
+    unsigned long index = strtoul(number, &end, 10);
+    return *end || number[0] < '0' || number[0] > '9' ? NULL : json_array_get(at, index);
+}
+
+enum jl_status jl_json_pointer(const json_t *root, const char *pointer, const json_t **out) {
+    char *step = malloc(strlen(pointer) + 1);
+    *out = NULL;
+    if (!step) return JL_ERR_MEMORY;
+    const char *p = pointer;
+    while (*p == '/' && root) {
+        size_t len = strcspn(++p, "/");
+        root = step_into(root, step, unescape(p, len, step));
+        p += len;
+    }
+    free(step);
+    if (!*p) *out = root;
+    return JL_OK;
 }

@@ -14,4 +14,8 @@
 enum jl_status jl_json_load(const char *text, size_t len, size_t flags, json_t **out,
                             json_error_t *error);
 
+/* What a JSON pointer ("" or "/a/0", as it stands behind the # of a URI) leads to in `root`; NULL:
+ * there is no such place. JL_ERR_MEMORY. */
+enum jl_status jl_json_pointer(const json_t *root, const char *pointer, const json_t **out);
+
 #endif

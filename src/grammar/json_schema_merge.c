@@ -1,9 +1,7 @@
 /* Schemas that are valid together, as one. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/hex.h"
-
+#include "base/json.h"
 #include "grammar/json_schema.h"
 
 static const char *const notes[] = {
@@ -82,34 +80,6 @@ bool json_schema_only_notes(const json_t *schema, const char *but) {
 
 /* ---- references ---- */
 
-/* One step of a pointer, unescaped: %25 is of URIs, ~0 and ~1 of pointers. */
-static size_t unescape(const char *from, size_t len, char *to) {
-    size_t n = 0, out = 0;
-    for (size_t i = 0; i < len; i++) {
-        bool hex = from[i] == '%' && len - i > 2 && hex_digit(from[i + 1]) >= 0 &&
-                   hex_digit(from[i + 2]) >= 0;
-        to[n++] = hex ? (char)(hex_digit(from[i + 1]) * 16 + hex_digit(from[i + 2])) : from[i];
-        if (hex) i += 2;
-    }
-    for (size_t i = 0; i < n; i++) {
-        bool escape = to[i] == '~' && i + 1 < n && (to[i + 1] == '0' || to[i + 1] == '1');
-        to[out++] = !escape ? to[i] : to[i + 1] == '0' ? '~' : '/';
-        if (escape) i++;
-    }
-    return out;
-}
-
-static const json_t *step_into(const json_t *at, const char *step, size_t len) {
-    if (json_is_object(at)) return json_object_getn(at, step, len);
-    char *end;
-    char number[12];
-    if (!json_is_array(at) || len == 0 || len >= sizeof number) return NULL;
-    memcpy(number, step, len);
-    number[len] = '\0';
-    unsigned long index = strtoul(number, &end, 10);
-    return *end || number[0] < '0' || number[0] > '9' ? NULL : json_array_get(at, index);
-}
-
 const json_t *json_schema_resolve(struct json_schema *s, const json_t *reference) {
     const char *text = json_string_value(reference);
     if (!text || text[0] != '#' || (text[1] && text[1] != '/')) {
@@ -117,18 +87,11 @@ const json_t *json_schema_resolve(struct json_schema *s, const json_t *reference
                          "\"$ref\" must be # or a pointer such as #/$defs/name in the same schema");
         return NULL;
     }
-    const json_t *at = s->root;
-    char *step = malloc(strlen(text) + 1);
-    if (!step) {
+    const json_t *at;
+    if (jl_json_pointer(s->root, text + 1, &at) != JL_OK) {
         json_schema_no_memory(s);
         return NULL;
     }
-    for (const char *p = text + 1; *p == '/' && at;) {
-        size_t len = strcspn(++p, "/");
-        at = step_into(at, step, unescape(p, len, step));
-        p += len;
-    }
-    free(step);
     if (!at) json_schema_fail(s, JL_ERR_FORMAT, "\"$ref\": nothing is at %.200s", text);
     return at;
 }

@@ -167,6 +167,7 @@ static void combined(void **state) {
         {whether, "{\"a\": 1, \"c\": 1}", false},
         {whether, "{\"a\": 2, \"c\": 1}", true},
         {"{\"$ref\": \"#/$defs/a~1b\", \"$defs\": {\"a/b\": {\"const\": 1}}}", "1", true},
+        {"{\"$ref\": \"#/$defs/a%20b\", \"$defs\": {\"a b\": {\"const\": 1}}}", "2", false},
         {"{\"$ref\": \"#/allOf/0\", \"allOf\": [{\"minimum\": 2}]}", "1", false},
         {NULL, NULL, false},
     };
@@ -196,6 +197,7 @@ static void refuses(void **state) {
         {"{\"anyOf\": [1]}", "#/anyOf/0 must be", JL_ERR_FORMAT},
         {"{\"$ref\": \"other.json\"}", "#/$ref takes", JL_ERR_FORMAT},
         {"{\"$ref\": \"#/$defs/a\"}", "no schema at $ref #/$defs/a", JL_ERR_FORMAT},
+        {"{\"$ref\": \"#/allOf/x\", \"allOf\": [true]}", "no schema at", JL_ERR_FORMAT},
         {"{\"$ref\": \"#/examples/0\", \"examples\": [{\"typ\": 1}]}", "no schema at",
          JL_ERR_FORMAT},
     };

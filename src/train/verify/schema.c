@@ -191,7 +191,9 @@ static enum jl_status read_schema(struct reading *r, const struct place *place,
 
 /* A reference may lead to a place where no schema was read, such as an example. */
 static enum jl_status check_reference(struct reading *r, const char *pointer) {
-    const json_t *target = schema_resolve(r->schema->root, pointer);
+    const json_t *target;
+    if (jl_json_pointer(r->schema->root, pointer + 1, &target) != JL_OK) // behind its #
+        return jl_fail(r->err, JL_ERR_MEMORY, "out of memory for a schema");
     for (size_t i = 0; i < r->schema->n_known; i++)
         if (r->schema->known[i] == target) return JL_OK;
     return jl_fail(r->err, JL_ERR_FORMAT, "schema: there is no schema at $ref %s", pointer);

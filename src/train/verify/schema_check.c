@@ -1,5 +1,4 @@
 /* Whether a value is valid: a function a keyword. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "train/verify/schema_self.h"
@@ -275,24 +274,11 @@ CHECK(check_if) {
     return next ? apply(w, next, at->value, valid) : JL_OK;
 }
 
-const json_t *schema_resolve(const json_t *root, const char *pointer) {
-    if (*pointer != '#') return NULL;
-    for (pointer++; root && *pointer == '/';) {
-        char name[512];
-        size_t n = 0;
-        for (pointer++; *pointer && *pointer != '/' && n < sizeof name - 1; pointer++) {
-            bool escaped = *pointer == '~' && (pointer[1] == '0' || pointer[1] == '1');
-            name[n++] = !escaped ? *pointer : *++pointer == '0' ? '~' : '/';
-        }
-        name[n] = '\0';
-        root = json_is_array(root) ? json_array_get(root, strtoul(name, NULL, 10))
-                                   : json_object_get(root, name);
-    }
-    return *pointer ? NULL : root;
-}
-
 CHECK(check_ref) {
-    return apply(w, schema_resolve(w->schema->root, json_string_value(at->spec)), at->value, valid);
+    const json_t *target;
+    if (jl_json_pointer(w->schema->root, json_string_value(at->spec) + 1, &target) != JL_OK)
+        return jl_fail(w->err, JL_ERR_MEMORY, "out of memory for a schema's check");
+    return apply(w, target, at->value, valid);
 }
 
 /* ---- the table ---- */

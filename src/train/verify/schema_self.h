@@ -62,8 +62,6 @@ struct schema_keyword {
 
 /* schema_check.c. NULL: there is no such keyword. */
 const struct schema_keyword *schema_keyword_find(const char *name);
-/* "#" or "#/a/b", with ~0 for ~ and ~1 for /. NULL: there is no such place. */
-const json_t *schema_resolve(const json_t *root, const char *pointer);
 
 /* schema_value.c */
 bool schema_same(const json_t *a, const json_t *b); // a number however it is written
