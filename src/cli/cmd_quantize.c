@@ -16,7 +16,8 @@ struct quantize_run {
     struct quantize_options options;
     struct model *model;
     struct imatrix imatrix;
-    struct arena arena; // of the imatrix
+    struct arena arena; // of the imatrix and the types
+    struct cli_list types;
     struct quantize_plan plan;
     struct pool *pool;
 };
@@ -49,6 +50,8 @@ static enum jl_status check_out(const struct quantize_run *run, struct jl_error 
 }
 
 static enum jl_status open_all(struct quantize_run *run, struct jl_error *err) {
+    for (int i = 0; i < run->types.n; i++)
+        JL_TRY(quant_override_add(&run->options.types, run->types.items[i], &run->arena, err));
     if (run->imatrix_path) {
         JL_TRY(imatrix_read(run->imatrix_path, &run->arena, &run->imatrix, err));
         run->options.imatrix = &run->imatrix;
@@ -166,6 +169,10 @@ int cmd_quantize(int argc, char **argv) {
     bool done;
     const struct cli_option options[] = {
         {"--type", NULL, CLI_TEXT, &run.type, "T", preset_names(names, sizeof names), 0, 0},
+        {"--tensor-type", NULL, CLI_LIST, &run.types, "PATTERN=T",
+         "another type for the matrices of these names ('blk.0.*=q6_k'); again for more, the last "
+         "one counts",
+         0, 0},
         {"--imatrix", NULL, CLI_TEXT, &run.imatrix_path, "FILE",
          "which columns matter (jinlin imatrix, or llama.cpp's)", 0, 0},
         {"--allow-requantize", NULL, CLI_FLAG, &run.options.allow_requantize, NULL,
@@ -178,7 +185,7 @@ int cmd_quantize(int argc, char **argv) {
          256},
     };
     const struct cli_spec spec = {"quantize",
-                                  "MODEL OUT.gguf --type T [--imatrix FILE]",
+                                  "MODEL OUT.gguf --type T [--tensor-type PATTERN=T] [--imatrix FILE]",
                                   "write a model, GGUF or folder, as a GGUF file of other types",
                                   "jinlin quantize model-folder model.q4_k_m.gguf --type q4_k_m",
                                   options,

@@ -230,7 +230,7 @@ struct quant_choice quant_preset_choose(const struct quant_preset *preset,
     int layer;
     const char *stem;
     size_t len;
-    struct quant_choice choice = {tensor->dtype, tensor->dtype};
+    struct quant_choice choice = {tensor->dtype, tensor->dtype, false};
     if (!is_number(tensor->dtype)) return choice;
     bool weight = split_name(tensor->name, &layer, &stem, &len);
     enum part part = find_part(stem, len);
@@ -240,6 +240,7 @@ struct quant_choice quant_preset_choose(const struct quant_preset *preset,
         return choice;
     }
     if (part == PART_EMBED && model->tied) part = PART_HEAD;
+    choice.is_matrix = true;
     choice.dtype = choice.wanted = by_rules(preset, model, part, layer);
     if (tensor->n_in % dtype_row(choice.dtype)->block) choice.dtype = of_small_blocks(choice.dtype);
     if (tensor->n_in % dtype_row(choice.dtype)->block) choice.dtype = DTYPE_F16;

@@ -38,6 +38,7 @@ struct quant_tensor {
 struct quant_choice {
     enum dtype dtype;
     enum dtype wanted; // what the rules say; differs when rows do not fit whole blocks
+    bool is_matrix;    // the rules decided: it is none of those that stay as they are, or F32
 };
 
 /* Vectors, routers and what else is small and sensitive become F32, tensors that are no floats stay

@@ -62,6 +62,7 @@ static enum jl_status plan_tensor(struct quantize_plan *plan, const struct quant
     struct quant_tensor about = {source->name, source->dtype, source->n_dim,
                                  source->dim[source->n_dim - 1]};
     t->choice = quant_preset_choose(plan->options.preset, facts, &about);
+    JL_TRY(quant_override_apply(&plan->options.types, &about, &t->choice, err));
     t->copied = t->choice.dtype == source->dtype;
     plan->n_fallback += t->choice.dtype != t->choice.wanted;
     JL_TRY(check_requantize(plan, t, err));
@@ -101,6 +102,7 @@ static enum jl_status make_plan(struct quantize_plan *plan, struct jl_error *err
         plan->tensors[plan->n].source = &list.items[plan->n];
         JL_TRY(plan_tensor(plan, &facts, &plan->tensors[plan->n], err));
     }
+    JL_TRY(quant_override_check(&plan->options.types, err));
     return plan_tokenizer(plan, err);
 }
 

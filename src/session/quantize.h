@@ -5,6 +5,7 @@
 #include "base/pool.h"
 #include "format/imatrix.h"
 #include "model/model.h"
+#include "model/quant_override.h"
 #include "model/quant_preset.h"
 #include "session/export_tokenizer.h"
 
@@ -12,6 +13,7 @@ struct quantize_options {
     const struct quant_preset *preset;
     const struct imatrix *imatrix; // NULL: none
     const char *imatrix_path;      // of it, for the new file's metadata
+    struct quant_overrides types;  // of some matrices, in place of the preset's
     bool allow_requantize;         // from types below Q8_0
     bool no_tokenizer;             // a folder's is left out
 };

@@ -246,6 +246,23 @@ class FromGguf(Base):
             with open(parts[i], "wb") as file:
                 file.write(head + b"\0" * (-len(head) % 32) + data)
 
+    def test_types_of_ones_own(self):
+        self.quantize(LLAMA, "f32", "--tensor-type", "*ffn*=f16", "--tensor-type", "blk.0.ffn_up*=q8_0")
+        new, n_f16 = Gguf(self.out), 0
+        for name, (dims, kind, _) in new.tensors.items():
+            wanted = F32
+            if "ffn" in name and len(dims) == 2:
+                wanted = Q8_0 if name == "blk.0.ffn_up.weight" else F16
+            n_f16 += wanted == F16
+            self.assertEqual(kind, wanted, name)
+        self.assertGreater(n_f16, 3)
+
+    def test_types_of_ones_own_refused(self):
+        for said, text in (("blk.0.*", "is not PATTERN=TYPE"), ("=q8_0", "is not PATTERN=TYPE"),
+                           ("blk.*=q9", "no type 'q9'"), ("nothing*=q8_0", "decides the type of no matrix"),
+                           ("*norm*=q8_0", "decides the type of no matrix"), ("*=q4_k", "no multiple of 256")):
+            self.fails(2, text, "quantize", LLAMA, self.out, "--type", "f32", "--tensor-type", said)
+
     def test_dry_run(self):
         text = self.ok("quantize", LLAMA, "--type", "q8_0", "--dry-run").stdout
         self.assertRegex(text, r"blk\.0\.attn_q\.weight +F32 -> Q8_0\n")
