@@ -70,12 +70,18 @@ static void make_weekday(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {"{a}是星期几？",       "请问{a}是周几？",
                                      "{a}那天是星期几？",   "求{a}的星期。",
                                      "算一下{a}是星期几。", "{a}，星期几？",
-                                     "{a}对应的是星期几？", "告诉我{a}是一周中的哪一天。"};
-    static const char *const en[] = {
-        "What day of the week is {a}?",     "Which weekday is {a}?",
-        "{a}: which day of the week?",      "On what weekday does {a} fall?",
-        "Find the weekday of {a}.",         "Tell me the weekday for {a}.",
-        "What weekday was or will be {a}?", "Compute the day of the week: {a}"};
+                                     "{a}对应的是星期几？", "告诉我{a}是一周中的哪一天。",
+                                     "{a}星期几",           "{a}是周几"};
+    static const char *const en[] = {"What day of the week is {a}?",
+                                     "Which weekday is {a}?",
+                                     "{a}: which day of the week?",
+                                     "On what weekday does {a} fall?",
+                                     "Find the weekday of {a}.",
+                                     "Tell me the weekday for {a}.",
+                                     "What weekday was or will be {a}?",
+                                     "Compute the day of the week: {a}",
+                                     "What day is {a}?",
+                                     "what day was {a}"};
     static const int of_month[] = {0, 3, 3, 6, 1, 4, 6, 2, 5, 0, 3, 5};
     struct skill_turn *turn = skill_turn(task);
     struct date d;
@@ -147,11 +153,18 @@ static int think_day_of_year(struct skill_text *thought, struct date d) {
     return columns_short(thought, day_of_year(d) - d.day, '+', d.day);
 }
 
-/* The years that are gone through whole: "1932 1934<: 1932* 1933", or "1932 1932=". */
-static void think_years(struct skill_text *thought, int from, int to) {
-    skill_put(thought, "\n%d %d%c", from, to, from < to ? '<' : '=');
-    for (int year = from; year < to; year++)
-        skill_put(thought, "%s %d%s", year == from ? ":" : "", year, star(year));
+/* The years that are gone through whole, each beside the last one, with the days from the first
+ * one's beginning: "1932* 1934<: 366", a sum, "1933 1934<: 365", a sum, "1934 1934=". Returns that
+ * sum. */
+static int think_years(struct skill_text *thought, int from, int to, int days) {
+    for (int year = from; year < to; year++) {
+        int more = 365 + is_leap(year);
+        skill_put(thought, "\n%d%s %d<: %d", year, star(year), to, more);
+        columns_add(thought, more, days);
+        days += more;
+    }
+    skill_put(thought, "\n%d %d=", to, to);
+    return days;
 }
 
 static void make_between(struct skill_draw *draw, struct skill_task *task) {
@@ -182,14 +195,7 @@ static void make_between(struct skill_draw *draw, struct skill_task *task) {
     think_day_of_year(&turn->thought, a);
     skill_puts(&turn->thought, "\n");
     think_day_of_year(&turn->thought, b);
-    int n = days_b;
-    think_years(&turn->thought, a.year, b.year);
-    for (int year = a.year; year < b.year; year++) {
-        int days = 365 + is_leap(year);
-        skill_put(&turn->thought, "\n%d%s: %d", year, star(year), days);
-        columns_add(&turn->thought, days, n);
-        n += days;
-    }
+    int n = think_years(&turn->thought, a.year, b.year, days_b);
     columns_subtract(&turn->thought, n, days_a);
     n -= days_a;
     skill_put(&turn->answer, skill_zh(draw) ? "%d 天" : n == 1 ? "%d day" : "%d days", n);

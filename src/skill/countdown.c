@@ -334,6 +334,7 @@ static void make_three(struct skill_draw *draw, struct skill_task *task) {
         "倒计时游戏：{a}，目标 {b}。",
         "怎么用 {a} 算出 {b}？每个数都要用，且只用一次。",
         "给你 {a}，请凑出 {b}。",
+        "{a} 凑 {b}",
     };
     static const char *const en[] = {
         "Use {a}, each once, to make {b}.",
@@ -345,6 +346,7 @@ static void make_three(struct skill_draw *draw, struct skill_task *task) {
         "Find an expression with {a} that equals {b}.",
         "Get {b} out of {a} by arithmetic.",
         "Can you reach {b} with {a}, using each number once?",
+        "countdown {a} target {b}",
     };
     struct skill_turn *turn = skill_turn(task);
     bool none = skill_chance(draw, 6), found;
@@ -382,6 +384,8 @@ static const char *const zh24[] = {
     "牌面是 {a}，怎样得到 24？",
     "用加减乘除和括号，由 {a} 得到 24。",
     "{a} 能算出 24 吗？能的话写出算式。",
+    "24点 {a}",
+    "算24点 {a}",
 };
 static const char *const en24[] = {
     "Make 24 from {a}.",
@@ -393,6 +397,8 @@ static const char *const en24[] = {
     "Find an expression equal to 24 with {a}.",
     "Get 24 out of {a}, using every number exactly once.",
     "The cards are {a}. Make 24.",
+    "make 24 with {a}",
+    "24 points: {a}",
 };
 
 /* The lines of one pass; `left`: the three that can make it. */

@@ -38,6 +38,19 @@ static const char *yes_no(const struct skill_draw *draw, bool yes) {
     return yes ? in_tongue(draw, "是", "yes") : in_tongue(draw, "不是", "no");
 }
 
+/* From one of them down to the least, up to the most, then all: each step looks up what was said.
+ */
+static void think_chain(struct skill_draw *draw, struct skill_text *thought,
+                        const char *const *names, int n, int from) {
+    skill_puts(thought, "\n");
+    for (int i = from; i < n; i++)
+        skill_put(thought, "%s>", names[i]);
+    skill_puts(thought, "-\n");
+    for (int i = from; i >= 0; i--)
+        skill_put(thought, "%s<", names[i]);
+    skill_put(thought, "-\n%s", skill_list_words(draw, names, n, ">"));
+}
+
 static void make_chain(struct skill_draw *draw, struct skill_task *task) {
     struct skill_turn *turn = skill_turn(task);
     const char *names[NAMES_MOST];
@@ -65,12 +78,9 @@ static void make_chain(struct skill_draw *draw, struct skill_task *task) {
         else
             skill_put(&turn->user, "%s%s is %s than %s.", i ? " " : "", first, compare->en[turned],
                       second);
-        skill_put(&turn->thought, "%s%s>%s", i ? "\n" : "", more, less);
+        skill_put(&turn->thought, "%s%s>%s %s<%s", i ? "\n" : "", more, less, less, more);
     }
-    skill_puts(&turn->thought, "\n<"); // who is less than another, and who is not
-    for (int i = 0; i < n - 1; i++)
-        skill_put(&turn->thought, " %s", names[said[i] + 1]);
-    skill_put(&turn->thought, "\n! %s\n%s", names[0], skill_list_words(draw, names, n, ">"));
+    think_chain(draw, &turn->thought, names, n, said[0]);
     skill_puts(&turn->user, in_tongue(draw, "。", " "));
     if (ask < 2) {
         static const char *const zh[] = {"谁{a}？", "他们当中谁{a}？", "{a}的是谁？",
@@ -204,16 +214,15 @@ static void say_rules(struct skill_draw *draw, struct skill_text *out, const str
                       s->en_all[i + 1]);
 }
 
-/* The rules, then the step from what is said to what is asked where that is another one. */
+/* The rules, then the step from what is said to what is asked. */
 static void think_rules(struct skill_draw *draw, struct skill_text *out, const struct form *form,
                         const char *const *names, int n, const char *said, const char *asked) {
     const char *denied = form->denied ? in_tongue(draw, "非", "not ") : "",
                *arrow = form->none ? "≠" : "→";
     for (int i = 0; i + 1 < n; i++)
         skill_put(out, "%s%s%s%s", i ? "\n" : "", names[i], arrow, names[i + 1]);
-    if (n > 2 || form->top || form->denied)
-        skill_put(out, "\n%s%s%s%s%s%s", denied, said, arrow, denied, asked,
-                  form->follows < 0 ? " ?" : "");
+    skill_put(out, "\n%s%s%s%s%s%s", denied, said, arrow, denied, asked,
+              form->follows < 0 ? " ?" : "");
 }
 
 static void make_syllogism(struct skill_draw *draw, struct skill_task *task) {
@@ -310,8 +319,7 @@ static void make_if(struct skill_draw *draw, struct skill_task *task) {
               is_zh ? clauses[q].zh : clauses[q].en, fact, is_zh ? asked->zh : asked->en_ask);
     skill_put(&turn->thought, "%s→%s", is_zh ? clauses[p].zh : clauses[p].en,
               is_zh ? clauses[q].zh : clauses[q].en);
-    if (top || denied)
-        skill_put(&turn->thought, "\n%s→%s%s", fact, conclusion, follows < 0 ? " ?" : "");
+    skill_put(&turn->thought, "\n%s→%s%s", fact, conclusion, follows < 0 ? " ?" : "");
     skill_puts(&turn->answer, !follows && is_zh ? "没有" : follows_text(draw, follows));
     skill_expect_answer(task, "exact");
 }

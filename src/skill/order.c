@@ -61,22 +61,26 @@ static int draw_numbers(struct skill_draw *draw, int *items, bool negatives) {
 
 /* ---- sorting ---- */
 
-static const char *const zh_sort[2][8] = {
+static const char *const zh_sort[2][10] = {
     {"把 {a} 从小到大排列。", "从小到大排序：{a}", "请将这些数按升序排列：{a}",
      "{a} 由小到大怎么排？", "给这组数从小到大排个序：{a}", "升序排列 {a}",
-     "请把下面的数从小到大写出来：{a}", "{a} 这几个数，从最小的开始依次写出。"},
+     "请把下面的数从小到大写出来：{a}", "{a} 这几个数，从最小的开始依次写出。", "排序：{a}",
+     "把 {a} 排序"},
     {"把 {a} 从大到小排列。", "从大到小排序：{a}", "请将这些数按降序排列：{a}",
      "{a} 由大到小怎么排？", "给这组数从大到小排个序：{a}", "降序排列 {a}",
-     "请把下面的数从大到小写出来：{a}", "{a} 这几个数，从最大的开始依次写出。"}};
-static const char *const en_sort[2][8] = {
+     "请把下面的数从大到小写出来：{a}", "{a} 这几个数，从最大的开始依次写出。", "倒序排序：{a}",
+     "把 {a} 排序，大的在前"}};
+static const char *const en_sort[2][10] = {
     {"Sort {a} from smallest to largest.", "Put these numbers in ascending order: {a}",
      "Sort in increasing order: {a}", "Arrange {a} from least to greatest.",
      "{a}: sort them, smallest first.", "Please list {a} from low to high.",
-     "Order these numbers, lowest first: {a}", "What is the ascending order of {a}?"},
+     "Order these numbers, lowest first: {a}", "What is the ascending order of {a}?", "sort {a}",
+     "Sort: {a}"},
     {"Sort {a} from largest to smallest.", "Put these numbers in descending order: {a}",
      "Sort in decreasing order: {a}", "Arrange {a} from greatest to least.",
      "{a}: sort them, largest first.", "Please list {a} from high to low.",
-     "Order these numbers, highest first: {a}", "What is the descending order of {a}?"}};
+     "Order these numbers, highest first: {a}", "What is the descending order of {a}?",
+     "sort {a} descending", "Sort, biggest first: {a}"}};
 
 /* What is left, and which of it comes next. */
 static void think_sort(struct skill_draw *draw, struct skill_text *thought, const int *items, int n,
@@ -98,8 +102,10 @@ static void make_sort(struct skill_draw *draw, struct skill_task *task) {
     int items[MOST_ITEMS], down = skill_below(draw, 2);
     int n = draw_numbers(draw, items, skill_chance(draw, 15));
     const char *list = skill_list(draw, items, n, between(draw));
-    skill_fill(&turn->user, (skill_zh(draw) ? zh_sort : en_sort)[down][skill_below(draw, 8)], &list,
-               1);
+    skill_fill(
+        &turn->user,
+        (skill_zh(draw) ? zh_sort : en_sort)[down][skill_below(draw, SKILL_COUNT(zh_sort[0]))],
+        &list, 1);
     think_sort(draw, &turn->thought, items, n, down);
     sort_numbers(items, n, down);
     skill_puts(&turn->answer, skill_list(draw, items, n, ", "));
@@ -316,6 +322,7 @@ static const struct skill_group groups[] = {
     {"palindrome", 1, order_make_palindrome},
     {"ends", 1, order_make_ends},
     {"letter-at", 1, order_make_letter_at},
+    {"spell", 2, order_make_spell},
     {0},
 };
 

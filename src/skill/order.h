@@ -12,6 +12,7 @@ void order_make_reverse(struct skill_draw *draw, struct skill_task *task);
 void order_make_palindrome(struct skill_draw *draw, struct skill_task *task);
 void order_make_ends(struct skill_draw *draw, struct skill_task *task);
 void order_make_letter_at(struct skill_draw *draw, struct skill_task *task);
+void order_make_spell(struct skill_draw *draw, struct skill_task *task);
 
 /* k different English words, in a random order. */
 void order_words(struct skill_draw *draw, int k, const char **out);

@@ -6,35 +6,62 @@
 #include "text/utf8.h"
 
 static const char *const words[] = {
-    "ant",     "apple",      "arrow",   "autumn",   "bag",       "ball",      "banana",
-    "bear",    "beautiful",  "bee",     "bicycle",  "bird",      "blue",      "boat",
-    "book",    "bottle",     "bread",   "bridge",   "brother",   "butter",    "butterfly",
-    "cabbage", "cake",       "camel",   "candle",   "carrot",    "cat",       "cheese",
-    "cherry",  "chicken",    "circle",  "city",     "classroom", "cloud",     "coffee",
-    "cotton",  "cow",        "cup",     "daughter", "deer",      "desk",      "dictionary",
-    "dinner",  "dog",        "door",    "dragon",   "duck",      "eagle",     "earth",
-    "egg",     "elephant",   "engine",  "evening",  "eye",       "family",    "farmer",
-    "feather", "field",      "fire",    "fish",     "flower",    "forest",    "fox",
-    "friend",  "frog",       "garden",  "giraffe",  "glass",     "goose",     "grape",
-    "grass",   "green",      "hammer",  "hand",     "happiness", "hat",       "heart",
-    "hill",    "honey",      "horse",   "house",    "ice",       "island",    "jacket",
-    "juice",   "kangaroo",   "kettle",  "key",      "kitchen",   "kite",      "ladder",
-    "lake",    "lamp",       "leaf",    "lemon",    "letter",    "level",     "library",
-    "lion",    "little",     "love",    "market",   "meadow",    "melon",     "milk",
-    "minute",  "mirror",     "monkey",  "moon",     "morning",   "mother",    "mountain",
-    "mouse",   "music",      "needle",  "nest",     "night",     "noodle",    "noon",
-    "nose",    "ocean",      "onion",   "orange",   "owl",       "paper",     "parrot",
-    "peach",   "pear",       "pencil",  "pepper",   "piano",     "pig",       "pillow",
-    "planet",  "potato",     "pumpkin", "queen",    "question",  "rabbit",    "radar",
-    "rain",    "red",        "rice",    "river",    "road",      "rocket",    "roof",
-    "root",    "rose",       "salt",    "sand",     "school",    "science",   "sea",
-    "seed",    "sheep",      "ship",    "shoe",     "sister",    "sky",       "snow",
-    "soup",    "spider",     "spoon",   "spring",   "squirrel",  "star",      "stone",
-    "story",   "strawberry", "street",  "success",  "sugar",     "summer",    "sun",
-    "sweet",   "table",      "tall",    "tea",      "teacher",   "telephone", "tiger",
-    "tomato",  "tomorrow",   "tooth",   "train",    "tree",      "turtle",    "umbrella",
-    "valley",  "village",    "violin",  "water",    "weather",   "wheel",     "whistle",
-    "window",  "winter",     "wolf",    "wood",     "word",      "yellow",    "zebra",
+    "animal",    "answer",      "ant",        "apple",     "arrow",     "august",     "autumn",
+    "baby",      "bag",         "ball",       "bamboo",    "banana",    "basket",     "beach",
+    "bear",      "beautiful",   "bee",        "bell",      "bicycle",   "bird",       "black",
+    "blue",      "board",       "boat",       "body",      "bonus",     "book",       "bottle",
+    "box",       "boy",         "brain",      "branch",    "bread",     "bridge",     "brother",
+    "brown",     "brush",       "bubble",     "bus",       "butter",    "butterfly",  "button",
+    "cabbage",   "cake",        "calendar",   "camel",     "candle",    "candy",      "carrot",
+    "castle",    "cat",         "chair",      "cheese",    "cherry",    "chicago",    "chicken",
+    "chocolate", "christmas",   "church",     "circle",    "city",      "classroom",  "clock",
+    "clothes",   "cloud",       "coat",       "coffee",    "color",     "committee",  "computer",
+    "cookie",    "corn",        "cotton",     "country",   "cousin",    "cow",        "cup",
+    "dance",     "daughter",    "december",   "deer",      "desk",      "dictionary", "dinner",
+    "dog",       "doll",        "dollar",     "door",      "dragon",    "dream",      "dress",
+    "driver",    "drum",        "duck",       "eagle",     "ear",       "earth",      "east",
+    "effort",    "egg",         "elephant",   "eleven",    "engine",    "error",      "evening",
+    "example",   "expression",  "eye",        "family",    "farmer",    "feather",    "february",
+    "feet",      "field",       "finger",     "fire",      "fish",      "flower",     "forest",
+    "fork",      "fox",         "friend",     "frog",      "fruit",     "game",       "garden",
+    "ghost",     "giant",       "giraffe",    "girl",      "glass",     "gold",       "golden",
+    "goose",     "grape",       "grass",      "green",     "hair",      "hammer",     "hand",
+    "happiness", "hat",         "heart",      "hello",     "hill",      "honey",      "horse",
+    "hotel",     "hour",        "house",      "hundred",   "hurry",     "ice",        "igloo",
+    "ink",       "iron",        "island",     "jacket",    "january",   "jelly",      "juice",
+    "jungle",    "kangaroo",    "kettle",     "key",       "kitchen",   "kite",       "kitten",
+    "knee",      "knife",       "ladder",     "ladybug",   "lake",      "lamp",       "language",
+    "laptop",    "leaf",        "leg",        "lemon",     "letter",    "level",      "library",
+    "lightning", "lily",        "lion",       "little",    "lobster",   "love",       "machine",
+    "magic",     "map",         "market",     "meadow",    "melon",     "milk",       "minute",
+    "mirror",    "mississippi", "model",      "money",     "monkey",    "month",      "moon",
+    "morning",   "mother",      "mountain",   "mouse",     "mouth",     "music",      "nail",
+    "name",      "necessary",   "necklace",   "needle",    "neighbor",  "nest",       "night",
+    "noodle",    "noon",        "nose",       "number",    "nurse",     "ocean",      "office",
+    "oil",       "olive",       "onion",      "orange",    "owl",       "paper",      "parallel",
+    "parent",    "parrot",      "party",      "pea",       "peach",     "pear",       "pencil",
+    "people",    "pepper",      "pepperoni",  "person",    "phone",     "piano",      "pig",
+    "pillow",    "pink",        "pizza",      "planet",    "plate",     "pocket",     "pond",
+    "pool",      "potato",      "program",    "pumpkin",   "pupil",     "puppy",      "purple",
+    "puzzle",    "python",      "queen",      "question",  "rabbit",    "radar",      "rain",
+    "rainbow",   "raspberry",   "red",        "rice",      "ring",      "river",      "road",
+    "robot",     "rocket",      "roof",       "room",      "root",      "rose",       "rule",
+    "salt",      "sand",        "school",     "science",   "scissors",  "sea",        "season",
+    "secret",    "seed",        "seven",      "sheep",     "shell",     "ship",       "shirt",
+    "shoe",      "shoulder",    "silver",     "sister",    "sky",       "sleep",      "smile",
+    "snow",      "sock",        "soldier",    "song",      "sound",     "soup",       "spider",
+    "spoon",     "spring",      "square",     "squirrel",  "star",      "stomach",    "stone",
+    "story",     "strawberry",  "street",     "student",   "success",   "sugar",      "summer",
+    "sun",       "sunday",      "supper",     "swallow",   "sweet",     "table",      "tall",
+    "tea",       "teacher",     "telephone",  "tennessee", "tennis",    "thunder",    "ticket",
+    "tiger",     "today",       "toe",        "tomato",    "tomorrow",  "tongue",     "tooth",
+    "town",      "toy",         "train",      "tree",      "triangle",  "tulip",      "tunnel",
+    "turtle",    "twelve",      "umbrella",   "uncle",     "under",     "university", "vacuum",
+    "valley",    "vegetable",   "village",    "violin",    "visit",     "voice",      "wagon",
+    "wall",      "water",       "watermelon", "weather",   "wednesday", "week",       "whale",
+    "wheel",     "whistle",     "wind",       "window",    "wing",      "winter",     "wolf",
+    "woman",     "wood",        "word",       "world",     "worm",      "year",       "yellow",
+    "yes",       "zebra",       "zero",       "zoo",
 };
 
 /* Of two clauses each sentence is made. */
@@ -121,11 +148,15 @@ static void give_number(struct skill_turn *turn, struct skill_task *task, int an
 }
 
 void order_make_count_letter(struct skill_draw *draw, struct skill_task *task) {
-    static const char *const zh[] = {
-        "单词 {a} 里有几个字母 {b}？",    "{a} 中字母 {b} 出现了几次？",
-        "数一数 {a} 里的 {b}。",          "英文单词 {a} 含有多少个 {b}？",
-        "{a} 这个词里 {b} 有几个？",      "请数出 {a} 中 {b} 的个数。",
-        "字母 {b} 在 {a} 中出现多少次？", "{a}：有几个 {b}？"};
+    static const char *const zh[] = {"单词 {a} 里有几个字母 {b}？",
+                                     "{a} 中字母 {b} 出现了几次？",
+                                     "数一数 {a} 里的 {b}。",
+                                     "英文单词 {a} 含有多少个 {b}？",
+                                     "{a} 这个词里 {b} 有几个？",
+                                     "请数出 {a} 中 {b} 的个数。",
+                                     "字母 {b} 在 {a} 中出现多少次？",
+                                     "{a}：有几个 {b}？",
+                                     "{a}里有几个{b}"};
     static const char *const en[] = {"How many times does the letter {b} appear in {a}?",
                                      "How many {b}'s are in {a}?",
                                      "Count the letter {b} in {a}.",
@@ -133,7 +164,8 @@ void order_make_count_letter(struct skill_draw *draw, struct skill_task *task) {
                                      "How many letters {b} does {a} have?",
                                      "{a}: how many {b}?",
                                      "Count every {b} in the word {a}.",
-                                     "What is the number of {b}'s in {a}?"};
+                                     "What is the number of {b}'s in {a}?",
+                                     "how many {b} in {a}"};
     struct skill_turn *turn = skill_turn(task);
     const char *word = draw_word(draw);
     char c = word[skill_below(draw, (int)strlen(word))];
@@ -290,7 +322,7 @@ void order_make_ends(struct skill_draw *draw, struct skill_task *task) {
     const char *values[] = {word, skill_textf(draw, "%d", n)};
     skill_open(draw, &turn->user);
     skill_fill(&turn->user, (skill_zh(draw) ? zh : en)[last][skill_below(draw, 4)], values, 2);
-    spell(&turn->thought, word, "");
+    spell(&turn->thought, word, NULL);
     skill_put(&turn->answer, "%.*s", n, last ? word + len - n : word);
     skill_expect_answer(task, "exact");
 }
@@ -318,5 +350,27 @@ void order_make_letter_at(struct skill_draw *draw, struct skill_task *task) {
     SKILL_SAY(draw, &turn->user, zh, en, word, skill_textf(draw, "%d", at + 1));
     spell(&turn->thought, skill_textf(draw, "%.*s", at + 1, word), NULL);
     skill_put(&turn->answer, "%c", word[at]);
+    skill_expect_answer(task, "exact");
+}
+
+/* What is held out are words in one phrasing: how a token is spelled is learned by seeing it. */
+void order_make_spell(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const zh[] = {"{a} 怎么拼写？", "拼写 {a}。",
+                                     "请把 {a} 一个字母一个字母地拼出来。", "{a} 由哪些字母组成？",
+                                     "逐个字母写出 {a}。"};
+    static const char *const en[] = {
+        "Spell {a}.", "How do you spell {a}?", "Spell out {a}, letter by letter.",
+        "Which letters make up the word {a}?", "What are the letters of {a}?"};
+    struct skill_turn *turn = skill_turn(task);
+    const char *word;
+    int form;
+    do {
+        word = skill_pick(draw, words);
+        form = skill_below(draw, SKILL_COUNT(zh));
+    } while (!skill_takes(draw, 10, "spell %d %s", form, word));
+    skill_open(draw, &turn->user);
+    skill_fill(&turn->user, skill_zh(draw) ? zh[form] : en[form], &word, 1);
+    for (const char *at = word; *at; at++)
+        skill_put(&turn->answer, "%s%c", at > word ? "-" : "", *at);
     skill_expect_answer(task, "exact");
 }

@@ -138,4 +138,4 @@ static void make_story(struct skill_draw *draw, struct skill_task *task) {
 static const struct skill_group groups[] = {{"story", 1, make_story}, {0}};
 
 const struct skill skill_story = {
-    .name = "story", .about = "word problems of two to four steps", .groups = groups};
+    .name = "story", .about = "word problems of one to four steps", .groups = groups};

@@ -152,7 +152,10 @@ static void make_divide(struct skill_draw *draw, struct skill_task *task) {
         give_number(turn, task, a / b);
         return;
     }
-    SKILL_SAY(draw, &turn->user, zh, en, expression);
+    if (skill_chance(draw, 30)) // what is left is said unasked
+        sums_ask(draw, turn, expression);
+    else
+        SKILL_SAY(draw, &turn->user, zh, en, expression);
     skill_put(&turn->answer, skill_zh(draw) ? "%d 余 %d" : "%d remainder %d", a / b, a % b);
     skill_expect_answer(task, "numbers");
 }

@@ -58,22 +58,27 @@ void sums_make_numeral(struct skill_draw *draw, struct skill_task *task) {
 }
 
 void sums_make_numeral_sum(struct skill_draw *draw, struct skill_task *task) {
-    static const char *const zh[3][4] = {
+    static const char *const zh[3][6] = {
         {"{a}加{b}等于多少？用汉字回答。", "{a}与{b}的和是多少？请写汉字。",
-         "{a}加上{b}，得几？用中文数字答。", "用中文数字回答：{a}加{b}"},
+         "{a}加上{b}，得几？用中文数字答。", "用中文数字回答：{a}加{b}", "{a}加{b}等于几？",
+         "{a}加{b}"},
         {"{a}减{b}等于多少？用汉字回答。", "{a}与{b}的差是多少？请写汉字。",
-         "{a}减去{b}，得几？用中文数字答。", "用中文数字回答：{a}减{b}"},
+         "{a}减去{b}，得几？用中文数字答。", "用中文数字回答：{a}减{b}", "{a}减{b}等于几？",
+         "{a}减{b}"},
         {"{a}乘{b}等于多少？用汉字回答。", "{a}与{b}的积是多少？请写汉字。",
-         "{a}乘以{b}，得几？用中文数字答。", "用中文数字回答：{a}乘{b}"}};
-    static const char *const en[3][4] = {
+         "{a}乘以{b}，得几？用中文数字答。", "用中文数字回答：{a}乘{b}", "{a}乘{b}等于几？",
+         "{a}乘{b}"}};
+    static const char *const en[3][6] = {
         {"What is {a} plus {b}? Answer in words.", "Add {a} and {b}; write the sum in words.",
-         "In words: {a} plus {b}", "{a} and {b} together make what? Answer in words."},
+         "In words: {a} plus {b}", "{a} and {b} together make what? Answer in words.",
+         "What is {a} plus {b}?", "{a} plus {b}"},
         {"What is {a} minus {b}? Answer in words.",
          "Subtract {b} from {a}; write the difference in words.", "In words: {a} minus {b}",
-         "{a} less {b} leaves what? Answer in words."},
+         "{a} less {b} leaves what? Answer in words.", "What is {a} minus {b}?", "{a} minus {b}"},
         {"What is {a} times {b}? Answer in words.",
          "Multiply {a} by {b}; write the product in words.", "In words: {a} times {b}",
-         "{a} multiplied by {b} is what? Answer in words."}};
+         "{a} multiplied by {b} is what? Answer in words.", "What is {a} times {b}?",
+         "{a} times {b}"}};
     struct skill_turn *turn = skill_turn(task);
     int op = skill_below(draw, 3), a, b;
     do {
@@ -90,7 +95,8 @@ void sums_make_numeral_sum(struct skill_draw *draw, struct skill_task *task) {
     const char *values[] = {is_zh ? numerals_zh(draw, a) : numerals_en(draw, a),
                             is_zh ? numerals_zh(draw, b) : numerals_en(draw, b)};
     skill_open(draw, &turn->user);
-    skill_fill(&turn->user, (is_zh ? zh : en)[op][skill_below(draw, 4)], values, 2);
+    skill_fill(&turn->user, (is_zh ? zh : en)[op][skill_below(draw, SKILL_COUNT(zh[0]))], values,
+               2);
     static void (*const columns[])(struct skill_text *, int, int) = {columns_add, columns_subtract,
                                                                      columns_multiply};
     columns[op](&turn->thought, a, b);

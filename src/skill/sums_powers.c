@@ -61,10 +61,24 @@ void sums_make_power(struct skill_draw *draw, struct skill_task *task) {
         int before = value;
         value *= a;
         if (i == 1) continue;
+        columns_line(&turn->thought);
+        if (n > 2) skill_put(&turn->thought, "%d^%d", a, i);
         columns_multiply(&turn->thought, before, a);
     }
     skill_put(&turn->answer, "%d", value);
     skill_expect_answer(task, "number");
+}
+
+/* The tens as long as their squares are not too large, then one by one. */
+static void think_root(struct skill_text *thought, int root) {
+    int tens = 0;
+    do {
+        tens += 10;
+        skill_put(thought, "%s%d*%d=%d%s", tens > 10 ? " " : "", tens, tens, tens * tens,
+                  tens > root ? ">" : "");
+    } while (tens <= root);
+    for (int i = tens - 10 ? tens - 10 : 1; i <= root; i++)
+        skill_put(thought, "%s%d*%d=%d", i == tens - 10 || i == 1 ? "\n" : " ", i, i, i * i);
 }
 
 void sums_make_root(struct skill_draw *draw, struct skill_task *task) {
@@ -79,7 +93,7 @@ void sums_make_root(struct skill_draw *draw, struct skill_task *task) {
         root = skill_range(draw, 1, 40);
     while (!skill_takes(draw, 5, "root %d", root));
     SKILL_SAY(draw, &turn->user, zh, en, skill_textf(draw, "%d", root * root));
-    skill_put(&turn->thought, "%d*%d=%d", root, root, root * root);
+    think_root(&turn->thought, root);
     skill_put(&turn->answer, "%d", root);
     skill_expect_answer(task, "number");
 }

@@ -80,11 +80,13 @@ static void times(struct skill_text *thought, int a, int b) {
 static const char *const ask_zh[] = {"{a} {b}等于多少{c}？",  "{a} {b}是几{c}？",
                                      "把 {a} {b}换算成{c}。", "{a} {b} = ? {c}",
                                      "{a} {b}合多少{c}？",    "请将 {a} {b}换成{c}。",
-                                     "{a} {b}有多少{c}？",    "单位换算：{a} {b}，化成{c}"};
+                                     "{a} {b}有多少{c}？",    "单位换算：{a} {b}，化成{c}",
+                                     "{a}{b}是多少{c}",       "{a}{b}等于多少{c}"};
 static const char *const ask_en[] = {
-    "How many {c} are {a} {b}?",    "Convert {a} {b} to {c}.", "{a} {b} = ? {c}",
-    "What is {a} {b} in {c}?",      "Express {a} {b} in {c}.", "{a} {b} to {c}, please.",
-    "{a} {b} equals how many {c}?", "Change {a} {b} into {c}."};
+    "How many {c} are {a} {b}?",    "Convert {a} {b} to {c}.",  "{a} {b} = ? {c}",
+    "What is {a} {b} in {c}?",      "Express {a} {b} in {c}.",  "{a} {b} to {c}, please.",
+    "{a} {b} equals how many {c}?", "Change {a} {b} into {c}.", "{a} {b} in {c}",
+    "how many {c} in {a} {b}"};
 
 static void make_pair(struct skill_draw *draw, struct skill_task *task, int kind) {
     struct skill_turn *turn = skill_turn(task);

@@ -389,7 +389,14 @@ static void make_heads(struct skill_draw *draw, struct skill_task *task) {
     while ((!poem || !may_ask(draw, "heads", heads)) && !skill_gives_up(draw));
     if (draw->no_content) return;
     struct skill_turn *turn = skill_turn(task);
-    SKILL_SAY(draw, &turn->user, zh, en, form_name(draw, form), heads);
+    static const char *const zh_short[] = {"藏头诗 {a}", "藏头诗：{a}", "用“{a}”写一首藏头诗。",
+                                           "写一首藏头诗：{a}"},
+                             *const en_short[] = {"Write an acrostic poem: {a}",
+                                                  "Acrostic poem for {a}."};
+    if (form == VERSE_QUATRAIN_7 && skill_chance(draw, 35))
+        SKILL_SAY(draw, &turn->user, zh_short, en_short, heads);
+    else
+        SKILL_SAY(draw, &turn->user, zh, en, form_name(draw, form), heads);
     write_answer(draw, turn, poem, NULL);
     expect_verse(task, verse_forms[form].name, "heads", heads);
 }
