@@ -3,6 +3,7 @@
 //   peer.mjs bench MODEL --threads T --prompt N --gen N --depth N --repeat R
 //   peer.mjs check MODEL --threads T --tokens FILE.json --positions 0,7 --gen N --output OUT.f32
 //                        [--texts FILE.json]
+//   peer.mjs greedy MODEL --threads T --tokens FILE.json --gen N --end 3,5
 //
 // `bench` does what `jinlin bench` does: one warm-up, then the medians of R runs, random ids of the
 // model's vocabulary, the head computed for the last token of the prompt. The clock runs only
@@ -10,18 +11,20 @@
 // These bindings start llama.cpp's worker threads anew for every call, which can cost a token more
 // than the threads bring: tokens are decoded with T threads and with one, and the faster counts.
 // `check` writes the raw logits of some positions, then continues greedily, then tokenizes texts.
+// `greedy` continues each prompt of {"prompts": [[ids]]} up to an end token.
 import fs from "node:fs";
 import {getLlama, LlamaLogLevel} from "node-llama-cpp";
 import {fail, median, options} from "./lib.mjs";
 
-const usage = "usage: peer.mjs bench|check MODEL [options]";
+const usage = "usage: peer.mjs bench|check|greedy MODEL [options]";
 const opt = options({threads: 1, prompt: 512, gen: 64, depth: 0, repeat: 3, tokens: "", positions: "",
-    output: "", texts: ""}, usage);
+    output: "", texts: "", end: ""}, usage);
 const [mode, modelPath] = opt.positional;
 if (!modelPath) fail(usage);
 
 const ids = mode === "check" ? JSON.parse(fs.readFileSync(opt.tokens, "utf8")) : [];
-const nPrompt = mode === "check" ? ids.length : opt.depth + opt.prompt;
+const prompts = mode === "greedy" ? JSON.parse(fs.readFileSync(opt.tokens, "utf8")).prompts : [];
+const nPrompt = mode === "bench" ? opt.depth + opt.prompt : Math.max(ids.length, ...prompts.map((x) => x.length));
 
 const llama = await getLlama({
     gpu: false, build: "never", logLevel: LlamaLogLevel.error, maxThreads: opt.threads,
@@ -116,6 +119,18 @@ async function bench() {
     };
 }
 
+/** The likeliest ids after a prompt, and how far the second ones are from them. */
+async function goOn(prompt, end) {
+    const greedy = [], gaps = [];
+    await sequence.clearHistory();
+    for (let tokens = prompt; greedy.length < opt.gen && !end.includes(greedy.at(-1)); tokens = [greedy.at(-1)]) {
+        const [best, second] = await feed(tokens);
+        greedy.push(best[0]);
+        gaps.push(best[1] - second[1]);
+    }
+    return {greedy, gaps};
+}
+
 async function check() {
     const positions = new Set(opt.positions.split(",").map(Number));
     const all = {generateNext: {logits: true}};
@@ -129,18 +144,22 @@ async function check() {
         fs.writeSync(file, row);
     }
     fs.closeSync(file);
-    await sequence.clearHistory();
-    const greedy = [], gaps = [];
-    for (let tokens = ids; greedy.length < opt.gen; tokens = [greedy.at(-1)]) {
-        const [best, second] = await feed(tokens);
-        greedy.push(best[0]);
-        gaps.push(best[1] - second[1]);
-    }
+    const {greedy, gaps} = await goOn(ids, []);
     const texts = opt.texts ? JSON.parse(fs.readFileSync(opt.texts, "utf8")) : [];
     return {vocabulary: size, greedy, gaps, tokenized: texts.map((text) => [...model.tokenize(text)])};
 }
 
-const modes = {bench, check};
+async function greedy() {
+    const answers = [], gaps = [], end = opt.end.split(",").map(Number);
+    for (const prompt of prompts) {
+        const made = await goOn(prompt, end);
+        answers.push(made.greedy);
+        gaps.push(made.gaps);
+    }
+    return {answers, gaps};
+}
+
+const modes = {bench, check, greedy};
 if (!Object.hasOwn(modes, mode)) fail(usage);
 console.log(JSON.stringify(await modes[mode]()));
 process.exit(0);

@@ -153,6 +153,12 @@ enum jl_status file_read(const char *path, size_t limit, char **text, size_t *si
     return read_path(path, false, limit, text, size, err);
 }
 
+enum jl_status file_read_standard(size_t limit, char **text, size_t *size, struct jl_error *err) {
+    *text = NULL;
+    if (size) *size = 0;
+    return read_fd(STDIN_FILENO, "standard input", READ_CHUNK, limit, text, size, err);
+}
+
 enum jl_status file_read_regular(const char *path, size_t limit, char **text, size_t *size,
                                  struct jl_error *err) {
     return read_path(path, true, limit, text, size, err);

@@ -27,6 +27,9 @@ void file_map_close(struct file_map *map); // zeroed map is fine
 enum jl_status file_read(const char *path, size_t limit, char **text, size_t *size,
                          struct jl_error *err);
 
+/* The same of standard input, by its descriptor: /dev/stdin cannot be opened where it is a socket. */
+enum jl_status file_read_standard(size_t limit, char **text, size_t *size, struct jl_error *err);
+
 /* The same of a regular file, such as a file of a model: a pipe or device that lies in its place is
  * an error, never waited for nor read to an end that it may not have. */
 enum jl_status file_read_regular(const char *path, size_t limit, char **text, size_t *size,

@@ -184,15 +184,16 @@ int cmd_quantize(int argc, char **argv) {
         {"--threads", "-t", CLI_INT, &run.threads, "N", "threads (default: physical cores)", 1,
          256},
     };
-    const struct cli_spec spec = {"quantize",
-                                  "MODEL OUT.gguf --type T [--tensor-type PATTERN=T] [--imatrix FILE]",
-                                  "write a model, GGUF or folder, as a GGUF file of other types",
-                                  "jinlin quantize model-folder model.q4_k_m.gguf --type q4_k_m",
-                                  options,
-                                  sizeof options / sizeof options[0],
-                                  1,
-                                  2,
-                                  true};
+    const struct cli_spec spec = {
+        "quantize",
+        "MODEL OUT.gguf --type T [--tensor-type PATTERN=T] [--imatrix FILE]",
+        "write a model, GGUF or folder, as a GGUF file of other types",
+        "jinlin quantize model-folder model.q4_k_m.gguf --type q4_k_m",
+        options,
+        sizeof options / sizeof options[0],
+        1,
+        2,
+        true};
     struct jl_error err = {0};
     enum jl_status status = cli_parse(&spec, argc, argv, args, &done, &err);
     if (done) return 0;

@@ -19,7 +19,7 @@ static enum jl_status read_variables(json_t **out, struct jl_error *err) {
     size_t len = 0;
     json_error_t error;
     *out = NULL;
-    JL_TRY(file_read("/dev/stdin", MAX_INPUT_BYTES, &text, &len, err));
+    JL_TRY(file_read_standard(MAX_INPUT_BYTES, &text, &len, err));
     enum jl_status status =
         jl_json_load(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, out, &error);
     free(text);

@@ -1,5 +1,4 @@
 /* run: continue a text once, on stdout; for pipes. */
-#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +11,6 @@
 #include "cli/talk.h"
 
 #define PROMPT_LIMIT ((size_t)1 << 30)
-#define READ_BYTES ((size_t)64 << 10)
 
 struct run {
     const char *model, *prompt, *file, *system, *session;
@@ -34,30 +32,6 @@ static void drop_last_newline(struct run *run) {
     run->text[run->len] = 0;
 }
 
-/* By its descriptor: /dev/stdin cannot be opened when it is a socket. */
-static enum jl_status read_standard_input(struct run *run, struct jl_error *err) {
-    struct byte_buffer text = {0};
-    for (;;) {
-        if (text.len > PROMPT_LIMIT || !buffer_reserve(&text, READ_BYTES)) {
-            buffer_free(&text);
-            return jl_fail(err, JL_ERR_LIMIT,
-                           "standard input is longer than %zu MiB, or memory is out",
-                           PROMPT_LIMIT >> 20);
-        }
-        ssize_t got = read(STDIN_FILENO, text.data + text.len, READ_BYTES - 1);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            buffer_free(&text);
-            return jl_fail(err, JL_ERR_IO, "standard input: %s", strerror(errno));
-        }
-        if (got == 0) break;
-        text.len += (size_t)got;
-    }
-    run->text = text.data;
-    run->len = text.len;
-    return JL_OK;
-}
-
 static enum jl_status read_prompt(struct run *run, struct jl_error *err) {
     if (run->prompt && run->file)
         return jl_fail(err, JL_ERR_USAGE, "-p TEXT and -f FILE: give one of the two");
@@ -71,7 +45,7 @@ static enum jl_status read_prompt(struct run *run, struct jl_error *err) {
         return jl_fail(err, JL_ERR_USAGE,
                        "there is no prompt: give -p TEXT, -f FILE, or a text on standard input");
     if (standard)
-        JL_TRY(read_standard_input(run, err));
+        JL_TRY(file_read_standard(PROMPT_LIMIT, &run->text, &run->len, err));
     else
         JL_TRY(file_read(run->file, PROMPT_LIMIT, &run->text, &run->len, err));
     drop_last_newline(run);

@@ -6,36 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "cli/cli.h"
 #include "session/open_tokenizer.h"
 
 #define MAX_INPUT ((size_t)4 << 30)
-
-static enum jl_status read_all(char **text, size_t *len, struct jl_error *err) {
-    size_t cap = 1 << 16;
-    *len = 0;
-    *text = malloc(cap);
-    while (*text) {
-        *len += fread(*text + *len, 1, cap - *len, stdin);
-        if (*len < cap) break;
-        if (cap >= MAX_INPUT) {
-            free(*text);
-            *text = NULL;
-            return jl_fail(err, JL_ERR_LIMIT, "standard input holds more than %zu bytes",
-                           MAX_INPUT);
-        }
-        char *grown = realloc(*text, cap * 2);
-        if (!grown) free(*text);
-        *text = grown;
-        cap *= 2;
-    }
-    if (!*text) return jl_fail(err, JL_ERR_MEMORY, "out of memory for standard input");
-    if (!ferror(stdin)) return JL_OK;
-    free(*text);
-    *text = NULL;
-    return jl_fail(err, JL_ERR_IO, "standard input cannot be read: %s", strerror(errno));
-}
 
 enum jl_status lines_bad(size_t number, const char *what, struct jl_error *err) {
     return jl_fail(err, JL_ERR_FORMAT, "standard input, line %zu: %s", number, what);
@@ -132,7 +108,7 @@ static enum jl_status run_all(const struct lines_command *command, const struct 
                               struct jl_error *err) {
     char *text;
     size_t len;
-    JL_TRY(read_all(&text, &len, err));
+    JL_TRY(file_read_standard(MAX_INPUT, &text, &len, err));
     enum jl_status status = command->all(run, text, len, err);
     free(text);
     return status;

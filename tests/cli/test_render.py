@@ -5,6 +5,7 @@ usage: test_render.py PROGRAM   (from the source root)
 """
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,16 @@ class Render(unittest.TestCase):
         self.prints("T1", model, {"tools": [{"name": "f"}]})
         self.prints("R", model, {"tools": [{"name": "f"}]}, "--template", "rag")
         self.fails("'nosuch'", model, {}, "--template", "nosuch")
+
+    def test_socket(self): # as Node.js gives its children: /dev/stdin cannot be opened
+        path = self.write("t.jinja", "{{ a }}")
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.sendall(b'{"a": "x"}')
+            ours.shutdown(socket.SHUT_WR)
+            done = subprocess.run([PROGRAM, "render", path], stdin=theirs, capture_output=True, timeout=60,
+                                  check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b"x"), done.stderr)
 
     def test_errors(self):
         path = self.write("t.jinja", "a\n{{ raise_exception('not like this') }}")
