@@ -108,6 +108,7 @@ static void print_row(FILE *out, const char *name, const struct verse_tally *t) 
     print_share(out, t->has_theme, t->n_theme);
     print_share(out, t->has_heads, t->n_heads);
     print_share(out, t->has_first, t->n_first);
+    print_share(out, t->n_varied, t->n_answer);
     print_share(out, t->n_right, t->n_answer);
     print_share(out, (int64_t)t->answers.count, t->n_answer);
     print_share(out, (int64_t)t->lines.count, t->n_line);
@@ -116,14 +117,16 @@ static void print_row(FILE *out, const char *name, const struct verse_tally *t) 
 }
 
 static void print_table(FILE *out, const struct report *r) {
-    fprintf(out, "%-14s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s\n", "group", "answers",
-            "form", "rhyme", "tone", "both", "theme", "heads", "first", "right", "unlike", "lines",
-            "copied");
+    fprintf(out, "%-14s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s %7s\n", "group", "answers",
+            "form", "rhyme", "tone", "both", "theme", "heads", "first", "varied", "right", "unlike",
+            "lines", "copied");
     for (int i = 1; i < r->n_row; i++)
         print_row(out, r->rows[i].group, &r->rows[i].tally);
     print_row(out, "all", &r->rows[0].tally);
-    fprintf(out, "both: rhyme and tone. unlike, lines: different answers, different lines. copied: "
-                 "lines that stand in the poems to learn from\n");
+    fprintf(out,
+            "both: rhyme and tone. varied: at most an eighth of the characters stand further on "
+            "again. unlike, lines: different answers, different lines. copied: "
+            "lines that stand in the poems to learn from\n");
 }
 
 enum jl_status verse_report(const char *path, const struct verse_tables *tables, FILE *out,

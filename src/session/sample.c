@@ -19,6 +19,19 @@ int32_t sample_greedy(const float *logits, int n_vocab) {
     return best;
 }
 
+/* The first weight that takes the sum of those up to it above `wanted`. Added one by one they may
+ * come out a rounding below the block's sum: the last one that is not 0, then. */
+static int pick(const double *weights, int n, double wanted) {
+    double sum = 0;
+    int last = 0;
+    for (int i = 0; i < n; i++) {
+        if (weights[i] > 0) last = i;
+        sum += weights[i];
+        if (sum > wanted) break;
+    }
+    return last;
+}
+
 #define N_MARK 64
 #define BLOCK SOFTMAX_BLOCK
 
@@ -37,9 +50,7 @@ int32_t sample_draw(const float *logits, int n_vocab, double temperature, const 
     for (int32_t at = 0; at < n_vocab; at += BLOCK) {
         int n = n_vocab - at < BLOCK ? n_vocab - at : BLOCK;
         if (at % step == 0) marks[n_mark++] = (struct mark){at, sum};
-        softmax_weights(logits + at, n, logits[best], scale, block);
-        for (int i = 0; i < n; i++)
-            sum += block[i];
+        sum += softmax_weights_sum(logits + at, n, logits[best], scale, block);
     }
     const struct softmax_mass mass = {.scale = scale, .sum = sum, .top = logits[best]};
     double wanted = rng_unit53(key) * sum;
@@ -48,15 +59,14 @@ int32_t sample_draw(const float *logits, int n_vocab, double temperature, const 
         from = marks[i].at;
         sum = marks[i].sum;
     }
-    for (int32_t at = from; at < n_vocab && sum <= wanted; at += BLOCK) {
+    for (int32_t at = from; at < n_vocab; at += BLOCK) {
         int n = n_vocab - at < BLOCK ? n_vocab - at : BLOCK;
-        softmax_weights(logits + at, n, logits[best], scale, block);
-        for (int i = 0; i < n; i++) {
-            sum += block[i];
-            if (sum <= wanted) continue;
-            chosen = at + i;
+        double behind = sum + softmax_weights_sum(logits + at, n, logits[best], scale, block);
+        if (behind > wanted) {
+            chosen = at + pick(block, n, wanted - sum);
             break;
         }
+        sum = behind;
     }
     if (logprob) *logprob = softmax_logprob(&mass, logits[chosen]);
     return chosen;

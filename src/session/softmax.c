@@ -66,6 +66,30 @@ WIDE static void softmax_wide(const float *logits, int n, float top, double scal
         out[i] = x[i] < SOFTMAX_SMALLEST ? 0 : out[i];
 }
 
+enum { CHAINS = 8 };
+
+static double fold_chains(const double *c) {
+    return ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]));
+}
+
+/* Several chains, for one waits for each of its sums: over a vocabulary as long as the weights
+ * themselves take. */
+WIDE static double sum_wide(const double *x, int n) {
+    double chains[CHAINS] = {0};
+    int i = 0;
+    for (; i + CHAINS <= n; i += CHAINS)
+        for (int c = 0; c < CHAINS; c++)
+            chains[c] += x[i + c];
+    for (int c = 0; i < n; i++, c++)
+        chains[c] += x[i];
+    return fold_chains(chains);
+}
+
+double softmax_weights_sum(const float *logits, int n, float top, double scale, double *out) {
+    softmax_wide(logits, n, top, scale, out);
+    return sum_wide(out, n);
+}
+
 void softmax_weights(const float *logits, int n, float top, double scale, double *out) {
     softmax_wide(logits, n, top, scale, out);
 }
@@ -95,11 +119,11 @@ void softmax_mass_make(const float *logits, int n_vocab, double scale, struct so
     float top = softmax_top(logits, n_vocab);
     for (int at = 0; at < n_vocab; at += SOFTMAX_BLOCK) {
         int n = n_vocab - at < SOFTMAX_BLOCK ? n_vocab - at : SOFTMAX_BLOCK;
-        softmax_weights(logits + at, n, top, scale, block);
+        sum += softmax_weights_sum(logits + at, n, top, scale, block);
+        if (!entropy) continue;
         for (int i = 0; i < n; i++)
-            sum += block[i];
-        for (int i = 0; entropy && i < n; i++)
-            mean += block[i] * (((double)logits[at + i] - (double)top) * scale);
+            block[i] *= ((double)logits[at + i] - (double)top) * scale;
+        mean += sum_wide(block, n);
     }
     *out = (struct softmax_mass){.scale = scale, .sum = sum, .top = top};
     if (entropy) *entropy = fmath_log64(sum) - mean / sum;

@@ -12,10 +12,14 @@
  * same bits everywhere, about 1 ulp. */
 void softmax_weights(const float *logits, int n, float top, double scale, double *out);
 
+/* The same, and their sum: eight chains over every eighth, then ((0+4)+(2+6)) + ((1+5)+(3+7)). */
+double softmax_weights_sum(const float *logits, int n, float top, double scale, double *out);
+
 float softmax_top(const float *logits, int n); // the largest of n >= 1
 
 /* All of a vocabulary's weights against the largest logit, where logits are multiplied by `scale`,
- * 1 / temperature: sums ascending. Whoever asks about the same logits gets the same bits. */
+ * 1 / temperature: the sums of blocks, added ascending. Whoever asks about the same logits gets the
+ * same bits. */
 struct softmax_mass {
     double scale, sum;
     float top; // the largest logit

@@ -73,10 +73,15 @@ static enum jl_status read_wanted(const json_t *root, struct verse_wanted *out,
     JL_TRY(read_han(root, "theme", out->theme, VERSE_MOST_THEME, &out->n_theme, &n_known, err));
     JL_TRY(read_han(root, "heads", out->heads, HAN_MOST_LINES, &out->n_heads, &n_known, err));
     JL_TRY(read_han(root, "first", out->first, HAN_MOST_CHARS, &out->n_first, &n_known, err));
+    const json_t *varied = json_object_get(root, "varied");
+    if (varied && !json_is_boolean(varied))
+        return jl_fail(err, JL_ERR_FORMAT, "\"varied\" of a verse must be true or false");
+    out->varied = json_is_true(varied);
+    n_known += varied != NULL;
     if (json_object_size(root) != (size_t)n_known)
         return jl_fail(err, JL_ERR_FORMAT,
-                       "a verse has \"form\", may have \"theme\", \"heads\" and \"first\", and no "
-                       "other key");
+                       "a verse has \"form\", may have \"theme\", \"heads\", \"first\" and "
+                       "\"varied\", and no other key");
     return check_wanted(out, err);
 }
 
@@ -150,6 +155,22 @@ static bool is_other(const uint32_t *above, const uint32_t *below, int n) {
 
 /* ---- the verdict ---- */
 
+static bool stood_before(const struct han_lines *lines, int line, int k) {
+    for (int i = 0; i <= line; i++)
+        for (int j = 0; j < (i < line ? lines->n_char[i] : k); j++)
+            if (lines->code[i][j] == lines->code[line][k]) return true;
+    return false;
+}
+
+bool verse_is_varied(const struct han_lines *lines) {
+    int n = 0, again = 0;
+    for (int i = 0; i < lines->n_line; i++)
+        for (int k = 0; k < lines->n_char[i]; k++, n++)
+            if (!k || lines->code[i][k] != lines->code[i][k - 1])
+                again += stood_before(lines, i, k);
+    return 8 * again <= n;
+}
+
 static bool has_theme(const struct verse_wanted *wanted, const struct han_lines *lines) {
     size_t bytes = (size_t)wanted->n_theme * sizeof *wanted->theme;
     for (int i = 0; i < lines->n_line; i++)
@@ -170,7 +191,8 @@ struct verse_verdict verse_judge(const struct rhyme_book *book, const struct ver
     const uint32_t *line = lines->code[0];
     size_t n_first = (size_t)wanted->n_first;
     if (!has_form(wanted, lines)) return verdict;
-    verdict = (struct verse_verdict){true, true, true, true, true, true};
+    verdict = (struct verse_verdict){true, true, true, true, true, true, true};
+    if (wanted->varied) verdict.varied = verse_is_varied(lines);
     if (wanted->n_theme) verdict.theme = has_theme(wanted, lines);
     if (wanted->n_heads) verdict.heads = has_heads(wanted, lines);
     switch (wanted->form.kind) {
@@ -190,5 +212,5 @@ struct verse_verdict verse_judge(const struct rhyme_book *book, const struct ver
 }
 
 bool verse_right(const struct verse_verdict *v) {
-    return v->form && v->rhyme && v->tone && v->theme && v->heads && v->first;
+    return v->form && v->rhyme && v->tone && v->theme && v->heads && v->first && v->varied;
 }

@@ -50,6 +50,7 @@ bool verse_tally_add(struct verse_tally *t, const struct rhyme_book *book,
     t->n_answer++;
     t->n_form += v.form;
     t->n_right += verse_right(&v);
+    t->n_varied += v.form && verse_is_varied(&lines);
     if (wanted->form.kind != VERSE_PLAIN) {
         t->n_ruled++;
         t->n_rhyme += v.rhyme;

@@ -18,7 +18,7 @@ bool verse_is_known(const struct verse_known *known, const uint32_t *line, int n
 
 /* Zeroed before its first use. Rhyme and tone are counted where the form is one that has them. */
 struct verse_tally {
-    int64_t n_answer, n_form, n_right;
+    int64_t n_answer, n_form, n_right, n_varied;
     int64_t n_ruled, n_rhyme, n_tone, n_both; // of answers to forms with rules
     int64_t n_theme, has_theme, n_heads, has_heads, n_first, has_first; // asked for, and there
     int64_t n_line, n_known;                                            // lines of all answers

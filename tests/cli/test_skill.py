@@ -113,7 +113,7 @@ class Skill(unittest.TestCase):
             self.assertEqual(rows["theme.zh"], rows["all"])
             self.assertEqual(dict(zip(rows["group"], rows["all"])),
                              {"answers": "3", "form": "66.7%", "rhyme": "33.3%", "tone": "66.7%", "both": "33.3%",
-                              "theme": "66.7%", "heads": "-", "first": "-", "right": "33.3%", "unlike": "100.0%",
+                              "theme": "66.7%", "heads": "-", "first": "-", "varied": "66.7%", "right": "33.3%", "unlike": "100.0%",
                               "lines": "66.7%", "copied": "77.8%"})
             with open(answers, "a", encoding="utf-8") as file:
                 file.write(json.dumps(dict(line, answer=good, expect="{}")) + "\n")

@@ -180,6 +180,29 @@ static void verdicts(void **state) {
     }
 }
 
+static void varied(void **state) {
+    static const struct {
+        const char *answer;
+        bool varied;
+    } cases[] = {
+        {GOOD, true},
+        {"夜雨落寒塘，鱼儿梦水乡。\n金鳞藏月夜，一跃见天雨。", true},  // two of twenty
+        {"夜雨落寒塘，鱼儿梦水乡。\n金鳞藏雨夜，一跃见天夜。", false}, // three
+        {"夜夜落寒塘，鱼鱼梦水水。\n金金藏月月，一一见天天。", true},  // doubles
+        {"夜夜落寒塘，鱼夜梦夜乡。\n金夜藏月影，一跃见天光。", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (judge("{\"form\":\"4x5\",\"varied\":true}", cases[i].answer).varied != cases[i].varied)
+            fail_msg("case %zu", i);
+        assert_true(judge("{\"form\":\"4x5\",\"varied\":false}", cases[i].answer).varied);
+        struct verse_verdict v = judge("{\"form\":\"4x5\",\"varied\":true}", cases[i].answer);
+        assert_true(verse_right(&v) == cases[i].varied);
+    }
+    struct verse_verdict none = judge("{\"form\":\"七绝\",\"varied\":true}", GOOD);
+    assert_false(none.varied);
+}
+
 static void bad_wanted(void **state) {
     static const struct {
         const char *json, *says;
@@ -196,6 +219,7 @@ static void bad_wanted(void **state) {
         {"{\"form\":\"七绝\",\"heads\":\"春夏秋\"}", "3 \"heads\" for 4 lines"},
         {"{\"form\":\"七绝\",\"first\":\"夜雨落寒塘\"}", "5 characters, the form 7"},
         {"{\"form\":\"七绝\",\"rhyme\":\"东\"}", "no other key"},
+        {"{\"form\":\"七绝\",\"varied\":1}", "must be true or false"},
         {"{\"form\":\"对联\"}", "对联"},
     };
     (void)state;
@@ -250,8 +274,9 @@ static void corpus(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rhymes),   cmocka_unit_test(bad_book),   cmocka_unit_test(lines),
-        cmocka_unit_test(verdicts), cmocka_unit_test(bad_wanted), cmocka_unit_test(corpus),
+        cmocka_unit_test(rhymes),   cmocka_unit_test(bad_book), cmocka_unit_test(lines),
+        cmocka_unit_test(verdicts), cmocka_unit_test(varied),   cmocka_unit_test(bad_wanted),
+        cmocka_unit_test(corpus),
     };
     return cmocka_run_group_tests(tests, open_book, close_book);
 }
