@@ -142,6 +142,28 @@ static void make_pinyin(struct skill_draw *draw, struct skill_task *task) {
     skill_expect_answer(task, "exact");
 }
 
+/* Without tones, as games of idioms go by sounds: idioms have every character that one ends with.
+ */
+static void make_plain(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const zh[] = {"“{a}”的拼音是什么？不写声调。", "写出“{a}”的拼音，不带声调。",
+                                     "{a} 的拼音（不带声调）", "“{a}”怎么读？不用标声调。"};
+    static const char *const en[] = {"What is the pinyin of {a}, without tones?",
+                                     "Write the pinyin without tone marks: {a}"};
+    struct words words;
+    do
+        words = words_of(draw_idiom(draw));
+    while ((!has_readings(tables_of(draw), &words) ||
+            !skill_takes(draw, HELD, "hanzi plain %s", words.text)) &&
+           !skill_gives_up(draw));
+    if (draw->no_content) return;
+    struct skill_turn *turn = skill_turn(task);
+    SKILL_SAY(draw, &turn->user, zh, en, words.text);
+    for (int i = 0; i < words.n; i++)
+        skill_put(&turn->answer, "%s%s", i ? " " : "",
+                  hanzi_reading(&tables_of(draw)->verse.hanzi, words.code[i])->toneless);
+    skill_expect_answer(task, "exact");
+}
+
 /* ---- tones and rhymes ---- */
 
 /* Whether a character has one tone and one group, and is not rare. */
@@ -369,6 +391,7 @@ static const struct skill_group groups[] = {
     {"traditional", 18, make_traditional},
     {"simplified", 18, make_simplified},
     {"pinyin", 18, make_pinyin},
+    {"plain", 8, make_plain},
     {"tone", 10, make_tone},
     {"rhyme", 8, make_rhyme},
     {"pick", 6, make_pick},

@@ -160,6 +160,8 @@ static void judges(void **state) {
         {"echo hello; cat", "sa"},
         {"while read -r line; do echo '{\"reward\": 1}'; echo '{\"reward\": 2}'; done", "sa"},
         {"head -c 100000 /dev/zero; sleep 5", "sa"},
+        {"read -r line; cat /dev/zero", "did not say"}, // floods without an end
+        {"yes '{\"reward\": 1}'", "sa"},
         {"sleep 9", "took more than 0.3 seconds"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
