@@ -55,6 +55,8 @@ def main():
             "--no-rebuild", "--destdir", root)
         program = one(root, "bin/jinlin")
         version = run(program, "--version").split()[1]
+        if run(program, "run", "--chat", "--greedy", "-p", "1+1").strip() != "2":
+            sys.exit("the model that ships is not installed, or cannot add")
         manual = one(root, "jinlin.1").read_text(encoding="utf-8")
         for line in run(program, "help").split("\n\n")[1].splitlines():
             name = line.split()[0]
