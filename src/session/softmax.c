@@ -74,7 +74,7 @@ static double fold_chains(const double *c) {
 
 /* Several chains, for one waits for each of its sums: over a vocabulary as long as the weights
  * themselves take. */
-WIDE static double sum_wide(const double *x, int n) {
+WIDE static double softmax_sum_wide(const double *x, int n) {
     double chains[CHAINS] = {0};
     int i = 0;
     for (; i + CHAINS <= n; i += CHAINS)
@@ -87,7 +87,7 @@ WIDE static double sum_wide(const double *x, int n) {
 
 double softmax_weights_sum(const float *logits, int n, float top, double scale, double *out) {
     softmax_wide(logits, n, top, scale, out);
-    return sum_wide(out, n);
+    return softmax_sum_wide(out, n);
 }
 
 void softmax_weights(const float *logits, int n, float top, double scale, double *out) {
@@ -123,7 +123,7 @@ void softmax_mass_make(const float *logits, int n_vocab, double scale, struct so
         if (!entropy) continue;
         for (int i = 0; i < n; i++)
             block[i] *= ((double)logits[at + i] - (double)top) * scale;
-        mean += sum_wide(block, n);
+        mean += softmax_sum_wide(block, n);
     }
     *out = (struct softmax_mass){.scale = scale, .sum = sum, .top = top};
     if (entropy) *entropy = fmath_log64(sum) - mean / sum;
