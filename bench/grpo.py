@@ -50,7 +50,7 @@ def decode(seqs, depth):
 with tempfile.TemporaryDirectory() as folder:
     model = os.path.abspath(args.model)
     if os.path.isfile(model):
-        ask("export", model, "-o", folder + "/model")
+        ask("export", model, folder + "/model", "--type", "bf16")
         model = folder + "/model"
     with open(folder + "/recipe", "w", encoding="utf-8") as file:
         file.write(f"[model]\nstart = {model}\n[data]\nrows = 4096\n[grpo]\ntasks = {os.path.abspath(args.tasks)}\n"

@@ -32,22 +32,18 @@ const prompts = files.flatMap((file) => fs.readFileSync(file, "utf8").trim().spl
         const {messages} = JSON.parse(line);
         return tokensOf(jinlin("render", JSON.stringify({messages, add_generation_prompt: true})));
     }));
-const end = runJson([opt.jinlin, "inspect", model, "--json"]).end_tokens ?? tokensOf("<|end|>");
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "greedy-"));
 const file = path.join(folder, "prompts.json");
 fs.writeFileSync(file, JSON.stringify({prompts}));
-const upToEnd = (ids) => {
-    const at = ids.findIndex((id) => end.includes(id));
-    return at < 0 ? ids : ids.slice(0, at + 1);
-};
 const common = ["--threads", String(opt.threads)];
-const theirs = runJson(peer("greedy", model, "--tokens", file, "--gen", opt.gen, "--end", end.join(), ...common));
+const theirs = runJson(peer("greedy", model, "--tokens", file, "--gen", opt.gen, ...common));
 let same = 0, ids = 0;
 prompts.forEach((_, i) => {
-    const ours = upToEnd(runJson([opt.jinlin, "generate", model, "--tokens", file, "--prompt", String(i),
-        "--greedy", "-n", String(opt.gen), ...common]));
-    const other = upToEnd(theirs.answers[i]), at = ours.findIndex((id, k) => id !== other[k]);
-    if (at < 0 && ours.length === other.length) same++;
+    const other = theirs.answers[i];
+    const ours = runJson([opt.jinlin, "generate", model, "--tokens", file, "--prompt", String(i), "--greedy",
+        "-n", String(other.length), ...common]);
+    const at = other.findIndex((id, k) => id !== ours[k]);
+    if (at < 0) same++;
     else console.log(`  answer ${i} parts at ${at} of ${ours.length}; the two likeliest are ` +
         `${theirs.gaps[i][at]?.toPrecision(2)} apart`);
     ids += at < 0 ? ours.length : at;

@@ -3,7 +3,7 @@
 //   peer.mjs bench MODEL --threads T --prompt N --gen N --depth N --repeat R
 //   peer.mjs check MODEL --threads T --tokens FILE.json --positions 0,7 --gen N --output OUT.f32
 //                        [--texts FILE.json]
-//   peer.mjs greedy MODEL --threads T --tokens FILE.json --gen N --end 3,5
+//   peer.mjs greedy MODEL --threads T --tokens FILE.json --gen N
 //
 // `bench` does what `jinlin bench` does: one warm-up, then the medians of R runs, random ids of the
 // model's vocabulary, the head computed for the last token of the prompt. The clock runs only
@@ -11,14 +11,14 @@
 // These bindings start llama.cpp's worker threads anew for every call, which can cost a token more
 // than the threads bring: tokens are decoded with T threads and with one, and the faster counts.
 // `check` writes the raw logits of some positions, then continues greedily, then tokenizes texts.
-// `greedy` continues each prompt of {"prompts": [[ids]]} up to an end token.
+// `greedy` continues each prompt of {"prompts": [[ids]]} up to the token that ends an answer.
 import fs from "node:fs";
 import {getLlama, LlamaLogLevel} from "node-llama-cpp";
 import {fail, median, options} from "./lib.mjs";
 
 const usage = "usage: peer.mjs bench|check|greedy MODEL [options]";
 const opt = options({threads: 1, prompt: 512, gen: 64, depth: 0, repeat: 3, tokens: "", positions: "",
-    output: "", texts: "", end: ""}, usage);
+    output: "", texts: ""}, usage);
 const [mode, modelPath] = opt.positional;
 if (!modelPath) fail(usage);
 
@@ -119,11 +119,11 @@ async function bench() {
     };
 }
 
-/** The likeliest ids after a prompt, and how far the second ones are from them. */
-async function goOn(prompt, end) {
+/** The likeliest ids after a prompt, and how far the second ones are from them, until `ends` is true of one. */
+async function goOn(prompt, ends) {
     const greedy = [], gaps = [];
     await sequence.clearHistory();
-    for (let tokens = prompt; greedy.length < opt.gen && !end.includes(greedy.at(-1)); tokens = [greedy.at(-1)]) {
+    for (let tokens = prompt; greedy.length < opt.gen && !(greedy.length > 0 && ends(greedy.at(-1))); tokens = [greedy.at(-1)]) {
         const [best, second] = await feed(tokens);
         greedy.push(best[0]);
         gaps.push(best[1] - second[1]);
@@ -144,15 +144,15 @@ async function check() {
         fs.writeSync(file, row);
     }
     fs.closeSync(file);
-    const {greedy, gaps} = await goOn(ids, []);
+    const {greedy, gaps} = await goOn(ids, () => false);
     const texts = opt.texts ? JSON.parse(fs.readFileSync(opt.texts, "utf8")) : [];
     return {vocabulary: size, greedy, gaps, tokenized: texts.map((text) => [...model.tokenize(text)])};
 }
 
 async function greedy() {
-    const answers = [], gaps = [], end = opt.end.split(",").map(Number);
+    const answers = [], gaps = [];
     for (const prompt of prompts) {
-        const made = await goOn(prompt, end);
+        const made = await goOn(prompt, (id) => model.isEogToken(id));
         answers.push(made.greedy);
         gaps.push(made.gaps);
     }

@@ -7,6 +7,8 @@
 #include "base/status.h"
 #include "model/quant_preset.h"
 
+struct arena;
+
 #define QUANT_OVERRIDES_MOST 64
 
 /* `pattern` is a shell pattern of a whole name in a GGUF file. */
@@ -22,7 +24,6 @@ struct quant_overrides {
 
 /* Adds "PATTERN=TYPE". JL_ERR_USAGE: no such form, no such type, none that can be written, or one
  * more than there is room for. */
-struct arena;
 enum jl_status quant_override_add(struct quant_overrides *all, const char *text,
                                   struct arena *arena, struct jl_error *err);
 

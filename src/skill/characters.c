@@ -127,6 +127,15 @@ static bool has_readings(const struct tables *tables, const struct words *words)
     return true;
 }
 
+static void answer_readings(struct skill_draw *draw, struct skill_turn *turn,
+                            const struct words *words, bool tones) {
+    for (int i = 0; i < words->n; i++) {
+        const struct hanzi_reading *reading =
+            hanzi_reading(&tables_of(draw)->verse.hanzi, words->code[i]);
+        skill_put(&turn->answer, "%s%s", i ? " " : "", tones ? reading->pinyin : reading->toneless);
+    }
+}
+
 static void make_pinyin(struct skill_draw *draw, struct skill_task *task) {
     static const char *const zh[] = {"“{a}”的拼音是什么？", "给“{a}”注音。", "写出拼音：{a}",
                                      "“{a}”怎么读？请写拼音。", "{a} 的拼音"};
@@ -136,9 +145,7 @@ static void make_pinyin(struct skill_draw *draw, struct skill_task *task) {
     if (draw->no_content) return;
     struct skill_turn *turn = skill_turn(task);
     SKILL_SAY(draw, &turn->user, zh, en, words.text);
-    for (int i = 0; i < words.n; i++)
-        skill_put(&turn->answer, "%s%s", i ? " " : "",
-                  hanzi_reading(&tables_of(draw)->verse.hanzi, words.code[i])->pinyin);
+    answer_readings(draw, turn, &words, true);
     skill_expect_answer(task, "exact");
 }
 
@@ -158,9 +165,7 @@ static void make_plain(struct skill_draw *draw, struct skill_task *task) {
     if (draw->no_content) return;
     struct skill_turn *turn = skill_turn(task);
     SKILL_SAY(draw, &turn->user, zh, en, words.text);
-    for (int i = 0; i < words.n; i++)
-        skill_put(&turn->answer, "%s%s", i ? " " : "",
-                  hanzi_reading(&tables_of(draw)->verse.hanzi, words.code[i])->toneless);
+    answer_readings(draw, turn, &words, false);
     skill_expect_answer(task, "exact");
 }
 

@@ -9,8 +9,8 @@ import urllib.request
 
 
 def fry(folder):
-    """As it ships, or while it is in training."""
-    return next(path for path in (f"{folder}/fry.gguf", f"{folder}/weights") if os.path.exists(path))
+    """The model that ships."""
+    return f"{folder}/fry.gguf"
 
 
 class Server:

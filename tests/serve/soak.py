@@ -18,9 +18,7 @@ import time
 PROGRAM, MODEL = sys.argv[1:3]
 ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 8
 AT_ONCE, A_ROUND = 64, int(sys.argv[4]) if len(sys.argv) > 4 else 600
-for name in ("fry.gguf", "weights"):
-    if os.path.exists(os.path.join(MODEL, name)):
-        MODEL = os.path.join(MODEL, name)
+MODEL = os.path.join(MODEL, "fry.gguf")
 random.seed(1)
 
 

@@ -1,6 +1,5 @@
 // A live server for a test, and the test's cases run one after the other.
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 
 /** Ends the test as skipped. */
 export function skip(why) {
@@ -8,8 +7,8 @@ export function skip(why) {
   process.exit(77);
 }
 
-/** Fry: as it ships, or while it is in training. */
-export const fry = (folder) => [`${folder}/fry.gguf`, `${folder}/weights`].find(existsSync);
+/** Fry, the model that ships. */
+export const fry = (folder) => `${folder}/fry.gguf`;
 
 /** Starts the server with these arguments; where it is, what it says, and how to end it (resolves to its exit status). */
 export async function start(program, ...args) {
