@@ -28,3 +28,14 @@ int idiom_draw(struct skill_draw *draw) {
     while (!idiom_takes(draw, idiom));
     return idiom;
 }
+
+/* Of those that begin with one character, the most frequent stands first in by_char. */
+int idiom_draw_first(struct skill_draw *draw) {
+    const struct idioms *book = idiom_book(draw);
+    const int *list = book->by_char;
+    int at;
+    do
+        at = skill_below(draw, book->n);
+    while (at && book->idioms[list[at]].code[0] == book->idioms[list[at - 1]].code[0]);
+    return list[at];
+}

@@ -18,6 +18,8 @@ int idiom_lean_below(struct skill_draw *draw, int n);
 /* Whether an idiom is of the wanted part, and one that is. */
 bool idiom_takes(struct skill_draw *draw, int idiom);
 int idiom_draw(struct skill_draw *draw);
+/* Any first character as likely, however few idioms have it: the most frequent that it begins. */
+int idiom_draw_first(struct skill_draw *draw);
 
 /* idiom_words.c */
 void idiom_make_begins(struct skill_draw *draw, struct skill_task *task);

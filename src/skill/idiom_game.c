@@ -15,7 +15,8 @@ static bool is_used(const int *used, int n_used, int idiom) {
  * sound; `lean` percent take the most frequent idiom that is left. */
 static int draw_move(struct skill_draw *draw, const int *used, int n_used, bool sound, int lean) {
     for (int by_sound = 0; by_sound <= (int)sound; by_sound++) {
-        struct idiom_moves moves = idioms_moves(idiom_book(draw), used[n_used - 1], by_sound);
+        const struct idiom *last = &idiom_book(draw)->idioms[used[n_used - 1]];
+        struct idiom_moves moves = idioms_moves(idiom_book(draw), last, by_sound);
         int left[256], n = 0;
         for (int i = 0; i < moves.n && n < SKILL_COUNT(left); i++)
             if (!is_used(used, n_used, moves.idiom[i])) left[n++] = moves.idiom[i];
@@ -40,11 +41,13 @@ static void expect_move(struct skill_draw *draw, struct skill_task *task, const 
     skill_put(&task->expect, "%s%s}", n_used > 1 ? "]" : "", sound ? ", \"sound\": true" : "");
 }
 
+static const struct hanzi *hanzi_of(const struct skill_draw *draw) {
+    return &((const struct skill_tables *)draw->tables)->hanzi;
+}
+
 /* How the last character sounds, and the one that is gone on with: "腮 sai 塞". */
-static void think_sound(struct skill_draw *draw, struct skill_turn *turn, int last, int move) {
-    const struct hanzi *hanzi = &((const struct skill_tables *)draw->tables)->hanzi;
-    uint32_t end = idiom_book(draw)->idioms[last].code[IDIOM_CHARS - 1];
-    const struct hanzi_reading *reading = hanzi_reading(hanzi, end);
+static void think_sound(struct skill_draw *draw, struct skill_turn *turn, uint32_t end, int move) {
+    const struct hanzi_reading *reading = hanzi_reading(hanzi_of(draw), end);
     char from[UTF8_MAX + 1] = "", to[UTF8_MAX + 1] = "";
     if (!reading) return;
     utf8_encode(end, from);
@@ -52,11 +55,13 @@ static void think_sound(struct skill_draw *draw, struct skill_turn *turn, int la
     skill_put(&turn->thought, "%s %s%s%s", from, reading->toneless, *to ? " " : "", to);
 }
 
-/* The assistant's move behind used[n_used - 1], which is added; false: it gives up. */
-static bool answer_move(struct skill_draw *draw, struct skill_task *task, struct skill_turn *turn,
-                        int *used, int *n_used, bool sound) {
-    int move = draw_move(draw, used, *n_used, sound, ANSWER_LEAN);
-    if (sound) think_sound(draw, turn, used[*n_used - 1], move);
+static uint32_t last_char(const struct skill_draw *draw, int idiom) {
+    return idiom_book(draw)->idioms[idiom].code[IDIOM_CHARS - 1];
+}
+
+/* The assistant's move, -1: it gives up. False: it does. */
+static bool say_move(struct skill_draw *draw, struct skill_task *task, struct skill_turn *turn,
+                     int move) {
     if (move < 0) {
         task->check = "contains";
         skill_puts(&task->expect, skill_zh(draw) ? "接不上" : "give up");
@@ -64,11 +69,21 @@ static bool answer_move(struct skill_draw *draw, struct skill_task *task, struct
         return false;
     }
     skill_puts(&turn->answer, idiom_text(draw, move));
+    return true;
+}
+
+/* The move behind used[n_used - 1], which is added; false: it gives up. */
+static bool answer_move(struct skill_draw *draw, struct skill_task *task, struct skill_turn *turn,
+                        int *used, int *n_used, bool sound) {
+    int move = draw_move(draw, used, *n_used, sound, ANSWER_LEAN);
+    if (sound) think_sound(draw, turn, last_char(draw, used[*n_used - 1]), move);
+    if (!say_move(draw, task, turn, move)) return false;
     used[(*n_used)++] = move;
     return true;
 }
 
-static void ask_first(struct skill_draw *draw, struct skill_turn *turn, int idiom, bool sound) {
+static void ask_first(struct skill_draw *draw, struct skill_turn *turn, const char *text,
+                      bool sound) {
     static const char *const zh[] = {"成语接龙：{a}",
                                      "我们来玩成语接龙吧，我先来：{a}",
                                      "接龙：{a}",
@@ -89,7 +104,6 @@ static void ask_first(struct skill_draw *draw, struct skill_turn *turn, int idio
     static const char *const en_sound[] = {
         "Idiom chain (成语接龙), characters of the same sound are fine: {a}",
         "Let's play 成语接龙; the same pinyin is enough, whatever the tone. {a}"};
-    const char *text = idiom_text(draw, idiom);
     if (sound)
         SKILL_SAY(draw, &turn->user, zh_sound, en_sound, text);
     else
@@ -104,9 +118,46 @@ static void make_move(struct skill_draw *draw, struct skill_task *task) {
         used[0] = idiom_draw(draw); // who gave up at a third of all would learn to give up
     while (draw_move(draw, used, 1, sound, 100) < 0 && skill_chance(draw, 70));
     struct skill_turn *turn = skill_turn(task);
-    ask_first(draw, turn, used[0], sound);
+    ask_first(draw, turn, idiom_text(draw, used[0]), sound);
     if (answer_move(draw, task, turn, used, &n_used, sound))
         expect_move(draw, task, used, n_used - 1, sound);
+}
+
+/* The beginning of one idiom and any last character, that of an idiom or one that begins some. */
+static void draw_word(struct skill_draw *draw, struct idiom *word, char text[IDIOM_BYTES]) {
+    const struct idioms *book = idiom_book(draw);
+    do {
+        *word = book->idioms[idiom_lean_below(draw, book->n)];
+        word->code[IDIOM_CHARS - 1] = skill_chance(draw, 75)
+                                          ? book->idioms[idiom_draw_first(draw)].code[0]
+                                          : last_char(draw, idiom_lean_below(draw, book->n));
+        memset(text, 0, IDIOM_BYTES);
+        for (int i = 0, n = 0; i < IDIOM_CHARS; i++)
+            n += utf8_encode(word->code[i], text + n);
+    } while (idioms_find(book, word->code) >= 0 ||
+             !skill_takes(draw, IDIOM_HELD, "idiom %s", text));
+    word->sound_last = hanzi_sound(hanzi_of(draw), word->code[IDIOM_CHARS - 1]);
+}
+
+/* A move behind what is no idiom: who learns from idioms alone never sees most of the characters
+ * that begin one at the end of another. */
+static void make_word(struct skill_draw *draw, struct skill_task *task) {
+    struct idiom word;
+    char text[IDIOM_BYTES];
+    bool sound = skill_chance(draw, 30);
+    idiom_tongue(draw, task);
+    draw_word(draw, &word, text);
+    struct skill_turn *turn = skill_turn(task);
+    ask_first(draw, turn, text, sound);
+    struct idiom_moves moves = idioms_moves(idiom_book(draw), &word, false);
+    if (!moves.n && sound) moves = idioms_moves(idiom_book(draw), &word, true);
+    int move = -1;
+    if (moves.n)
+        move = moves.idiom[skill_chance(draw, ANSWER_LEAN) ? 0 : idiom_lean_below(draw, moves.n)];
+    if (sound) think_sound(draw, turn, word.code[IDIOM_CHARS - 1], move);
+    if (!say_move(draw, task, turn, move)) return;
+    task->check = "idiom_move";
+    skill_put(&task->expect, "{\"after\": \"%s\"%s}", text, sound ? ", \"sound\": true" : "");
 }
 
 /* Several moves at once. */
@@ -168,9 +219,9 @@ static void make_game(struct skill_draw *draw, struct skill_task *task) {
         if (i)
             skill_puts(&turn->user, skill_textf(draw, form, idiom_text(draw, used[i])));
         else
-            ask_first(draw, turn, used[0], sound);
+            ask_first(draw, turn, idiom_text(draw, used[0]), sound);
         if (i + 1 == n) break; // the last one is the task
-        if (sound) think_sound(draw, turn, used[i], used[i + 1]);
+        if (sound) think_sound(draw, turn, last_char(draw, used[i]), used[i + 1]);
         skill_puts(&turn->answer, idiom_text(draw, used[i + 1]));
     }
     if (answer_move(draw, task, &task->turns[task->n_turn - 1], used, &n, sound))
@@ -224,6 +275,7 @@ static enum jl_status load(const char *folder, struct arena *arena, const void *
 
 static const struct skill_group groups[] = {
     {"move", 40, make_move},
+    {"word", 20, make_word},
     {"chain", 10, make_chain},
     {"begins", 10, idiom_make_begins},
     {"begins-each", 25, idiom_make_begins_each},

@@ -16,19 +16,13 @@ static int most_frequent(struct skill_draw *draw, int idiom, char first[UTF8_MAX
     return idiom;
 }
 
-/* Any first character as likely, however few idioms have it: of those that begin with one, the most
- * frequent stands first. */
 static int draw_first(struct skill_draw *draw, char first[UTF8_MAX + 1]) {
-    const struct idioms *book = idiom_book(draw);
-    const int *list = book->by_char;
-    int at;
+    int idiom;
     do {
-        do
-            at = skill_below(draw, book->n);
-        while (at && book->idioms[list[at]].code[0] == book->idioms[list[at - 1]].code[0]);
-        most_frequent(draw, list[at], first);
+        idiom = idiom_draw_first(draw);
+        most_frequent(draw, idiom, first);
     } while (!skill_takes(draw, IDIOM_HELD, "begins %s", first));
-    return list[at];
+    return idiom;
 }
 
 /* An idiom for each of some characters. */

@@ -109,12 +109,11 @@ int idioms_find(const struct idioms *book, const uint32_t code[IDIOM_CHARS]) {
     return book->by_code[at];
 }
 
-struct idiom_moves idioms_moves(const struct idioms *book, int after, bool sound) {
-    const struct idiom *one = &book->idioms[after];
+struct idiom_moves idioms_moves(const struct idioms *book, const struct idiom *after, bool sound) {
     const int *list = sound ? book->by_sound : book->by_char;
     enum order order = sound ? BY_SOUND : BY_CHAR;
-    if (sound && one->sound_last < 0) return (struct idiom_moves){NULL, 0};
-    uint64_t key = sound ? (uint64_t)one->sound_last : one->code[IDIOM_CHARS - 1];
+    if (sound && after->sound_last < 0) return (struct idiom_moves){NULL, 0};
+    uint64_t key = sound ? (uint64_t)after->sound_last : after->code[IDIOM_CHARS - 1];
     int begin = lower_bound(book, list, order, key, 0),
         end = lower_bound(book, list, order, key + 1, 0);
     return (struct idiom_moves){list + begin, end - begin};

@@ -29,13 +29,13 @@ enum jl_status idioms_read(const char *folder, const struct hanzi *hanzi, struct
 
 int idioms_find(const struct idioms *book, const uint32_t code[IDIOM_CHARS]); // -1: none
 
-/* What may follow `after`, the most frequent first, but for itself: what begins with its last
- * character or, with `sound`, with one that sounds like it, tone aside. */
+/* What may follow `after`, which need not be of the book, the most frequent first, but for itself:
+ * what begins with its last character or, with `sound`, with one of `sound_last`, tone aside. */
 struct idiom_moves {
     const int *idiom; // numbers, (n)
     int n;
 };
-struct idiom_moves idioms_moves(const struct idioms *book, int after, bool sound);
+struct idiom_moves idioms_moves(const struct idioms *book, const struct idiom *after, bool sound);
 
 /* What a move must be: {"after": IDIOM, "used": [IDIOM ...], "sound": true, "n": 1}; all but the
  * first are optional. With n above 1 it is a chain: each follows the one before it, none twice. */

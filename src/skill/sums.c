@@ -262,6 +262,7 @@ static const struct skill_group groups[] = {
     {"fraction", 3, sums_make_fraction},
     {"reduce", 1, sums_make_reduce},
     {"divisor", 2, sums_make_divisor},
+    {"average", 2, sums_make_average},
     {"percent", 2, sums_make_percent},
     {"decimal", 2, sums_make_decimal},
     {"power", 1, sums_make_power},
@@ -276,5 +277,5 @@ static const struct skill_group groups[] = {
 const struct skill skill_sums = {
     .name = "sums",
     .about =
-        "written arithmetic, fractions, decimals, divisors, powers, primes, percentages, numerals",
+        "written arithmetic, fractions, divisors, averages, decimals, powers, primes, percentages, numerals",
     .groups = groups};

@@ -14,6 +14,7 @@ bool sums_takes(struct skill_draw *draw, char op, int a, int b);
 void sums_make_fraction(struct skill_draw *draw, struct skill_task *task);
 void sums_make_reduce(struct skill_draw *draw, struct skill_task *task);
 void sums_make_divisor(struct skill_draw *draw, struct skill_task *task);
+void sums_make_average(struct skill_draw *draw, struct skill_task *task);
 void sums_make_percent(struct skill_draw *draw, struct skill_task *task);
 void sums_make_decimal(struct skill_draw *draw, struct skill_task *task);
 void sums_make_power(struct skill_draw *draw, struct skill_task *task);

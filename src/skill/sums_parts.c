@@ -1,4 +1,4 @@
-/* Fractions, divisors and percentages. */
+/* Fractions, divisors, averages and percentages. */
 #include "skill/columns.h"
 #include "skill/sums.h"
 
@@ -121,6 +121,65 @@ void sums_make_divisor(struct skill_draw *draw, struct skill_task *task) {
     }
     skill_put(&turn->answer, "%d", answer);
     skill_expect_answer(task, "number");
+}
+
+enum { MOST_AVERAGED = 6 };
+
+/* In ascending order, for the same numbers are the same task in any. */
+static bool takes_average(struct skill_draw *draw, const int *numbers, int n) {
+    int sorted[MOST_AVERAGED];
+    for (int i = 0, k; i < n; i++) {
+        for (k = i; k && sorted[k - 1] > numbers[i]; k--)
+            sorted[k] = sorted[k - 1];
+        sorted[k] = numbers[i];
+    }
+    return skill_takes(draw, 2, "average %s", skill_list(draw, sorted, n, " "));
+}
+
+/* Returns the sum, which n divides unless it is small. */
+static int draw_averaged(struct skill_draw *draw, int *numbers, int n) {
+    int sum = 0, most = skill_chance(draw, 50) ? 20 : 100;
+    for (int i = 0; i < n; i++)
+        sum += numbers[i] = skill_range(draw, 1, most);
+    if (sum > 99 || skill_chance(draw, 70)) {
+        numbers[n - 1] += (n - sum % n) % n;
+        sum += (n - sum % n) % n;
+    }
+    return sum;
+}
+
+/* Added up one by one, "3+5=8 8+10=18", then divided: "18/3=6". */
+void sums_make_average(struct skill_draw *draw, struct skill_task *task) {
+    static const char *const zh[] = {"{a} 的平均数是多少？", "求 {a} 的平均数。",
+                                     "{a} 的平均值是多少？", "计算平均数：{a}", "{a} 平均是多少？"};
+    static const char *const en[] = {"What is the average of {a}?", "Find the mean of {a}.",
+                                     "Average of {a}", "What is the mean of {a}?",
+                                     "Calculate the average: {a}"};
+    struct skill_turn *turn = skill_turn(task);
+    int numbers[MOST_AVERAGED], n, sum;
+    do {
+        n = skill_range(draw, 2, MOST_AVERAGED);
+        sum = draw_averaged(draw, numbers, n);
+    } while (!takes_average(draw, numbers, n));
+    const char *list =
+        skill_chance(draw, 50)
+            ? skill_list(draw, numbers, n, skill_zh(draw) ? "、" : ", ")
+            : skill_textf(draw, skill_zh(draw) ? "%s和%d" : "%s and %d",
+                          skill_list(draw, numbers, n - 1, skill_zh(draw) ? "、" : ", "),
+                          numbers[n - 1]);
+    SKILL_SAY(draw, &turn->user, zh, en, list);
+    for (int i = 1, so_far = numbers[0]; i < n; i++) {
+        columns_line(&turn->thought);
+        so_far = columns_short(&turn->thought, so_far, '+', numbers[i]);
+    }
+    int by = divisor(sum, n);
+    if (sum > 99)
+        columns_divide(&turn->thought, sum, n);
+    else
+        skill_put(&turn->thought, "\n%d/%d", sum, n);
+    if (sum <= 99 && by > 1) skill_put(&turn->thought, "=%s", ratio(draw, sum / by, n / by));
+    skill_puts(&turn->answer, ratio(draw, sum / by, n / by));
+    skill_expect_answer(task, "fraction");
 }
 
 /* n * percent / 100, which is whole, by the shortest way. */

@@ -218,6 +218,58 @@ static void test_from_weights(void **state) {
     must_refuse(&part, "part4", "weights of another model");
 }
 
+/* A copy of a model that a run wrote, with one text in the place of another in one of its files. */
+static void copy_model(const char *from, const char *to, const char *file, const char *text,
+                       const char *other) {
+    static const char *const files[] = {"model.safetensors", "config.json", "tokenizer.json",
+                                        "tokenizer_config.json"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char name[256], *bytes, *at;
+        size_t size;
+        struct jl_error err = {0};
+        snprintf(name, sizeof name, "%s/%s", from, files[i]);
+        if (file_read(scratch_path(name), 1 << 24, &bytes, &size, &err) != JL_OK)
+            fail_msg("%s", err.message);
+        snprintf(name, sizeof name, "%s/%s", to, files[i]);
+        if (strcmp(files[i], file) != 0) {
+            scratch_write(name, bytes, size);
+        } else {
+            if (!(at = strstr(bytes, text))) fail_msg("no %s in %s of %s", text, file, from);
+            char *changed = malloc(size + strlen(other) + 1);
+            sprintf(changed, "%.*s%s%s", (int)(at - bytes), bytes, other, at + strlen(text));
+            scratch_text(name, changed);
+            free(changed);
+        }
+        free(bytes);
+    }
+}
+
+/* What was exported from a GGUF file has numbers that went through floats and other words for how a
+ * text is cut: that is the same model. Another token in one place is another. */
+static void test_from_exported(void **state) {
+    (void)state;
+    const struct world_setting set = {
+        .config = world_qwen3,
+        .stages = "[stage one]\nsteps = 2\nrate = 1e-2\n"
+                  "[stage two]\nsteps = 2\nrate = 1e-3\nrestart = weights\n"};
+    struct world_setting part = set;
+    world_must_run(&set, "first");
+    part.from = "two";
+    copy_model("first/one", "floats", "config.json", "1e-06", "9.999999974752427e-07");
+    part.weights = "floats";
+    world_must_run(&part, "from-floats"); // goes on with the weights' own numbers
+    copy_model("first/one", "cut", "tokenizer.json", "\"use_regex\":true", "\"use_regex\":false");
+    part.weights = "cut";
+    world_must_run(&part, "from-cut"); // and their own tokenizer
+    copy_model("first/one", "tokens", "tokenizer.json", "\"\\u0061\":97,\"\\u0062\":98",
+               "\"\\u0061\":98,\"\\u0062\":97");
+    part.weights = "tokens";
+    must_refuse(&part, "from-tokens", "tokenizer is not the recipe's");
+    copy_model("first/one", "eps", "config.json", "1e-06", "1e-05");
+    part.weights = "eps";
+    must_refuse(&part, "from-eps", "'rms_norm_eps' is not that of the recipe");
+}
+
 /* A stage without sources of its own goes on in the data, and knows how long an epoch is. */
 static void test_epochs(void **state) {
     (void)state;
@@ -296,7 +348,7 @@ int main(void) {
         cmocka_unit_test(test_torn),         cmocka_unit_test(test_other_recipe),
         cmocka_unit_test(test_stages),       cmocka_unit_test(test_start),
         cmocka_unit_test(test_lock),         cmocka_unit_test(test_epochs),
-        cmocka_unit_test(test_from_weights),
+        cmocka_unit_test(test_from_weights), cmocka_unit_test(test_from_exported),
     };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

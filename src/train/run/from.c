@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "session/open_tokenizer.h"
+#include "text/buffer.h"
 #include "train/run/self.h"
 
 #define FROM_MOST_BYTES (1 << 16)
@@ -38,6 +39,11 @@ static enum jl_status read_from(const struct run *run, const char *path, char **
 
 static bool same_text(const char *a, const char *b) { return !a || !strcmp(a, b); }
 
+/* What was exported from a GGUF file has gone through floats. */
+static bool same_number(const json_t *a, const json_t *b) {
+    return (float)json_number_value(a) == (float)json_number_value(b);
+}
+
 /* Keys that the recipe's [config] and the model both say must be the same. */
 static enum jl_status check_config(const struct run *run, const char *weights) {
     char *path = file_path_in(weights, "config.json"), *text;
@@ -57,8 +63,7 @@ static enum jl_status check_config(const struct run *run, const char *weights) {
         const json_t *has = json_object_get(config, key);
         bool number = json_is_number(wanted) && json_is_number(has);
         if (status != JL_OK || !has) continue;
-        if (number ? json_number_value(wanted) == json_number_value(has) : json_equal(wanted, has))
-            continue;
+        if (number ? same_number(wanted, has) : json_equal(wanted, has)) continue;
         status =
             jl_fail(run->err, JL_ERR_USAGE,
                     "%s: its '%s' is not that of the recipe: these are weights of another model",
@@ -69,21 +74,46 @@ static enum jl_status check_config(const struct run *run, const char *weights) {
     return status;
 }
 
+/* Appends the text of a token by itself. */
+static enum jl_status token_text(const struct tokenizer *tokenizer, int32_t id,
+                                 struct byte_buffer *text, struct jl_error *err) {
+    struct token_stream stream;
+    token_stream_init(&stream, tokenizer, false);
+    stream.show_control = stream.raw = true;
+    return token_stream_push(&stream, id, &text->data, &text->len, &text->cap, err);
+}
+
+/* Weights know tokens by their numbers: each must stand for the same text. How a text is cut before
+ * it is merged may be told otherwise, as it is in what came from a GGUF file; the run goes on with
+ * the tokenizer of the weights. */
+static enum jl_status check_tokens(const struct run *run, const char *weights,
+                                   const struct tokenizer *has, const struct tokenizer *wanted) {
+    int n = tokenizer_vocab_size(wanted);
+    struct byte_buffer texts[2] = {0};
+    bool same = tokenizer_vocab_size(has) == n && tokenizer_eos(has) == tokenizer_eos(wanted);
+    enum jl_status status = JL_OK;
+    for (int id = 0; id < n && same && status == JL_OK; id++) {
+        texts[0].len = texts[1].len = 0;
+        status = token_text(has, id, &texts[0], run->err);
+        if (status == JL_OK) status = token_text(wanted, id, &texts[1], run->err);
+        same = texts[0].len == texts[1].len &&
+               (!texts[0].len || !memcmp(texts[0].data, texts[1].data, texts[0].len));
+    }
+    buffer_free(&texts[0]);
+    buffer_free(&texts[1]);
+    if (status == JL_OK && !same)
+        status = jl_fail(run->err, JL_ERR_USAGE, "%s: its tokenizer is not the recipe's", weights);
+    return status;
+}
+
 static enum jl_status check_tokenizer(const struct run *run, const char *weights) {
     struct tokenizer *has = NULL, *wanted = NULL;
-    uint8_t a[TOKENIZER_IDENTITY_BYTES], b[TOKENIZER_IDENTITY_BYTES];
     const char *own = run->recipe->tokenizer;
     enum jl_status status = open_tokenizer_folder(weights, NULL, &has, run->err);
     if (status == JL_OK)
         status = file_is_dir(own) ? open_tokenizer_folder(own, NULL, &wanted, run->err)
                                   : open_tokenizer_file(own, NULL, &wanted, run->err);
-    if (status == JL_OK) {
-        tokenizer_identity(has, a);
-        tokenizer_identity(wanted, b);
-        if (memcmp(a, b, sizeof a))
-            status =
-                jl_fail(run->err, JL_ERR_USAGE, "%s: its tokenizer is not the recipe's", weights);
-    }
+    if (status == JL_OK) status = check_tokens(run, weights, has, wanted);
     tokenizer_free(has);
     tokenizer_free(wanted);
     return status;
