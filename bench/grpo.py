@@ -2,12 +2,11 @@
 """What a step of learning by reward costs: answers drawn, answers learned from, the share of time in each, and how far
 that is from what the machine could do.
 
-usage: grpo.py JINLIN MODEL TASKS.jsonl OPS.json [--steps 4] [--prompts 16] [--group 8] [--max-tokens N] [-t THREADS]
+usage: grpo.py JINLIN MODEL TASKS.jsonl OPS.json [--steps 4] [--prompts 40] [--group 8] [--parallel 128] [--max-tokens N] [-t THREADS]
        (scripts/bench grpo; MODEL: a Hugging Face folder, or a GGUF file, which is exported first)
 
-Plain decoding is `jinlin bench`: as many sequences as a step has answers, as deep as these are on the mean, no sampler
-and no text. Drawing also reads the prompts, samples, writes text, and ends with ever fewer answers at once; the second
-figure is plain decoding of as many as there were at once on the mean."""
+Plain decoding is `jinlin bench`: as many sequences as are drawn at once, as deep as these are on the mean, no sampler and
+no text. Drawing also reads the prompts, samples, writes text, and ends with ever fewer answers at once."""
 import argparse
 import csv
 import io
@@ -24,12 +23,14 @@ parser.add_argument("model")
 parser.add_argument("tasks")
 parser.add_argument("ops")
 parser.add_argument("--steps", type=int, default=4)
-parser.add_argument("--prompts", type=int, default=16)
+parser.add_argument("--prompts", type=int, default=40)
 parser.add_argument("--group", type=int, default=8)
+parser.add_argument("--parallel", type=int, default=128)
 parser.add_argument("--max-tokens", type=int, default=512)
 parser.add_argument("--threads", "-t", type=int, default=0)
 args = parser.parse_args()
 N = args.prompts * args.group
+AT_ONCE = min(N, args.parallel)
 THREADS = ["-t", str(args.threads)] if args.threads else []
 
 
@@ -54,8 +55,8 @@ with tempfile.TemporaryDirectory() as folder:
         model = folder + "/model"
     with open(folder + "/recipe", "w", encoding="utf-8") as file:
         file.write(f"[model]\nstart = {model}\n[data]\nrows = 4096\n[grpo]\ntasks = {os.path.abspath(args.tasks)}\n"
-                   f"prompts = {args.prompts}\ngroup = {args.group}\nmax_tokens = {args.max_tokens}\n[stage bench]\n"
-                   f"steps = {args.steps}\nrate = 1e-6\n")
+                   f"prompts = {args.prompts}\ngroup = {args.group}\nparallel = {AT_ONCE}\nmax_tokens = {args.max_tokens}\n"
+                   f"[stage bench]\nsteps = {args.steps}\nrate = 1e-6\n")
     plan = json.loads(ask("plan", folder + "/recipe", "--json"))
     runs = {"JINLIN_RUNS": folder + "/runs.db"}
     ask("train", folder + "/recipe", "-o", folder + "/run", *THREADS, env=runs)
@@ -68,23 +69,20 @@ with tempfile.TemporaryDirectory() as folder:
     def column(name):
         return [float(step[name]) for step in steps]
 
-    # A pass gives each answer that goes on a token: there are as many as the longest answer has tokens.
     tokens = [N * length for length in column("length")]
     drawing = sum(n / rate for n, rate in zip(tokens, column("drawn_per_second")))
     seconds, rows, length = sum(column("seconds")), sum(column("rows")), statistics.mean(column("length"))
     learning = seconds - drawing
-    at_once = N * length / args.max_tokens if max(column("cut")) > 0 else N / 2
-    plain, as_wide = decode(N, length / 2), decode(at_once, length / 2)
+    plain = decode(AT_ONCE, length / 2)
 
 drawn, learned = sum(tokens) / drawing, rows / learning
-passes, active, peak = sum(tokens) / at_once, run["active"], run["peak"]
+passes, active, peak = sum(tokens) / AT_ONCE, run["active"], run["peak"]  # at least so many passes
 print(f"{os.path.basename(args.model)}: {run['parameters'] / 1e6:.1f} M parameters, {active / 1e6:.1f} M a token; {run['threads']} threads, "
       f"{run['level']}, {run['cpu']}")
-print(f"  {args.steps} steps of {args.prompts} x {args.group} answers, {length:.0f} tokens each on the mean, {args.max_tokens} at most; planned "
+print(f"  {args.steps} steps of {args.prompts} x {args.group} answers, {AT_ONCE} at once, {length:.0f} tokens each on the mean, {args.max_tokens} at most; planned "
       f"{(plan['bytes'] + plan['drawing']) / 1e6:.0f} MB")
 print(f"  drawn    {drawn:7.0f} tokens/s, {100 * drawing / seconds:.0f} % of the time")
-print(f"           {drawn / plain:7.2f} of plain decoding of {N} at once, {plain:.0f}")
-print(f"           {drawn / as_wide:7.2f} of plain decoding of {at_once:.0f} at once, as many as there were on the mean, {as_wide:.0f}")
+print(f"           {drawn / plain:7.2f} of plain decoding of {AT_ONCE} at once, {plain:.0f}")
 print(f"           {2 * active * drawn / peak:7.2f} of the products' peak; {passes * size / dram / drawing:.2f} of one core's memory rate")
 print(f"  learned  {learned:7.0f} rows/s, {100 * learning / seconds:.0f} % of the time")
 print(f"           {6 * active * learned / peak:7.2f} of the products' peak")

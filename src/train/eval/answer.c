@@ -22,9 +22,12 @@ struct place {
     char *piece;                    // text of the last token
     size_t n_piece, cap_piece;
     struct byte_buffer text, thought;
-    // Of the token that is chosen and taken next.
-    int32_t chosen;
+    // What became of the token that was chosen last.
+    int32_t next; // goes into the session unless it `ended`
+    bool ended;
+    enum generate_finish finish;
     enum jl_status status;
+    struct jl_error err;
 };
 
 /* The prompt of a task that has several answers. */
@@ -40,7 +43,7 @@ struct answering {
     struct session_set *sessions;
     struct sample_scratch **scratch; // (n_scratch): one a thread
     int n_scratch;
-    struct place **choosing;        // (n_place): whose next token is chosen
+    struct place **advancing;       // (n_place): those that get a token
     struct place *places;           // (n_place)
     struct stem *stems;             // (n_stem), where tasks have several answers
     struct session **list;          // (n_place + n_stem): those of a pass
@@ -129,65 +132,109 @@ static enum jl_status begin(struct answering *a, struct place *p, int64_t task, 
     return open_text(a, p);
 }
 
-/* ---- text ---- */
+/* ---- text: on any thread, and nothing but the place changes, its error too ---- */
 
-static enum jl_status take_events(struct answering *a, struct place *p) {
+static enum jl_status no_text(struct place *p) {
+    return jl_fail(&p->err, JL_ERR_MEMORY, "out of memory for the text of an answer");
+}
+
+static enum jl_status take_events(struct place *p) {
     struct dialect_event event;
     while (dialect_stream_next(p->dialect, &event)) {
         struct byte_buffer *to = event.kind == DIALECT_CONTENT     ? &p->text
                                  : event.kind == DIALECT_REASONING ? &p->thought
                                                                    : NULL;
-        if (to && !buffer_append(to, event.text, event.len)) return no_memory(a);
+        if (to && !buffer_append(to, event.text, event.len)) return no_text(p);
     }
     return JL_OK;
 }
 
 /* What can be no part of a stop string. */
-static enum jl_status take_text(struct answering *a, struct place *p, const char *text,
-                                size_t len) {
-    if (!p->dialect) return buffer_append(&p->text, text, len) ? JL_OK : no_memory(a);
-    JL_TRY(dialect_stream_push(p->dialect, text, len, a->work->err));
-    return take_events(a, p);
+static enum jl_status take_text(struct place *p, const char *text, size_t len) {
+    if (!p->dialect) return buffer_append(&p->text, text, len) ? JL_OK : no_text(p);
+    JL_TRY(dialect_stream_push(p->dialect, text, len, &p->err));
+    return take_events(p);
 }
 
-static enum jl_status filter(struct answering *a, struct place *p) {
+static enum jl_status filter(struct place *p) {
     const char *text = p->piece ? p->piece : "";
     size_t len;
-    JL_TRY(stop_filter_push(p->stop, text, p->n_piece, &text, &len, a->work->err));
-    return take_text(a, p, text, len);
+    JL_TRY(stop_filter_push(p->stop, text, p->n_piece, &text, &len, &p->err));
+    return take_text(p, text, len);
 }
 
 /* A control token gives text where it is a mark of the dialect. */
-static enum jl_status is_shown(struct answering *a, struct place *p, int32_t id, bool *out) {
+static enum jl_status is_shown(const struct answering *a, struct place *p, int32_t id, bool *out) {
     struct token_stream alone;
     *out = false;
     if (!p->dialect || !tokenizer_is_control(a->work->model->tokenizer, id)) return JL_OK;
     token_stream_init(&alone, a->work->model->tokenizer, false);
     alone.show_control = true;
     p->n_piece = 0;
-    JL_TRY(token_stream_push(&alone, id, &p->piece, &p->n_piece, &p->cap_piece, a->work->err));
+    JL_TRY(token_stream_push(&alone, id, &p->piece, &p->n_piece, &p->cap_piece, &p->err));
     *out = p->n_piece && dialect_is_mark(a->work->model->form->dialect, p->piece, p->n_piece);
     return JL_OK;
 }
 
-static enum jl_status take_token(struct answering *a, struct place *p, int32_t id) {
+static enum jl_status take_token(const struct answering *a, struct place *p, int32_t id) {
     JL_TRY(is_shown(a, p, id, &p->stream.show_control));
     p->n_piece = 0;
-    JL_TRY(token_stream_push(&p->stream, id, &p->piece, &p->n_piece, &p->cap_piece, a->work->err));
-    return filter(a, p);
+    JL_TRY(token_stream_push(&p->stream, id, &p->piece, &p->n_piece, &p->cap_piece, &p->err));
+    return filter(p);
 }
 
-static enum jl_status flush(struct answering *a, struct place *p) {
+static enum jl_status flush(struct place *p) {
     const char *text;
     size_t len;
     p->n_piece = 0;
-    JL_TRY(token_stream_end(&p->stream, &p->piece, &p->n_piece, &p->cap_piece, a->work->err));
-    JL_TRY(filter(a, p));
-    JL_TRY(stop_filter_end(p->stop, &text, &len, a->work->err));
-    JL_TRY(take_text(a, p, text, len));
+    JL_TRY(token_stream_end(&p->stream, &p->piece, &p->n_piece, &p->cap_piece, &p->err));
+    JL_TRY(filter(p));
+    JL_TRY(stop_filter_end(p->stop, &text, &len, &p->err));
+    JL_TRY(take_text(p, text, len));
     if (!p->dialect) return JL_OK;
-    JL_TRY(dialect_stream_end(p->dialect, a->work->err));
-    return take_events(a, p);
+    JL_TRY(dialect_stream_end(p->dialect, &p->err));
+    return take_events(p);
+}
+
+/* Takes a token that was chosen; the answer may end with it. */
+static enum jl_status take(const struct answering *a, struct place *p, int32_t id) {
+    const struct eval_line *line = line_of(a, p->task);
+    const struct eval_result *result = &a->work->results[p->task];
+    const struct end_tokens *ends = line->messages ? a->work->model->turns : a->work->model->ends;
+    struct eval_answer *answer = &result->answers[p->sample];
+    if (a->work->options->record) {
+        answer->ids[answer->n_id] = id;
+        answer->logprobs[answer->n_id++] = sampler_logprob(p->sampler);
+    }
+    if (end_tokens_has(ends, id)) {
+        p->finish = GENERATE_END;
+        return p->ended = true, flush(p);
+    }
+    JL_TRY(sampler_accept(p->sampler, id, &p->err));
+    answer->n_token++;
+    JL_TRY(take_token(a, p, id));
+    p->ended = true;
+    if (stop_filter_stopped(p->stop) >= 0)
+        p->finish = GENERATE_STOP;
+    else if (answer->n_token == line->max_tokens)
+        p->finish = GENERATE_LENGTH;
+    else if (result->n_id + answer->n_token > a->n_context)
+        p->finish = GENERATE_CONTEXT;
+    else
+        p->ended = false;
+    p->next = id;
+    return p->ended ? flush(p) : JL_OK;
+}
+
+/* The next token of an answer whose session has its logits. */
+static void advance_item(void *ctx, int item, int thread) {
+    const struct answering *a = ctx;
+    struct place *p = a->advancing[item];
+    int32_t id;
+    p->ended = false;
+    p->status =
+        sampler_choose(p->sampler, a->scratch[thread], session_logits(p->session), &id, &p->err);
+    if (p->status == JL_OK) p->status = take(a, p, id);
 }
 
 /* ---- ending ---- */
@@ -205,19 +252,18 @@ static void clear(struct place *p) {
     p->task = -1;
 }
 
-static enum jl_status end(struct answering *a, struct place *p, enum generate_finish finish) {
+static enum jl_status end(struct answering *a, struct place *p) {
     const struct eval_line *line = line_of(a, p->task);
     struct eval_result *result = &a->work->results[p->task];
     struct eval_answer *answer = &result->answers[p->sample];
     struct jl_error inner = {0};
-    JL_TRY(flush(a, p));
     if (!buffer_append(&p->text, "", 1) || (p->thought.len && !buffer_append(&p->thought, "", 1)))
         return no_memory(a);
     answer->text = p->text.data;
     answer->n_text = p->text.len - 1;
     answer->thought = p->thought.len ? p->thought.data : NULL;
     answer->n_thought = p->thought.len ? p->thought.len - 1 : 0;
-    answer->finish = finish;
+    answer->finish = p->finish;
     if (!answer->thought) buffer_free(&p->thought);
     p->text = p->thought = (struct byte_buffer){0};
     enum jl_status status =
@@ -230,54 +276,27 @@ static enum jl_status end(struct answering *a, struct place *p, enum generate_fi
     return JL_OK;
 }
 
-/* The next token of an answer whose session has its logits: on any thread, and nothing but the
- * place changes. */
-static void choose_item(void *ctx, int item, int thread) {
-    const struct answering *a = ctx;
-    struct place *p = a->choosing[item];
-    const float *logits = session_logits(p->session);
-    p->status = sampler_choose(p->sampler, a->scratch[thread], logits, &p->chosen, NULL);
-}
-
-/* Takes the token that was chosen. */
-static enum jl_status step(struct answering *a, struct place *p) {
-    const struct eval_line *line = line_of(a, p->task);
-    const struct eval_result *result = &a->work->results[p->task];
-    const struct end_tokens *ends = line->messages ? a->work->model->turns : a->work->model->ends;
-    struct eval_answer *answer = &result->answers[p->sample];
-    int32_t id = p->chosen;
-    if (p->status != JL_OK) // once more, for the words
-        return sampler_choose(p->sampler, a->scratch[0], session_logits(p->session), &id,
-                              a->work->err);
-    if (a->work->options->record) {
-        answer->ids[answer->n_id] = id;
-        answer->logprobs[answer->n_id++] = sampler_logprob(p->sampler);
-    }
-    if (end_tokens_has(ends, id)) return end(a, p, GENERATE_END);
-    JL_TRY(sampler_accept(p->sampler, id, a->work->err));
-    answer->n_token++;
-    JL_TRY(take_token(a, p, id));
-    if (stop_filter_stopped(p->stop) >= 0) return end(a, p, GENERATE_STOP);
-    if (answer->n_token == line->max_tokens) return end(a, p, GENERATE_LENGTH);
-    if (result->n_id + answer->n_token > a->n_context) return end(a, p, GENERATE_CONTEXT);
-    return session_add(p->session, &id, 1, a->work->err);
-}
-
-/* A token for every answer that can have one: choosing takes the whole vocabulary and is shared
- * out. */
+/* A token for every answer that can have one: advancing takes the whole vocabulary, and text is
+ * made of it; both are shared out. */
 static enum jl_status step_all(struct answering *a) {
     int n = 0;
     for (int i = 0; i < a->n_place; i++) {
         struct place *p = &a->places[i];
-        if (p->task >= 0 && session_n_pending(p->session) == 0) a->choosing[n++] = p;
+        if (p->task >= 0 && session_n_pending(p->session) == 0) a->advancing[n++] = p;
     }
     if (a->work->model->pool)
-        pool_run(a->work->model->pool, n, choose_item, a);
+        pool_run(a->work->model->pool, n, advance_item, a);
     else
         for (int i = 0; i < n; i++)
-            choose_item(a, i, 0);
-    for (int i = 0; i < n; i++)
-        JL_TRY(step(a, a->choosing[i]));
+            advance_item(a, i, 0);
+    for (int i = 0; i < n; i++) {
+        struct place *p = a->advancing[i];
+        if (p->status != JL_OK) {
+            if (a->work->err) *a->work->err = p->err;
+            return p->status;
+        }
+        JL_TRY(p->ended ? end(a, p) : session_add(p->session, &p->next, 1, a->work->err));
+    }
     return JL_OK;
 }
 
@@ -421,11 +440,11 @@ static enum jl_status open_places(struct answering *a, const struct memory_plan 
     for (; a->n_scratch < n_thread; a->n_scratch++)
         JL_TRY(sample_scratch_create(exec_model(a->work->model->exec)->hp.n_vocab,
                                      &a->scratch[a->n_scratch], err));
-    a->choosing = calloc((size_t)a->n_place, sizeof(void *));
+    a->advancing = calloc((size_t)a->n_place, sizeof(void *));
     a->places = calloc((size_t)a->n_place, sizeof *a->places);
     a->stems = calloc((size_t)a->n_stem + 1, sizeof *a->stems);
     a->list = calloc((size_t)(a->n_place + a->n_stem), sizeof *a->list);
-    if (!a->choosing || !a->places || !a->stems || !a->list) return no_memory(a);
+    if (!a->advancing || !a->places || !a->stems || !a->list) return no_memory(a);
     for (int i = 0; i < a->n_place; i++)
         a->places[i].task = -1;
     for (int i = 0; i < a->n_stem; i++)
@@ -450,7 +469,7 @@ static void release(struct answering *a) {
     for (int i = 0; i < a->n_scratch; i++)
         sample_scratch_free(a->scratch[i]);
     free(a->scratch);
-    free(a->choosing);
+    free(a->advancing);
     session_set_free(a->sessions);
 }
 
