@@ -11,11 +11,11 @@ static bool is_used(const int *used, int n_used, int idiom) {
     return false;
 }
 
-/* What follows the last one of `used`, -1: nothing does. The same character goes before the same
+/* What follows `last` and was not used, -1: nothing does. The same character goes before the same
  * sound; `lean` percent take the most frequent idiom that is left. */
-static int draw_move(struct skill_draw *draw, const int *used, int n_used, bool sound, int lean) {
+static int draw_move_after(struct skill_draw *draw, const struct idiom *last, const int *used,
+                           int n_used, bool sound, int lean) {
     for (int by_sound = 0; by_sound <= (int)sound; by_sound++) {
-        const struct idiom *last = &idiom_book(draw)->idioms[used[n_used - 1]];
         struct idiom_moves moves = idioms_moves(idiom_book(draw), last, by_sound);
         int left[256], n = 0;
         for (int i = 0; i < moves.n && n < SKILL_COUNT(left); i++)
@@ -25,6 +25,12 @@ static int draw_move(struct skill_draw *draw, const int *used, int n_used, bool 
     return -1;
 }
 
+/* What follows the last one of `used`. */
+static int draw_move(struct skill_draw *draw, const int *used, int n_used, bool sound, int lean) {
+    const struct idiom *last = &idiom_book(draw)->idioms[used[n_used - 1]];
+    return draw_move_after(draw, last, used, n_used, sound, lean);
+}
+
 /* ---- moves ---- */
 
 /* An answer is nearly always the same: one idiom for each character is what a small model can keep.
@@ -32,13 +38,15 @@ static int draw_move(struct skill_draw *draw, const int *used, int n_used, bool 
 #define ANSWER_LEAN 95
 #define USER_LEAN 15
 
-static void expect_move(struct skill_draw *draw, struct skill_task *task, const int *used,
-                        int n_used, bool sound) {
+/* A move behind `after`, with none of the n that were said before it. */
+static void expect_move(struct skill_draw *draw, struct skill_task *task, const char *after,
+                        const int *before, int n, bool sound) {
     task->check = "idiom_move";
-    skill_put(&task->expect, "{\"after\": \"%s\"", idiom_text(draw, used[n_used - 1]));
-    for (int i = 0; i + 1 < n_used; i++)
-        skill_put(&task->expect, "%s\"%s\"", i ? ", " : ", \"used\": [", idiom_text(draw, used[i]));
-    skill_put(&task->expect, "%s%s}", n_used > 1 ? "]" : "", sound ? ", \"sound\": true" : "");
+    skill_put(&task->expect, "{\"after\": \"%s\"", after);
+    for (int i = 0; i < n; i++)
+        skill_put(&task->expect, "%s\"%s\"", i ? ", " : ", \"used\": [",
+                  idiom_text(draw, before[i]));
+    skill_put(&task->expect, "%s%s}", n ? "]" : "", sound ? ", \"sound\": true" : "");
 }
 
 static const struct hanzi *hanzi_of(const struct skill_draw *draw) {
@@ -120,7 +128,7 @@ static void make_move(struct skill_draw *draw, struct skill_task *task) {
     struct skill_turn *turn = skill_turn(task);
     ask_first(draw, turn, idiom_text(draw, used[0]), sound);
     if (answer_move(draw, task, turn, used, &n_used, sound))
-        expect_move(draw, task, used, n_used - 1, sound);
+        expect_move(draw, task, idiom_text(draw, used[0]), NULL, 0, sound);
 }
 
 /* The beginning of one idiom and any last character, that of an idiom or one that begins some. */
@@ -149,15 +157,9 @@ static void make_word(struct skill_draw *draw, struct skill_task *task) {
     draw_word(draw, &word, text);
     struct skill_turn *turn = skill_turn(task);
     ask_first(draw, turn, text, sound);
-    struct idiom_moves moves = idioms_moves(idiom_book(draw), &word, false);
-    if (!moves.n && sound) moves = idioms_moves(idiom_book(draw), &word, true);
-    int move = -1;
-    if (moves.n)
-        move = moves.idiom[skill_chance(draw, ANSWER_LEAN) ? 0 : idiom_lean_below(draw, moves.n)];
+    int move = draw_move_after(draw, &word, NULL, 0, sound, ANSWER_LEAN);
     if (sound) think_sound(draw, turn, word.code[IDIOM_CHARS - 1], move);
-    if (!say_move(draw, task, turn, move)) return;
-    task->check = "idiom_move";
-    skill_put(&task->expect, "{\"after\": \"%s\"%s}", text, sound ? ", \"sound\": true" : "");
+    if (say_move(draw, task, turn, move)) expect_move(draw, task, text, NULL, 0, sound);
 }
 
 /* Several moves at once. */
@@ -225,7 +227,7 @@ static void make_game(struct skill_draw *draw, struct skill_task *task) {
         skill_puts(&turn->answer, idiom_text(draw, used[i + 1]));
     }
     if (answer_move(draw, task, &task->turns[task->n_turn - 1], used, &n, sound))
-        expect_move(draw, task, used, n - 1, sound);
+        expect_move(draw, task, idiom_text(draw, used[n - 2]), used, n - 2, sound);
 }
 
 /* Whether one idiom may follow another. */

@@ -276,8 +276,8 @@ static enum jl_status end(struct answering *a, struct place *p) {
     return JL_OK;
 }
 
-/* A token for every answer that can have one: advancing takes the whole vocabulary, and text is
- * made of it; both are shared out. */
+/* A token for every answer that can have one: choosing it takes the whole vocabulary, and text
+ * is made of it; both are shared out. */
 static enum jl_status step_all(struct answering *a) {
     int n = 0;
     for (int i = 0; i < a->n_place; i++) {
