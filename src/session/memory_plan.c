@@ -11,15 +11,17 @@ static size_t multiply(size_t a, size_t b) {
 
 #define DRAFT 8 // tokens when nobody says otherwise
 
-/* Logits and hidden states of each session and of the pass, ids. */
+/* Of each session its logits, twice those of the pass, hidden states of both, ids. */
 static size_t session_work(const struct model *model, const struct session_options *options,
                            int rows) {
     bool predicts = session_set_predicts(model, options);
     size_t n_scored = 1 + (size_t)session_set_n_draft(options, rows);
-    size_t floats = (size_t)model->hp.n_vocab + (predicts ? (size_t)model->hp.n_embd : 0);
-    size_t each = add(multiply(multiply(n_scored, floats), 2 * sizeof(float)),
+    size_t floats = 3 * (size_t)model->hp.n_vocab + (predicts ? 2 * (size_t)model->hp.n_embd : 0);
+    size_t each = add(multiply(multiply(n_scored, floats), sizeof(float)),
                       multiply((size_t)options->n_ctx, sizeof(int32_t)));
-    size_t pass = predicts ? multiply((size_t)rows, (size_t)model->hp.n_embd * sizeof(float)) : 0;
+    size_t pass = predicts ? add(multiply((size_t)rows, (size_t)model->hp.n_embd * sizeof(float)),
+                                 (size_t)model->hp.n_vocab * sizeof(float))
+                           : 0;
     return add(pass, multiply((size_t)options->n_seq, each));
 }
 

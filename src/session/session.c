@@ -45,7 +45,10 @@ static enum jl_status open_mtp(struct session_set *set, struct jl_error *err) {
     JL_TRY(exec_create_mtp(exec_model(set->exec), exec_backend(set->exec), rows, &set->mtp, err));
     if (!size_mul(n, (size_t)exec_model(set->exec)->hp.n_embd, &n)) n = SIZE_MAX;
     set->hidden = calloc(n, sizeof *set->hidden);
-    return set->hidden ? JL_OK : jl_fail(err, JL_ERR_MEMORY, "out of memory for hidden states");
+    set->guess = calloc((size_t)exec_model(set->exec)->hp.n_vocab, sizeof *set->guess);
+    return set->hidden && set->guess
+               ? JL_OK
+               : jl_fail(err, JL_ERR_MEMORY, "out of memory for hidden states");
 }
 
 enum jl_status session_set_create(struct exec *exec, const struct session_options *options,
@@ -63,7 +66,8 @@ enum jl_status session_set_create(struct exec *exec, const struct session_option
                                 .n_draft = session_set_n_draft(options, exec_max_rows(exec))};
     set->feeds = calloc((size_t)n_seq, sizeof *set->feeds);
     set->fed = calloc((size_t)n_seq, sizeof *set->fed);
-    if (size_mul((size_t)n_seq * (size_t)(1 + set->n_draft), (size_t)model->hp.n_vocab, &n_logit))
+    if (size_mul(2 * (size_t)n_seq * (size_t)(1 + set->n_draft), (size_t)model->hp.n_vocab,
+                 &n_logit))
         set->logits = calloc(n_logit, sizeof *set->logits);
     enum jl_status status = JL_OK;
     if (!set->feeds || !set->fed || !set->logits)
@@ -95,6 +99,7 @@ void session_set_free(struct session_set *set) {
     free(set->fed);
     free(set->logits);
     free(set->hidden);
+    free(set->guess);
     exec_free(set->mtp);
     free(set);
 }
@@ -113,12 +118,12 @@ static enum jl_status create(struct session_set *set, struct session **out, stru
     *out = session;
     if (!session) return jl_fail(err, JL_ERR_MEMORY, "out of memory for a session");
     session->set = set;
+    bool has_logits = session_logits_create(session);
     session->ids = calloc((size_t)session_capacity(session), sizeof *session->ids);
-    size_t rows = 1 + (size_t)set->n_draft; // the set's own are n_seq times as many
-    session->logits = calloc(rows * (size_t)model->hp.n_vocab, sizeof *session->logits);
+    size_t rows = 1 + (size_t)set->n_draft;
     if (set->mtp)
         session->hidden = calloc(rows * (size_t)model->hp.n_embd, sizeof *session->hidden);
-    if (session->ids && session->logits && (session->hidden || !set->mtp)) return JL_OK;
+    if (session->ids && has_logits && (session->hidden || !set->mtp)) return JL_OK;
     session_free(session);
     *out = NULL;
     return jl_fail(err, JL_ERR_MEMORY, "out of memory for a session's tokens and logits");
@@ -149,11 +154,8 @@ enum jl_status session_fork(const struct session *session, struct session **out,
     fork->n_prompt = session->n_prompt;
     fork->n_id = session->n_id;
     memcpy(fork->ids, session->ids, (size_t)session->n_id * sizeof *fork->ids);
-    fork->n_scored = session->n_scored;
-    fork->n_logits = session->n_logits;
+    session_logits_share(session, fork);
     const struct hparams *hp = &exec_model(session->set->exec)->hp;
-    memcpy(fork->logits, session->logits,
-           (size_t)session->n_logits * (size_t)hp->n_vocab * sizeof *fork->logits);
     fork->n_hidden = session->n_hidden;
     if (session->hidden)
         memcpy(fork->hidden, session->hidden,
@@ -169,7 +171,7 @@ void session_free(struct session *session) {
     prefix_unpin(session->set->cache, session->tip);
     state_free(session->state);
     free(session->ids);
-    free(session->logits);
+    session_logits_free(session);
     free(session->hidden);
     free(session);
 }

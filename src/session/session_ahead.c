@@ -92,8 +92,8 @@ void session_ahead_settle(struct session *session) {
  */
 static bool next_token(struct session *session, const struct feed_ahead *feed, int32_t *id) {
     struct session_set *set = session->set;
-    if (feed_ahead(set->mtp, feed, NULL, set->logits, &set->mtp_error) != JL_OK) return false;
-    *id = sample_greedy(set->logits, exec_model(set->exec)->hp.n_vocab);
+    if (feed_ahead(set->mtp, feed, NULL, set->guess, &set->mtp_error) != JL_OK) return false;
+    *id = sample_greedy(set->guess, exec_model(set->exec)->hp.n_vocab);
     return true;
 }
 

@@ -289,9 +289,8 @@ static void become(struct loading *s) {
     session->n_prompt = (int)s->head.n_prompt;
     session->n_draft = session->n_hidden = 0;
     session->n_scored = session->n_id;
-    session->n_logits = s->head.n_vocab ? 1 : 0;
     memcpy(session->ids, s->ids, s->head.n_token * sizeof *s->ids);
-    memcpy(session->logits, s->logits, s->head.n_vocab * sizeof *s->logits);
+    session_logits_put(session, s->logits, s->head.n_vocab ? 1 : 0);
     session_share(session);
 }
 

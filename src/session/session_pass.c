@@ -1,6 +1,4 @@
 /* Passes: what sessions put into them and what they take away. */
-#include <string.h>
-
 #include "session/session_self.h"
 
 /* Where the state keeps checkpoints: the last tokens of a prompt go in a pass of their own, after a
@@ -83,44 +81,30 @@ static int fill_feeds(struct session_set *set, struct session *const *list, int 
     return n_feed;
 }
 
-void session_keep_logits(struct session *session, int n_token) {
-    size_t n_vocab = (size_t)exec_model(session->set->exec)->hp.n_vocab;
-    int row = n_token - session->n_scored;
-    if (!session_knows_logits(session, n_token)) {
-        session->n_logits = 0;
-        return;
-    }
-    if (row > 0)
-        memcpy(session->logits, session->logits + (size_t)row * n_vocab,
-               n_vocab * sizeof *session->logits);
-    session->n_scored = n_token;
-    session->n_logits = 1;
-}
-
 /* The pass has been made; *logits: what it gave for this session and those behind it. */
 static void take_away(struct session *session, const struct feed *feed, const float **logits) {
     size_t n_vocab = (size_t)exec_model(session->set->exec)->hp.n_vocab;
-    size_t n_float = (size_t)feed->n_logits * n_vocab;
     int read = state_n_pos(session->state);
     session_ahead_after(session, feed);
     if (read >= session->n_id) session->n_draft = read - session->n_id; // what had no room is out
     session_share(session);
     if (feed->n_logits == 0) return;
-    memcpy(session->logits, *logits, n_float * sizeof **logits);
-    *logits += n_float;
+    session_logits_take(session, *logits, feed->n_logits);
     session->n_scored = read - feed->n_logits + 1;
-    session->n_logits = feed->n_logits;
+    *logits += (size_t)feed->n_logits * n_vocab;
 }
 
 enum jl_status session_set_forward(struct session_set *set, struct session *const *list, int n,
                                    const atomic_bool *cancel, struct jl_error *err) {
     int waiting;
     JL_TRY(count_waiting(set, list, n, &waiting, err));
+    session_set_clear_half(set);
     int n_feed = fill_feeds(set, list, n, waiting);
-    JL_TRY(feed_forward(set->exec, set->feeds, n_feed, cancel, set->logits, err));
-    const float *logits = set->logits; // a pass that fails has written some of it
+    JL_TRY(feed_forward(set->exec, set->feeds, n_feed, cancel, session_set_half(set), err));
+    const float *logits = session_set_half(set);
     for (int f = 0; f < n_feed; f++)
         take_away(set->fed[f], &set->feeds[f], &logits);
+    set->half ^= 1;
     return JL_OK;
 }
 

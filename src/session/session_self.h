@@ -22,10 +22,13 @@ struct session_set {
     uint8_t fingerprint[FINGERPRINT_BYTES]; // of the model, once a session file has asked for it
     struct feed *feeds;                     // (n_seq): of the pass that runs now
     struct session **fed;                   // (n_seq): whose they are
-    float *logits;                          // (n_seq, 1 + n_draft, n_vocab): what it gives
-    struct draft_gain gain;                 // of drafts, whoever makes them
-    float *hidden;       // with mtp: (exec's rows + n_seq * (1 + n_draft), n_embd)
-    struct page **pages; // (pages of the context): while one sequence is put together
+    float *logits; // (2, n_seq, 1 + n_draft, n_vocab): what passes give (session_logits.c)
+    int half;      // of the two, where the next pass writes
+    struct session *lent[2]; // lists of the sessions whose logits stand in each
+    float *guess;            // with mtp: (n_vocab), what the prediction layer gives
+    struct draft_gain gain;  // of drafts, whoever makes them
+    float *hidden;           // with mtp: (exec's rows + n_seq * (1 + n_draft), n_embd)
+    struct page **pages;     // (pages of the context): while one sequence is put together
 };
 
 struct session {
@@ -34,9 +37,12 @@ struct session {
     int32_t *ids; // (context length): n_id tokens, then n_draft that may follow. The first
                   // state_n_pos(state) of all these are read
     int n_id, n_draft;
-    int n_prompt;  // of them the last prompt's: the rest was added one by one
-    float *logits; // (1 + n_draft, n_vocab): those after n_scored tokens, and after each more
-    int n_scored, n_logits;   // n_logits: how many of them there are
+    int n_prompt;        // of them the last prompt's: the rest was added one by one
+    const float *logits; // (1 + n_draft, n_vocab): those after n_scored tokens, and after each more
+    int n_scored, n_logits;               // n_logits: how many of them there are
+    int half;                             // which of the set's halves they stand in, -1: in `own`
+    struct session *lent_next, **lent_at; // in that half's list
+    float *own;                           // (1 + n_draft, n_vocab)
     struct prefix_entry *tip; // pinned: its chain's pages are the session's first ones; NULL: none
     uint64_t owner;           // whose cached prefixes it may use
     int pace;                 // most of its tokens in a pass; 0: any number
@@ -55,8 +61,16 @@ static inline bool session_knows_logits(const struct session *session, int n_tok
     return row >= 0 && row < session->n_logits;
 }
 
-/* session_pass.c */
-void session_keep_logits(struct session *session, int n_token); // only those, or none
+/* session_logits.c */
+bool session_logits_create(struct session *session); // false: out of memory
+void session_logits_free(struct session *session);
+void session_logits_put(struct session *session, const float *logits, int n);  // into its own room
+void session_logits_take(struct session *session, const float *logits, int n); // of the half
+void session_logits_share(const struct session *from, struct session *to);
+void session_logits_keep(struct session *session, int n_token); // only those, or none
+/* Before a pass: nobody's logits stand where it writes, which is at session_set_half. */
+void session_set_clear_half(struct session_set *set);
+float *session_set_half(const struct session_set *set);
 
 /* session_tokens.c */
 void session_cut(struct session *session, int n_pos); // its state goes back to there, which it can

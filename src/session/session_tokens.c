@@ -52,7 +52,7 @@ static void go_on_from(struct session *session, int same, bool from_cache) {
                  state_can_rewind(session->state, same);
     if (!known && same > 0 && same == session->n_id) same--;
     int back = state_rewind_point(session->state, same);
-    session_keep_logits(session, known ? same : 0);
+    session_logits_keep(session, known ? same : 0);
     if (!known && from_cache && session_take_prefix(session, same, back)) return;
     session_cut(session, back);
 }
@@ -110,7 +110,7 @@ void session_drop_draft(struct session *session) {
     session->n_draft = 0;
     if (state_n_pos(session->state) <= session->n_id) return;
     session_cut(session, state_rewind_point(session->state, session->n_id));
-    session_keep_logits(session, session->n_id);
+    session_logits_keep(session, session->n_id);
 }
 
 int session_n_draft(const struct session *session) { return session->n_draft; }
