@@ -2,11 +2,12 @@
 """What a step of learning by reward costs: answers drawn, answers learned from, the share of time in each, and how far
 that is from what the machine could do.
 
-usage: grpo.py JINLIN MODEL TASKS.jsonl OPS.json [--steps 4] [--prompts 40] [--group 8] [--parallel 128] [--max-tokens N] [-t THREADS]
+usage: grpo.py JINLIN MODEL TASKS.jsonl OPS.json [--rounds 3] [--steps 2] [--prompts 40] [--group 8] [--parallel 128] [--max-tokens N] [-t THREADS]
        (scripts/bench grpo; MODEL: a Hugging Face folder, or a GGUF file, which is exported first)
 
 Plain decoding is `jinlin bench`: as many sequences as are drawn at once, as deep as these are on the mean, no sampler and
-no text. Drawing also reads the prompts, samples, writes text, and ends with ever fewer answers at once."""
+no text. Drawing also reads the prompts, samples, writes text, and ends with ever fewer answers at once. Each round has
+plain decoding before and after its steps, and is compared with the mean of both: a shared machine changes its speed."""
 import argparse
 import csv
 import io
@@ -22,7 +23,8 @@ parser.add_argument("program")
 parser.add_argument("model")
 parser.add_argument("tasks")
 parser.add_argument("ops")
-parser.add_argument("--steps", type=int, default=4)
+parser.add_argument("--rounds", type=int, default=3)
+parser.add_argument("--steps", type=int, default=2)
 parser.add_argument("--prompts", type=int, default=40)
 parser.add_argument("--group", type=int, default=8)
 parser.add_argument("--parallel", type=int, default=128)
@@ -48,6 +50,19 @@ def decode(seqs, depth):
     return out["decode_tokens_per_s"]
 
 
+def read_round(run, runs):
+    steps = list(csv.DictReader(io.StringIO(ask("runs", str(run["id"]), "--csv", "-", env=runs))))
+
+    def column(name):
+        return [float(step[name]) for step in steps]
+
+    tokens = [N * length for length in column("length")]
+    drawing = sum(n / rate for n, rate in zip(tokens, column("drawn_per_second")))
+    seconds = sum(column("seconds"))
+    return {"drawn": sum(tokens) / drawing, "learned": sum(column("rows")) / (seconds - drawing), "share": drawing / seconds,
+            "length": statistics.mean(column("length"))}
+
+
 with tempfile.TemporaryDirectory() as folder:
     model = os.path.abspath(args.model)
     if os.path.isfile(model):
@@ -59,30 +74,35 @@ with tempfile.TemporaryDirectory() as folder:
                    f"[stage bench]\nsteps = {args.steps}\nrate = 1e-6\n")
     plan = json.loads(ask("plan", folder + "/recipe", "--json"))
     runs = {"JINLIN_RUNS": folder + "/runs.db"}
-    ask("train", folder + "/recipe", "-o", folder + "/run", *THREADS, env=runs)
-    run = json.loads(ask("runs", "1", "--json", env=runs))
-    steps = list(csv.DictReader(io.StringIO(ask("runs", "1", "--csv", "-", env=runs))))
+    rounds, length = [], 0.5 * args.max_tokens
+    for i in range(1, args.rounds + 1):
+        before = decode(AT_ONCE, length / 2)
+        ask("train", folder + "/recipe", "-o", f"{folder}/run{i}", *THREADS, env=runs)
+        run = json.loads(ask("runs", str(i), "--json", env=runs))
+        rounds.append(read_round(run, runs))
+        length = rounds[-1]["length"]
+        rounds[-1]["plain"] = (before + decode(AT_ONCE, length / 2)) / 2
     size = sum(os.path.getsize(os.path.join(model, name)) for name in os.listdir(model) if name.endswith(".safetensors"))
     with open(args.ops, encoding="utf-8") as file:
         dram = next(1e9 * one["rate"] for one in json.load(file)["ceilings"] if "level" not in one)
 
-    def column(name):
-        return [float(step[name]) for step in steps]
 
-    tokens = [N * length for length in column("length")]
-    drawing = sum(n / rate for n, rate in zip(tokens, column("drawn_per_second")))
-    seconds, rows, length = sum(column("seconds")), sum(column("rows")), statistics.mean(column("length"))
-    learning = seconds - drawing
-    plain = decode(AT_ONCE, length / 2)
+def median(name):
+    return statistics.median(one[name] for one in rounds)
 
-drawn, learned = sum(tokens) / drawing, rows / learning
-passes, active, peak = sum(tokens) / AT_ONCE, run["active"], run["peak"]  # at least so many passes
+
+for one in rounds:
+    one["of plain"] = one["drawn"] / one["plain"]
+drawn, learned, share = median("drawn"), median("learned"), median("share")
+active, peak = run["active"], run["peak"]
+weights = size * drawn / AT_ONCE  # bytes a second: there are at least so many passes
 print(f"{os.path.basename(args.model)}: {run['parameters'] / 1e6:.1f} M parameters, {active / 1e6:.1f} M a token; {run['threads']} threads, "
       f"{run['level']}, {run['cpu']}")
-print(f"  {args.steps} steps of {args.prompts} x {args.group} answers, {AT_ONCE} at once, {length:.0f} tokens each on the mean, {args.max_tokens} at most; planned "
+print(f"  {args.rounds} rounds of {args.steps} steps of {args.prompts} x {args.group} answers, {AT_ONCE} at once, {length:.0f} tokens each on the mean, {args.max_tokens} at most; planned "
       f"{(plan['bytes'] + plan['drawing']) / 1e6:.0f} MB")
-print(f"  drawn    {drawn:7.0f} tokens/s, {100 * drawing / seconds:.0f} % of the time")
-print(f"           {drawn / plain:7.2f} of plain decoding of {AT_ONCE} at once, {plain:.0f}")
-print(f"           {2 * active * drawn / peak:7.2f} of the products' peak; {passes * size / dram / drawing:.2f} of one core's memory rate")
-print(f"  learned  {learned:7.0f} rows/s, {100 * learning / seconds:.0f} % of the time")
+print(f"  drawn    {drawn:7.0f} tokens/s, {100 * share:.0f} % of the time (medians of the rounds)")
+print(f"           {median('of plain'):7.2f} of plain decoding of {AT_ONCE} at once, {median('plain'):.0f} (each round: "
+      f"{' '.join('%.2f' % one['of plain'] for one in rounds)})")
+print(f"           {2 * active * drawn / peak:7.2f} of the products' peak; {weights / dram:.2f} of one core's memory rate")
+print(f"  learned  {learned:7.0f} rows/s, {100 * (1 - share):.0f} % of the time")
 print(f"           {6 * active * learned / peak:7.2f} of the products' peak")

@@ -4,8 +4,10 @@
 #include "backend/cpu/cpu.h"
 #include "tensor/kvchunk.h"
 
-/* Fewer elements than this in all, and waking the threads costs more than the work. */
+/* Fewer elements than this in all, and fewer items, each of which comes to other lines, and waking
+ * the threads costs more than the work. */
 #define MIN_PARALLEL 65536
+#define MIN_ITEMS 64
 
 /* Runs of rows that stand behind one another in one group of one sequence: frame->blocks. */
 static int cut_runs(struct backend_frame *frame) {
@@ -63,7 +65,8 @@ enum jl_status cpu_op_kv_put(struct backend_frame *frame, const struct step *ste
     int n = cut_runs(frame) * attn->n_head_kv;
     frame->ran.row[KSLOT_put_keys] = true;
     if (!attn->values_in_keys) frame->ran.row[KSLOT_put_values] = true;
-    if ((int64_t)frame->n_row * attn->n_head_kv * (attn->d_k + attn->d_v) >= MIN_PARALLEL) {
+    if (n >= MIN_ITEMS ||
+        (int64_t)frame->n_row * attn->n_head_kv * (attn->d_k + attn->d_v) >= MIN_PARALLEL) {
         pool_run(frame->backend->pool, n, put_item, &call);
         return JL_OK;
     }

@@ -5,6 +5,7 @@
 /* Less than this of all vectors' elements, counted in each step, and waking the threads costs more
  * than the work. */
 #define MIN_PARALLEL 16384
+#define ROUTE_WORK 16 // elements' worth of each score: an exponential and a place among the best
 /* Rows an item: few enough that there are several a thread, and a delayed one leaves little behind.
  */
 #define ITEM_MOST 16
@@ -79,7 +80,8 @@ enum jl_status cpu_run_rows(struct backend_frame *frame, const struct step *lead
         enum kernel_slot kernel = kernel_of(step);
         if (kernel < KSLOT_ROW_COUNT) frame->ran.row[kernel] = true;
         if (slots != call.slots) call.slots = 1;
-        work += (int64_t)frame->n_row * slots * step->width;
+        int64_t each = step->op == OP_ROUTE ? ROUTE_WORK : 1;
+        work += each * frame->n_row * slots * step->width;
     }
     call.n_part = call.per_item = frame->n_row * call.slots;
     if (work >= MIN_PARALLEL) {

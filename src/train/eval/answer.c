@@ -284,11 +284,7 @@ static enum jl_status step_all(struct answering *a) {
         struct place *p = &a->places[i];
         if (p->task >= 0 && session_n_pending(p->session) == 0) a->advancing[n++] = p;
     }
-    if (a->work->model->pool)
-        pool_run(a->work->model->pool, n, advance_item, a);
-    else
-        for (int i = 0; i < n; i++)
-            advance_item(a, i, 0);
+    backend_run(a->work->model->backend, n, advance_item, a);
     for (int i = 0; i < n; i++) {
         struct place *p = a->advancing[i];
         if (p->status != JL_OK) {
@@ -434,7 +430,7 @@ static enum jl_status plan_memory(struct answering *a, int n_ctx, struct memory_
 static enum jl_status open_places(struct answering *a, const struct memory_plan *plan) {
     struct jl_error *err = a->work->err;
     JL_TRY(session_set_create(a->work->model->exec, &plan->sessions, &a->sessions, err));
-    int n_thread = a->work->model->pool ? pool_threads(a->work->model->pool) : 1;
+    int n_thread = backend_threads(a->work->model->backend);
     a->scratch = calloc((size_t)n_thread, sizeof(void *));
     if (!a->scratch) return no_memory(a);
     for (; a->n_scratch < n_thread; a->n_scratch++)
