@@ -236,12 +236,12 @@ static bool search_forward(struct search *search, struct countdown_item *out) {
 
 /* ---- the second look ---- */
 
-/* What a number of the three would need of the other two: "; 36 18 ..3 3". Only what is beside a
- * product that is not too long is multiplied. */
+/* What a number of the three would need of the other two: "; 27: 36 18 ..3 3". Only what is beside
+ * a product that is not too long is multiplied. */
 static void write_needed(const struct search *search, int third, int product) {
     struct skill_text *thought = search->thought;
     int target = search->target;
-    skill_put(thought, "; %d %d", target + third, abs(target - third));
+    skill_put(thought, "; %d: %d %d", target, target + third, abs(target - third));
     if (third == 1) {
         skill_put(thought, " %d", target);
         return;
@@ -259,7 +259,7 @@ static void write_needed(const struct search *search, int third, int product) {
         skill_put(thought, " %d", third / target);
 }
 
-/* A line of it: "\n9: 48 16 → 64 32 768 3; 36 18 ..3 3 yes". */
+/* A line of it: "\n9: 48 16 → 64 32 768 3; 27: 36 18 ..3 3 yes". */
 static bool look_back(const struct search *search, int k, struct countdown_item *out) {
     const struct countdown_item *items = search->items;
     struct skill_text *thought = search->thought;
