@@ -211,12 +211,12 @@ JINLIN_API void jl_session_free(jl_session *session);
 JINLIN_API enum jl_status jl_session_fork(const jl_session *session, jl_session **out,
                                           struct jl_error *err);
 
-JINLIN_API int32_t jl_session_n_token(const jl_session *session);     // read
-JINLIN_API int32_t jl_session_n_pending(const jl_session *session);   // still to be read
-JINLIN_API int32_t jl_session_capacity(const jl_session *session);    // most it can have
-JINLIN_API const int32_t *jl_session_ids(const jl_session *session);  // until the next change
-JINLIN_API const float *jl_session_logits(const jl_session *session); // (n_vocab) after the last
-                                                                      // token; NULL: not known
+JINLIN_API int32_t jl_session_n_token(const jl_session *session);    // read
+JINLIN_API int32_t jl_session_n_pending(const jl_session *session);  // still to be read
+JINLIN_API int32_t jl_session_capacity(const jl_session *session);   // most it can have
+JINLIN_API const int32_t *jl_session_ids(const jl_session *session); // until the next change
+/* (n_vocab) after the last token, until the engine's next pass; NULL: not known. */
+JINLIN_API const float *jl_session_logits(const jl_session *session);
 
 /* How others take part in a long read; NULL members are left out. */
 struct jl_watch {

@@ -69,11 +69,11 @@ int session_n_pending(const struct session *session);      // still to be read
 const int32_t *session_ids(const struct session *session); // those read, then those pending
 /* How many of the tokens that it has read these n begin with. */
 int session_common_prefix(const struct session *session, const int32_t *ids, int n);
-int session_capacity(const struct session *session);        // most tokens it can have, or what
-                                                            // the pool's pages hold
-size_t session_bytes(const struct session *session);        // of the cached state, shared or not
-const float *session_logits(const struct session *session); // (n_vocab), after the last token;
-                                                            // NULL: not known
+int session_capacity(const struct session *session); // most tokens it can have, or what
+                                                     // the pool's pages hold
+size_t session_bytes(const struct session *session); // of the cached state, shared or not
+/* (n_vocab), after the last token, until the set's next pass; NULL: not known. */
+const float *session_logits(const struct session *session);
 
 /* The session's tokens shall be these (n >= 1), with logits. *reused: how many of them need not be
  * read. A prompt longer than session_capacity is JL_ERR_LIMIT, a token outside the vocabulary
