@@ -79,9 +79,11 @@ with tempfile.TemporaryDirectory() as folder:
         before = decode(AT_ONCE, length / 2)
         ask("train", folder + "/recipe", "-o", f"{folder}/run{i}", *THREADS, env=runs)
         run = json.loads(ask("runs", str(i), "--json", env=runs))
-        rounds.append(read_round(run, runs))
-        length = rounds[-1]["length"]
-        rounds[-1]["plain"] = (before + decode(AT_ONCE, length / 2)) / 2
+        one = read_round(run, runs)
+        length = one["length"]
+        one["plain"] = (before + decode(AT_ONCE, length / 2)) / 2
+        one["of plain"] = one["drawn"] / one["plain"]
+        rounds.append(one)
     size = sum(os.path.getsize(os.path.join(model, name)) for name in os.listdir(model) if name.endswith(".safetensors"))
     with open(args.ops, encoding="utf-8") as file:
         dram = next(1e9 * one["rate"] for one in json.load(file)["ceilings"] if "level" not in one)
@@ -91,8 +93,6 @@ def median(name):
     return statistics.median(one[name] for one in rounds)
 
 
-for one in rounds:
-    one["of plain"] = one["drawn"] / one["plain"]
 drawn, learned, share = median("drawn"), median("learned"), median("share")
 active, peak = run["active"], run["peak"]
 weights = size * drawn / AT_ONCE  # bytes a second: there are at least so many passes

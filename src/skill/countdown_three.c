@@ -120,53 +120,43 @@ static char stray_op(int x, int y, int target) {
 /* "35*19=350+315=665 365? no". A quotient is multiplied: "27*16=270+162=432 432? yes". */
 static bool check_last(const struct search *search, int x, char op, int y) {
     struct skill_text *thought = search->thought;
-    int wanted = search->target, made = op == '+' ? x + y : op == '-' ? x - y : x * y;
-    if (op == '/') {
-        wanted = x, x = search->target;
-        made = x * y;
+    int wanted = op == '/' ? x : search->target, made = op == '+' ? x + y : x - y;
+    if (op == '*' || op == '/') {
+        int a = op == '/' ? search->target : x, more = a > y ? a : y, less = a + y - more;
+        made = a * y;
+        skill_put(thought, "\n%d*%d=", more, less);
+        write_product(thought, more, less);
+    } else {
+        skill_put(thought, "\n%d%c%d=%d", x, op, y, made);
     }
-    bool by_parts = op == '*' || op == '/';
-    skill_put(thought, "\n%d%c%d=", by_parts && y > x ? y : x, by_parts ? '*' : op,
-              by_parts && y > x ? x : y);
-    if (by_parts)
-        write_product_of(thought, x, y);
-    else
-        skill_put(thought, "%d", made);
     skill_put(thought, " %d? %s", wanted, verdict(made == wanted));
     return made == wanted;
 }
 
-/* "\n76-18-57: 58-57 yes": the expression, and what is left of it once its first operation is done.
- */
-static void check_draft(const struct search *search, const char *expression, int x, char op, int y,
-                        bool right) {
-    skill_put(search->thought, "\n%s: %d%c%d %s", expression, x, op, y, verdict(right));
+/* "\n76-18-57: 58-57 yes": x op y as an expression, and what is left of it once its first operation
+ * is done. Only its text matters where it is not right: a quotient may be none. */
+static struct countdown_item check_draft(const struct search *search, struct countdown_item x,
+                                         char op, struct countdown_item y, bool right) {
+    struct countdown_item made = countdown_join(search->draw, x, op, y, COUNTDOWN_FRACTION);
+    skill_put(search->thought, "\n%s: %d%c%d %s", made.text, number(x), op, number(y),
+              verdict(right));
+    return made;
 }
 
-/* An expression that is not it: sides that are turned, or a number that stands where another
- * should. `first`, made of the items i and j, is one side of the last operation, `third` the other.
- */
-static void write_wrong_draft(const struct search *search, struct countdown_item first, char op,
-                              struct countdown_item third, bool first_is_left) {
-    struct skill_draw *draw = search->draw;
-    struct countdown_item left = first_is_left ? first : third;
-    struct countdown_item right = first_is_left ? third : first;
-    if ((op == '-' || op == '/') && search->slips.draft_variant == 0 &&
-        number(left) != number(right)) {
-        // Only the text matters: a quotient that is none is not worked out.
-        struct countdown_item turned = countdown_join(draw, right, op, left, COUNTDOWN_FRACTION);
-        check_draft(search, turned.text, number(right), op, number(left), false);
+/* An expression that is not x op y: its sides are turned, or another number stands in the place of
+ * the one that was not made. */
+static void write_wrong_draft(const struct search *search, struct countdown_item x, char op,
+                              struct countdown_item y) {
+    int variant = search->slips.draft_variant;
+    if ((op == '-' || op == '/') && variant == 0 && number(x) != number(y)) {
+        check_draft(search, y, op, x, false);
         return;
     }
-    int other = search->slips.draft_variant == 1
-                    ? number(first)
-                    : number(search->items[search->slips.draft_variant % 3]);
-    if (other == number(third)) return;
-    struct countdown_item wrong = {{other, 1}, skill_textf(draw, "%d", other), 0};
-    left = first_is_left ? first : wrong;
-    right = first_is_left ? wrong : first;
-    struct countdown_item made = countdown_join(draw, left, op, right, COUNTDOWN_FRACTION);
-    check_draft(search, made.text, number(left), op, number(right), false);
+    struct countdown_item *third = x.op ? &y : &x;
+    int other = variant == 1 ? number(x.op ? x : y) : number(search->items[variant % 3]);
+    if (other == number(*third)) return;
+    *third = (struct countdown_item){{other, 1}, skill_textf(search->draw, "%d", other), 0};
+    check_draft(search, x, op, y, false);
 }
 
 /* The two operations and the expression, for what a line left: `two`, one of which was made. */
@@ -181,14 +171,22 @@ static bool look_again(const struct search *search, const struct countdown_item 
         countdown_solve_two(two, COUNTDOWN_WHOLE, search->target, &step);
     struct countdown_item x = two[step.i], y = two[step.j];
     if (!check_last(search, number(x), step.op, number(y))) return false;
-    if (search->slips.draft)
-        write_wrong_draft(search, two[made_at], step.op, two[!made_at], step.i == made_at);
-    *out = countdown_join(search->draw, x, step.op, y, COUNTDOWN_WHOLE);
-    check_draft(search, out->text, number(x), step.op, number(y), true);
+    if (search->slips.draft) write_wrong_draft(search, x, step.op, y);
+    *out = check_draft(search, x, step.op, y, true);
     return true;
 }
 
 /* ---- line by line ---- */
+
+/* What is left of the three once items i and j have become one. */
+static void leave_two(const struct search *search, int i, char op, int j,
+                      struct countdown_item two[2]) {
+    const struct countdown_item *items = search->items;
+    struct countdown_item made =
+        countdown_join(search->draw, items[i], op, items[j], COUNTDOWN_WHOLE);
+    countdown_leave(items, 3, i, j, made, two);
+    countdown_sort_down(two, 2);
+}
 
 static void note_near(struct search *search, int x, int y) {
     if (stray_op(x, y, search->target) == '*') search->near[search->n_near++] = search->n_line;
@@ -225,10 +223,7 @@ static bool search_forward(struct search *search, struct countdown_item *out) {
                                      &value) ||
                     !write_first(search, items[i], *op, items[j], value))
                     continue;
-                countdown_leave(
-                    items, 3, i, j,
-                    countdown_join(search->draw, items[i], *op, items[j], COUNTDOWN_WHOLE), two);
-                countdown_sort_down(two, 2);
+                leave_two(search, i, *op, j, two);
                 if (look_at_two(search, two, out)) return true;
             }
     return false;
@@ -275,10 +270,7 @@ static bool look_back(const struct search *search, int k, struct countdown_item 
         if (!countdown_apply(items[i].value, *op, items[j].value, COUNTDOWN_WHOLE, &value) ||
             value.num > MOST_TARGET)
             continue;
-        countdown_leave(items, 3, i, j,
-                        countdown_join(search->draw, items[i], *op, items[j], COUNTDOWN_WHOLE),
-                        two);
-        countdown_sort_down(two, 2);
+        leave_two(search, i, *op, j, two);
         if (!countdown_solve_two(two, COUNTDOWN_WHOLE, search->target, &step)) continue;
         skill_puts(thought, " yes");
         return look_again(search, two, false, out);
